@@ -1,0 +1,202 @@
+"""Composition root: from settings to an installation that can run a cycle. The only place that knows every module."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields as fields_of
+from hashlib import blake2b
+
+from pydantic import SecretStr
+
+from syncd.clock import Clock, SystemClock
+from syncd.core.guards import Limit
+from syncd.core.model import CreateMode, Direction
+from syncd.core.plan import Rules
+from syncd.cycle.installation import Installation, Rhythm
+from syncd.lanes import Breaker, Lane, Pace
+from syncd.providers.adapter import Capabilities, ProviderAdapter
+from syncd.providers.adapter import Settings as AdapterSettings
+from syncd.reconcile import Route
+from syncd.reconcile.route import Guards
+from syncd.settings.model import ProviderSettings, Settings
+from syncd.source.database import Source, SourceConfig, Watch, open_source
+from syncd.store.database import State, open_state
+from syncd.store.leases import Lease, lock_file
+
+NOBODY = Lease("", "", 0)
+
+
+def run_id() -> str:
+    """A short random name for one run."""
+    return secrets.token_hex(8)
+
+
+def source_config(settings: Settings) -> SourceConfig:
+    """What the source package needs of `[source]`."""
+    wanted = settings.source
+    return SourceConfig(
+        url=wanted.url,
+        table=wanted.table,
+        key=wanted.key,
+        fields=wanted.fields,
+        password=wanted.password,
+        change_log=wanted.change_log,  # type: ignore[arg-type]  # settings allow exactly these three words
+        updated_at=wanted.updated_at,
+        write=wanted.write,
+        watch=tuple(Watch(watch.table, watch.key) for watch in wanted.watch),
+    )
+
+
+def open_settings_source(settings: Settings) -> Source:
+    """The user's database."""
+    return open_source(source_config(settings))
+
+
+def open_settings_state(settings: Settings, *, check: bool = True) -> State:
+    """Our state database; a new SQLite file is made and migrated."""
+    state = settings.state
+    return open_state(state.url, state.password, state.key, check=check)
+
+
+@contextmanager
+def installation(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    stop: threading.Event | None = None,
+    exclusive: bool = True,
+) -> Iterator[Installation]:
+    """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state."""
+    clock, stop = clock or SystemClock(), stop or threading.Event()
+    with ExitStack() as stack:
+        state = open_settings_state(settings)
+        stack.callback(state.close)
+        if exclusive and state.path is not None:
+            stack.enter_context(lock_file(state.path))
+        source = open_settings_source(settings)
+        stack.callback(source.close)
+        routes = []
+        for wanted in settings.providers:
+            route = _route(settings, wanted, (source, state), (clock, stop))
+            stack.callback(route.adapter.close)
+            routes.append(route)
+        yield Installation(
+            source=source,
+            state=state,
+            routes=tuple(routes),
+            clock=clock,
+            stop=stop,
+            rhythm=Rhythm(*(getattr(settings.schedule, name.name) for name in fields_of(Rhythm))),
+            holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            run_id=run_id,
+            lease=settings.lease,
+            inbound_create=frozenset(p.name for p in settings.providers if p.inbound_create),
+            field_hashes={p.name: p.field_hashes for p in settings.providers},
+            config_hashes={p.name: p.config_hash for p in settings.providers},
+        )
+
+
+def _route(
+    settings: Settings,
+    wanted: ProviderSettings,
+    doors: tuple[Source, State],
+    time: tuple[Clock, threading.Event],
+) -> Route:
+    source, state = doors
+    clock, stop = time
+    capabilities = wanted.provider.capabilities
+    lane = Lane(
+        name=wanted.name,
+        clock=clock,
+        pace=Pace(wanted.rate, per_endpoint=capabilities.per_endpoint),
+        concurrency=wanted.concurrency,
+        timeout=wanted.timeout,
+        stop=stop,
+        jitter=random.random,
+        lease=settings.lease,
+        breaker=Breaker(credentials=fingerprint(wanted, state.key)),
+    )
+    return Route(
+        provider=wanted.name,
+        adapter=build_adapter(wanted, lane),
+        rules=rules(settings, wanted, source),
+        state=state,
+        source=source,
+        lane=lane,
+        lease=NOBODY,
+        clock=clock,
+        jitter=random.random,
+        settle=wanted.settle,
+        timeout=wanted.timeout,
+        backoff=wanted.backoff,
+        max_attempts=wanted.max_attempts,
+        guards=guards(settings),
+        ranks={provider.name: place for place, provider in enumerate(settings.providers)},
+        policies={provider.name: provider.conflict for provider in settings.providers},
+        known=frozenset(settings.source.fields),
+    )
+
+
+def build_adapter(wanted: ProviderSettings, lane: Lane) -> ProviderAdapter:
+    """The adapter of one configured instance behind its lane's gate."""
+    given = AdapterSettings(wanted.name, wanted.url, wanted.options, wanted.timeout)
+    return wanted.provider.build(given, lane)
+
+
+def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules:
+    """What the settings say about one provider, with each field's effective direction."""
+    return Rules(
+        provider=wanted.name,
+        fields=directions(wanted, settings.source.fields.keys() | wanted.provider.capabilities.fields),
+        policy=wanted.conflict,
+        on_delete=wanted.on_delete,
+        create=wanted.create,
+        adopted=wanted.create is CreateMode.ALWAYS,
+        writable=settings.source.write and not source.is_view,
+    )
+
+
+def directions(wanted: ProviderSettings, names: set[str]) -> dict[str, Direction]:
+    """A field's own direction narrowed by the provider's: what either side forbids does not happen."""
+    return {name: narrowed(wanted.direction, wanted.fields.get(name, Direction.BOTH)) for name in names}
+
+
+def narrowed(one: Direction, other: Direction) -> Direction:
+    """The directions that both allow."""
+    if one is other or other is Direction.BOTH:
+        return one
+    return other if one is Direction.BOTH else Direction.OFF
+
+
+def guards(settings: Settings) -> Guards:
+    """The blast-radius limits as the core knows them."""
+
+    def limit(name: str) -> Limit | None:
+        wanted = getattr(settings.guards, name)
+        return None if wanted is None else Limit(wanted.share, wanted.count, wanted.window)
+
+    return Guards(*(limit(name.name) for name in fields_of(Guards)))
+
+
+def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
+    """A keyed digest of an instance's credentials: other credentials end a pause that the old ones earned."""
+    options = wanted.options
+    secret = [
+        value.get_secret_value() if isinstance(value, SecretStr) else ""
+        for name in sorted(wanted.provider.secrets)
+        if (value := getattr(options, name, None)) is not None
+    ]
+    plain = [str(getattr(options, name, "")) for name in ("user", "tenant", "tenant_id", "client_id")]
+    message = "\0".join([*secret, *plain]).encode()
+    return blake2b(message, digest_size=16, key=blake2b(key, digest_size=32).digest()).hexdigest()
+
+
+def capabilities_of(settings: Settings) -> dict[str, Capabilities]:
+    """Facts about every configured provider, by its name."""
+    return {wanted.name: wanted.provider.capabilities for wanted in settings.providers}

@@ -1,0 +1,83 @@
+"""Blast radius: how many operations of one kind a window may hold before a person must look."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncd.core.model import Value, Values
+
+NEVER_BELOW = 10  # a share never trips below this many operations
+VITAL = ("name", "email", "phone", "street")
+IDENTIFYING = ("number", "email", "vat_number")
+REVERSALS = 3
+BRAKE_WINDOW = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`share` of a total (0..1) or an absolute `count`, within `window` seconds."""
+
+    share: float | None
+    count: int | None
+    window: float
+
+
+def trips(limit: Limit | None, spent: int, total: int) -> bool:
+    """Whether one more operation after `spent` in the window would pass the limit."""
+    if limit is None:
+        return False
+    if limit.count is not None:
+        return spent + 1 > limit.count
+    return spent + 1 > max(NEVER_BELOW, int((limit.share or 0.0) * total))
+
+
+def blanked(before: Values, changes: Values) -> tuple[str, ...]:
+    """Fields that a write would empty."""
+    return tuple(name for name, value in changes.items() if value is None and before.get(name) is not None)
+
+
+def guts(before: Values, changes: Values) -> bool:
+    """Whether one pull would take three or more of name, e-mail, phone and street from a customer."""
+    return len([name for name in blanked(before, changes) if name in VITAL]) >= 3
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One executed movement of a field: which way, at which provider, when."""
+
+    direction: str  # push | pull
+    provider: str
+    at: datetime
+
+
+def flips(history: Sequence[Move], now: datetime, coming: Move | None = None) -> bool:
+    """Whether a field swings: three reversals of direction, or of the pulling provider, within 24 hours.
+
+    Movements of one direction never count, however many: a person may toggle a flag all day. Pushes that follow a
+    pull to *other* providers are its fan-out, not a reversal, so reversals are judged per provider.
+    """
+    recent = [move for move in history if now - move.at <= BRAKE_WINDOW]
+    if coming is not None:
+        recent.append(coming)
+        recent = [move for move in recent if move.provider == coming.provider or move.direction == "pull"]
+        own = [move.direction for move in recent if move.provider == coming.provider]
+    else:
+        own = [move.direction for move in recent]
+    pulls = [move.provider for move in recent if move.direction == "pull"]
+    return _reversals(own) >= REVERSALS or _reversals(pulls) >= REVERSALS
+
+
+def _reversals(trail: Sequence[str]) -> int:
+    return sum(1 for one, two in itertools.pairwise(trail) if one != two)
+
+
+def same_person(one: Values, other: Values) -> bool:
+    """Whether a row that came back is the one that left: number, VAT number or e-mail agree and are filled."""
+    return any(_filled(one.get(name)) and one.get(name) == other.get(name) for name in IDENTIFYING)
+
+
+def _filled(value: Value) -> bool:
+    return isinstance(value, str) and bool(value)

@@ -1,0 +1,99 @@
+"""Canonical values and their comparison forms.
+
+`canonical` is what digests are made of: typed, NFC, trimmed, empty text as None. `comparable` is used only to find two
+spellings equal; it may change with a library version without harm, because nothing stored depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+
+import phonenumbers
+
+from syncd.core.model import Value
+
+PHONES = frozenset({"phone", "mobile", "fax"})
+CODES = frozenset({"country", "language"})
+UNSPACED = frozenset({"vat_number", "tax_number"})
+_BLANKS = re.compile(r"\s+")
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def text(raw: str | None) -> str | None:
+    """NFC, trimmed, and None where nothing is left."""
+    if raw is None:
+        return None
+    return unicodedata.normalize("NFC", raw).strip() or None
+
+
+def canonical(raw: Value) -> Value:
+    """The form in which a value is kept in memory and digested."""
+    return text(raw) if isinstance(raw, str) else raw
+
+
+def comparable(field: str, value: Value, country: str | None = None) -> Value:
+    """The form in which two spellings of one field are compared.
+
+    `country` (ISO alpha-2) is the customer's, for phone numbers without a country code.
+    """
+    if not isinstance(value, str):
+        return value
+    if field in PHONES:
+        return _phone(value, country)
+    if field == "email":
+        local, at, domain = value.rpartition("@")
+        return f"{local}{at}{domain.lower()}"
+    if field in CODES:
+        return value.replace("_", "-").upper()
+    if field in UNSPACED:
+        return _BLANKS.sub("", value).upper()
+    if field == "website":
+        return value.rstrip("/").lower()
+    return _BLANKS.sub(" ", value)
+
+
+def equal(field: str, one: Value, other: Value, country: str | None = None) -> bool:
+    """Whether two values mean the same."""
+    return one == other or comparable(field, one, country) == comparable(field, other, country)
+
+
+def degraded(sent: Value, stored: Value) -> bool:
+    """Whether `stored` is what a careless system makes of `sent`: cut off, other case, blanks or punctuation lost.
+
+    Such a value is never an edit. Nothing stored at all counts only for an empty text.
+    """
+    if not isinstance(sent, str) or not isinstance(stored, str):
+        return False
+    plain_sent, plain_stored = _plain(sent), _plain(stored)
+    return bool(plain_stored) and plain_sent.startswith(plain_stored)
+
+
+def _plain(value: str) -> str:
+    return _NOT_WORD.sub("", unicodedata.normalize("NFKC", value).casefold())
+
+
+def _phone(value: str, country: str | None) -> str:
+    try:
+        number = phonenumbers.parse(value, country.upper() if country else None)
+    except phonenumbers.NumberParseException:
+        return re.sub(r"\D", "", value)
+    if phonenumbers.is_valid_number(number):
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return re.sub(r"\D", "", value)
+
+
+def e164(value: str, country: str | None) -> str | None:
+    """The E.164 form of a valid phone number, None where it is not one."""
+    form = _phone(value, country)
+    return form if form.startswith("+") else None
+
+
+def as_text(value: Value) -> str:
+    """A stable text of any value, for digests and for terminals."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,171 @@
+"""From the change log to due pairs: durable here first, acknowledged there second.
+
+Rows are marks, never events: doubled, reordered or repeated ones do no harm. The algorithm and its evidence: a row is
+consumed by its own key, under a fence that tells a restored or cloned side from an interrupted acknowledge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from syncd.core.model import Link, Pair, State
+from syncd.cycle.installation import Installation
+from syncd.errors import AlreadyLinked, SafetyStop
+from syncd.log import emit
+from syncd.source import changelog, snapshot, timestamps
+from syncd.source.changelog import Batch, Entry
+from syncd.store import journal, mapping, progress, work
+from syncd.store.database import Transaction
+
+BATCH = 1000
+EXPECTED = "fence.expected_acks"
+OWNER = "fence.owner"
+OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """How many log rows were read, and how many customers they name."""
+
+    rows: int = 0
+    customers: int = 0
+
+
+def capture(site: Installation) -> Captured:
+    """Consume the change log until it is empty. Raises `SafetyStop` when the fence tells of a restore or a clone."""
+    match site.source.config.change_log:
+        case "triggers":
+            return _consume(site)
+        case "snapshot":
+            return _follow(site, "snapshot")
+        case _:
+            return _follow(site, "updated_at")
+
+
+def _consume(site: Installation) -> Captured:
+    owner = identity(site)
+    rows, keys = 0, set[str]()
+    while not site.stop.is_set():
+        batch = changelog.read(site.source, BATCH)
+        if not batch.entries and not batch.owner:
+            changelog.claim(site.source, owner)
+            batch = changelog.read(site.source, BATCH)
+        check_fence(site, batch, owner)
+        if not batch.entries:
+            break
+        with site.state.begin() as tx:
+            keys |= _mark(tx, site, batch.entries)
+            progress.set_meta(tx, EXPECTED, str(batch.acks + 1))
+        changelog.acknowledge(site.source, batch, owner)
+        rows += len(batch.entries)
+        if len(batch.entries) < BATCH:
+            break
+    if rows:
+        emit("capture.acknowledged", rows=rows, changes=len(keys))
+    return Captured(rows, len(keys))
+
+
+def identity(site: Installation) -> str:
+    """The name of this installation in the source's fence; made once with the state."""
+    with site.state.read() as tx:
+        owner = progress.meta(tx, OWNER)
+    if owner:
+        return owner
+    owner = site.run_id()
+    with site.state.begin() as tx:
+        known = progress.meta(tx, OWNER)
+        if not known:
+            progress.set_meta(tx, OWNER, owner)
+    return known or owner
+
+
+def check_fence(site: Installation, batch: Batch, owner: str) -> None:
+    """Compare both sides' memory of the last acknowledge; an interrupted one is normal, anything else is a restore."""
+    with site.state.read() as tx:
+        raw = progress.meta(tx, EXPECTED)
+    if batch.owner and batch.owner != owner:
+        raise SafetyStop(
+            "the source's change log belongs to another installation, or this state is new or a copy",
+            remedy="syncd recover",
+        )
+    if not batch.owner:
+        if raw and batch.acks == 0:
+            raise SafetyStop("the source's fence was reset while the state was not", remedy="syncd recover")
+        changelog.claim(site.source, owner)
+        return
+    expected = int(raw) if raw else 0
+    if batch.acks not in {expected, expected - 1}:
+        raise SafetyStop("the source or the state was restored from a copy", remedy="syncd recover")
+
+
+def _follow(site: Installation, mode: str) -> Captured:
+    """Snapshot and timestamp modes: read from a cursor, mark, then move the cursor, in one state transaction."""
+    name = f"capture.{mode}"
+    with site.state.read() as tx:
+        cursor = progress.cursor(tx, name)
+    changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
+    with site.state.begin() as tx:
+        keys = _mark(tx, site, changes.entries)
+        progress.set_cursor(tx, name, changes.cursor)
+        if changes.restart:
+            look_at_everything(tx, site)
+    return Captured(len(changes.entries), len(keys))
+
+
+def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[str]:
+    changed: dict[str, str] = {}
+    for entry in entries:
+        if entry.op == "T":
+            look_at_everything(tx, site)
+            continue
+        if entry.was and entry.table and entry.was != entry.key:
+            with contextlib.suppress(AlreadyLinked):  # moved before, and both keys are alive: both are looked at
+                mapping.move_key(tx, entry.was, entry.key)
+            changed.setdefault(entry.was, "changed")
+        elif entry.was and entry.was != entry.key:
+            changed.setdefault(entry.was, "changed")
+        _own_insert(tx, site, entry)
+        deleted = entry.op == "D" and entry.table
+        changed[entry.key] = (
+            "deleted" if deleted else changed.get(entry.key, "changed") if entry.op == "D" else "changed"
+        )
+    now = site.clock.now()
+    for reason in ("changed", "deleted"):
+        pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
+        work.mark(tx, pairs, reason, now)
+    return set(changed)
+
+
+def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> None:
+    """A row that an inbound create of ours inserted: link it to its remote before anyone makes a second."""
+    ours = OUR_INSERT.match(entry.origin or "")
+    if ours is None:
+        return
+    provider = ours["provider"]
+    intent = next((i for i in journal.insert_intents(tx, provider) if i.id == int(ours["intent"])), None)
+    if intent is None:
+        return
+    external_id = intent.note
+    if not mapping.by_external_id(tx, provider, [external_id]):
+        now = site.clock.now()
+        link = Link(Pair(provider, entry.key), None, external_id, {}, {}, State.LINKED, now)
+        mapping.save(tx, link)
+        work.mark(tx, [link.pair], "adopted", now)
+    journal.close_intent(tx, intent.id)
+
+
+def look_at_everything(tx: Transaction, site: Installation) -> None:
+    """A TRUNCATE, a reset or a recovery: every source row and every mapping is looked at once more."""
+    for route in site.routes:
+        progress.save_provider_state(tx, route.provider, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{route.provider}", "")
+        progress.set_cursor(tx, f"verify:{route.provider}", "")
+    progress.set_cursor(tx, "verify:at", "")
+
+
+def due_reasons(entries: Sequence[Entry]) -> set[str]:
+    """The customers a batch names, for `syncd plan`, which acknowledges nothing."""
+    return {key for entry in entries for key in (entry.key, entry.was) if key}

@@ -1,0 +1,192 @@
+"""Working off what is due: take a lane, load its condition, probe where it was down, drain, keep its condition."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncd.core.model import Work
+from syncd.cycle.installation import Installation
+from syncd.errors import LeaseHeld, LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
+from syncd.lanes import LanePaused, drain
+from syncd.log import emit
+from syncd.reconcile import Route, reconcile_all
+from syncd.store import leases, mapping, progress, work
+from syncd.store.progress import ProviderState
+
+
+@dataclass
+class Tally:
+    """What a run did, counted by provider and kind; filled by the lanes."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, provider: str, kinds: Counter[str]) -> None:
+        """Count; every lane has its own counter, so no lock is needed."""
+        self.counts.setdefault(provider, Counter()).update(kinds)
+
+    def total(self, kind: str) -> int:
+        """Over all providers."""
+        return sum(counter[kind] for counter in self.counts.values())
+
+
+def take_lane(site: Installation, route: Route) -> Route | None:
+    """Our lease on this lane, newly taken or extended; None while another daemon holds it."""
+    name = f"lane:{route.provider}"
+    try:
+        with site.state.begin() as tx:
+            lease = leases.acquire(tx, name, site.holder, site.lease, site.lease_clock())
+    except LeaseHeld:
+        return None
+    apply_changed_settings(site, route, lease)
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+        adopted = bool(progress.meta(tx, f"adopted:{route.provider}"))
+    route = replace(
+        route,
+        lease=lease,
+        rules=replace(route.rules, adopted=route.rules.adopted or adopted),
+        listing=type(route.listing)(),
+    )
+    lane = route.lane
+    lane.keep = lambda: _renew(site, lease)
+    lane.renewed()
+    lane.settle_pause = lambda state: _remember(site, route, state)
+    lane.load(kept.breaker, lane.breaker.credentials)
+    return route
+
+
+def apply_changed_settings(site: Installation, route: Route, lease: leases.Lease) -> None:
+    """Another column mapping drops that field's base, other rules make every pair due; both are planned and guarded."""
+    name = f"fields:{route.provider}"
+    wanted = dict(site.field_hashes.get(route.provider, {}))
+    config = site.config_hashes.get(route.provider, "")
+    with site.state.read() as tx:
+        before: dict[str, str] = json.loads(progress.meta(tx, name) or "{}")
+        kept = progress.provider_state(tx, route.provider)
+    if before == wanted and kept.config_hash == config:
+        return
+    changed = frozenset(field for field, digest in wanted.items() if before.get(field, digest) != digest)
+    after = ""
+    while changed:
+        with site.state.fenced(lease) as tx:
+            links = mapping.page(tx, route.provider, after, 200)
+            for link in links:
+                base = {field: entry for field, entry in link.base.items() if field not in changed}
+                if len(base) < len(link.base):
+                    mapping.save(tx, replace(link, base=base))
+        if not links:
+            break
+        after = links[-1].pair.key
+    with site.state.fenced(lease) as tx:
+        progress.set_meta(tx, name, json.dumps(wanted, sort_keys=True))
+        progress.save_provider_state(tx, route.provider, config_hash=config, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{route.provider}", "")
+
+
+def _renew(site: Installation, lease: leases.Lease) -> bool:
+    with site.state.begin() as tx:
+        return leases.renew(tx, lease, site.lease, site.lease_clock())
+
+
+def release_lanes(site: Installation, routes: Sequence[Route]) -> None:
+    """Give the lanes back at once, for the next process or another machine."""
+    with site.state.begin() as tx:
+        for route in routes:
+            leases.release(tx, route.lease)
+
+
+def operator_pause(site: Installation, kept: ProviderState) -> bool:
+    """Whether a person stopped this provider; a pause with an end that has passed is none."""
+    return kept.state == "paused" and (kept.until is None or kept.until > site.clock.now())
+
+
+def work_off(site: Installation, route: Route, tally: Tally, limit: int | None = None) -> None:
+    """Drain one lane until nothing of it can be done now. Trouble of the provider ends here, never in another lane."""
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+    if operator_pause(site, kept):
+        return
+    kinds: Counter[str] = Counter()
+
+    def take(busy: frozenset[str]) -> Sequence[Work]:
+        if _paused_meanwhile(site, route):
+            return ()
+        with site.state.read() as tx:
+            return work.take(tx, route.provider, site.clock.now(), site.chunk, busy)
+
+    def handle(batch: Sequence[Work]) -> None:
+        kinds.update(report.kind for report in reconcile_all(route, batch))
+
+    try:
+        if not route.lane.needs_probe() or probe(route):
+            drain(route.lane, take, handle, limit)
+    except (LanePaused, Stopped, LeaseLost):
+        pass
+    finally:
+        tally.add(route.provider, kinds)
+        keep_condition(site, route)
+
+
+def _paused_meanwhile(site: Installation, route: Route) -> bool:
+    with site.state.read() as tx:
+        return operator_pause(site, progress.provider_state(tx, route.provider))
+
+
+def probe(route: Route) -> bool:
+    """One cheap call decides whether the provider is back."""
+    try:
+        route.lane.probe(route.adapter.probe)
+    except Unauthorized as error:
+        route.lane.refused(error.message)
+    except Throttled as error:
+        route.lane.throttled(error.retry_after)
+    except ProviderError as error:
+        route.lane.failed(error.message)
+    else:
+        route.lane.succeeded()
+        return True
+    return False
+
+
+def keep_condition(site: Installation, route: Route) -> None:
+    """Write down the lane's condition and its calls, so that a restart changes nothing."""
+    lane = route.lane
+    calls, lane.calls = lane.calls, 0
+    now = site.clock.now()
+    with site.state.begin() as tx:
+        progress.save_provider_state(tx, route.provider, breaker=lane.dump())
+        if lane.last_ok is not None:
+            progress.save_provider_state(tx, route.provider, last_ok=lane.last_ok)
+        if calls:
+            progress.add_calls(tx, route.provider, now.strftime("%Y-%m"), calls)
+
+
+def _remember(site: Installation, route: Route, state: str) -> None:
+    breaker = route.lane.breaker
+    with site.state.begin() as tx:
+        progress.save_provider_state(tx, route.provider, breaker=route.lane.dump())
+    if state == "ok":
+        emit("lane.resumed", provider=route.provider)
+    elif state == "throttled":
+        emit("provider.throttled", provider=route.provider, until=breaker.until)
+    else:
+        emit("lane.paused", provider=route.provider, reason=breaker.reason, until=breaker.until)
+
+
+def next_moment(site: Installation, routes: Sequence[Route]) -> datetime | None:
+    """When anything can be done again: the earliest due pair of a lane, or the end of that lane's pause."""
+    moments = []
+    now = site.clock.now()
+    for route in routes:
+        with site.state.read() as tx:
+            if operator_pause(site, progress.provider_state(tx, route.provider)):
+                continue
+            due = work.next_due(tx, route.provider, now)
+        if due is not None:
+            pause = route.lane.paused_until()
+            moments.append(max(due, pause) if pause else due)
+    return min(moments, default=None)

@@ -1,0 +1,200 @@
+"""Looking at the providers' side: listings, re-reads, and first passes over the source. All of it only marks pairs.
+
+A page proves nothing by itself: it makes a pair due, and the look that follows fetches for itself. A listing that
+fails, repeats, misses or shifts rows is never read as a deletion.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
+from syncd.cycle.arrive import arrive
+from syncd.cycle.installation import Installation
+from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
+from syncd.lanes import LanePaused
+from syncd.log import emit
+from syncd.reconcile import Route
+from syncd.source import customers
+from syncd.store import journal, mapping, progress, work
+from syncd.store.database import Transaction
+
+ROWS = 200
+
+
+def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
+    """Everything that is due to be looked at for one provider; lane trouble ends the look, the next cycle resumes."""
+    backfill(site, route)
+    try:
+        if _due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
+            if route.adapter.capabilities.lists:
+                sweep(site, route)
+            else:
+                reread(site, route)
+    except Unauthorized as error:
+        route.lane.refused(error.message)
+    except Throttled as error:
+        route.lane.throttled(error.retry_after)
+    except (LanePaused, Stopped):
+        pass
+    except ProviderError as error:
+        route.lane.failed(error.message)
+    confirm(site, route)
+
+
+def _due(site: Installation, route: Route, what: str, *, force: bool) -> bool:
+    period = site.rhythm.scan if what == "scan" else site.rhythm.reread
+    with site.state.read() as tx:
+        last = progress.cursor(tx, f"{what}:{route.provider}:at")
+    return force or not last or site.clock.now() - datetime.fromisoformat(last) >= timedelta(seconds=period)
+
+
+def _done(tx: Transaction, site: Installation, route: Route, what: str) -> None:
+    progress.set_cursor(tx, f"{what}:{route.provider}:at", site.clock.now().isoformat())
+
+
+# -- listings ------------------------------------------------------------------------------------------------------
+
+
+def sweep(site: Installation, route: Route) -> None:
+    """One listing, resumed where the last one stopped; changed-since where the provider has it, complete otherwise."""
+    start = _cursor(site, route)
+    seen: set[str] = set()
+    complete = start is None or (not start.position and not start.since)
+    total = 0
+    for page in _pages(route, start):
+        fresh = [remote for remote in page.remotes if remote.external_id not in seen]
+        seen |= {remote.external_id for remote in fresh}
+        total += len(fresh)
+        _page(site, route, fresh)
+        with site.state.fenced(route.lease) as tx:
+            progress.set_cursor(tx, f"scan:{route.provider}", _kept(page))
+            if page.cursor is None:
+                _done(tx, site, route, "scan")
+        if site.stop.is_set():
+            return
+    if complete and total:
+        _missing(site, route, seen)
+    emit("scan.finished", provider=route.provider, seen=total)
+
+
+def _pages(route: Route, start: Cursor | None) -> Iterator[Page]:
+    if route.adapter.capabilities.lists:
+        yield from route.adapter.scan(start)
+
+
+def _cursor(site: Installation, route: Route) -> Cursor | None:
+    with site.state.read() as tx:
+        text = progress.cursor(tx, f"scan:{route.provider}")
+    return Cursor(**json.loads(text)) if text else None
+
+
+def _kept(page: Page) -> str:
+    if page.cursor is not None:
+        return json.dumps({"position": page.cursor.position, "since": page.cursor.since})
+    return json.dumps({"position": "", "since": page.since}) if page.since else ""
+
+
+def _page(site: Installation, route: Route, remotes: list[Remote]) -> None:
+    with site.state.read() as tx:
+        links = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in remotes])
+    differing = [
+        links[remote.external_id].pair
+        for remote in remotes
+        if remote.external_id in links and differs(route, links[remote.external_id], remote)
+    ]
+    if differing:
+        with site.state.fenced(route.lease) as tx:
+            work.mark(tx, differing, "scan", site.clock.now())
+    if route.provider in site.inbound_create and route.rules.adopted:
+        for remote in remotes:
+            if remote.external_id not in links:
+                arrive(site, route, remote)
+
+
+def differs(route: Route, link: Link, remote: Remote) -> bool:
+    """Whether a listed record is not what was last agreed, as far as the listing shows it."""
+    if link.state is State.REVIEW and remote.archived:
+        return False
+    digest = route.digester(link.provider_key or "")
+    return remote.archived or any(
+        _readable(link.base.get(name)) and digest(name, value) != link.base[name].provider
+        for name, value in remote.values.items()
+        if name in link.base
+    )
+
+
+def _readable(entry: FieldBase | None) -> bool:
+    return entry is not None and entry.provider is not None and not entry.frozen
+
+
+def _missing(site: Installation, route: Route, seen: set[str]) -> None:
+    """Linked records that a complete listing did not show are fetched one by one; only that proves anything."""
+    after = ""
+    while True:
+        with site.state.read() as tx:
+            links = mapping.page(tx, route.provider, after, ROWS)
+        if not links:
+            return
+        after = links[-1].pair.key
+        gone = [
+            link.pair
+            for link in links
+            if link.external_id is not None and link.external_id not in seen and link.state is not State.REVIEW
+        ]
+        if gone:
+            with site.state.fenced(route.lease) as tx:
+                work.mark(tx, gone, "unseen", site.clock.now())
+
+
+# -- providers that cannot list ------------------------------------------------------------------------------------
+
+
+def reread(site: Installation, route: Route) -> None:
+    """Make every mapped customer due for a fetch, behind live work; resumable."""
+    name = f"reread:{route.provider}"
+    with site.state.read() as tx:
+        after = progress.cursor(tx, name)
+    while not site.stop.is_set():
+        with site.state.fenced(route.lease) as tx:
+            links = mapping.page(tx, route.provider, after, ROWS)
+            after = links[-1].pair.key if links else ""
+            pairs = [link.pair for link in links if link.external_id is not None]
+            work.mark(tx, pairs, "reread", site.clock.now())
+            progress.set_cursor(tx, name, after)
+            if not links:
+                _done(tx, site, route, "reread")
+        if not links:
+            return
+
+
+# -- first pass over the source ------------------------------------------------------------------------------------
+
+
+def backfill(site: Installation, route: Route) -> None:
+    """A provider that has not finished its first pass gets every source row once, resumably, behind live changes."""
+    name = f"backfill:{route.provider}"
+    with site.state.read() as tx:
+        if progress.provider_state(tx, route.provider).backfilled:
+            return
+        after = progress.cursor(tx, name) or None
+    while not site.stop.is_set():
+        rows = customers.page(site.source, after, ROWS)
+        with site.state.fenced(route.lease) as tx:
+            now = site.clock.now()
+            work.mark(tx, [Pair(route.provider, row.key) for row in rows], "backfill", now)
+            after = rows[-1].key if rows else after
+            progress.set_cursor(tx, name, after or "")
+            if len(rows) < ROWS:
+                progress.save_provider_state(tx, route.provider, backfilled=True)
+        if len(rows) < ROWS:
+            return
+
+
+def confirm(site: Installation, route: Route) -> None:
+    """Writes whose settle time is over and which nothing has confirmed yet get their one reading."""
+    with site.state.fenced(route.lease) as tx:
+        pairs = journal.confirmable(tx, route.provider, site.clock.now(), 1000)
+        work.mark(tx, pairs, "confirm", site.clock.now())

@@ -1,0 +1,382 @@
+"""One lane per provider: its pace, its breaker, its threads. The only place with threads.
+
+A `Lane` is the gate that every request of its provider passes (`admit`, `observe`), and `drain` is the loop that takes
+due pairs until none is left. One provider's trouble stays in its lane.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncd.clock import Clock
+from syncd.core.backoff import clamp_retry_after
+from syncd.core.model import Work
+from syncd.errors import LeaseLost, Stopped, SyncdError
+
+MARGIN = 0.93  # the share of a limit that is used: at 100 % sliding windows hold one request too many
+SLICE = 0.2  # seconds between two looks at the stop signal while waiting
+PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
+OPENING = 30.0  # first pause of the breaker, seconds
+LONGEST_OPENING = 600.0
+REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refused
+BUDGET_CAP, BUDGET_GAIN, BUDGET_TRICKLE = 10.0, 0.1, 0.1  # retries: one per ten successes, one per ten seconds
+
+
+class LanePaused(SyncdError):
+    """The lane takes no requests until `until` (wall clock); the pair that met this stays due, unharmed."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class Pace:
+    """GCRA without burst: requests of one endpoint leave at least `1/rate` seconds apart.
+
+    `rate` is per second, None for no limit of ours; what the provider's own headers say only makes it slower.
+    """
+
+    def __init__(self, rate: float | None, *, per_endpoint: bool = False) -> None:
+        self._interval = 1.0 / (rate * MARGIN) if rate else 0.0
+        self._per_endpoint = per_endpoint
+        self._next: dict[str, float] = {}
+        self._spread: dict[str, tuple[float, float]] = {}  # endpoint -> (interval, valid until)
+        self._slow = 1.0
+        self._lock = threading.Lock()
+
+    def reserve(self, endpoint: str, now: float) -> float:
+        """Take the next slot; the seconds to wait for it. All times monotonic."""
+        name = endpoint if self._per_endpoint else ""
+        with self._lock:
+            spread, until = self._spread.get(endpoint, (0.0, 0.0))
+            interval = max(self._interval * self._slow, spread if now < until else 0.0)
+            start = max(now, self._next.get(name, 0.0))
+            self._next[name] = start + interval
+            return start - now
+
+    def learn(self, endpoint: str, headers: Mapping[str, str], now: float) -> None:
+        """Spread what is left of a quota over its interval (`X-RateLimit-*`, as JTL and Azotte send them)."""
+        remaining = _number(headers.get("x-ratelimit-remaining"))
+        length = _number(headers.get("x-ratelimit-interval-length-seconds")) or 60.0
+        limit = _number(headers.get("x-ratelimit-limit"))
+        if remaining is None or limit is None or limit <= 0:
+            return
+        left = max(remaining - 1.0, 0.0)
+        interval = length if left == 0.0 else length / (left if left < limit / 2 else limit) / MARGIN
+        with self._lock:
+            self._spread[endpoint] = (interval if left < limit / 2 else 0.0, now + length)
+
+    def slower(self) -> None:
+        """A 429 halves the rate ..."""
+        with self._lock:
+            self._slow = min(self._slow * 2.0, 64.0)
+
+    def faster(self) -> None:
+        """... and clean answers win it back, slowly."""
+        with self._lock:
+            self._slow = max(self._slow * 0.98, 1.0)
+
+
+def _number(raw: str | None) -> float | None:
+    try:
+        return float(raw) if raw is not None else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The stop switch as a value that survives restarts. `until` is wall time; `opened` counts openings in a row."""
+
+    state: str = "ok"  # ok | down | blocked | throttled
+    reason: str = ""
+    since: str = ""
+    until: str = ""
+    failures: int = 0
+    opened: int = 0
+    credentials: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one pair; `kind` is one of the words that the closing line counts."""
+
+    kind: str
+    retry_at: datetime | None = None
+
+
+@dataclass
+class Lane:
+    """The gate of one provider. `keep` renews the lease and says whether it is still ours."""
+
+    name: str
+    clock: Clock
+    pace: Pace
+    concurrency: int
+    timeout: float
+    stop: threading.Event
+    jitter: Callable[[], float]
+    keep: Callable[[], bool] = lambda: True
+    lease: float = 90.0
+    settle_pause: Callable[[str], None] = lambda _state: None
+    breaker: Breaker = field(default_factory=Breaker)
+    calls: int = 0
+    last_ok: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._renewed = self.clock.monotonic()
+        self._recent: deque[bool] = deque(maxlen=20)
+        self._budget = BUDGET_CAP
+        self._budget_at = self.clock.monotonic()
+        self._probing = threading.local()
+        self._trace = threading.local()
+
+    # -- the gate that every request passes ---------------------------------------------------------------------
+
+    def admit(self, endpoint: str) -> None:
+        """Wait for the pace. Raises `Stopped`, `LeaseLost` or `LanePaused`; then no request was sent."""
+        if not getattr(self._probing, "on", False):
+            self._refuse_while_paused()
+        self._hold_lease()
+        pause = self.pace.reserve(endpoint, self.clock.monotonic())
+        while pause > 0:
+            if self.stop.is_set():
+                raise Stopped("asked to end")
+            step = min(pause, SLICE)
+            self.clock.sleep(step)
+            pause -= step
+        if self.stop.is_set():
+            raise Stopped("asked to end")
+        self._hold_lease()
+        self._trace.requests = getattr(self._trace, "requests", 0) + 1
+        with self._lock:
+            self.calls += 1
+
+    def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
+        if 200 <= status < 300 and not endpoint.startswith("GET "):
+            self._trace.acknowledged = True
+        self.pace.learn(endpoint, headers, self.clock.monotonic())
+        if status == 429:
+            self.pace.slower()
+        elif status < 500:
+            self.pace.faster()
+
+    def _hold_lease(self) -> None:
+        """No request leaves unless it can end, deadline included, while the lease is still ours."""
+        with self._lock:
+            age = self.clock.monotonic() - self._renewed
+            if age < self.lease / 3:
+                return
+            if age < self.lease - self.timeout - 5.0 and self.keep():
+                self._renewed = self.clock.monotonic()
+                return
+        raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
+
+    def renewed(self) -> None:
+        """The lease was taken or renewed just now."""
+        with self._lock:
+            self._renewed = self.clock.monotonic()
+
+    def begin_look(self) -> None:
+        """From here on this thread's requests belong to one look at one pair."""
+        self._trace.requests = 0
+
+    def requests(self) -> int:
+        """How many requests this look made."""
+        return int(getattr(self._trace, "requests", 0))
+
+    def begin_write(self) -> None:
+        """From here on this thread's requests belong to one write."""
+        self._trace.acknowledged = False
+
+    def wrote(self) -> bool:
+        """Whether part of that write was already acknowledged: then "not executed" is no longer true of it."""
+        return bool(getattr(self._trace, "acknowledged", False))
+
+    # -- what happened, and what follows for the whole lane ---------------------------------------------------
+
+    def succeeded(self) -> None:
+        """A request was answered: failures are forgotten, an open breaker closes."""
+        with self._lock:
+            self._recent.append(True)
+            self._budget = min(BUDGET_CAP, self._budget + BUDGET_GAIN)
+            self.last_ok = self.clock.now()
+            changed = self.breaker.state != "ok"
+            self.breaker = Breaker(credentials=self.breaker.credentials)
+        if changed:
+            self.settle_pause("ok")
+
+    def failed(self, reason: str) -> None:
+        """A request failed as it does when a provider is down. Five in a row, or half of the last twenty, open."""
+        with self._lock:
+            self._recent.append(False)
+            failures = self.breaker.failures + 1
+            self.breaker = replace(self.breaker, failures=failures)
+            many = len(self._recent) == 20 and self._recent.count(False) >= 10
+            if failures < 5 and not many and self.breaker.state == "ok":
+                return
+            opened = self.breaker.opened + 1
+            pause = min(OPENING * 2.0 ** (opened - 1), LONGEST_OPENING) * (0.9 + 0.2 * self.jitter())
+            self._recent.clear()
+        self._pause("down", reason, pause, opened)
+
+    def throttled(self, seconds: float | None, reason: str = "the provider asks to slow down") -> None:
+        """A 429: the whole lane waits, nobody is to blame."""
+        pause = clamp_retry_after(seconds) or 2.0
+        self._pause("throttled", reason, pause * (1.0 + 0.1 * self.jitter()), self.breaker.opened)
+
+    def refused(self, reason: str) -> None:
+        """401, 402 or 403: one call was enough to know."""
+        self._pause("blocked", reason, REFUSED_PAUSE, self.breaker.opened)
+
+    def _pause(self, state: str, reason: str, seconds: float, opened: int) -> None:
+        now = self.clock.now()
+        with self._lock:
+            since = self.breaker.since if self.breaker.state == state else now.isoformat()
+            until = (now + timedelta(seconds=seconds)).isoformat()
+            self.breaker = replace(
+                self.breaker, state=state, reason=reason, since=since, until=until, failures=0, opened=opened
+            )
+        self.settle_pause(state)
+
+    def healthy(self) -> bool:
+        """Whether others got through lately: only then a failure counts against its own customer."""
+        with self._lock:
+            return self.breaker.state == "ok" and any(self._recent)
+
+    def may_retry(self) -> bool:
+        """Spend one retry of the budget, which holds retries near a tenth of the traffic in an outage."""
+        with self._lock:
+            now = self.clock.monotonic()
+            self._budget = min(BUDGET_CAP, self._budget + (now - self._budget_at) * BUDGET_TRICKLE)
+            self._budget_at = now
+            if self._budget < 1.0:
+                return False
+            self._budget -= 1.0
+            return True
+
+    def paused_until(self) -> datetime | None:
+        """When the next request may go out; None when it may now."""
+        breaker = self.breaker
+        if breaker.state == "ok" or not breaker.until:
+            return None
+        until = datetime.fromisoformat(breaker.until)
+        return until if until > self.clock.now() else None
+
+    def needs_probe(self) -> bool:
+        """Down or blocked, and the pause is over: one cheap call decides, not the next customer."""
+        return self.breaker.state in {"down", "blocked"} and self.paused_until() is None
+
+    def probe(self, call: Callable[[], object]) -> None:
+        """Run one call through the gate although the breaker is open."""
+        self._probing.on = True
+        try:
+            call()
+        finally:
+            self._probing.on = False
+
+    def _refuse_while_paused(self) -> None:
+        until = self.paused_until()
+        if until is None:
+            return
+        remaining = (until - self.clock.now()).total_seconds()
+        if self.breaker.state != "throttled" or remaining > PATIENCE:
+            raise LanePaused(f"{self.name}: {self.breaker.reason}", until)
+        self.clock.sleep(max(remaining, 0.0))
+
+    # -- kept over restarts -----------------------------------------------------------------------------------
+
+    def dump(self) -> str:
+        """The breaker as text for the state database."""
+        return json.dumps(asdict(self.breaker))
+
+    def load(self, text: str, credentials: str) -> None:
+        """Take up where the last process stopped; other credentials end a block."""
+        kept = Breaker(**json.loads(text)) if text else Breaker()
+        if kept.state == "blocked" and kept.credentials != credentials:
+            kept = Breaker()
+        self.breaker = replace(kept, credentials=credentials)
+
+
+def drain(
+    lane: Lane,
+    take: Callable[[frozenset[str]], Sequence[Work]],
+    handle: Callable[[Sequence[Work]], None],
+    limit: int | None = None,
+) -> int:
+    """Take due pairs and hand them on until none is left, the lane pauses, or the stop signal comes.
+
+    With one thread everything runs in the caller's, which makes a simulation deterministic. The same customer is never
+    in two threads. Returns how many pairs were handled.
+    """
+    if lane.concurrency == 1:
+        return _drain_here(lane, take, handle, limit)
+    return _drain_threads(lane, take, handle, limit)
+
+
+def _open_for_work(lane: Lane) -> bool:
+    return not lane.stop.is_set() and lane.paused_until() is None
+
+
+def _drain_here(
+    lane: Lane,
+    take: Callable[[frozenset[str]], Sequence[Work]],
+    handle: Callable[[Sequence[Work]], None],
+    limit: int | None,
+) -> int:
+    done = 0
+    while _open_for_work(lane) and (limit is None or done < limit):
+        batch = take(frozenset())
+        if limit is not None:
+            batch = batch[: limit - done]
+        if not batch:
+            break
+        handle(batch)
+        done += len(batch)
+    return done
+
+
+def _drain_threads(
+    lane: Lane,
+    take: Callable[[frozenset[str]], Sequence[Work]],
+    handle: Callable[[Sequence[Work]], None],
+    limit: int | None,
+) -> int:
+    done = 0
+    busy: dict[Future[None], tuple[str, ...]] = {}
+    with ThreadPoolExecutor(lane.concurrency, thread_name_prefix=f"lane-{lane.name}") as pool:
+        while True:
+            while len(busy) < lane.concurrency and _open_for_work(lane) and (limit is None or done < limit):
+                taken = frozenset(key for keys in busy.values() for key in keys)
+                batch = take(taken)
+                if limit is not None:
+                    batch = batch[: limit - done]
+                if not batch:
+                    break
+                done += len(batch)
+                busy[pool.submit(handle, batch)] = tuple(work.pair.key for work in batch)
+            if not busy:
+                return done
+            finished, _ = wait(busy, return_when=FIRST_COMPLETED)
+            for future in finished:
+                del busy[future]
+                future.result()
+
+
+def together(jobs: Sequence[Callable[[], None]]) -> None:
+    """Run every lane beside the others and wait for all; the first unexpected error is raised when all have ended."""
+    if len(jobs) == 1:
+        jobs[0]()
+        return
+    with ThreadPoolExecutor(max(len(jobs), 1), thread_name_prefix="lane") as pool:
+        futures = [pool.submit(job) for job in jobs]
+    for future in futures:
+        future.result()

@@ -1,0 +1,353 @@
+"""Billbee's customer and invoice address, member by member: what we send, what we read, what stays untouched.
+
+Everything here is pure. A Billbee customer is two resources: the *customer* (name, contacts, number) and its *invoice
+address* (company, person, postal address). Four habits of the provider shape this file: a PUT of a customer replaces
+it, a `null` in a number member is refused, each contact is stored twice (`Email` and an entry of `MetaData` that
+`DefaultMailAddress` repeats), and an archived record shows anonymised values, which must never be read as an edit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.core.model import Remote, Value, Values
+from syncd.core.normalise import as_text, text
+from syncd.errors import Rejected
+from syncd.providers.billbee_text import is_person, join_street, joined, plain, split_person, split_street
+
+CUSTOMER: Mapping[str, str] = {
+    "name": "Name",
+    "email": "Email",
+    "phone": "Tel1",
+    "mobile": "Tel2",
+    "vat_number": "VatId",
+}
+ADDRESS: Mapping[str, str] = {
+    "first_name": "FirstName",
+    "last_name": "LastName",
+    "street2": "AddressAddition",
+    "postal_code": "Zip",
+    "city": "City",
+    "state": "State",
+    "country": "CountryCode",
+    "fax": "Fax",  # write-only: comes back as null
+}
+# Converted on their way: number <-> Number (int32), language <-> LanguageId (settings), street <-> Street and
+# Housenumber, contact_person <-> FirstName and LastName; name goes to Company and Type as well.
+FIELDS = frozenset({*CUSTOMER, *ADDRESS, "number", "language", "street", "contact_person"})
+WRITE_ONLY = frozenset({"fax"})
+UNCLEARABLE = frozenset({"number", "language"})
+ON_ADDRESS = frozenset({*ADDRESS, "street", "contact_person"}) - WRITE_ONLY
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact's second home: the `Default…` member, the members that may share its entry, and the entry's type."""
+
+    default: str
+    copies: tuple[str, ...]
+    type_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A customer's invoice address; `hidden` where there are only archived ones, whose values say nothing."""
+
+    address: Mapping[str, Any] | None
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The requests of an update: the body of a PUT, members of the address to PATCH, an address to POST; None: none."""
+
+    customer: dict[str, Any] | None
+    members: dict[str, Any] | None
+    address: dict[str, Any] | None
+
+
+CONTACTS: Mapping[str, Contact] = {
+    "Email": Contact("DefaultMailAddress", ("DefaultCommercialMailAddress", "DefaultStatusUpdatesMailAddress"), 1),
+    "Tel1": Contact("DefaultPhone1", (), 2),
+    "Tel2": Contact("DefaultPhone2", (), 2),
+}
+DEFAULTS = (*(name for one in CONTACTS.values() for name in (one.default, *one.copies)), "DefaultFax")
+NUMBERS = frozenset({"Number", "LanguageId", "PriceGroupId", "Type"})  # null in one of them is refused
+SERVERS = frozenset({"ArchivedAt", "RestoredAt"})  # never sent: what a write of them does is documented nowhere
+BUSINESS, PERSON = 1, 0
+INVOICE = 1
+INT32 = 2**31 - 1
+
+_MEMBERS: Mapping[str, str] = {
+    **{member: name for table in (CUSTOMER, ADDRESS) for name, member in table.items()},
+    **{name: field for field, member in (("email", "Email"), ("phone", "Tel1"), ("mobile", "Tel2"))
+       for name in (CONTACTS[member].default, *CONTACTS[member].copies)},
+    "Number": "number", "LanguageId": "language", "Street": "street", "Housenumber": "street", "Company": "name",
+    "Type": "name", "DefaultFax": "fax",
+}  # fmt: skip
+_KEY = re.compile(r"[1-9][0-9]{0,9}")
+_ALPHA2 = re.compile(r"[A-Za-z]{2}")
+
+
+def key_fits(key: str) -> bool:
+    """`Number` is an int32: only plain integers from 1 on, without leading zeros, come back as they were."""
+    return _KEY.fullmatch(key) is not None and int(key) <= INT32
+
+
+def composed(known: frozenset[str]) -> frozenset[str]:
+    """`Name` is put together from first and last name where the source knows no name, and then never read back."""
+    return frozenset() if "name" in known else frozenset({"name"})
+
+
+def project(values: Values, languages: Mapping[str, int]) -> Values:
+    """What Billbee should hold for a source row.
+
+    A number outside int32 and a language without an id in the settings have no place there and are left out; so is an
+    empty one of the two, because Billbee cannot clear them. Raises `Rejected` for a country that is no ISO code.
+    """
+    projection: dict[str, Value] = {field: text(as_text(values[field])) for field in FIELDS if field in values}
+    person = {"first_name", "last_name"} & values.keys()
+    if person:
+        projection.pop("contact_person", None)
+        projection["name"] = _text(values, "name") or joined(_text(values, "first_name"), _text(values, "last_name"))
+    if not key_fits(_text(values, "number") or ""):
+        projection.pop("number", None)
+    tag = _configured(_text(values, "language"), languages)
+    projection.pop("language", None)
+    if tag is not None:
+        projection["language"] = tag
+    country = _text(values, "country")
+    if country is not None:
+        if not _ALPHA2.fullmatch(country):
+            raise Rejected("country", "Billbee takes ISO 3166-1 codes of two letters; correct it in the source")
+        projection["country"] = country.upper()
+    return projection
+
+
+def to_wire(values: Values, known: Values, languages: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The members of the customer and of the invoice address that `values` decide.
+
+    `known` is all that is known of the customer, `values` included: whether a name is a company's depends on the
+    person's name beside it. Raises `Rejected` for a number that is none.
+    """
+    customer: dict[str, Any] = {member: _text(values, name) for name, member in CUSTOMER.items() if name in values}
+    address: dict[str, Any] = {member: _text(values, name) for name, member in ADDRESS.items() if name in values}
+    number = _text(values, "number")
+    if number is not None:
+        if not key_fits(number):
+            raise Rejected("number", "Billbee keeps only whole numbers from 1 to 2147483647")
+        customer["Number"] = int(number)
+    if _text(values, "language") in languages:
+        customer["LanguageId"] = languages[_text(values, "language") or ""]
+    if "street" in values:
+        address["Street"], address["Housenumber"] = split_street(_text(values, "street"))
+    if "contact_person" in values and not {"first_name", "last_name"} & values.keys():
+        address["FirstName"], address["LastName"] = split_person(_text(values, "contact_person"))
+    if "name" in values:
+        company = company_of({**known, **values})
+        address["Company"] = company
+        customer["Type"] = BUSINESS if company else PERSON
+    return customer, address
+
+
+def company_of(known: Values) -> str | None:
+    """The company of a customer: its name, unless that is only the person's own."""
+    name, first, last = (_text(known, field) for field in ("name", "first_name", "last_name"))
+    if not (first or last):
+        first, last = split_person(_text(known, "contact_person"))
+    return None if is_person(name, first, last) else name
+
+
+def new_customer(key: str, values: Values, languages: Mapping[str, int]) -> dict[str, Any]:
+    """The body of a POST, without nulls. `Number` is our key where it fits, so that a lost answer can be looked up."""
+    customer, address = to_wire(values, values, languages)
+    if key_fits(key):
+        customer["Number"] = int(key)
+    body = {member: value for member, value in customer.items() if value is not None}
+    if needs_address(address):
+        body["Address"] = new_address(address)
+    return body
+
+
+def needs_address(address: Mapping[str, Any]) -> bool:
+    """Whether there is more to keep on an address than the company, which `Name` holds as well."""
+    return any(value is not None for member, value in address.items() if member != "Company")
+
+
+def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Change:
+    """What an update has to send so that exactly `values` change; nothing for what is already there.
+
+    A customer without an invoice address in use gets one when there is something to keep on it.
+    """
+    stored, address = current.raw["customer"], current.raw["found"].address
+    known = {**current.values, **values}
+    members, moved = to_wire(values, known, languages)
+    was_company = plain(address.get("Company")) if address is not None else company_of(current.values)
+    if bool(was_company) == (members.get("Type") == BUSINESS):
+        members.pop("Type", None)
+    body = changed_customer(stored, members)
+    customer = body if body != whole_customer(stored) else None
+    if address is not None:
+        return Change(customer, changed_members(address, moved) or None, None)
+    if not needs_address(moved):
+        return Change(customer, None, None)
+    filled = {"Company": company_of(known), **moved}
+    return Change(customer, None, new_address(filled))
+
+
+def new_address(members: Mapping[str, Any]) -> dict[str, Any]:
+    """An invoice address as it is created: neither `Id` nor `CustomerId`, no nulls."""
+    return {"AddressType": INVOICE, **{member: value for member, value in members.items() if value is not None}}
+
+
+def whole_customer(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored customer as a PUT must carry it to change nothing: all of it, without what only the server sets."""
+    body = {
+        member: value
+        for member, value in stored.items()
+        if member not in SERVERS and not (value is None and member in NUMBERS)
+    }
+    for member in DEFAULTS:
+        if isinstance(body.get(member), dict):
+            body[member] = _entry(body[member])
+    if isinstance(body.get("MetaData"), list):
+        body["MetaData"] = [_entry(entry) for entry in body["MetaData"] if isinstance(entry, dict)]
+    return body
+
+
+def changed_customer(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a PUT: the whole stored customer with `changes`, each contact in both of its homes."""
+    body = whole_customer(stored)
+    for member, value in changes.items():
+        if member in CONTACTS:
+            _set_contact(body, member, value)
+        else:
+            body[member] = value
+    return body
+
+
+def changed_members(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of an address that a PATCH must carry. What cannot be read back is always sent."""
+    unread = {ADDRESS[field] for field in WRITE_ONLY}
+    return {
+        member: value for member, value in changes.items() if member in unread or plain(stored.get(member)) != value
+    }
+
+
+def remote_of(
+    customer: Mapping[str, Any], found: Found, languages: Mapping[str, int], *, provisional: bool = False
+) -> Remote:
+    """A customer and its invoice address as a remote; `Id`s must have been checked to be whole numbers.
+
+    Of an archived customer nothing but its key is taken over: what it shows may be anonymised.
+    """
+    number, archived = customer.get("Number"), is_archived(customer)
+    address = None if found.hidden else found.address or {}
+    ids = {"Id": str(customer["Id"])}
+    if found.address is not None and "Id" in found.address:
+        ids["AddressId"] = str(found.address["Id"])
+    return Remote(
+        external_id=ids["Id"],
+        key=str(number) if type(number) is int else None,
+        values={} if archived else from_wire(customer, address, languages),
+        external_ids=ids,
+        archived=archived,
+        provisional=provisional,
+        raw={"customer": customer, "found": found},
+    )
+
+
+def from_wire(customer: Mapping[str, Any], address: Mapping[str, Any] | None, languages: Mapping[str, int]) -> Values:
+    """The canonical fields. Where the address is hidden (None) its fields are unknown, and so is the name, whose
+    company stands there; a customer without an address has them empty."""
+    values: dict[str, Value] = {name: plain(customer.get(member)) for name, member in CUSTOMER.items()}
+    number, language = customer.get("Number"), customer.get("LanguageId")
+    values["number"] = str(number) if type(number) is int else None
+    tag = next((tag for tag, identity in languages.items() if identity == language), None)
+    if tag is not None or language is None:
+        values["language"] = tag
+    if address is None:
+        del values["name"]
+        return values
+    values.update({name: plain(address.get(member)) for name, member in ADDRESS.items() if name not in WRITE_ONLY})
+    values["name"] = plain(address.get("Company")) or values["name"]
+    values["street"] = join_street(address.get("Street"), address.get("Housenumber"))
+    values["contact_person"] = joined(address.get("FirstName"), address.get("LastName"))
+    return values
+
+
+def invoice_address(addresses: Iterable[Mapping[str, Any]]) -> Found:
+    """The invoice address in use with the lowest id."""
+    invoices = [address for address in addresses if address.get("AddressType") == INVOICE]
+    live = [address for address in invoices if not is_archived(address)]
+    return Found(min(live, key=lambda address: int(address["Id"]), default=None), bool(invoices and not live))
+
+
+def is_archived(record: Mapping[str, Any]) -> bool:
+    """Archived, and not restored since. A moment that cannot be read counts as archived: that writes nothing."""
+    archived, restored = record.get("ArchivedAt"), record.get("RestoredAt")
+    if not archived:
+        return False
+    since, until = _moment(archived), _moment(restored)
+    return since is None or until is None or until < since
+
+
+def field_of(place: str) -> str:
+    """The canonical field of a `ModelState` key such as `model.Address.Zip`, '' where there is none."""
+    parts = reversed(re.split(r"[.\[\]]+", place))
+    return next((_MEMBERS[part] for part in parts if part in _MEMBERS), "")
+
+
+def _set_contact(body: dict[str, Any], member: str, value: str | None) -> None:
+    """Change a contact in its plain member, in its `Default…` member, in the copies of its entry and in `MetaData`."""
+    contact = CONTACTS[member]
+    entry = body.get(contact.default)
+    mark = entry.get("Id") if isinstance(entry, dict) else None
+    ours = [contact.default, *(name for name in contact.copies if mark is not None and _mark(body.get(name)) == mark)]
+    shared = mark is None or any(_mark(body.get(name)) == mark for name in DEFAULTS if name not in ours)
+    body[member] = value
+    if value is None:
+        body.update(dict.fromkeys(ours))
+    elif shared:
+        body.update({name: {"TypeId": contact.type_id, "SubType": "", "Value": value} for name in ours})
+    else:
+        body.update({name: {**body[name], "Value": value} for name in ours})
+    if not shared and isinstance(body.get("MetaData"), list):
+        kept = [one for one in body["MetaData"] if value is not None or _mark(one) != mark]
+        body["MetaData"] = [{**one, "Value": value} if _mark(one) == mark else one for one in kept]
+
+
+def _mark(entry: Any) -> Any:
+    return entry.get("Id") if isinstance(entry, dict) else None
+
+
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        member: value
+        for member, value in entry.items()
+        if member != "TypeName" and not (value is None and member in {"Id", "TypeId"})
+    }
+
+
+def _configured(language: str | None, languages: Mapping[str, int]) -> str | None:
+    """The tag of the settings that is read back for a language: exact, else by its main part (de-AT is de there)."""
+    wanted = (language or "").replace("_", "-").lower()
+    by_tag = {tag.lower(): identity for tag, identity in languages.items()}
+    identity = by_tag.get(wanted, by_tag.get(wanted.split("-")[0]))
+    return next((tag for tag, known in languages.items() if known == identity), None)
+
+
+def _moment(raw: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(raw)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(values: Values, field: str) -> str | None:
+    return text(as_text(values.get(field)))

@@ -1,0 +1,137 @@
+"""reconcile: bring one pair from whatever state to agreement; the same function outbound and inbound.
+
+gather (facts) -> core.plan (decision) -> create / exchange / outcome (deeds). Crash recovery, echo suppression and
+repeats have no code of their own: the decision depends on states, not on events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from syncd.core.model import Customer, State, Work
+from syncd.core.plan import Adopt, Create, Exchange, Facts, Park, Reject, Remove, Unlink, Wait, plan
+from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
+from syncd.lanes import LanePaused, Report
+from syncd.reconcile.create import adopt, create, forget, remove
+from syncd.reconcile.exchange import confirmed, exchange, settle_intents
+from syncd.reconcile.gather import ABSENT_AGAIN, Case, Memory, gather, remember
+from syncd.reconcile.outcome import finish, park, put_off, reject, retry
+from syncd.reconcile.route import Route, blank_link
+from syncd.source import customers
+from syncd.store import review, work
+
+ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
+EMPTY_PAUSE = 600.0
+
+__all__ = ["Route", "reconcile", "reconcile_all"]
+
+
+def reconcile_all(route: Route, works: Sequence[Work]) -> list[Report]:
+    """Reconcile a chunk of taken pairs. The generations were read with the works, the rows are read after them."""
+    keys = [item.pair.key for item in works]
+    rows = customers.read(route.source, keys)
+    memory = remember(route, keys)
+    return [_one(route, item, rows.get(item.pair.key), memory) for item in works]
+
+
+def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:
+    if customer is not None and customer.key != item.pair.key:
+        return _respelled(route, item, customer)
+    route.lane.begin_look()
+    try:
+        return reconcile(route, item, customer, memory)
+    except Unauthorized as error:
+        route.lane.refused(error.message)
+    except Throttled as error:
+        route.lane.throttled(error.retry_after)
+    except LanePaused:
+        pass
+    return Report("deferred")
+
+
+def _respelled(route: Route, item: Work, customer: Customer) -> Report:
+    """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key."""
+    with route.state.fenced(route.lease) as tx:
+        work.mark(tx, [replace(item.pair, key=customer.key)], item.reason, route.clock.now())
+        work.finish(tx, item)
+    return Report("again")
+
+
+def reconcile(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:
+    """One look at one pair."""
+    case = Case(item, _nothing_yet(route, item, memory), customer, item.pair.key)
+    try:
+        case = gather(route, item, customer, memory)
+        report = _perform(route, case)
+    except (Unauthorized, Throttled, LanePaused):
+        raise
+    except Rejected as refused:
+        return reject(route, case, refused.field, refused.reason)
+    except (Temporary, OutcomeUnknown) as error:
+        route.lane.failed(error.message)
+        return retry(route, case, error)
+    except ProviderError as error:
+        return retry(route, case, error)
+    if report.kind == "ambiguous":
+        route.lane.failed("an answer was lost")
+    elif route.lane.requests():
+        route.lane.succeeded()
+    return report
+
+
+def _nothing_yet(route: Route, item: Work, memory: Memory) -> Facts:
+    link = memory.links.get(item.pair.key)
+    our_key = (link.provider_key if link else None) or item.pair.key
+    return Facts(route.rules, route.digester(our_key), link=link)
+
+
+def _perform(route: Route, case: Case) -> Report:
+    action = plan(case.facts)
+    if isinstance(action, Adopt):
+        case = adopt(route, case, action)
+        action = plan(case.facts)
+    match action:
+        case Create(values):
+            return create(route, case, values)
+        case Exchange():
+            return exchange(route, case, action)
+        case Park():
+            return park(route, case, action)
+        case Reject(name, reason):
+            return reject(route, case, name, reason)
+        case Remove():
+            return remove(route, case, action)
+        case Unlink():
+            return forget(route, case, action)
+        case Wait(why):
+            return _wait(route, case, why)
+        case _:
+            return _agreed(route, case)
+
+
+def _wait(route: Route, case: Case, why: str) -> Report:
+    pause = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN}.get(why, EMPTY_PAUSE)
+    due_at = route.later(pause)
+    with route.state.fenced(route.lease) as tx:
+        put_off(tx, case, due_at, why)
+        if why == "adopt":
+            count = work.count_class(tx, route.provider, "adopt")
+            reason = "customers wait for `syncd adopt`"
+            review.open_review(tx, route.provider, "", "adopt", {}, reason, route.clock.now(), count=count)
+    return Report("waiting", due_at)
+
+
+def _agreed(route: Route, case: Case) -> Report:
+    """Both sides agree, or the pair is excluded: finish, and let confirmed writes go."""
+    link = case.facts.link
+    now = route.clock.now()
+    excluded = link is None or link.external_id is None
+    with route.state.fenced(route.lease) as tx:
+        if excluded:
+            finish(tx, route, case, replace(blank_link(case.pair, link), state=State.EXCLUDED))
+        elif link is not None:
+            settle_intents(tx, route, case.facts.intents)
+            base = confirmed(link.base, case.facts.intents, now)
+            finish(tx, route, case, replace(link, base=base, state=State.LINKED, verified_at=now))
+    return Report("excluded" if excluded else "settled" if case.facts.intents else "unchanged")

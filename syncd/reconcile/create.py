@@ -1,0 +1,196 @@
+"""Making and ending links: create, adopt, remove, unlink. Every write has an intent, durable before it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown_create
+from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
+from syncd.lanes import LanePaused, Report
+from syncd.reconcile.gather import Case
+from syncd.reconcile.outcome import finish, held_back, park, reject
+from syncd.reconcile.route import Route, blank_link, note, tell
+from syncd.store import journal, mapping, progress, work
+from syncd.store.database import Transaction
+
+
+def create(route: Route, case: Case, values: Values) -> Report:
+    """Reserve our key, write the intent, create, and link what came back."""
+    if held_back(route, case, "create", route.guards.create):
+        return Report("staged")
+    again = unknown_create(case.facts) is not None
+    intent = _intend(route, case, values)
+    if intent is None:
+        return park(route, case, Park("key_taken", "another customer already has this key at the provider"))
+    route.lane.begin_write()
+    try:
+        remote = route.adapter.create(case.key, values)
+    except Taken as taken:
+        if again:
+            return unknown(route, case, intent, "create", taken)
+        close(route, intent)
+        return park(route, case, Park("taken", f"the provider already has a customer with this {taken.field or 'key'}"))
+    except Rejected as refused:
+        close(route, intent)
+        return reject(route, case, refused.field, refused.reason)
+    except OutcomeUnknown as lost:
+        return unknown(route, case, intent, "create", lost)
+    except (ProviderError, LanePaused, Stopped) as error:
+        if route.lane.wrote():
+            unknown(route, case, intent, "create", error)
+        else:
+            close(route, intent)
+        raise
+    return _created(route, case, intent, remote)
+
+
+def _intend(route: Route, case: Case, values: Values) -> int | None:
+    now = route.clock.now()
+    digest = route.digester(case.key)
+    fields = {name: Sent(None, digest(name, value)) for name, value in values.items()}
+    with route.state.fenced(route.lease) as tx:
+        if mapping.reserve(tx, case.pair, case.key, now) is not None:
+            return None
+        journal.close_intents(tx, case.pair)
+        until = route.later(route.timeout + route.settle)
+        return journal.open_intent(tx, case.pair, Verb.CREATE, fields, route.lease.epoch, now, until)
+
+
+def _created(route: Route, case: Case, intent: int, remote: Remote) -> Report:
+    facts = replace(case.facts, digest=route.digester(case.key))
+    base = renewed(facts, remote.values, frozenset(facts.source or {}), provisional=remote.provisional)
+    link = linked(case, remote, base, case.key, route.clock.now())
+    with route.state.fenced(route.lease) as tx:
+        conclude(tx, route, intent, provisional=remote.provisional)
+        journal.exhume(tx, route.state.key, route.provider, remote.external_id, case.pair.key)
+        finish(tx, route, case, link)
+        progress.spend(tx, route.provider, "create", 1, route.clock.now())
+        note(tx, route, case.pair.key, "pair.created", tuple(facts.source or {}))
+    if route.listing.keys is not None and remote.key is not None:
+        route.listing.keys[remote.key] = (*route.listing.keys.get(remote.key, ()), remote)
+    tell(route, case.pair.key, "pair.created")
+    return Report("created")
+
+
+def linked(case: Case, remote: Remote, base: dict[str, FieldBase], our_key: str, now: datetime) -> Link:
+    """The mapping row of a pair that is linked from now on."""
+    old = blank_link(case.pair, case.facts.link)
+    return replace(
+        old,
+        provider_key=our_key,
+        external_id=remote.external_id,
+        external_ids=remote.external_ids,
+        base=base,
+        state=State.LINKED,
+        created_at=old.created_at or now,
+        synced_at=now,
+        verified_at=now,
+    )
+
+
+def conclude(tx: Transaction, route: Route, intent: int, *, provisional: bool) -> None:
+    """A known outcome: close the intent, or keep it until one later reading confirms what was stored."""
+    if provisional:
+        journal.update_intent(tx, intent, stage=Stage.CONFIRM, settle_until=route.later(route.settle))
+    else:
+        journal.close_intent(tx, intent)
+
+
+def close(route: Route, intent: int) -> None:
+    """The write was certainly not executed."""
+    with route.state.fenced(route.lease) as tx:
+        journal.close_intent(tx, intent)
+
+
+def unknown(route: Route, case: Case, intent: int, verb: str, error: Exception) -> Report:
+    """Nobody knows whether the write took effect: leave it alone for the settle time, then look."""
+    until = route.later(route.settle)
+    attempts = case.work.attempts + (1 if route.lane.healthy() else 0)
+    with route.state.fenced(route.lease) as tx:
+        journal.update_intent(tx, intent, settle_until=until)
+        work.postpone(tx, case.work, until, attempts, "OutcomeUnknown", f"{verb}: {error}")
+        mapping.set_state(tx, case.pair, State.AMBIGUOUS)
+        note(tx, route, case.pair.key, "pair.retried", (), f"{verb}: outcome unknown")
+    tell(route, case.pair.key, "pair.retried", reason=f"{verb}: outcome unknown")
+    return Report("ambiguous", until)
+
+
+def adopt(route: Route, case: Case, action: Adopt) -> Case:
+    """Link an existing remote and go on as with any linked pair. After our own create, what was sent is the base."""
+    remote = action.remote
+    intent = unknown_create(case.facts)
+    base: dict[str, FieldBase] = {}
+    if action.own and intent is not None:
+        base = {
+            name: FieldBase(sent.sent, sent.sent if name in remote.values else None, provisional=True)
+            for name, sent in intent.fields.items()
+        }
+    link = linked(case, remote, base, case.key, route.clock.now())
+    with route.state.fenced(route.lease) as tx:
+        mapping.save(tx, link)
+        journal.exhume(tx, route.state.key, route.provider, remote.external_id, case.pair.key)
+        if intent is not None:
+            journal.update_intent(tx, intent.id, stage=Stage.CONFIRM, settle_until=route.later(route.settle))
+            progress.spend(tx, route.provider, "create", 1, route.clock.now())
+        note(tx, route, case.pair.key, "pair.adopted")
+    tell(route, case.pair.key, "pair.settled" if action.own else "pair.adopted")
+    facts = replace(case.facts, link=link, remote=remote, found=(), digest=route.digester(case.key))
+    return replace(case, facts=_confirming(facts))
+
+
+def _confirming(facts: Facts) -> Facts:
+    return replace(
+        facts,
+        intents=tuple(replace(i, stage=Stage.CONFIRM) if i.verb is Verb.CREATE else i for i in facts.intents),
+    )
+
+
+def remove(route: Route, case: Case, action: Remove) -> Report:
+    """Archive or delete the remote of a customer that is gone, then forget the link."""
+    if held_back(route, case, "delete", route.guards.delete):
+        return Report("staged")
+    now = route.clock.now()
+    with route.state.fenced(route.lease) as tx:
+        until = route.later(route.timeout + route.settle)
+        intent = journal.open_intent(tx, case.pair, Verb.REMOVE, {}, route.lease.epoch, now, until)
+    route.lane.begin_write()
+    try:
+        route.adapter.remove(action.remote, action.how)
+    except NotFound:
+        pass
+    except Rejected:
+        close(route, intent)
+        return park(route, case, Park("delete_conflict", "the provider refuses to remove this customer"))
+    except OutcomeUnknown as lost:
+        return unknown(route, case, intent, "remove", lost)
+    except (ProviderError, LanePaused, Stopped) as error:
+        if route.lane.wrote():
+            unknown(route, case, intent, "remove", error)
+        else:
+            close(route, intent)
+        raise
+    with route.state.fenced(route.lease) as tx:
+        progress.spend(tx, route.provider, "delete", 1, now)
+    forget(route, case, Unlink("deleted in the source", tombstone=True), "pair.removed", action.remote.external_id)
+    return Report("removed")
+
+
+def forget(route: Route, case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Report:
+    """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back."""
+    link = case.facts.link
+    external_id = external_id or (link.external_id if link is not None else "") or ""
+    if not external_id and len(case.facts.found) == 1:
+        external_id = case.facts.found[0].external_id
+    with route.state.fenced(route.lease) as tx:
+        if action.tombstone and external_id:
+            now = route.clock.now()
+            journal.bury(tx, route.state.key, route.provider, external_id, case.pair.key, action.reason, now)
+        journal.close_intents(tx, case.pair)
+        mapping.unlink(tx, case.pair)
+        finish(tx, route, case, None)
+        note(tx, route, case.pair.key, event, (), action.reason)
+    if link is not None or external_id:
+        tell(route, case.pair.key, event, reason=action.reason)
+    return Report("unlinked")

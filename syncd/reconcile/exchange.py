@@ -1,0 +1,353 @@
+"""Moving fields between two linked sides: first into the source, then to the provider, then the new base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syncd.core.guards import Move, blanked, flips
+from syncd.core.model import Customer, FieldBase, Intent, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.normalise import degraded, equal
+from syncd.core.plan import Exchange, Facts, renewed
+from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped
+from syncd.lanes import LanePaused, Report
+from syncd.reconcile.create import conclude, unknown
+from syncd.reconcile.gather import Case
+from syncd.reconcile.outcome import finish, held_back, put_off, reject, shown_digests
+from syncd.reconcile.route import Route, note, tell
+from syncd.source import customers
+from syncd.store import events, journal, mapping, progress, review
+from syncd.store.database import Transaction
+
+BUSY_PAUSE = 5.0  # seconds until a locked source row is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What of an exchange is done: the base as far as agreed, the row as it is now, fields that wait for a person."""
+
+    base: Mapping[str, FieldBase]
+    customer: Customer
+    review: Mapping[str, str]
+    pulled: tuple[str, ...] = ()
+    pushed: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+
+
+def exchange(route: Route, case: Case, action: Exchange) -> Report:
+    """Carry out a planned exchange; every step leaves the pair in a state that the next look understands."""
+    assert case.customer is not None  # noqa: S101 - an exchange needs both sides
+    assert case.facts.link is not None  # noqa: S101
+    assert case.facts.remote is not None  # noqa: S101
+    action, frozen = _braked(route, case, action)
+    if _staged(route, case, action):
+        return Report("staged")
+    remote = case.facts.remote
+    settled = renewed(case.facts, remote.values, action.settle, provisional=False)
+    done = Progress({**case.facts.link.base, **settled}, case.customer, dict(action.review), frozen=frozen)
+    done = _frozen_base(done)
+    if action.pull:
+        after = _pull(route, case, action.pull, done)
+        if after is None:
+            return Report("again")
+        done = after
+    if action.push:
+        return _push(route, case, action, done)
+    return _finished(route, case, action, done, provisional=False)
+
+
+# -- before ----------------------------------------------------------------------------------------------------
+
+
+def _braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[str, ...]]:
+    """Take fields out of the exchange that swing to and fro; a person's decision is no swing."""
+    base = case.facts.link.base if case.facts.link is not None else {}
+    moving = [name for name in action.pull if action.reasons.get(name) != "decided"]
+    moving += [n for n in action.push if n in base and base[n].pulled and action.reasons.get(n) != "decided"]
+    if not moving:
+        return action, ()
+    now = route.clock.now()
+    with route.state.read() as tx:
+        history = events.events(tx, case.pair.key, limit=200)
+    moves = sorted((e for e in history if e.event in {"pair.pushed", "pair.pulled"}), key=lambda e: e.at)
+    frozen = []
+    for name in moving:
+        trail = [Move(e.event.removeprefix("pair.")[:4], e.provider, e.at) for e in moves if name in e.fields]
+        if flips(trail, now, Move("pull" if name in action.pull else "push", route.provider, now)):
+            frozen.append(name)
+    if not frozen:
+        return action, ()
+    return replace(
+        action,
+        pull={name: value for name, value in action.pull.items() if name not in frozen},
+        push={name: value for name, value in action.push.items() if name not in frozen},
+        review={**action.review, **dict.fromkeys(frozen, "frozen")},
+    ), tuple(frozen)
+
+
+def _frozen_base(done: Progress) -> Progress:
+    base = {name: replace(e, frozen=True) if name in done.frozen else e for name, e in done.base.items()}
+    return replace(done, base=base)
+
+
+def _staged(route: Route, case: Case, action: Exchange) -> bool:
+    remote, source = case.facts.remote, case.facts.source or {}
+    empties = blanked(remote.values if remote else {}, action.push) + blanked(source, action.pull)
+    if empties and held_back(route, case, "blank", route.guards.blank, empties):
+        return True
+    if action.push and held_back(route, case, "update", route.guards.update, tuple(action.push)):
+        return True
+    return bool(action.pull) and held_back(route, case, "overwrite", route.guards.overwrite, tuple(action.pull))
+
+
+# -- into the source ---------------------------------------------------------------------------------------------
+
+
+def _pull(route: Route, case: Case, changes: Values, done: Progress) -> Progress | None:
+    """Compare-and-set into the source; None when the row moved or is locked, then the pair stays due."""
+    wanted = dict(changes)
+    while wanted:
+        intent = _open(route, case, Verb.PULL, wanted, case.facts.source or {})
+        written = customers.update(route.source, done.customer, wanted, f"syncd:{route.provider}")
+        with route.state.fenced(route.lease) as tx:
+            journal.close_intent(tx, intent)
+        match written:
+            case customers.Written(customer):
+                return _pulled(route, case, tuple(wanted), customer, done)
+            case customers.Refused(name, _reason):
+                bad = name if name in wanted else next(iter(wanted))
+                del wanted[bad]
+                done = replace(done, review={**done.review, bad: "does-not-fit"})
+            case _:
+                pause = BUSY_PAUSE if isinstance(written, customers.Busy) else 0.0
+                with route.state.fenced(route.lease) as tx:
+                    put_off(tx, case, route.later(pause), "source-moved")
+                return None
+    return done
+
+
+def _pulled(route: Route, case: Case, names: tuple[str, ...], customer: Customer, done: Progress) -> Progress:
+    """What the source stored, read again, is the new base of the pulled fields."""
+    try:
+        projected = route.adapter.project(customer.values)
+    except Rejected:
+        projected = customer.values
+    facts = replace(case.facts, source={**(case.facts.source or {}), **projected})
+    remote = case.facts.remote
+    fresh = renewed(facts, remote.values if remote else {}, frozenset(names), provisional=False)
+    fresh = {name: replace(entry, pulled=True) for name, entry in fresh.items()}
+    return replace(done, base={**done.base, **fresh}, customer=customer, pulled=names)
+
+
+# -- to the provider -----------------------------------------------------------------------------------------------
+
+
+def _push(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
+    remote = case.facts.remote
+    assert remote is not None  # noqa: S101 - told by the caller
+    intent = _open(route, case, Verb.UPDATE, action.push, remote.values)
+    route.lane.begin_write()
+    try:
+        stored = route.adapter.update(_completed(case, remote), action.push)
+    except Rejected as refused:
+        _half(route, case, intent, done)
+        return reject(route, _with_base(case, done), refused.field, refused.reason)
+    except NotFound:
+        _half(route, case, intent, done)
+        with route.state.fenced(route.lease) as tx:
+            put_off(tx, case, route.clock.now(), "missing")
+        return Report("again")
+    except OutcomeUnknown as lost:
+        _save_base(route, case, done)
+        return unknown(route, case, intent, "update", lost)
+    except (ProviderError, LanePaused, Stopped):
+        # One of several requests may have been executed: the next look judges field by field, without a wait.
+        _half(route, case, intent, done)
+        raise
+    return _pushed(route, case, action, done, (intent, stored))
+
+
+def _completed(case: Case, remote: Remote) -> Remote:
+    """The remote with what was last agreed for fields it does not show, so that an object the API takes only as a
+    whole (Azotte's address) can be sent complete."""
+    source, link = case.facts.source or {}, case.facts.link
+    base = link.base if link is not None else {}
+    agreed = {
+        name: value
+        for name, value in source.items()
+        if name not in remote.values and name in base and base[name].source == case.facts.digest(name, value)
+    }
+    return replace(remote, values={**agreed, **remote.values}) if agreed else remote
+
+
+def _pushed(route: Route, case: Case, action: Exchange, done: Progress, result: tuple[int, Remote]) -> Report:
+    intent, stored = result
+    fresh = renewed(case.facts, stored.values, frozenset(action.push), provisional=stored.provisional)
+    base = {**done.base, **_resent(route, case, action, done, stored), **fresh}
+    lossy = _shortened(case.facts, action.push, stored.values)
+    done = replace(done, base=base, pushed=tuple(action.push))
+    with route.state.fenced(route.lease) as tx:
+        conclude(tx, route, intent, provisional=stored.provisional)
+    return _finished(route, case, replace(action, lossy=action.lossy | lossy), done, provisional=stored.provisional)
+
+
+def _resent(route: Route, case: Case, action: Exchange, done: Progress, stored: Remote) -> dict[str, FieldBase]:
+    """Where an update sends the whole record, what came back for fields that were only repeated is their new spelling.
+
+    Only a re-spelling counts: anything else is an edit that slipped in between, and the next look sees it as one.
+    """
+    if not route.adapter.capabilities.replaces or case.facts.remote is None:
+        return {}
+    before = case.facts.remote.values
+    renewed_entries = {}
+    for name, entry in done.base.items():
+        if name in action.push or name in done.review or name not in stored.values or name not in before:
+            continue
+        now = stored.values[name]
+        if now != before[name] and (equal(name, now, before[name]) or degraded(before[name], now)):
+            renewed_entries[name] = replace(entry, provider=case.facts.digest(name, now))
+    return renewed_entries
+
+
+def _shortened(facts: Facts, pushed: Values, stored: Values) -> frozenset[str]:
+    source = facts.source or {}
+    return frozenset(
+        name
+        for name in pushed
+        if name in stored
+        and not equal(name, source[name], stored[name])
+        and (stored[name] is None or degraded(source[name], stored[name]))
+    )
+
+
+def _half(route: Route, case: Case, intent: int, done: Progress) -> None:
+    """The update ended early: what it may have done is judged at the next look, at once."""
+    with route.state.fenced(route.lease) as tx:
+        if route.lane.wrote():
+            journal.update_intent(tx, intent, settle_until=route.clock.now())
+        else:
+            journal.close_intent(tx, intent)
+        _store_base(tx, case, done)
+
+
+def _open(route: Route, case: Case, verb: Verb, values: Values, before: Values) -> int:
+    digest = case.facts.digest
+    fields = {
+        name: Sent(digest(name, before[name]) if name in before else None, digest(name, value))
+        for name, value in values.items()
+    }
+    now, until = route.clock.now(), route.later(route.timeout + route.settle)
+    with route.state.fenced(route.lease) as tx:
+        return journal.open_intent(tx, case.pair, verb, fields, route.lease.epoch, now, until)
+
+
+# -- after ---------------------------------------------------------------------------------------------------------
+
+
+def _save_base(route: Route, case: Case, done: Progress) -> None:
+    with route.state.fenced(route.lease) as tx:
+        _store_base(tx, case, done)
+
+
+def _store_base(tx: Transaction, case: Case, done: Progress) -> None:
+    assert case.facts.link is not None  # noqa: S101
+    mapping.save(tx, replace(case.facts.link, base=done.base))
+
+
+def _with_base(case: Case, done: Progress) -> Case:
+    assert case.facts.link is not None  # noqa: S101
+    return replace(case, facts=replace(case.facts, link=replace(case.facts.link, base=done.base)))
+
+
+def _finished(route: Route, case: Case, action: Exchange, done: Progress, *, provisional: bool) -> Report:
+    now = route.clock.now()
+    remote = case.facts.remote
+    link = case.facts.link
+    assert link is not None and remote is not None  # noqa: S101, PT018
+    with route.state.fenced(route.lease) as tx:
+        if not provisional:
+            settle_intents(tx, route, case.facts.intents)
+        kinds = _open_reviews(tx, route, case, done)
+        state = State.REVIEW if done.review else State.LINKED
+        base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now)
+        saved = replace(
+            link,
+            base=base,
+            state=state,
+            external_ids={**link.external_ids, **remote.external_ids},
+            synced_at=now,
+            verified_at=now,
+        )
+        finish(tx, route, case, saved, keep=kinds)
+        _account(tx, route, case, action, done)
+    return _told(route, case, action, done)
+
+
+def settle_intents(tx: Transaction, route: Route, intents: tuple[Intent, ...]) -> None:
+    """Writes that this look judged: one more settle time for late effects, then they are forgotten."""
+    now = route.clock.now()
+    for intent in intents:
+        if intent.stage is Stage.OPEN and intent.verb in {Verb.UPDATE, Verb.CREATE}:
+            journal.update_intent(tx, intent.id, stage=Stage.CONFIRM, settle_until=route.later(route.settle))
+        elif intent.stage is Stage.OPEN or intent.settle_until <= now:
+            journal.close_intent(tx, intent.id)
+
+
+def confirmed(base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: datetime) -> dict[str, FieldBase]:
+    """The base without its provisional marks, once every write that waited for a confirming reading had one."""
+    if any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in intents):
+        return dict(base)
+    return {name: replace(entry, provisional=False) for name, entry in base.items()}
+
+
+def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> tuple[str, ...]:
+    by_kind: dict[str, dict[str, str]] = {}
+    for name, reason in done.review.items():
+        by_kind.setdefault(reason.replace("-", "_"), {})[name] = reason
+    for kind, names in by_kind.items():
+        reason = f"{', '.join(sorted(names))}: {kind.replace('_', ' ')}"
+        shown = shown_digests(case.facts, names)
+        review.open_review(tx, route.provider, case.pair.key, kind, shown, reason, route.clock.now())
+    return tuple(by_kind)
+
+
+def _account(tx: Transaction, route: Route, case: Case, action: Exchange, done: Progress) -> None:
+    now, key = route.clock.now(), case.pair.key
+    source = case.facts.source or {}
+    if done.pulled:
+        progress.spend(tx, route.provider, "overwrite", 1, now)
+        note(tx, route, key, "pair.pulled", done.pulled)
+    if done.pushed:
+        progress.spend(tx, route.provider, "update", 1, now)
+        note(tx, route, key, "pair.pushed", done.pushed)
+    there = case.facts.remote.values if case.facts.remote else {}
+    pulled = {name: action.pull[name] for name in done.pulled}
+    empties = blanked(there, {name: action.push[name] for name in done.pushed}) + blanked(source, pulled)
+    if empties:
+        progress.spend(tx, route.provider, "blank", len(empties), now)
+    for event, names in (("conflict.resolved", action.resolved), ("field.frozen", done.frozen)):
+        if names:
+            note(tx, route, key, event, tuple(names))
+    if action.lossy:
+        note(tx, route, key, "pair.lossy", tuple(action.lossy))
+
+
+def _told(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
+    key = case.pair.key
+    if done.pulled:
+        tell(route, key, "pair.pulled", done.pulled)
+    if done.pushed:
+        tell(route, key, "pair.pushed", done.pushed)
+    for winner in sorted(set(action.resolved.values())):
+        names = [name for name, who in action.resolved.items() if who == winner]
+        tell(route, key, "conflict.resolved", names, winner=winner, policy=route.rules.policy.value)
+    if done.review:
+        tell(route, key, "field.frozen" if done.frozen else "conflict.opened", tuple(done.review))
+    if action.lossy:
+        tell(route, key, "pair.lossy", tuple(action.lossy))
+    if done.pushed or done.pulled:
+        return Report("review" if done.review else "pulled" if not done.pushed else "updated")
+    if done.review:
+        return Report("review")
+    return Report("settled" if case.facts.intents else "unchanged")

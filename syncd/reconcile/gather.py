@@ -1,0 +1,266 @@
+"""Facts about one pair: what the state remembers, what the source says, what the provider shows right now.
+
+The order matters: the generation was read when the pair was taken, the source row after it, the remote last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncd.core.merge import Tie, Verdict
+from syncd.core.model import (
+    CreateMode,
+    Customer,
+    Direction,
+    Intent,
+    Link,
+    Pair,
+    Policy,
+    Remote,
+    Stage,
+    Values,
+    Verb,
+    Work,
+)
+from syncd.core.plan import Departure, Facts, Ruling, unknown_create, verdicts
+from syncd.errors import Rejected
+from syncd.providers.adapter import Identity
+from syncd.reconcile.route import Route
+from syncd.source import customers
+from syncd.source.lookup import number_taken
+from syncd.store import journal, mapping, review
+
+ABSENT_AGAIN = 60.0  # seconds between two looks that prove a deletion no trigger reported
+GRANTED = "granted:"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the state database knows of a chunk of pairs, read in one go."""
+
+    links: Mapping[str, Link]
+    intents: Mapping[str, Sequence[Intent]]
+    reviews: Mapping[str, Sequence[review.Review]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One pair on the desk: the work, its facts, and the source row for the compare-and-set."""
+
+    work: Work
+    facts: Facts
+    customer: Customer | None
+    key: str  # our key at the provider
+
+    @property
+    def pair(self) -> Pair:
+        return self.work.pair
+
+
+def remember(route: Route, keys: Sequence[str]) -> Memory:
+    """Read mapping rows, intents and review items of a chunk."""
+    with route.state.read() as tx:
+        return Memory(
+            mapping.read_many(tx, route.provider, keys),
+            journal.intents(tx, route.provider, keys),
+            review.reviews_of(tx, route.provider, keys),
+        )
+
+
+def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:
+    """All facts for one pair; asks the provider only where the decision needs it. Raises `ProviderError`s."""
+    key = work.pair.key
+    link = memory.links.get(key)
+    rulings, anyway = _rulings(memory.reviews.get(key, ()))
+    facts = Facts(
+        rules=route.rules,
+        digest=route.digester((link.provider_key if link else None) or key),
+        link=link,
+        intents=tuple(memory.intents.get(key, ())),
+        composed=route.adapter.composed(route.known),
+        rulings=rulings,
+        create_anyway=anyway,
+        fill=work.reason == "adopted",
+    )
+    if customer is None:
+        return Case(work, _gone(route, work, facts), None, (link.provider_key if link else None) or key)
+    facts, our_key = _project(route, facts, customer)
+    facts = replace(facts, digest=route.digester(our_key))
+    if facts.link is not None and facts.link.external_id is not None:
+        return Case(work, _linked(route, work, facts), customer, our_key)
+    return Case(work, _unlinked(route, facts, key, our_key), customer, our_key)
+
+
+def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str]:
+    frozen = facts.link.provider_key if facts.link else None
+    number = customer.values.get("number")
+    our_key = frozen or (number if isinstance(number, str) and number else customer.key)
+    try:
+        projected = route.adapter.project(readable(route, customer))
+    except Rejected as refused:
+        return replace(facts, rejection=(refused.field, refused.reason)), our_key
+    wanted = {name: value for name, value in projected.items() if route.rules.fields.get(name) is not Direction.OFF}
+    return replace(facts, source=wanted), our_key
+
+
+def readable(route: Route, customer: Customer) -> Values:
+    """The row's values; one that has no canonical form (too long, NUL, no date) refuses the customer, not the run."""
+    for name, reason in customer.problems.items():
+        if not name or route.rules.fields.get(name) is not Direction.OFF:
+            raise Rejected(name, reason)
+    return customer.values
+
+
+def _linked(route: Route, work: Work, facts: Facts) -> Facts:
+    link = facts.link
+    assert link is not None and link.external_id is not None  # noqa: S101, PT018 - told by the caller
+    if _untouched(work, facts):
+        # Only the source was reported to have changed, and it did not, as this provider sees it: nothing to fetch for.
+        return replace(facts, remote=Remote(link.external_id, link.provider_key, {}))
+    remote = fetch_proven(route, link.external_id)
+    facts = replace(facts, remote=remote)
+    if remote is None or facts.source is None:
+        return facts
+    return replace(facts, ties=_ties(route, facts, work.pair.key))
+
+
+def _untouched(work: Work, facts: Facts) -> bool:
+    """Whether every projected field is as it was last agreed, and nobody asked to look at the other side."""
+    if work.reason not in {"changed", "backfill"} or facts.intents or facts.source is None or facts.rulings:
+        return False
+    base = facts.link.base if facts.link is not None else {}
+    return all(name in base and base[name].source == facts.digest(name, value) for name, value in facts.source.items())
+
+
+def fetch_proven(route: Route, external_id: str) -> Remote | None:
+    """The record, or None on proof: gone at two looks with a healthy authorised call between them."""
+    remote = route.adapter.fetch(external_id)
+    if remote is None:
+        route.adapter.probe()
+        remote = route.adapter.fetch(external_id)
+    return remote
+
+
+def _unlinked(route: Route, facts: Facts, key: str, our_key: str) -> Facts:
+    own = unknown_create(facts) is not None
+    if facts.rejection is not None and not own:
+        return facts
+    with route.state.read() as tx:
+        buried = journal.buried(tx, route.state.key, route.provider, key=key)
+        holder = mapping.by_provider_key(tx, route.provider, our_key)
+    facts = replace(
+        facts,
+        buried=buried,
+        holder=holder.pair.key if holder is not None and holder.pair.key != key else None,
+        rules=replace(route.rules, repeatable=route.adapter.key_fits(our_key)),
+    )
+    if not own and not facts.create_anyway:
+        if facts.holder is not None or (route.rules.create is CreateMode.NEVER and not buried):
+            return facts
+        if not route.rules.adopted and not buried:
+            return facts
+    return _looked_up(route, facts, our_key, own=own)
+
+
+def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
+    if not route.adapter.key_fits(our_key):
+        if route.adapter.capabilities.identity is Identity.SCAN:
+            return facts
+        return replace(facts, rejection=("number", "this provider cannot carry the customer's key"))
+    found = tuple(look_up(route, our_key, facts.source or {}, fresh=own))
+    with route.state.read() as tx:
+        taken = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in found])
+    claimed = frozenset(
+        external_id for external_id, link in taken.items() if facts.link is None or link.pair != facts.link.pair
+    )
+    return replace(facts, found=found, claimed=claimed)
+
+
+def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
+    """Records with our key. A provider that only lists is listed once per cycle for first looks, else afresh."""
+    if route.adapter.capabilities.identity is not Identity.SCAN or fresh:
+        return route.adapter.find(our_key, values)
+    if route.listing.keys is None:
+        keys: dict[str, tuple[Remote, ...]] = {}
+        for page in route.adapter.scan(None):
+            for remote in page.remotes:
+                if remote.key is not None:
+                    keys[remote.key] = (*keys.get(remote.key, ()), remote)
+        route.listing.keys = keys
+    return route.listing.keys.get(our_key, ())
+
+
+def _gone(route: Route, work: Work, facts: Facts) -> Facts:
+    departure = _departure(route, work)
+    facts = replace(facts, departure=departure)
+    if departure is not Departure.GONE:
+        return facts
+    own = unknown_create(facts)
+    if own is not None and facts.link is not None and facts.link.provider_key is not None:
+        return _looked_up(route, facts, facts.link.provider_key, own=True)
+    if facts.link is None or facts.link.external_id is None or route.rules.on_delete.value == "keep":
+        return facts
+    remote = fetch_proven(route, facts.link.external_id)
+    alive = number_taken(route.source, facts.link.provider_key or "", other_than=work.pair.key)
+    return replace(facts, remote=remote, key_alive=alive)
+
+
+def _departure(route: Route, work: Work) -> Departure:
+    presence = customers.presence(route.source, work.pair.key)
+    if presence.in_view:
+        return Departure.UNPROVEN  # it came back while we looked: the next look reads it
+    if presence.in_table:
+        return Departure.OUT_OF_SCOPE
+    if customers.count(route.source) == 0:
+        return Departure.EMPTY
+    if work.reason == "deleted" or work.error_class == "absent" or work.error_class.startswith(GRANTED):
+        return Departure.GONE
+    return Departure.UNPROVEN
+
+
+def _ties(route: Route, facts: Facts, key: str) -> Mapping[str, Tie]:
+    """For fields in conflict: did the source's value come from another provider, and which of the two is first?"""
+    disputed = [name for name, decision in verdicts(facts).items() if decision.reason == "conflict"]
+    if not disputed:
+        return {}
+    with route.state.read() as tx:
+        siblings = [link for link in mapping.of_customer(tx, key) if link.pair.provider != route.provider]
+    ties: dict[str, Tie] = {}
+    for name in disputed:
+        for link in siblings:
+            base = link.base.get(name)
+            digest = replace(route, provider=link.pair.provider).digester(link.provider_key or "")
+            if base is not None and base.pulled and base.source == digest(name, (facts.source or {})[name]):
+                ties[name] = _tie(route, link.pair.provider)
+    return ties
+
+
+def _tie(route: Route, other: str) -> Tie:
+    if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
+        return Tie.REVIEW
+    return Tie.OURS if route.ranks.get(route.provider, 0) < route.ranks.get(other, 0) else Tie.THEIRS
+
+
+def _rulings(reviews: Sequence[review.Review]) -> tuple[dict[str, Ruling], bool]:
+    """What people decided: per field, and whether a create was ordered in spite of doubts."""
+    takes = {"take:source": Direction.PUSH, "take:provider": Direction.PULL, "ignore": None}
+    rulings: dict[str, Ruling] = {}
+    anyway = False
+    for item in reviews:
+        anyway = anyway or (item.decision == "create" and item.closed_at is None)
+        if item.decision not in takes or (item.closed_at is not None and item.decision != "ignore"):
+            continue
+        for name, shown in item.fields.items():
+            rulings[name] = Ruling(takes[item.decision], (shown[0], shown[1]))
+    return rulings, anyway
+
+
+def needs_settling(intents: Sequence[Intent]) -> bool:
+    """Whether a create, update or removal of ours is still open."""
+    return any(intent.stage is Stage.OPEN and intent.verb is not Verb.PULL for intent in intents)
+
+
+def disputes(facts: Facts) -> list[str]:
+    """Names of fields that wait for a person."""
+    return [name for name, decision in verdicts(facts).items() if decision.verdict is Verdict.REVIEW]

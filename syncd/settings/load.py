@@ -1,0 +1,286 @@
+"""From a path to `Settings`, or to one `SettingsError` with every problem of the file."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from hashlib import blake2b
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from syncd.core.model import CreateMode, Direction, Policy, Removal
+from syncd.errors import Problem, SettingsError
+from syncd.providers.adapter import Provider
+from syncd.settings.checks import Draft, check_alerts, check_lease, check_provider, check_source, check_state
+from syncd.settings.environment import Environment, variable
+from syncd.settings.model import (
+    Alerts,
+    Guards,
+    LogSettings,
+    Metrics,
+    ProviderSettings,
+    Schedule,
+    Settings,
+    SourceSettings,
+    StateSettings,
+    Watch,
+)
+from syncd.settings.places import Findings, Place, locate
+from syncd.settings.secret import resolve
+from syncd.settings.tables import (
+    AlertsTable,
+    GuardsTable,
+    LogTable,
+    MetricsTable,
+    ProviderTable,
+    RootTable,
+    ScheduleTable,
+    SourceTable,
+    StateTable,
+    table,
+)
+from syncd.settings.values import Wrong, did_you_mean
+
+GROUP = "syncd.providers"
+SYSTEM_FILE = Path("/etc/syncd/syncd.toml")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
+
+Registry = Mapping[str, Provider | EntryPoint]
+"""Adapters by name; those that only an entry point stands for are imported when a settings file uses them."""
+
+
+def find(path: Path | None = None) -> Path:
+    """The settings file: what `--config` names, `$SYNCD_CONFIG`, `./syncd.toml`, `/etc/syncd/syncd.toml`.
+
+    A file that somebody named is never replaced by one that happens to lie about.
+    """
+    configured = Environment().config
+    named = path or (Path(configured) if configured else None)
+    places = [named] if named else [Path("syncd.toml"), SYSTEM_FILE]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = " or ".join(str(place) for place in places)
+    raise SettingsError([Problem(looked, "there is no settings file.", "Run `syncd init`, or name one with --config.")])
+
+
+def registry() -> dict[str, Provider]:
+    """Every adapter that is installed. Raises ImportError where one of them is broken."""
+    return {name: entry.load() for name, entry in _installed().items()}
+
+
+def load(path: Path | None = None, *, registry: Mapping[str, Provider] | None = None) -> Settings:
+    """Read, check and resolve everything. Raises `SettingsError` with all problems, in the order of the file."""
+    file = find(path)
+    document, lines = _parse(file)
+    reading = _Reading(Findings(file.name, lines), registry if registry is not None else _installed())
+    return reading.settings(file, document)
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _parse(file: Path) -> tuple[dict[str, Any], dict[Place, int]]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = f"cannot be read ({type(error).__name__})."
+        raise SettingsError([Problem(str(file), reason, "Check its owner and mode.")]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([Problem(str(file), "is not UTF-8 text.", "Save it as UTF-8.")]) from None
+    text = text.replace("\r\n", "\n")
+    try:
+        return tomllib.loads(text), locate(text)
+    except tomllib.TOMLDecodeError as error:
+        # tomllib says what it expected or which key stands twice, and where; never a value
+        match = re.search(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
+        reason = match[1] if match else "is not TOML"
+        line, column = (match[2], match[3]) if match and match[2] else (str(text.count("\n") + 1), "1")
+        problem = Problem(f"{file.name}:{line}:{column}", f"TOML: {reason}.", "Text values stand in quotes.")
+        raise SettingsError([problem]) from None
+
+
+class _Reading:
+    """One run over one document; everything that is wrong ends up in `findings`."""
+
+    def __init__(self, findings: Findings, adapters: Registry) -> None:
+        self.findings = findings
+        self.adapters = adapters
+        self.environment = Environment()
+        self.from_environment: list[str] = []
+
+    def settings(self, file: Path, document: Mapping[str, Any]) -> Settings:
+        root = table(RootTable, document, (), self.findings)
+        source = table(SourceTable, root.source, ("source",), self.findings)
+        state = table(StateTable, root.state, ("state",), self.findings)
+        log = table(LogTable, root.log, ("log",), self.findings)
+        schedule = table(ScheduleTable, root.schedule, ("schedule",), self.findings)
+        guards = table(GuardsTable, root.guards, ("guards",), self.findings)
+        alerts = table(AlertsTable, root.alerts, ("alerts",), self.findings)
+        metrics = table(MetricsTable, root.metrics, ("metrics",), self.findings)
+        check_source(source, self.findings)
+        check_state(state, source, self.findings)
+        check_alerts(alerts, self.findings)
+        drafts = self._drafts(root.providers)
+        for draft in drafts:
+            check_provider(draft, source, self.findings)
+        check_lease(drafts, root.lease, self.findings)
+        password = self._secret(source.password, ("source", "password"))
+        ours = StateSettings(state.url, self._secret(state.password, ("state", "password")), self._key(state.key))
+        if problems := self.findings.problems():
+            raise SettingsError(problems)
+        return Settings(
+            path=file,
+            source=_source(source, password),
+            state=ours,
+            lease=root.lease,
+            schedule=Schedule(**schedule.model_dump()),
+            guards=Guards(**{name: getattr(guards, name) for name in GuardsTable.model_fields}),
+            log=LogSettings(**log.model_dump()),
+            alerts=Alerts(**alerts.model_dump()),
+            metrics=Metrics(**metrics.model_dump()),
+            providers=tuple(_provider(draft, source) for draft in drafts),
+            config_hash=_digest([source.fields, [_mapping(draft) for draft in drafts]]),
+            environment_secrets=tuple(self.from_environment),
+        )
+
+    def _secret(self, reference: object, place: Place) -> str | None:
+        if reference is None:
+            return None
+        try:
+            secret = resolve(reference, self.environment.credentials_directory, variable)
+        except Wrong as wrong:
+            self.findings.add(place, wrong.reason, wrong.remedy)
+            return None
+        if isinstance(reference, str) and reference.startswith("env:"):
+            self.from_environment.append(".".join(str(part) for part in place))
+        if len(secret) >= 4:  # shorter ones would blank out ordinary words
+            self.findings.hidden.append(secret)
+        return secret
+
+    def _key(self, reference: object) -> bytes | None:
+        key = self._secret(reference, ("state", "key"))
+        if key is not None and len(key) < 32:
+            remedy = "Make one with: openssl rand -hex 32"
+            self.findings.add(("state", "key"), "must be at least 32 characters long.", remedy)
+        return key.encode("ascii") if key is not None else None
+
+    def _drafts(self, providers: object) -> list[Draft]:
+        if providers is not None and not isinstance(providers, Mapping):
+            self.findings.add(("providers",), "must be a table.", "Write [providers.NAME].")
+        elif not providers:
+            self.findings.add(("providers",), "no provider is configured.", "Add a table such as [providers.billbee].")
+        else:
+            return [self._draft(name, data) for name, data in providers.items()]
+        return []
+
+    def _draft(self, name: str, data: object) -> Draft:
+        place = ("providers", name)
+        if not _NAME.fullmatch(name):
+            self.findings.add(place, "is not a name.", "Begin with a letter; use letters, digits, - and _, 64 at most.")
+        if not isinstance(data, Mapping):
+            self.findings.add(place, "must be a table.", f"Write [providers.{name}].")
+            return Draft(name, ProviderTable(), None, None)
+        common = {key: value for key, value in data.items() if key in ProviderTable.model_fields}
+        own = {key: value for key, value in data.items() if key not in ProviderTable.model_fields}
+        read = table(ProviderTable, common, place, self.findings)
+        provider = self._adapter(name, read)
+        if "rate" not in common and provider is not None:
+            read = read.model_copy(update={"rate": provider.capabilities.rate})
+        return Draft(name, read, provider, self._options(place, provider, own) if provider else None)
+
+    def _adapter(self, name: str, read: ProviderTable) -> Provider | None:
+        place, wanted = ("providers", name, "adapter"), read.adapter or name
+        found = self.adapters.get(wanted)
+        if found is None:
+            if self.findings.clean(place):
+                remedy = did_you_mean(wanted, self.adapters) or f"Set adapter to one of: {', '.join(self.adapters)}."
+                self.findings.add(place, "no such adapter is installed.", remedy)
+            return None
+        if isinstance(found, Provider):
+            return found
+        try:
+            loaded = found.load()
+        except (ImportError, AttributeError) as error:
+            self.findings.add(place, f"the adapter is installed but cannot be loaded ({type(error).__name__}).")
+            return None
+        return loaded if isinstance(loaded, Provider) else None
+
+    def _options(self, place: Place, provider: Provider, own: Mapping[str, Any]) -> Any | None:
+        """The adapter's own keys through its own model, with secrets in the place of references."""
+        values = dict(own)
+        for key in provider.secrets & own.keys():
+            values[key] = self._secret(own[key], (*place, key))
+        known = [*ProviderTable.model_fields, *provider.options.model_fields]
+        unresolved = {key for key in provider.secrets & own.keys() if values[key] is None}
+        try:
+            return provider.options.model_validate({**values, **dict.fromkeys(unresolved, "unresolved")})
+        except ValidationError as error:
+            self.findings.rejected(place, error, known)
+            return None
+
+
+def _source(source: SourceTable, password: str | None) -> SourceSettings:
+    return SourceSettings(
+        url=source.url,
+        password=password,
+        table=source.table,
+        key=source.key,
+        change_log=source.change_log,
+        updated_at=source.updated_at,
+        write=source.change_log != "snapshot" if source.write is None else source.write,
+        watch=tuple(Watch(watch.table, watch.key) for watch in source.watch),
+        fields=MappingProxyType(dict(source.fields)),
+    )
+
+
+def _provider(draft: Draft, source: SourceTable) -> ProviderSettings:
+    read, provider = draft.table, draft.provider
+    if provider is None:  # would have been a problem long before
+        raise SettingsError([Problem(f"providers.{draft.name}", "no such adapter is installed.")])
+    return ProviderSettings(
+        name=draft.name,
+        adapter=read.adapter or draft.name,
+        url=read.url.rstrip("/"),
+        direction=Direction(read.direction),
+        conflict=Policy(read.conflict),
+        on_delete=Removal(read.on_delete),
+        create=CreateMode(read.create),
+        inbound_create=read.inbound_create,
+        rate=read.rate,
+        concurrency=read.concurrency or provider.capabilities.concurrency,
+        timeout=read.timeout,
+        settle=read.settle,
+        backoff=read.backoff,
+        max_attempts=read.max_attempts,
+        fields=MappingProxyType({field: Direction(way) for field, way in read.fields.items()}),
+        options=draft.options,
+        provider=provider,
+        field_hashes=MappingProxyType({field: _digest(column) for field, column in source.fields.items()}),
+        config_hash=_digest([source.fields, _mapping(draft), read.url, _plain_options(draft, provider)]),
+    )
+
+
+def _mapping(draft: Draft) -> list[object]:
+    """What decides, for one instance, which value goes where."""
+    read = draft.table
+    return [draft.name, read.adapter or draft.name, read.direction, read.conflict, dict(sorted(read.fields.items()))]
+
+
+def _plain_options(draft: Draft, provider: Provider) -> dict[str, Any]:
+    """The adapter's options without its secrets: a rotated password changes no verdict."""
+    if draft.options is None:
+        return {}
+    plain: dict[str, Any] = draft.options.model_dump(mode="json", exclude=set(provider.secrets))
+    return plain
+
+
+def _digest(value: object) -> str:
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

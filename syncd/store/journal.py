@@ -1,0 +1,222 @@
+"""The journal: what is being written (intents), who must never come back (tombstones), and, from their own modules,
+what waits for a person (`review`) and what happened (`events`).
+
+An intent is durable before its request leaves. Whatever happens afterwards, the next look at the pair finds it and
+judges by what the remote shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.core.model import Intent, Pair, Sent, Stage, Verb
+from syncd.store.events import Event, Run, events, finish_run, record, runs, start_run
+from syncd.store.keys import keyed
+from syncd.store.review import (
+    Review,
+    close_reviews,
+    decide,
+    decided,
+    ignored,
+    open_review,
+    review,
+    reviews,
+    reviews_of,
+)
+from syncd.store.schema import Transaction, digests, field_names, intent, tombstone
+
+__all__ = [
+    "Event",
+    "Review",
+    "Run",
+    "buried",
+    "buried_ids",
+    "bury",
+    "close_intent",
+    "close_intents",
+    "close_reviews",
+    "confirmable",
+    "decide",
+    "decided",
+    "events",
+    "exhume",
+    "finish_run",
+    "ignored",
+    "insert_intents",
+    "intents",
+    "open_intent",
+    "open_review",
+    "record",
+    "review",
+    "reviews",
+    "reviews_of",
+    "runs",
+    "start_run",
+    "update_intent",
+]
+
+CHUNK = 500
+
+
+def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
+    tx: Transaction,
+    pair: Pair,
+    verb: Verb,
+    fields: Mapping[str, Sent],
+    epoch: int,
+    at: datetime,
+    settle_until: datetime,
+    note: str = "",
+) -> int:
+    """Record that a write is about to leave; commit before it does. Answers the intent's id."""
+    row = {
+        "provider": pair.provider,
+        "customer_key": pair.key,
+        "verb": verb.value,
+        "fields": _stored(fields),
+        "stage": Stage.OPEN.value,
+        "epoch": epoch,
+        "at": at,
+        "settle_until": settle_until,
+        "note": note,
+    }
+    return int(tx.execute(intent.insert().values(**row).returning(intent.c.id)).scalar_one())
+
+
+def intents(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Intent]]:
+    """All intents of these customers at one provider, oldest first; customers without any are left out."""
+    found: dict[str, list[Intent]] = {}
+    for start in range(0, len(keys), CHUNK):
+        chosen = intent.c.customer_key.in_(keys[start : start + CHUNK])
+        for row in tx.execute(sa.select(intent).where(intent.c.provider == provider, chosen).order_by(intent.c.id)):
+            found.setdefault(row.customer_key, []).append(_intent(row))
+    return found
+
+
+def update_intent(
+    tx: Transaction,
+    intent_id: int,
+    *,
+    stage: Stage | None = None,
+    settle_until: datetime | None = None,
+    fields: Mapping[str, Sent] | None = None,
+) -> bool:
+    """Change what is given; False when the intent is closed already."""
+    changes = {
+        "stage": stage.value if stage else None,
+        "settle_until": settle_until,
+        "fields": None if fields is None else _stored(fields),
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        return False
+    return tx.execute(intent.update().where(intent.c.id == intent_id).values(**given)).rowcount == 1
+
+
+def close_intent(tx: Transaction, intent_id: int) -> bool:
+    """The outcome is known and recorded."""
+    return tx.execute(intent.delete().where(intent.c.id == intent_id)).rowcount == 1
+
+
+def close_intents(tx: Transaction, pair: Pair, verbs: Collection[Verb] | None = None) -> int:
+    """Close all intents of a pair, or those of some verbs; answers how many."""
+    chosen = [intent.c.provider == pair.provider, intent.c.customer_key == pair.key]
+    if verbs is not None:
+        chosen.append(intent.c.verb.in_([verb.value for verb in verbs]))
+    return tx.execute(intent.delete().where(*chosen)).rowcount
+
+
+def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> list[Pair]:
+    """Pairs whose last write may now be read once more to see what was really stored, longest settled first."""
+    query = (
+        sa.select(intent.c.customer_key)
+        .where(intent.c.provider == provider, intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= now)
+        .group_by(intent.c.customer_key)
+        .order_by(sa.func.min(intent.c.settle_until), intent.c.customer_key)
+        .limit(limit)
+    )
+    return [Pair(provider, key) for key in tx.execute(query).scalars()]
+
+
+def insert_intents(tx: Transaction, provider: str) -> list[Intent]:
+    """All source inserts under way for remotes of this provider, oldest first."""
+    query = sa.select(intent).where(intent.c.provider == provider, intent.c.verb == Verb.INSERT.value)
+    return [_intent(row) for row in tx.execute(query.order_by(intent.c.id))]
+
+
+def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
+    tx: Transaction, state_key: bytes, provider: str, external_id: str | None, key: str, how: str, at: datetime
+) -> None:
+    """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when."""
+    external = None if external_id is None else _external(state_key, provider, external_id)
+    own = _own(state_key, provider, key)
+    same = tombstone.c.external_digest.is_(None) if external is None else tombstone.c.external_digest == external
+    tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.key_digest == own, same))
+    row = {"provider": provider, "external_digest": external, "key_digest": own, "how": how, "at": at}
+    tx.execute(tombstone.insert().values(**row))
+
+
+def buried(
+    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
+) -> bool:
+    """Whether this external id or this customer's key lies under a tombstone of the provider."""
+    chosen = _graves(state_key, provider, external_id, key)
+    return tx.execute(sa.select(tombstone.c.id).where(*chosen).limit(1)).first() is not None
+
+
+def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: Sequence[str]) -> set[str]:
+    """Those of many external ids that lie under a tombstone: one query for a scan's page."""
+    by_digest = {_external(state_key, provider, external_id): external_id for external_id in external_ids}
+    column = tombstone.c.external_digest
+    query = sa.select(column).where(tombstone.c.provider == provider, column.in_(list(by_digest)))
+    return {by_digest[found] for found in tx.execute(query).scalars()}
+
+
+def exhume(
+    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
+) -> int:
+    """Remove the tombstones of this external id or this key: a person, or a row that came back, says so."""
+    return tx.execute(tombstone.delete().where(*_graves(state_key, provider, external_id, key))).rowcount
+
+
+def _graves(
+    state_key: bytes, provider: str, external_id: str | None, key: str | None
+) -> tuple[sa.ColumnElement[bool], ...]:
+    either: list[sa.ColumnElement[bool]] = [sa.false()]
+    if external_id is not None:
+        either.append(tombstone.c.external_digest == _external(state_key, provider, external_id))
+    if key is not None:
+        either.append(tombstone.c.key_digest == _own(state_key, provider, key))
+    return tombstone.c.provider == provider, sa.or_(*either)
+
+
+def _external(state_key: bytes, provider: str, external_id: str) -> str:
+    return keyed(state_key, "external id", provider, external_id)
+
+
+def _own(state_key: bytes, provider: str, key: str) -> str:
+    return keyed(state_key, "customer key", provider, key)
+
+
+def _stored(fields: Mapping[str, Sent]) -> dict[str, list[str | None]]:
+    field_names(fields)
+    digests(digest for sent in fields.values() for digest in (sent.before, sent.sent))
+    return {name: [sent.before, sent.sent] for name, sent in fields.items()}
+
+
+def _intent(row: sa.Row[Any]) -> Intent:
+    return Intent(
+        id=row.id,
+        pair=Pair(row.provider, row.customer_key),
+        verb=Verb(row.verb),
+        stage=Stage(row.stage),
+        fields={name: Sent(before, sent) for name, (before, sent) in row.fields.items()},
+        epoch=row.epoch,
+        at=row.at,
+        settle_until=row.settle_until,
+        note=row.note,
+    )

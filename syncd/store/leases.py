@@ -1,0 +1,129 @@
+"""Who may work: lease rows with an epoch for machines that share a state, a file lock for one machine.
+
+A lock that a server holds for a session can be lost without its holder knowing; a lease row cannot, because every
+late write checks the epoch first (`State.fenced`). Time is the database's own, so that the clocks of the machines
+do not matter.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from syncd.errors import LeaseHeld, LeaseLost
+from syncd.store.schema import Transaction
+from syncd.store.schema import lease as table
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on `name` as long as its row still carries `epoch`."""
+
+    name: str
+    holder: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A row of the lease table for people; `remaining` in seconds, negative when it has run out."""
+
+    name: str
+    holder: str
+    epoch: int
+    remaining: float
+
+
+def acquire(tx: Transaction, name: str, holder: str, ttl: float, now: float | None = None) -> Lease:
+    """Take the lease for `ttl` seconds.
+
+    `holder` names one process for its life (host, pid and something random). The epoch grows with every change of
+    hands and whenever a lease had run out, so it never repeats. Raises `LeaseHeld` while somebody else's is
+    unexpired. `now` (seconds) replaces the database's clock in the simulation.
+    """
+    moment = _now(tx, now)
+    query = sa.select(table.c.holder, table.c.epoch, table.c.until).where(table.c.name == name).with_for_update()
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        tx.execute(table.insert().values(name=name, holder=holder, epoch=1, until=moment + ttl))
+        return Lease(name, holder, 1)
+    if row.until > moment and row.holder not in {"", holder}:
+        raise LeaseHeld(f"{name} is held by {row.holder} for another {row.until - moment:.0f} s")
+    epoch = row.epoch if row.holder == holder and row.until > moment else row.epoch + 1
+    tx.execute(table.update().where(table.c.name == name).values(holder=holder, epoch=epoch, until=moment + ttl))
+    return Lease(name, holder, epoch)
+
+
+def renew(tx: Transaction, lease: Lease, ttl: float, now: float | None = None) -> bool:
+    """Extend by `ttl` seconds from now; False when somebody else took over. One that ran out and that nobody took
+    may be renewed: no other epoch has written since."""
+    return tx.execute(table.update().where(*_mine(lease)).values(until=_now(tx, now) + ttl)).rowcount == 1
+
+
+def release(tx: Transaction, lease: Lease) -> bool:
+    """Give it back at once; the row stays, because its epoch must go on growing."""
+    return tx.execute(table.update().where(*_mine(lease)).values(holder="", until=0.0)).rowcount == 1
+
+
+def check(tx: Transaction, lease: Lease) -> None:
+    """Raise `LeaseLost` unless the row still carries our epoch; on PostgreSQL nobody can take over until we commit."""
+    query = sa.select(table.c.epoch).where(*_mine(lease)).with_for_update(read=True)
+    if tx.execute(query).one_or_none() is None:
+        raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void")
+
+
+def holders(tx: Transaction, now: float | None = None) -> list[Holder]:
+    """Every lease that somebody holds, by name."""
+    moment = _now(tx, now)
+    rows = tx.execute(sa.select(table).where(table.c.holder != "").order_by(table.c.name))
+    return [Holder(row.name, row.holder, row.epoch, row.until - moment) for row in rows]
+
+
+def _mine(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.name == lease.name, table.c.holder == lease.holder, table.c.epoch == lease.epoch
+
+
+def _now(tx: Transaction, now: float | None) -> float:
+    """Seconds since 1970 on the database's clock (SQLite's is the machine's, in milliseconds)."""
+    if now is not None:
+        return now
+    if tx.dialect.name == "postgresql":
+        return float(tx.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+    return float(tx.execute(sa.text("SELECT (julianday('now') - 2440587.5) * 86400.0")).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """A held file lock. The descriptor stays open for life: the kernel gives the lock back when the process dies."""
+
+    path: Path
+    descriptor: int
+
+    def close(self) -> None:
+        """Let the next daemon in. The file stays: removing it would let two processes lock two files of one name."""
+        os.close(self.descriptor)
+
+    def __enter__(self) -> LockFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def lock_file(state: Path) -> LockFile:
+    """The lock beside a SQLite state (`<state>.lock`), with our pid in it; `LeaseHeld` names the other's pid."""
+    path = state.with_name(state.name + ".lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LeaseHeld(f"another syncd works on {state} (pid {pid})") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    return LockFile(path, descriptor)
