@@ -25,12 +25,15 @@ MOST = 50
 """Elements of one list."""
 
 _REFUSED: Verdict = (None, 1)
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,79}", re.ASCII)
+_NAME = re.compile(r"(?!.*\d{6})[A-Za-z][A-Za-z0-9_.-]{0,79}", re.ASCII)  # no run of digits: a VAT number
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}|\*", re.ASCII)
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+%/-]{0,79}", re.ASCII)
+_HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", re.ASCII)
+_VERSION = re.compile(r"\d{1,4}(\.\d{1,6}){1,3}([A-Za-z0-9.+-]{0,20})", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-z_]{4,16}", re.ASCII)
+_LIMIT = re.compile(r"\d{1,9}(\.\d{1,3})?%?/\d{1,6}(ms|s|m|h|d)|off", re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _ENDPOINT = re.compile(r"[A-Z]{3,7} /[A-Za-z0-9_/{}.-]{0,150}", re.ASCII)
-_PLACE = re.compile(r"[\w./:\[\]\"-]{1,80}( [\w./:\[\]\"-]{1,120})?", re.ASCII)
+_PLACE = re.compile(r"[\w-]{1,60}\.[a-z]{2,10}(:\d{1,6}){0,2}( [\w.\[\]\"-]{1,120})?", re.ASCII)
 _FRAME = re.compile(r"[\w./<>-]{1,120}:\d{1,6}(:[\w.<>]{1,80})?", re.ASCII)
 _COMMAND = re.compile(r"syncd [\x20-\x7e]{1,250}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
@@ -112,7 +115,7 @@ def counts(value: object) -> Verdict:
     kept, dropped = {}, 0
     for word, amount in value.items():
         shown, lost = counts(amount) if isinstance(amount, Mapping) else number(amount)
-        named, _ = shaped(_LABEL)(word)
+        named, _ = shaped(_NAME)(word)
         dropped += lost if named else 1
         if named and shown is not None:
             kept[str(named)] = shown
@@ -148,9 +151,9 @@ def permitted(fields: Mapping[str, object]) -> tuple[dict[str, object], int]:
     return kept, dropped
 
 
-def number_or_label(value: object) -> Verdict:
-    """A limit is a count or the notation of the settings: `50%/24h`."""
-    return number(value) if isinstance(value, int | float) else shaped(_LABEL)(value)
+def guard_limit(value: object) -> Verdict:
+    """A count or the notation of the settings: `50%/24h`."""
+    return number(value) if isinstance(value, int | float) else shaped(_LIMIT)(value)
 
 
 _NUMBERS = """
@@ -162,20 +165,20 @@ concurrency rate
 """
 _NAMES = """
 provider name adapter verb kind policy winner outcome mode state from_state to_state guard decision action by trigger
-direction error_type error_class logger signal table sqlstate capture method how code
+direction error_type error_class logger signal table sqlstate capture method how code lease_name
 """
 _MOMENTS = "at since until retry_at due_at next_at last_ok started_at finished_at oldest_at opened_at closed_at"
 
 
 def _keys() -> dict[str, Check]:
-    name, label = shaped(_NAME), shaped(_LABEL)
+    name = shaped(_NAME)
     groups = (
         (number, _NUMBERS),
         (name, _NAMES),
         (moment, _MOMENTS),
         (key, "customer_key external_id other_key was"),
         (sentence, "reason detail error remedy"),
-        (label, "version revision config_hash holder lease_name"),
+        (shaped(_DIGEST), "revision config_hash"),
         (several(name), "writers caused_by tables"),
     )
     keys: dict[str, Check] = {word: check for check, words in groups for word in words.split()}
@@ -183,7 +186,9 @@ def _keys() -> dict[str, Check]:
         "run_id": shaped(_RUN),
         "field": shaped(_FIELD),
         "fields": several(shaped(_FIELD)),
-        "limit": number_or_label,
+        "limit": guard_limit,
+        "version": shaped(_VERSION),
+        "holder": shaped(_HOLDER),
         "endpoint": shaped(_ENDPOINT),
         "place": shaped(_PLACE),
         "where": shaped(_FRAME),

@@ -100,7 +100,7 @@ def _shape(clock: Clock) -> Processor:
         head = {"event": event.pop("event"), "level": event.pop("level"), "timestamp": moment(clock.now())[0]}
         error = event.pop("exc", None)
         if isinstance(error, BaseException):
-            event = {**described(error), **event}
+            event = {**event, **{word: value for word, value in described(error).items() if word not in event}}
         kept, dropped = permitted(event)
         return ordered({**head, **kept, **({"dropped": dropped} if dropped else {})})
 

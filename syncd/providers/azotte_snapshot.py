@@ -56,7 +56,8 @@ def _values(snapshot: Mapping[str, Any], options: Options) -> dict[str, Value]:
     if isinstance(country := values.get("country"), str):
         values["country"] = country.upper()
     if not any(values.get(name) for name in PERSONAL):
-        values = {}  # blanked by an erasure, or never filled: no edits to learn from either
+        # Blanked by an erasure or never filled: what is empty here is no edit.
+        values = {name: value for name, value in values.items() if value is not None}
     # Without the operator's word for "inactive" we never send it, so reading "Active" would undo the source's "no".
     if options.inactive_status and snapshot.get("status") in {ACTIVE, options.inactive_status}:
         values["active"] = snapshot["status"] == ACTIVE

@@ -117,16 +117,15 @@ def _company(values: Values, options: Options) -> dict[str, Value]:
 
 def create_body(key: str, values: Values, options: Options) -> dict[str, Any]:
     """The body of `store`: a full projection. Empty fields are left out: a new record has nothing to clear."""
+    region = _claim(values, {}, options)
     customer: dict[str, Any] = {"externalIdentifier": key, **_present(PERSON, values)}
-    address = _present(ADDRESS, values)
-    if address:
-        address.setdefault("countryCode", options.default_country)
-        customer["primaryBillingAddress"] = _without_none(address)
+    # Never without a country, so that a record of ours that has none shows that it was erased.
+    customer["primaryBillingAddress"] = {"countryCode": region["countryCode"], **_present(ADDRESS, values)}
     customer.update(_corporation(values, {}, options))
     status = _status(values, options)
     if status:
         customer["status"] = status
-    return {"customer": customer, "claimedRegion": _claim(values, {}, options)}
+    return {"customer": customer, "claimedRegion": region}
 
 
 def update_body(current: Remote, values: Values, options: Options) -> dict[str, Any] | None:
@@ -233,10 +232,6 @@ def _status(values: Values, options: Options) -> str | None:
 
 def _present(parts: Mapping[str, str], values: Values) -> dict[str, Any]:
     return {wire: values[name] for name, wire in parts.items() if values.get(name) is not None}
-
-
-def _without_none(parts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parts.items() if value is not None}
 
 
 def _sent(value: Value, options: Options) -> Value:

@@ -81,8 +81,9 @@ class Billbee:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, http: Http, languages: Mapping[str, int]) -> None:
+    def __init__(self, http: Http, languages: Mapping[str, int], *, page_size: int = lists.PAGE_SIZE) -> None:
         self._http = http
+        self._lists = lists.Lists(http, page_size)
         self._languages = languages
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
@@ -102,8 +103,8 @@ class Billbee:
     def find(self, key: str, values: Values) -> Sequence[Remote]:  # noqa: ARG002 - the contract's signature
         if not wire.key_fits(key):
             return []
-        rows = lists.carrying(self._http, int(key))
-        return [wire.remote_of(row, _addresses_of(self._http, str(row["Id"])), self._languages) for row in rows]
+        rows = lists.carrying(self._lists, int(key))
+        return [wire.remote_of(row, _addresses_of(self._lists, str(row["Id"])), self._languages) for row in rows]
 
     def create(self, key: str, values: Values) -> Remote:
         body = wire.new_customer(key, values, self._languages)
@@ -113,8 +114,10 @@ class Billbee:
             stored = self._read(str(told["Id"]))
         except LeaseLost:
             raise
-        except SyncdError:
-            # The id is known and must not be lost with a failed reading: without it nobody finds the customer again.
+        except SyncdError as error:
+            if wire.key_fits(key):
+                raise OutcomeUnknown("created, but reading it back failed") from error
+            # No look-up would ever find this one again, so its id must not be lost with a failed reading.
             found = wire.Found(body.get("Address"))
             stored = wire.remote_of({**body, **told}, found, self._languages, provisional=True)
         if stored is None or not _is_ours(stored, key, values):
@@ -143,10 +146,10 @@ class Billbee:
         return wire.remote_of(customer, found, self._languages)
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:
-        addresses = lists.invoice_addresses(self._http)
+        addresses = lists.invoice_addresses(self._lists)
         match = _POSITION.fullmatch(cursor.position) if cursor is not None else None
         start, total = (int(match[1]), int(match[2])) if match else (1, 0)
-        for part in lists.customers(self._http, start, total):
+        for part in lists.customers(self._lists, start, total):
             remotes = tuple(
                 wire.remote_of(row, wire.invoice_address(addresses.get(row["Id"], ())), self._languages)
                 for row in part.rows
@@ -158,8 +161,7 @@ class Billbee:
         raise Rejected("", f"Billbee has no way to {how} a customer; use on_delete = keep")
 
     def probe(self) -> str:
-        part = next(lists.pages(self._http, api.CUSTOMERS))
-        return f"GET {api.CUSTOMERS} lists {part.total} customers"
+        return f"GET {api.CUSTOMERS} lists {lists.count(self._http)} customers"
 
     def close(self) -> None:
         self._http.close()
@@ -168,11 +170,11 @@ class Billbee:
         customer = _customer(self._http, external_id)
         if customer is None:
             return None
-        return wire.remote_of(customer, _addresses_of(self._http, external_id), self._languages)
+        return wire.remote_of(customer, _addresses_of(self._lists, external_id), self._languages)
 
     def _refuse_taken(self, number: int, external_id: str) -> None:
         """Billbee takes a number twice; a second customer with our key could never be told from the first."""
-        holders = [row for row in lists.carrying(self._http, number) if str(row["Id"]) != external_id]
+        holders = [row for row in lists.carrying(self._lists, number) if str(row["Id"]) != external_id]
         if holders:
             reason = "another customer at Billbee already has this number"
             raise Taken("number", reason, external_id=str(holders[0]["Id"]))
@@ -202,7 +204,7 @@ def _customer(http: Http, external_id: str) -> Row | None:
     answer = _get(http, external_id)
     if not api.says_missing(answer):
         return api.record(answer, external_id)
-    next(lists.pages(http, api.CUSTOMERS))
+    lists.count(http)
     return None
 
 
@@ -210,8 +212,8 @@ def _address(http: Http, address_id: str) -> Row:
     return api.record(http.request("GET", api.ADDRESS, ids={"id": address_id}), address_id)
 
 
-def _addresses_of(http: Http, external_id: str) -> wire.Found:
-    parts = lists.pages(http, api.ADDRESSES_OF, external_id=external_id)
+def _addresses_of(paged: lists.Lists, external_id: str) -> wire.Found:
+    parts = lists.pages(paged, api.ADDRESSES_OF, external_id=external_id)
     return wire.invoice_address([row for part in parts for row in part.rows])
 
 
@@ -241,13 +243,11 @@ def _is_ours(stored: Remote, key: str, values: Values) -> bool:
     our key was not kept, since another create would only make a second customer."""
     if wire.key_fits(key) and stored.key == key:
         return True
-    return stored.archived or all(_same(name, values, stored.values) for name in ("name", "email"))
-
-
-def _same(name: str, sent: Values, stored: Values) -> bool:
-    if name not in sent:
-        return True
-    return equal(name, sent[name], stored.get(name)) or degraded(sent[name], stored.get(name))
+    sent = {name: values[name] for name in ("name", "email") if values.get(name) is not None}
+    there = stored.values
+    return bool(sent) and all(
+        equal(name, value, there.get(name)) or degraded(value, there.get(name)) for name, value in sent.items()
+    )
 
 
 def build(settings: Settings, gate: Gate) -> Billbee:

@@ -49,12 +49,12 @@ def record(answer: Answer, external_id: str | None = None) -> Row:
 
 
 def accepted(answer: Answer, sent: Row) -> None:
-    """Check the answer of a PUT or PATCH: empty, or about the record that was written."""
+    """Check the answer of a PUT or PATCH, whose record a reading shows anyway: it must not be about another one."""
     found = data(answer)
     if found is None:
         return
-    number = found.get("Number") if isinstance(found, dict) else None
-    if not is_row(found) or found["Id"] != sent["Id"] or number not in (None, sent.get("Number", number)):
+    told = found if isinstance(found, dict) else {}
+    if any(told.get(name, sent.get(name)) != sent.get(name) for name in ("Id", "Number") if told.get(name)):
         raise answer.unreadable("the answer is about another record")
 
 

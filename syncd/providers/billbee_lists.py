@@ -16,8 +16,16 @@ from syncd.providers.billbee_api import Row
 from syncd.providers.billbee_wire import INVOICE
 from syncd.providers.http import Http
 
-PAGE_SIZE = 250
+PAGE_SIZE = 250  # the most that Billbee gives
 PASSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Where the lists are read, and how many rows are asked for at once."""
+
+    http: Http
+    page_size: int = PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +56,23 @@ class Listing:
     steady: bool
 
 
-def pages(http: Http, template: str, *, start: int = 1, external_id: str = "") -> Iterator[Slice]:
+def pages(lists: Lists, template: str, *, start: int = 1, external_id: str = "") -> Iterator[Slice]:
     """The pages of a list from `start` on. Raises `Temporary` for a page that does not hold what it says."""
     page = start
     while True:
-        part = _page(http, template, page, external_id)
+        part = _page(lists, template, page, external_id)
         yield part
         if part.last:
             return
         page += 1
 
 
-def listing(http: Http, template: str, keep: Callable[[Row], bool]) -> Listing:
+def listing(lists: Lists, template: str, keep: Callable[[Row], bool]) -> Listing:
     """One pass over a whole list; each row is judged once, wherever paging shows it."""
     seen: set[int] = set()
     kept: dict[int, Row] = {}
     totals: list[int] = []
-    for part in pages(http, template):
+    for part in pages(lists, template):
         totals.append(part.total)
         for row in part.rows:
             seen.add(row["Id"])
@@ -74,10 +82,11 @@ def listing(http: Http, template: str, keep: Callable[[Row], bool]) -> Listing:
     return Listing(kept, complete, complete and totals[0] == totals[-1] == len(seen))
 
 
-def _page(http: Http, template: str, page: int, external_id: str) -> Slice:
+def _page(lists: Lists, template: str, page: int, external_id: str) -> Slice:
     ids = {"id": external_id} if external_id else {}
-    answer = http.request("GET", template, ids=ids, params={"page": str(page), "pageSize": str(PAGE_SIZE)})
-    rows, paging = api.data(answer), answer.record().get("Paging") if answer.data is not None else None
+    answer = lists.http.request("GET", template, ids=ids, params={"page": str(page), "pageSize": str(lists.page_size)})
+    rows = api.data(answer)
+    paging = answer.record().get("Paging")
     if not isinstance(rows, list) or not isinstance(paging, dict) or not all(map(api.is_row, rows)):
         raise answer.unreadable("the answer is no page of records")
     here, size, total = (paging.get(name) for name in ("Page", "PageSize", "TotalRows"))
@@ -88,7 +97,7 @@ def _page(http: Http, template: str, page: int, external_id: str) -> Slice:
     return Slice(page, tuple(rows), size, total)
 
 
-def carrying(http: Http, number: int) -> list[Row]:
+def carrying(lists: Lists, number: int) -> list[Row]:
     """All customers with this number: from one pass during which nothing changed, or from two that agree while
     customers were only added. Raises `Temporary` where there was none such."""
 
@@ -97,7 +106,7 @@ def carrying(http: Http, number: int) -> list[Row]:
 
     before: list[int] | None = None
     for _ in range(PASSES):
-        found = listing(http, api.CUSTOMERS, carries)
+        found = listing(lists, api.CUSTOMERS, carries)
         hits = sorted(found.rows)
         if found.steady or (found.complete and hits == before):
             return [found.rows[hit] for hit in hits]
@@ -105,10 +114,10 @@ def carrying(http: Http, number: int) -> list[Row]:
     raise Temporary("Billbee's list of customers kept changing while it was read")
 
 
-def invoice_addresses(http: Http) -> dict[int, list[Row]]:
+def invoice_addresses(lists: Lists) -> dict[int, list[Row]]:
     """The invoice addresses of the whole account, by customer."""
     for _ in range(PASSES):
-        found = listing(http, api.ADDRESSES, lambda row: bool(row.get("AddressType") == INVOICE))
+        found = listing(lists, api.ADDRESSES, lambda row: bool(row.get("AddressType") == INVOICE))
         if found.complete:
             addresses: dict[int, list[Row]] = {}
             for row in found.rows.values():
@@ -117,13 +126,18 @@ def invoice_addresses(http: Http) -> dict[int, list[Row]]:
     raise Temporary("Billbee's list of addresses kept shrinking while it was read")
 
 
-def customers(http: Http, start: int, total: int) -> Iterator[Slice]:
+def count(http: Http) -> int:
+    """How many customers there are, from the smallest page: a cheap call that proves path and credentials."""
+    return _page(Lists(http, 1), api.CUSTOMERS, 1, "").total
+
+
+def customers(lists: Lists, start: int, total: int) -> Iterator[Slice]:
     """Every customer at least once, page by page, from page `start` on of a list that then held `total` (0: unknown).
 
     When the list shrinks, it is read again from its first page. Raises `Temporary` when it shrinks too often.
     """
     for _ in range(PASSES):
-        for part in _unshrunk(http, start, total):
+        for part in _unshrunk(lists, start, total):
             yield part
             if part.last:
                 return
@@ -131,11 +145,11 @@ def customers(http: Http, start: int, total: int) -> Iterator[Slice]:
     raise Temporary("Billbee's list of customers kept shrinking while it was read")
 
 
-def _unshrunk(http: Http, start: int, total: int) -> Iterator[Slice]:
+def _unshrunk(lists: Lists, start: int, total: int) -> Iterator[Slice]:
     """The pages from `start` on, without rows shown before; ends early when rows may have slipped past."""
     seen: set[int] = set()
     least = total
-    for part in pages(http, api.CUSTOMERS, start=start):
+    for part in pages(lists, api.CUSTOMERS, start=start):
         least = least or part.total
         if part.total < total:
             return

@@ -17,6 +17,7 @@ from typing import Any
 from syncd.core.model import Remote, Value, Values
 from syncd.core.normalise import as_text, text
 from syncd.errors import Rejected
+from syncd.providers.billbee_contacts import CONTACTS, changed_customer, whole_customer
 from syncd.providers.billbee_text import is_person, join_street, joined, plain, split_person, split_street
 
 CUSTOMER: Mapping[str, str] = {
@@ -45,15 +46,6 @@ ON_ADDRESS = frozenset({*ADDRESS, "street", "contact_person"}) - WRITE_ONLY
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
-    """A contact's second home: the `Default…` member, the members that may share its entry, and the entry's type."""
-
-    default: str
-    copies: tuple[str, ...]
-    type_id: int
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """A customer's invoice address; `hidden` where there are only archived ones, whose values say nothing."""
 
@@ -70,14 +62,6 @@ class Change:
     address: dict[str, Any] | None
 
 
-CONTACTS: Mapping[str, Contact] = {
-    "Email": Contact("DefaultMailAddress", ("DefaultCommercialMailAddress", "DefaultStatusUpdatesMailAddress"), 1),
-    "Tel1": Contact("DefaultPhone1", (), 2),
-    "Tel2": Contact("DefaultPhone2", (), 2),
-}
-DEFAULTS = (*(name for one in CONTACTS.values() for name in (one.default, *one.copies)), "DefaultFax")
-NUMBERS = frozenset({"Number", "LanguageId", "PriceGroupId", "Type"})  # null in one of them is refused
-SERVERS = frozenset({"ArchivedAt", "RestoredAt"})  # never sent: what a write of them does is documented nowhere
 BUSINESS, PERSON = 1, 0
 INVOICE = 1
 INT32 = 2**31 - 1
@@ -90,6 +74,7 @@ _MEMBERS: Mapping[str, str] = {
     "Type": "name", "DefaultFax": "fax",
 }  # fmt: skip
 _KEY = re.compile(r"[1-9][0-9]{0,9}")
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _ALPHA2 = re.compile(r"[A-Za-z]{2}")
 
 
@@ -107,9 +92,15 @@ def project(values: Values, languages: Mapping[str, int]) -> Values:
     """What Billbee should hold for a source row.
 
     A number outside int32 and a language without an id in the settings have no place there and are left out; so is an
-    empty one of the two, because Billbee cannot clear them. Raises `Rejected` for a country that is no ISO code.
+    empty one of the two, because Billbee cannot clear them. Raises `Rejected` for a country that is no ISO code, and
+    for text that no JSON or no text field can hold.
     """
     projection: dict[str, Value] = {field: text(as_text(values[field])) for field in FIELDS if field in values}
+    for field, value in projection.items():
+        if isinstance(value, str) and _UNSENDABLE.search(value):
+            raise Rejected(
+                field, "holds a NUL or half a character, which Billbee cannot take; correct it in the source"
+            )
     person = {"first_name", "last_name"} & values.keys()
     if person:
         projection.pop("contact_person", None)
@@ -195,39 +186,16 @@ def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Cha
         return Change(customer, changed_members(address, moved) or None, None)
     if not needs_address(moved):
         return Change(customer, None, None)
-    filled = {"Company": company_of(known), **moved}
-    return Change(customer, None, new_address(filled))
+    if current.raw["found"].hidden:
+        # A new address with only some of the fields would make the others look emptied over there.
+        place = next((field for field in sorted(values) if field in ADDRESS or field == "street"), "contact_person")
+        raise Rejected(place, "the invoice address is archived at Billbee, which refuses changes; restore it there")
+    return Change(customer, None, new_address({"Company": company_of(known), **moved}))
 
 
 def new_address(members: Mapping[str, Any]) -> dict[str, Any]:
     """An invoice address as it is created: neither `Id` nor `CustomerId`, no nulls."""
     return {"AddressType": INVOICE, **{member: value for member, value in members.items() if value is not None}}
-
-
-def whole_customer(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored customer as a PUT must carry it to change nothing: all of it, without what only the server sets."""
-    body = {
-        member: value
-        for member, value in stored.items()
-        if member not in SERVERS and not (value is None and member in NUMBERS)
-    }
-    for member in DEFAULTS:
-        if isinstance(body.get(member), dict):
-            body[member] = _entry(body[member])
-    if isinstance(body.get("MetaData"), list):
-        body["MetaData"] = [_entry(entry) for entry in body["MetaData"] if isinstance(entry, dict)]
-    return body
-
-
-def changed_customer(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a PUT: the whole stored customer with `changes`, each contact in both of its homes."""
-    body = whole_customer(stored)
-    for member, value in changes.items():
-        if member in CONTACTS:
-            _set_contact(body, member, value)
-        else:
-            body[member] = value
-    return body
 
 
 def changed_members(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -300,37 +268,6 @@ def field_of(place: str) -> str:
     """The canonical field of a `ModelState` key such as `model.Address.Zip`, '' where there is none."""
     parts = reversed(re.split(r"[.\[\]]+", place))
     return next((_MEMBERS[part] for part in parts if part in _MEMBERS), "")
-
-
-def _set_contact(body: dict[str, Any], member: str, value: str | None) -> None:
-    """Change a contact in its plain member, in its `Default…` member, in the copies of its entry and in `MetaData`."""
-    contact = CONTACTS[member]
-    entry = body.get(contact.default)
-    mark = entry.get("Id") if isinstance(entry, dict) else None
-    ours = [contact.default, *(name for name in contact.copies if mark is not None and _mark(body.get(name)) == mark)]
-    shared = mark is None or any(_mark(body.get(name)) == mark for name in DEFAULTS if name not in ours)
-    body[member] = value
-    if value is None:
-        body.update(dict.fromkeys(ours))
-    elif shared:
-        body.update({name: {"TypeId": contact.type_id, "SubType": "", "Value": value} for name in ours})
-    else:
-        body.update({name: {**body[name], "Value": value} for name in ours})
-    if not shared and isinstance(body.get("MetaData"), list):
-        kept = [one for one in body["MetaData"] if value is not None or _mark(one) != mark]
-        body["MetaData"] = [{**one, "Value": value} if _mark(one) == mark else one for one in kept]
-
-
-def _mark(entry: Any) -> Any:
-    return entry.get("Id") if isinstance(entry, dict) else None
-
-
-def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        member: value
-        for member, value in entry.items()
-        if member != "TypeName" and not (value is None and member in {"Id", "TypeId"})
-    }
 
 
 def _configured(language: str | None, languages: Mapping[str, int]) -> str | None:

@@ -132,8 +132,8 @@ def from_wire(record: object, languages: Mapping[str, str], *, lock: bool) -> Re
         found, raw = _member(record, path)
         if found and (name != "active" or lock):
             _read(values, name, raw, languages)
-    if "name" in values and values["name"] is None:
-        values["name"] = full_name(values)
+    if values.get("name") is None and (person := full_name(values)):
+        values["name"] = person
     number = member(record, "Number")
     return Remote(
         external_id=str(identifier),

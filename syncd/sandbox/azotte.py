@@ -25,6 +25,7 @@ from flask import Flask, Response, json, request
 from syncd.clock import Clock, SystemClock
 from syncd.sandbox import kit
 from syncd.sandbox.azotte_rules import (
+    ADDRESS,
     OBJECTS,
     PERSONAL,
     TEXTS,
@@ -175,8 +176,11 @@ def _written(record: Mapping[str, Any]) -> Answer:
 def _snapshot(twin: Twin, record: Mapping[str, Any]) -> Record:
     hidden = {"tenant", "erased", "claimedRegion", "privacy"}
     names = _DOCUMENTED if twin.toggle("snapshot") == "minimal" else [name for name in record if name not in hidden]
-    options = {"availableChannels": ["Web"], "canSavePaymentMethod": True}
-    return {name: record.get(name) for name in names} | {"options": options}
+    shown = {name: record.get(name) for name in names}
+    address = shown.get("primaryBillingAddress")
+    if address is not None:
+        shown["primaryBillingAddress"] = {**dict.fromkeys(ADDRESS), **address}
+    return shown | {"options": {"availableChannels": ["Web"], "canSavePaymentMethod": True}}
 
 
 def _dressed(twin: Twin, response: Response) -> Response:

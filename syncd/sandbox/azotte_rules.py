@@ -11,8 +11,8 @@ from syncd.sandbox.kit import Record, Refusal, Twin
 PERSONAL = ("email", "phoneNumber", "salutation", "firstName", "lastName", "gender")
 TEXTS = ("externalIdentifier", *PERSONAL, "legalType", "status")
 OBJECTS = ("primaryBillingAddress", "corporationInfo", "privacy")
-# `state` is shown by some snapshots without being documented: who reads it must not lose it
-_ADDRESS = frozenset({"street", "city", "postalCode", "countryCode", "state"})
+ADDRESS = ("street", "city", "postalCode", "countryCode")
+_UNDOCUMENTED = ("state",)  # shown by some snapshots all the same: who reads it must not lose it
 _STATUS = {
     "BAD_REQUEST": 400,
     "INVALID_REQUEST": 400,
@@ -88,7 +88,9 @@ def _well_typed(customer: Mapping[str, Any]) -> bool:
     if not all(isinstance(value, dict) for value in objects.values()):
         return False
     address = objects.get("primaryBillingAddress", {})
-    return not set(address) - _ADDRESS and all(isinstance(value, str | None) for value in [*texts, *address.values()])
+    return not set(address) - {*ADDRESS, *_UNDOCUMENTED} and all(
+        isinstance(value, str | None) for value in [*texts, *address.values()]
+    )
 
 
 def _leaves(customer: Mapping[str, Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What Billbee's stand-in knows of its models: types, ranges, which nulls it refuses, and how contacts are stored twice."""
+"""What Billbee's stand-in knows of its models: types, ranges, refused nulls, and contacts that are stored twice."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from syncd.sandbox.twin import Record, Refusal
+from flask import request
+from flask.typing import ResponseReturnValue as Answer
 
+from syncd.sandbox.twin import Record, Refusal, Twin
+
+BASE = "/api/v1"
+FIRST_CUSTOMER, FIRST_ADDRESS, FIRST_ENTRY = 30_000_000_015_123_457, 41_000_000_000_000_001, 20_871
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 INVOICE, SHIPPING = 1, 2
 MAIL, PHONE = 1, 2
 META: Mapping[str, str] = {"Id": "int64", "TypeId": "int64", "TypeName": "text", "SubType": "text", "Value": "text"}
 CUSTOMER: Mapping[str, str] = {
     "Id": "int64", "Name": "text", "Email": "text", "Tel1": "text", "Tel2": "text", "Number": "int32",
-    "PriceGroupId": "int64", "LanguageId": "int32", "DefaultMailAddress": "meta", "DefaultCommercialMailAddress": "meta",
-    "DefaultStatusUpdatesMailAddress": "meta", "DefaultPhone1": "meta", "DefaultPhone2": "meta", "DefaultFax": "meta",
+    "PriceGroupId": "int64", "LanguageId": "int32", "DefaultMailAddress": "meta",
+    "DefaultCommercialMailAddress": "meta", "DefaultStatusUpdatesMailAddress": "meta",
+    "DefaultPhone1": "meta", "DefaultPhone2": "meta", "DefaultFax": "meta",
     "VatId": "text", "Type": "int32", "MetaData": "metas", "ArchivedAt": "moment", "RestoredAt": "moment",
 }  # fmt: skip
 ADDRESS: Mapping[str, str] = {
@@ -111,7 +117,7 @@ _SCALARS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def derive(record: Record, next_id: Callable[[], int]) -> None:
-    """What the server makes of plain contacts that came without entries: one entry each, and the defaults that show it."""
+    """What the server makes of plain contacts that came without entries: one entry each, shown by the defaults."""
     for member, (kind, defaults) in CONTACTS.items():
         if record[member] is None or any(record[name] is not None for name in defaults):
             continue
@@ -120,9 +126,9 @@ def derive(record: Record, next_id: Callable[[], int]) -> None:
         record.update({name: dict(entry) for name in defaults})
 
 
-def complete(record: Record, next_id: Callable[[], int], *, default_wins: bool) -> None:
-    """Give ids and type names to entries after a write; with `default_wins` the plain contacts follow the defaults."""
-    entries = list(record["MetaData"] or ())
+def complete(record: Record, next_id: Callable[[], int]) -> None:
+    """Give ids and type names to the entries of a record after a write."""
+    entries = [dict(entry) for entry in record["MetaData"] or ()]
     for name in _DEFAULTS:
         entry = record[name]
         if entry is None:
@@ -135,9 +141,15 @@ def complete(record: Record, next_id: Callable[[], int], *, default_wins: bool) 
         entry.setdefault("Id", next_id())
         entry["TypeName"] = _NAMES.get(entry.get("TypeId", 0), "Other")
     record["MetaData"] = entries
-    if default_wins:
-        for member, (_, defaults) in CONTACTS.items():
-            record[member] = record[defaults[0]]["Value"] if record[defaults[0]] else None
+
+
+def let_defaults_win(record: Record, before: Record) -> None:
+    """Where the two homes of a contact differ, the default is believed, and its absence too where it was there."""
+    for member, (_, (default, *_)) in CONTACTS.items():
+        if record[default] is not None:
+            record[member] = record[default].get("Value")
+        elif before[default] is not None:
+            record[member] = None
 
 
 def contradictions(record: Record) -> list[str]:
@@ -151,3 +163,52 @@ def contradictions(record: Record) -> list[str]:
     return wrong + [
         name for name in _DEFAULTS if record[name] and values.get(record[name]["Id"]) != record[name].get("Value")
     ]
+
+
+# -- what all routes share
+
+
+def own(given: Record) -> Record:
+    """What a client may set: not the id, and not the archive's dates."""
+    return {name: value for name, value in given.items() if name != "Id" and name not in SERVERS}
+
+
+def existing(twin: Twin, number: int) -> Record:
+    """The customer with this id; answers 404."""
+    if str(number) not in twin.records:
+        raise no_such(twin)
+    return twin.records[str(number)]
+
+
+def no_such(twin: Twin) -> Refusal:
+    """The 404 for an id, as the toggle wants it."""
+    bodies = {"message": {"Message": "Not found"}, "empty": None, "envelope": failure(0, "Nicht gefunden")}
+    return Refusal(404, bodies[twin.toggle("missing")])
+
+
+def refuse_archived(record: Record) -> None:
+    """The real code is unknown; the rule is not: further modification is disabled."""
+    archived, restored = record["ArchivedAt"], record["RestoredAt"]
+    if archived is not None and (restored is None or restored < archived):
+        raise Refusal(400, failure(11, "Der Datensatz ist archiviert."))
+
+
+def written(twin: Twin, stored: Record, sent: Record) -> Answer:
+    """The answer of a PUT or PATCH, as the toggle wants it."""
+    shown = {"stored": stored, "echo": sent, "none": None}
+    return envelope(shown[twin.toggle("write_answer")])
+
+
+def paged(twin: Twin, rows: list[Record]) -> Answer:
+    """One page of rows, as `page` and `pageSize` ask; what is out of range is clamped."""
+    page = max(_number("page", 1), 1)
+    size = min(max(_number("pageSize", 50), 1), int(twin.toggle("page_limit")))
+    paging = {"Page": page, "TotalPages": -(-len(rows) // size), "TotalRows": len(rows), "PageSize": size}
+    return envelope(rows[(page - 1) * size : page * size], Paging=paging)
+
+
+def _number(name: str, default: int) -> int:
+    given = request.args.get(name, str(default))
+    if not given.lstrip("-").isdecimal():
+        raise Refusal(400, bound(name, "The value is not valid for Int32."))
+    return int(given)

@@ -264,7 +264,8 @@ def _begin(conn: sa.Connection, source: Source, origin: str) -> None:
     elif origin and source.dialect == "mysql":
         conn.execute(sa.text("SET @syncd_origin = :origin"), {"origin": origin})
     elif origin and source.config.change_log == "triggers":
-        # SQLite has no session variables, but only one writer: nobody else can see this row before it is cleared
+        # SQLite has no session variables, but only one writer: nobody else can see this row before it is cleared.
+        # Without a fence this fails: a write of ours that capture could not recognise must not happen
         conn.execute(source.fence.update().values(origin=origin))
 
 

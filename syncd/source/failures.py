@@ -68,7 +68,7 @@ def classify(error: exc.SQLAlchemyError) -> Failure:
         return Failure(Kind.DOWN, type(error).__name__)
     if isinstance(orig, sqlite3.Error):
         return _sqlite(orig)
-    if hasattr(orig, "sqlstate"):
+    if hasattr(orig, "diag"):  # psycopg; PyMySQL has errno in args
         return _postgresql(orig)
     return _mariadb(orig)
 

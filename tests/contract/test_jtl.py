@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -19,15 +19,17 @@ from syncd.errors import (
     SettingsError,
     Taken,
     Temporary,
+    Throttled,
     Unauthorized,
 )
 from syncd.providers import jtl_projection as projection
 from syncd.providers import jtl_wire as wire
 from syncd.providers.adapter import Settings
-from syncd.providers.http import OPEN_GATE
+from syncd.providers.http import OPEN_GATE, Gate
 from syncd.providers.jtl import Jtl, build
 from syncd.providers.jtl_projection import Options
 from syncd.sandbox import jtl as sandbox
+from syncd.sandbox import jtl_rules as rules
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.kit import Server, Twin, serve
 from tests.contract.providers.row import StillClock
@@ -97,10 +99,16 @@ def onprem(**more: Any) -> dict[str, Any]:
     return {"mode": "onprem", "api_key": sandbox.API_KEY, "customer_group_id": 1, "internal_company_id": 1} | more
 
 
-def make(server: Server, path: str = sandbox.CLOUD, options: dict[str, Any] | None = None, **more: Any) -> Jtl:
+def make(
+    server: Server,
+    path: str = sandbox.CLOUD,
+    options: dict[str, Any] | None = None,
+    gate: Gate = OPEN_GATE,
+    **more: Any,
+) -> Jtl:
     base = server.url(sandbox.NAME)
     told = options or given(token_url=base + sandbox.TOKEN_ROUTE, **more)
-    return build(Settings("jtl", base + path, Options.model_validate(told), timeout=2.0), OPEN_GATE)
+    return build(Settings("jtl", base + path, Options.model_validate(told), timeout=2.0), gate)
 
 
 def options(**more: Any) -> Options:
@@ -120,7 +128,7 @@ def plain(twin: Twin, number: int) -> None:
     """Some more customers, put there by hand."""
     for place in range(number):
         body = {"BillingAddress": {"City": "Köln", "CountryIso": "DE"}, "LanguageIso": "DE"}
-        record = sandbox.rules.created(body, f"N-{place}", twin.now(), twin.next_id)
+        record = rules.created(body, f"N-{place}", twin.now(), twin.next_id)
         twin.records[str(record["Id"])] = record
 
 
@@ -245,11 +253,12 @@ def test_versions_before_1_2_have_no_prefix(server: Server, twin: Twin) -> None:
 def test_only_jtls_own_not_found_proves_absence(adapter: Jtl, twin: Twin, body: str) -> None:
     """A 404 of a proxy or a gateway says nothing about the customer, in reading as in writing."""
     remote = created(adapter)
-    for method, act in (
-        ("GET", lambda: adapter.fetch(remote.external_id)),
-        ("PATCH", lambda: adapter.update(remote, {"city": "Bonn"})),
-        ("DELETE", lambda: adapter.remove(remote, Removal.DELETE)),
-    ):
+    acts: dict[str, Callable[[], object]] = {
+        "GET": lambda: adapter.fetch(remote.external_id),
+        "PATCH": lambda: adapter.update(remote, {"city": "Bonn"}),
+        "DELETE": lambda: adapter.remove(remote, Removal.DELETE),
+    }
+    for method, act in acts.items():
         twin.faults.add(Fault("status", method=method, route=CUSTOMER, status=404, body=body))
         with pytest.raises(ProviderError) as caught:
             act()
@@ -653,25 +662,32 @@ def test_a_list_that_is_shorter_than_it_says_is_refused(adapter: Jtl, twin: Twin
 # -- the rate
 
 
-def test_the_cloud_tells_its_limit_with_every_answer(adapter: Jtl, twin: Twin) -> None:
+class Listener:
+    """A gate that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+
+    def admit(self, endpoint: str) -> None:
+        """At once."""
+
+    def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
+        interval = headers["x-ratelimit-interval-length-seconds"]
+        self.left.append(f"{status}: {headers['x-ratelimit-remaining']} left in {interval} s")
+
+
+def test_the_cloud_tells_its_limit_with_every_answer(server: Server, twin: Twin) -> None:
     """The lane learns the pace from these headers; a 429 comes without Retry-After and was not executed."""
     twin.set(rate_limit="on")
-    seen: list[str] = []
+    gate = Listener()
+    adapter = make(server, gate=gate)
+    for _ in range(10):
+        adapter.probe()
+    with pytest.raises(Throttled) as caught:
+        created(adapter)
+    adapter.close()
 
-    class Listener:
-        def admit(self, endpoint: str) -> None:
-            pass
-
-        def observe(self, endpoint: str, status: int, headers: Any) -> None:
-            seen.append(f"{status} {headers['x-ratelimit-remaining']} {headers['x-ratelimit-interval-length-seconds']}")
-
-    base = str(adapter._http._url).removesuffix(sandbox.CLOUD)
-    told = Options.model_validate(given(token_url=base + sandbox.TOKEN_ROUTE))
-    listening = build(Settings("jtl", base + sandbox.CLOUD, told, timeout=2.0), Listener())
-    for _ in range(3):
-        listening.probe()
-    listening.close()
-    left = [int(line.split()[1]) for line in seen]
-    assert left == sorted(left, reverse=True)
-    assert {line.split()[0] for line in seen} == {"200"}
-    assert {line.split()[2] for line in seen} == {"45"}
+    assert caught.value.retry_after is None
+    assert (gate.left[0], gate.left[9]) == ("200: 9 left in 45 s", "200: 0 left in 45 s")
+    assert gate.left[10].startswith("429")
+    assert not twin.records

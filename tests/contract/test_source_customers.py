@@ -83,7 +83,9 @@ def test_broken_field_is_one_problem(any_shop: Shop) -> None:
     """A field over 64 kB is a problem of its row and field; the row and its page stay readable."""
     any_shop.tables()
     big = {"sqlite": "text", "postgresql": "text", "mysql": "longtext"}[any_shop.dialect]
-    any_shop.run(f"ALTER TABLE customers ADD COLUMN site {big}", ROW, "INSERT INTO customers (id, company) VALUES (2, 'B')")
+    any_shop.run(
+        f"ALTER TABLE customers ADD COLUMN site {big}", ROW, "INSERT INTO customers (id, company) VALUES (2, 'B')"
+    )
     with any_shop.app.begin() as conn:
         conn.execute(sa.text("UPDATE customers SET site = :text WHERE id = 1"), {"text": "x" * 70_000})
     with any_shop.source(fields=FIELDS | {"website": "site"}) as source:
@@ -96,7 +98,7 @@ def test_update_writes_and_rereads(any_shop: Shop) -> None:
     """A write goes through the column map; the answer is the row as the database holds it; the log names the writer."""
     any_shop.tables()
     any_shop.run(ROW)
-    with any_shop.source(install=True) as source:
+    with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         changes = {"name": "Möller", "email": "a@b.example", "birth_date": None, "active": False}
         written = customers.update(source, seen, changes, "syncd:billbee")
@@ -123,7 +125,9 @@ def test_clearing_a_not_null_text(any_shop: Shop) -> None:
         )
 
 
-@pytest.mark.parametrize("change", ["company = 'Muller GmbH'", "company = 'MÜLLER GMBH'", "street = 'new'", "email = NULL"])
+@pytest.mark.parametrize(
+    "change", ["company = 'Muller GmbH'", "company = 'MÜLLER GMBH'", "street = 'new'", "email = NULL"]
+)
 def test_somebody_was_faster(any_shop: Shop, change: str) -> None:
     """Any mapped column that differs at all from what was seen, case and accents included, and the person's value stays."""
     any_shop.tables()
@@ -198,7 +202,9 @@ def test_key_column_is_never_written(any_shop: Shop) -> None:
     with any_shop.source(fields={"number": "id", "name": "company"}) as source:
         seen = customers.read(source, ["1"])["1"]
         assert seen.values["number"] == "1"
-        assert customers.update(source, seen, {"number": "2"}, "o") == Refused("number", "the key column is never written")
+        assert customers.update(source, seen, {"number": "2"}, "o") == Refused(
+            "number", "the key column is never written"
+        )
 
 
 def _rewriting(shop: Shop, column: str, expression: str) -> None:
@@ -289,7 +295,7 @@ def test_two_writers_one_wins(any_shop: Shop) -> None:
     any_shop.tables()
     any_shop.run(ROW)
     outcomes: list[object] = []
-    with any_shop.source(install=True) as source:
+    with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
 
         def write(number: int) -> None:
@@ -307,10 +313,12 @@ def test_insert_lets_the_database_choose_the_key(any_shop: Shop) -> None:
     """A new row gets the database's key; its mark carries the origin, so that capture knows its own insert."""
     any_shop.tables()
     any_shop.run(ROW)
-    with any_shop.source(install=True) as source:
+    with any_shop.source() as source:
         written = customers.insert(source, {"name": "Neu", "email": None, "active": True}, "insert:7")
         assert isinstance(written, Written) and written.customer.key != "1"
-        assert [(entry.op, entry.key, entry.origin) for entry in drained(source)] == [("I", written.customer.key, "insert:7")]
+        assert [(entry.op, entry.key, entry.origin) for entry in drained(source)] == [
+            ("I", written.customer.key, "insert:7")
+        ]
         any_shop.run("INSERT INTO customers (id, company) VALUES (50, 'after')")
         assert [entry.origin for entry in drained(source)] == [""]
 
@@ -318,7 +326,7 @@ def test_insert_lets_the_database_choose_the_key(any_shop: Shop) -> None:
 def test_insert_that_does_not_fit(any_shop: Shop) -> None:
     """A row the table refuses is refused, without a trace."""
     any_shop.tables()
-    with any_shop.source(install=True) as source:
+    with any_shop.source() as source:
         assert isinstance(customers.insert(source, {"email": "a@b.example"}, "o"), Refused)
         assert customers.count(source) == 0 and drained(source) == ()
 
@@ -337,7 +345,7 @@ def test_failed_write_leaves_no_origin(any_shop: Shop) -> None:
     any_shop.tables()
     any_shop.run(ROW, "CREATE UNIQUE INDEX one_number ON customers (number)")
     any_shop.run("INSERT INTO customers (id, number, company) VALUES (2, '18', 'B')")
-    with any_shop.source(install=True) as source:
+    with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         assert isinstance(customers.update(source, seen, {"number": "18"}, "leaked"), Refused)
         assert customers.update(source, seen, {"number": "19", "street": "x" * 10}, "kept").__class__ is Written

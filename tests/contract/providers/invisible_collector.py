@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from syncd.core.model import Value, Values
-from syncd.errors import ProviderError, Rejected
+from syncd.errors import ProviderError, Rejected, Taken, Temporary
 from syncd.providers import invisible_collector as adapter_module
 from syncd.providers import invisible_collector_wire as wire
 from syncd.providers.adapter import Settings
@@ -16,8 +17,8 @@ from syncd.providers.http import OPEN_GATE, Answer, Http
 from syncd.providers.invisible_collector import InvisibleCollector, build
 from syncd.providers.invisible_collector_wire import Options
 from syncd.sandbox import invisible_collector as sandbox
-from syncd.sandbox.kit import Twin
-from tests.contract.providers.row import TIMEOUT, Breakage, Row, Toggles
+from syncd.sandbox.kit import Fault, Twin
+from tests.contract.providers.row import TIMEOUT, Breakage, Row, Toggles, World
 
 MEMBERS = {
     "name": "name",
@@ -50,7 +51,7 @@ def _plant(twin: Twin, gid: str) -> None:
 
 def _planted(twin: Twin, gid: str) -> bool:
     record = twin.records[gid]
-    return bool(record["contacts"] and record["attributes"] and record["externalId"])
+    return bool(record["contacts"] and record["attributes"] and record.get("externalId"))
 
 
 def _other(number: int) -> Values:
@@ -73,6 +74,74 @@ def _variants() -> tuple[Toggles, ...]:
     choices = {name: values for name, values in sandbox.TOGGLES.items() if name != "mobile"}
     single: list[Toggles] = [{name: value} for name, values in choices.items() for value in values[1:]]
     return ({}, *single, {name: values[-1] for name, values in choices.items()})
+
+
+def conflict_names_its_holder(world: World) -> None:
+    """With a gid, an id or nothing in the 409: the holder is told, by what it holds, and left as it was."""
+    holder = world.created()
+    before = dict(world.twin.records[holder.external_id])
+    vat_number = {"vat_number": holder.values["vat_number"]}
+    second = world.created_as("K-2")
+    for field, act in (
+        ("vat_number", lambda: world.adapter.create("K-3", {**world.other(3), **vat_number})),
+        ("vat_number", lambda: world.adapter.update(second, vat_number)),
+        ("number", lambda: world.adapter.create(world.key, world.other(4))),
+    ):
+        with pytest.raises(Taken) as caught:
+            act()
+        assert (caught.value.field, caught.value.external_id) == (field, holder.external_id)
+    assert world.twin.records[holder.external_id] == before
+    assert len(world.twin.records) == 2
+
+
+def lookalikes_are_nobody(world: World) -> None:
+    """gid and externalId share one path: what answers under the other name is not the customer that was asked for."""
+    gone = world.created()
+    assert list(world.adapter.find(gone.external_id, {})) == []
+    world.twin.drop(gone.external_id)
+    world.created_as(gone.external_id)
+    with pytest.raises(Rejected):
+        world.adapter.fetch(gone.external_id)
+
+
+def search_hits_are_compared(world: World) -> None:
+    """A search that answers more than was asked gives only our key, and one that is no API's answer gives nothing."""
+    remote = world.created()
+    stranger = json.dumps([{"gid": remote.external_id, "externalId": world.key}])
+    world.twin.faults.add(Fault("body", route="/customers/find", body=stranger))
+    assert list(world.adapter.find("K/9", {})) == []
+    plain = {"Content-Type": "text/plain"}
+    world.twin.faults.add(Fault("status", route="/customers/find", status=200, headers=plain, body="[]"))
+    with pytest.raises(Temporary):
+        world.adapter.find("K/9", {})
+
+
+def wrong_url_is_no_absence(world: World) -> None:
+    """With a wrong path in `url` every address is a 404, which says nothing about a customer."""
+    remote = world.created()
+    lost = _build(world.url + "/api")
+    try:
+        for act in (
+            lambda: lost.fetch(remote.external_id),
+            lambda: lost.find(world.key, {}),
+            lambda: lost.update(remote, {"city": "Braga"}),
+            lambda: lost.create("K-2", world.other()),
+        ):
+            with pytest.raises(Temporary):
+                act()
+    finally:
+        lost.close()
+
+
+def every_put_is_whole(world: World) -> None:
+    """Each PUT carries every member that is known, the same externalId, and no null where one is never taken."""
+    remote = world.created()
+    world.adapter.update(remote, {"email": None, "vat_number": None})
+    (put,) = world.twin.requests("PUT")
+    body = json.loads(put.body)
+    assert body.keys() == {*MEMBERS.values(), "locale", "externalId"}
+    assert body["externalId"] == world.key
+    assert {member for member, value in body.items() if value is None} == {"email"}
 
 
 # -- breakages: each replaces one function of the adapter by a plausible wrong one
@@ -148,7 +217,31 @@ def _any_404(answer: Answer) -> bool:
     return answer.status in {404, 410, 500} or not isinstance(answer.data, dict)
 
 
+def _search_by_member(right: Callable[..., Any]) -> Callable[..., Any]:
+    names = {"vat": "vatNumber", "externalId": "externalId"}
+    return lambda http, filters: right(http, {names[name]: value for name, value in filters.items()})
+
+
+def _trusting_find(http: Http, key: str) -> Any:
+    record = adapter_module._read(http, key) if key.isalnum() or "-" in key else None
+    return [record] if record else adapter_module._search(http, {"externalId": key})
+
+
+def _nulls_everywhere(right: Callable[[Values], Mapping[str, Any]]) -> Callable[[Values], Mapping[str, Any]]:
+    return lambda values: {wire.WIRE[field]: None for field, value in values.items() if value is None} | right(values)
+
+
+def _any_type(answer: Answer) -> bool:
+    return True
+
+
 BREAKAGES = (
+    Breakage("nulls are sent for mandatory members", _swap(wire, "to_wire", _nulls_everywhere)),
+    Breakage(
+        "search filters by vatNumber", _swap(adapter_module, "_search", _search_by_member), {"holder_on_409": "omitted"}
+    ),
+    Breakage("who answers for our key is ours", _swap(adapter_module, "_by_key", lambda _: _trusting_find)),
+    Breakage("any content type is an answer", _swap(adapter_module, "_is_json", lambda _: _any_type)),
     Breakage("PUT sends the changed members only", _swap(wire, "whole_record", _delta_only), {"put_semantics": "full"}),
     Breakage("PUT leaves the locale out", _swap(wire, "whole_record", _without("locale")), {"locale_missing": "reset"}),
     Breakage("PUT leaves the country out", _swap(wire, "whole_record", _without("country"))),
@@ -250,5 +343,12 @@ ROW = Row(
         "",
     ),
     variants=_variants(),
+    checks=(
+        conflict_names_its_holder,
+        lookalikes_are_nobody,
+        search_hits_are_compared,
+        wrong_url_is_no_absence,
+        every_put_is_whole,
+    ),
     breakages=BREAKAGES,
 )

@@ -30,7 +30,7 @@ def _cases() -> list[object]:
 
 
 def _shown(toggles: Toggles) -> str:
-    return "+".join(toggles.values()) or "plain"
+    return "+".join(toggles.values()) or "defaults"
 
 
 class TestAdapters:

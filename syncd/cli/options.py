@@ -1,0 +1,57 @@
+"""Options that many commands share, and how their answers are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from syncd.log import setup
+from syncd.settings import Settings, load
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """`--config FILE`."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Settings file (default: $SYNCD_CONFIG, ./syncd.toml, /etc/syncd/syncd.toml).",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema version.")(command)
+
+
+def settings_for(config: Path | None, *, quiet: bool = True) -> Settings:
+    """Load the settings and set up the log. `quiet`: a command that answers a person logs warnings only."""
+    settings = load(config)
+    level = "warning" if quiet else settings.log.level
+    setup(level=level, format=settings.log.format, file=settings.log.file if not quiet else "")
+    return settings
+
+
+def print_json(answer: object) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(answer, ensure_ascii=False, default=str))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A plain table on stdout: no lines, colours only on a terminal that wants them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(str(cell) for cell in row))
+    Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120).print(shown)
