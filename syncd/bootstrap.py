@@ -96,6 +96,7 @@ def installation(
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             run_id=run_id,
             lease=settings.lease,
+            sole=exclusive and state.path is not None,
             inbound_create=frozenset(p.name for p in settings.providers if p.inbound_create),
             field_hashes={p.name: p.field_hashes for p in settings.providers},
             config_hashes={p.name: p.config_hash for p in settings.providers},

@@ -48,10 +48,10 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 class LazyGroup(click.Group):
     """A group that imports a command when it is asked for by name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click asks so
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None

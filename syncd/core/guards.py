@@ -25,13 +25,13 @@ class Limit:
     window: float
 
 
-def trips(limit: Limit | None, spent: int, total: int) -> bool:
-    """Whether one more operation after `spent` in the window would pass the limit."""
+def trips(limit: Limit | None, spent: int, total: int, more: int = 1) -> bool:
+    """Whether `more` operations after `spent` in the window would pass the limit."""
     if limit is None:
         return False
     if limit.count is not None:
-        return spent + 1 > limit.count
-    return spent + 1 > max(NEVER_BELOW, int((limit.share or 0.0) * total))
+        return spent + more > limit.count
+    return spent + more > max(NEVER_BELOW, int((limit.share or 0.0) * total))
 
 
 def blanked(before: Values, changes: Values) -> tuple[str, ...]:

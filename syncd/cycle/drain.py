@@ -38,7 +38,7 @@ def take_lane(site: Installation, route: Route) -> Route | None:
     name = f"lane:{route.provider}"
     try:
         with site.state.begin() as tx:
-            lease = leases.acquire(tx, name, site.holder, site.lease, site.lease_clock())
+            lease = leases.acquire(tx, name, site.holder, site.lease, site.lease_clock(), sole=site.sole)
     except LeaseHeld:
         return None
     apply_changed_settings(site, route, lease)

@@ -28,6 +28,7 @@ class Installation:
     """What a cycle works on. `owner` names this installation in the source's fence; `holder` this process in leases.
 
     `field_hashes` tell per provider which column each field is mapped to: a changed one drops that field's base.
+    `sole`: the file lock of a SQLite state is ours, so nobody else can hold a lane.
     `config_hashes` change with anything that may change a verdict: then everything is looked at once more.
     """
 
@@ -44,6 +45,7 @@ class Installation:
     field_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     config_hashes: Mapping[str, str] = field(default_factory=dict)
     chunk: int = 25
+    sole: bool = False
     lease_clock: Callable[[], float | None] = lambda: None
 
     def pairs(self, key: str) -> list[Pair]:

@@ -87,8 +87,8 @@ class Azotte:
 
     def find(self, key: str, values: Values) -> Sequence[Remote]:  # noqa: ARG002
         remote = self._info("exId", key)
-        if remote is None:
-            return ()
+        if remote is None or (remote.key is None and remote.archived):
+            return ()  # an erased record that gave up our key carries it no more
         if remote.key is None:
             raise Temporary("Azotte found a customer by our key, but does not show its key")
         return (remote,) if remote.key == key else ()

@@ -27,6 +27,7 @@ from syncd.providers.oauth import ClientCredentials
 
 PAGE_SIZE = 100
 MAX_PAGES = 100_000
+MAX_ID = 2**31 - 1
 OVERLAP = timedelta(hours=3)
 FAR_FUTURE = "2999-01-01T00:00:00+00:00"
 QUIET = {"disableAutomaticWorkflows": "true"}
@@ -77,7 +78,7 @@ class Jtl:
         return 0 < len(key) <= self._options.number_length and key.isprintable() and key == key.strip()
 
     def fetch(self, external_id: str) -> Remote | None:
-        if not _ID.fullmatch(external_id):
+        if not (_ID.fullmatch(external_id) and int(external_id) <= MAX_ID):
             raise Rejected("", "this is no customer id of the JTL-Wawi REST API v1")
         answer = self._http.request("GET", f"{self._path}/{{id}}", ids={"id": external_id})
         if answers.proves_absence(answer):
@@ -224,9 +225,10 @@ class Jtl:
 
         `total` is what the page before `number` said. Whatever does not add up raises: half a list must never pass for
         a whole one. The end is told by the documented flags alone: on its last page JTL names that page as the next.
+        Customers added meanwhile move others back and so hide nobody who was there before.
         """
         seen: set[object] = set()
-        whole = number == 1
+        least = None if number == 1 else 0
         for _ in range(MAX_PAGES):
             params = {**filters, "pageNumber": str(number), "pageSize": self._page_size}
             answer = answers.accepted(self._http.request("GET", self._path, params=params))
@@ -236,7 +238,8 @@ class Jtl:
                 raise answer.unreadable("the pages of the list do not add up")
             missed = max(total - page.total, 0)
             following = max(number - math.ceil(missed / page.size), 1) if missed else (number + 1) * page.more
-            if not following and whole and len(seen) < page.total:
+            least = page.total if least is None else min(least, page.total)
+            if not following and len(seen) < least:
                 raise answer.unreadable("the list is shorter than it says")
             yield answer, page, following
             if not following:

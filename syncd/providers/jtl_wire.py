@@ -85,10 +85,9 @@ def _written(name: str, value: Value, languages: Mapping[str, str]) -> str | boo
 
 def language_iso(tag: str, languages: Mapping[str, str]) -> str:
     """JTL's LanguageIso for a language tag: `de-AT` and `de_AT` become DE unless the settings say otherwise."""
-    for ours, theirs in languages.items():
-        if _tag(ours) == _tag(tag):
-            return theirs.upper()
-    return _tag(tag).partition("-")[0].upper()
+    known = {_tag(ours): theirs.upper() for ours, theirs in languages.items()}
+    language = _tag(tag).partition("-")[0]
+    return known.get(_tag(tag)) or known.get(language) or language.upper()
 
 
 def language_tag(iso: str, languages: Mapping[str, str]) -> str:

@@ -82,19 +82,18 @@ def _check(value: Any) -> None:
     level = [value]
     depth = 0
     while level:
-        if depth > MAX_DEPTH:
-            raise Unreadable("the body is nested too deeply")
         below: list[Any] = []
         for item in level:
             if isinstance(item, str):
                 _check_text(item)
             elif isinstance(item, dict):
-                below.extend(item)
-                below.extend(item.values())
+                below += [*item, *item.values()]
             elif isinstance(item, list):
-                below.extend(item)
+                below += item
+        depth += any(isinstance(item, dict | list) for item in level)
+        if depth > MAX_DEPTH:
+            raise Unreadable("the body is nested too deeply")
         level = below
-        depth += 1
 
 
 def _check_text(text: str) -> None:

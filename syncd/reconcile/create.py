@@ -10,15 +10,15 @@ from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.gather import Case
-from syncd.reconcile.outcome import finish, held_back, park, reject
+from syncd.reconcile.outcome import finish, held_back, park, refund, reject
 from syncd.reconcile.route import Route, blank_link, note, tell
-from syncd.store import journal, mapping, progress, work
+from syncd.store import journal, mapping, work
 from syncd.store.database import Transaction
 
 
 def create(route: Route, case: Case, values: Values) -> Report:
     """Reserve our key, write the intent, create, and link what came back."""
-    if held_back(route, case, "create", route.guards.create):
+    if counted(case) and held_back(route, case, "create", route.guards.create):
         return Report("staged")
     again = unknown_create(case.facts) is not None
     intent = _intend(route, case, values)
@@ -30,10 +30,10 @@ def create(route: Route, case: Case, values: Values) -> Report:
     except Taken as taken:
         if again:
             return unknown(route, case, intent, "create", taken)
-        close(route, intent)
+        not_created(route, case, intent)
         return park(route, case, Park("taken", f"the provider already has a customer with this {taken.field or 'key'}"))
     except Rejected as refused:
-        close(route, intent)
+        not_created(route, case, intent)
         return reject(route, case, refused.field, refused.reason)
     except OutcomeUnknown as lost:
         return unknown(route, case, intent, "create", lost)
@@ -41,9 +41,22 @@ def create(route: Route, case: Case, values: Values) -> Report:
         if route.lane.wrote():
             unknown(route, case, intent, "create", error)
         else:
-            close(route, intent)
+            not_created(route, case, intent)
         raise
     return _created(route, case, intent, remote)
+
+
+def counted(case: Case) -> bool:
+    """Creates of a first pass that a person approved do not count for the guard."""
+    return case.work.reason != "backfill"
+
+
+def not_created(route: Route, case: Case, intent: int) -> None:
+    """The create was certainly not executed."""
+    with route.state.fenced(route.lease) as tx:
+        journal.close_intent(tx, intent)
+        if counted(case):
+            refund(tx, route, "create")
 
 
 def _intend(route: Route, case: Case, values: Values) -> int | None:
@@ -66,7 +79,6 @@ def _created(route: Route, case: Case, intent: int, remote: Remote) -> Report:
         conclude(tx, route, intent, provisional=remote.provisional)
         journal.exhume(tx, route.state.key, route.provider, remote.external_id, case.pair.key)
         finish(tx, route, case, link)
-        progress.spend(tx, route.provider, "create", 1, route.clock.now())
         note(tx, route, case.pair.key, "pair.created", tuple(facts.source or {}))
     if route.listing.keys is not None and remote.key is not None:
         route.listing.keys[remote.key] = (*route.listing.keys.get(remote.key, ()), remote)
@@ -133,7 +145,6 @@ def adopt(route: Route, case: Case, action: Adopt) -> Case:
         journal.exhume(tx, route.state.key, route.provider, remote.external_id, case.pair.key)
         if intent is not None:
             journal.update_intent(tx, intent.id, stage=Stage.CONFIRM, settle_until=route.later(route.settle))
-            progress.spend(tx, route.provider, "create", 1, route.clock.now())
         note(tx, route, case.pair.key, "pair.adopted")
     tell(route, case.pair.key, "pair.settled" if action.own else "pair.adopted")
     facts = replace(case.facts, link=link, remote=remote, found=(), digest=route.digester(case.key))
@@ -151,9 +162,8 @@ def remove(route: Route, case: Case, action: Remove) -> Report:
     """Archive or delete the remote of a customer that is gone, then forget the link."""
     if held_back(route, case, "delete", route.guards.delete):
         return Report("staged")
-    now = route.clock.now()
     with route.state.fenced(route.lease) as tx:
-        until = route.later(route.timeout + route.settle)
+        now, until = route.clock.now(), route.later(route.timeout + route.settle)
         intent = journal.open_intent(tx, case.pair, Verb.REMOVE, {}, route.lease.epoch, now, until)
     route.lane.begin_write()
     try:
@@ -171,8 +181,6 @@ def remove(route: Route, case: Case, action: Remove) -> Report:
         else:
             close(route, intent)
         raise
-    with route.state.fenced(route.lease) as tx:
-        progress.spend(tx, route.provider, "delete", 1, now)
     forget(route, case, Unlink("deleted in the source", tombstone=True), "pair.removed", action.remote.external_id)
     return Report("removed")
 

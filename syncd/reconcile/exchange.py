@@ -14,10 +14,10 @@ from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stop
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown
 from syncd.reconcile.gather import Case
-from syncd.reconcile.outcome import finish, held_back, put_off, reject, shown_digests
+from syncd.reconcile.outcome import finish, held_back, put_off, refund, reject, shown_digests
 from syncd.reconcile.route import Route, note, tell
 from syncd.source import customers
-from syncd.store import events, journal, mapping, progress, review
+from syncd.store import events, journal, mapping, review
 from syncd.store.database import Transaction
 
 BUSY_PAUSE = 5.0  # seconds until a locked source row is tried again
@@ -92,13 +92,23 @@ def _frozen_base(done: Progress) -> Progress:
 
 
 def _staged(route: Route, case: Case, action: Exchange) -> bool:
+    """Ask every guard this exchange concerns; one that holds gives back what the others counted."""
     remote, source = case.facts.remote, case.facts.source or {}
     empties = blanked(remote.values if remote else {}, action.push) + blanked(source, action.pull)
-    if empties and held_back(route, case, "blank", route.guards.blank, empties):
-        return True
-    if action.push and held_back(route, case, "update", route.guards.update, tuple(action.push)):
-        return True
-    return bool(action.pull) and held_back(route, case, "overwrite", route.guards.overwrite, tuple(action.pull))
+    asked: list[tuple[str, int]] = []
+    for verb, limit, names in (
+        ("blank", route.guards.blank, empties),
+        ("update", route.guards.update, tuple(action.push)),
+        ("overwrite", route.guards.overwrite, tuple(action.pull)),
+    ):
+        if names and held_back(route, case, verb, limit, names):
+            with route.state.fenced(route.lease) as tx:
+                for earlier, number in asked:
+                    refund(tx, route, earlier, number)
+            return True
+        if names:
+            asked.append((verb, len(names) if verb == "blank" else 1))
+    return False
 
 
 # -- into the source ---------------------------------------------------------------------------------------------
@@ -122,6 +132,7 @@ def _pull(route: Route, case: Case, changes: Values, done: Progress) -> Progress
             case _:
                 pause = BUSY_PAUSE if isinstance(written, customers.Busy) else 0.0
                 with route.state.fenced(route.lease) as tx:
+                    refund(tx, route, "overwrite")
                     put_off(tx, case, route.later(pause), "source-moved")
                 return None
     return done
@@ -228,6 +239,7 @@ def _half(route: Route, case: Case, intent: int, done: Progress) -> None:
             journal.update_intent(tx, intent, settle_until=route.clock.now())
         else:
             journal.close_intent(tx, intent)
+            refund(tx, route, "update")
         _store_base(tx, case, done)
 
 
@@ -313,19 +325,11 @@ def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> 
 
 
 def _account(tx: Transaction, route: Route, case: Case, action: Exchange, done: Progress) -> None:
-    now, key = route.clock.now(), case.pair.key
-    source = case.facts.source or {}
+    key = case.pair.key
     if done.pulled:
-        progress.spend(tx, route.provider, "overwrite", 1, now)
         note(tx, route, key, "pair.pulled", done.pulled)
     if done.pushed:
-        progress.spend(tx, route.provider, "update", 1, now)
         note(tx, route, key, "pair.pushed", done.pushed)
-    there = case.facts.remote.values if case.facts.remote else {}
-    pulled = {name: action.pull[name] for name in done.pulled}
-    empties = blanked(there, {name: action.push[name] for name in done.pushed}) + blanked(source, pulled)
-    if empties:
-        progress.spend(tx, route.provider, "blank", len(empties), now)
     for event, names in (("conflict.resolved", action.resolved), ("field.frozen", done.frozen)):
         if names:
             note(tx, route, key, event, tuple(names))

@@ -98,18 +98,19 @@ def _bury_alive(route: Route, case: Case, kind: str, message: str, attempts: int
 
 
 def held_back(route: Route, case: Case, verb: str, limit: Limit | None, names: tuple[str, ...] = ()) -> bool:
-    """Whether the guard of this verb stops the operation; then it is staged under one review item per guard."""
-    if limit is None or _granted(case, verb, names):
-        return False
+    """Ask the guard of this verb. Counted and allowed, or staged under one review item per guard and provider.
+
+    Counting happens before the operation, so that threads cannot pass the limit together; what was certainly not
+    executed is given back by `refund`.
+    """
     now = route.clock.now()
-    with route.state.read() as tx:
-        spent = progress.spent(tx, route.provider, verb, route.later(-limit.window))
-        linked = mapping.counts(tx).get(route.provider, {}).get(State.LINKED, 0)
-    rows_count = limit.share is not None and verb in {"create", "overwrite"}
-    total = customers.count(route.source) if rows_count else linked
-    if not trips(limit, spent, total):
-        return False
+    more = len(names) if verb == "blank" else 1
+    rows_count = limit is not None and limit.share is not None and verb in {"create", "overwrite"}
+    rows = customers.count(route.source) if rows_count else None
     with route.state.fenced(route.lease) as tx:
+        if not _over(tx, route, case, (verb, limit, names), rows):
+            progress.spend(tx, route.provider, verb, more, now)
+            return False
         staged = STAGED + verb
         fresh = case.work.error_class != staged
         work.postpone(tx, case.work, route.later(STAGED_PAUSE), case.work.attempts, staged, ",".join(names))
@@ -120,8 +121,24 @@ def held_back(route: Route, case: Case, verb: str, limit: Limit | None, names: t
         if fresh:
             note(tx, route, case.pair.key, "guard.tripped", names, verb)
     if fresh:
-        tell(route, case.pair.key, "guard.tripped", names, guard=verb, used=spent)
+        tell(route, case.pair.key, "guard.tripped", names, guard=verb)
     return True
+
+
+def _over(
+    tx: Transaction, route: Route, case: Case, wanted: tuple[str, Limit | None, tuple[str, ...]], rows: int | None
+) -> bool:
+    verb, limit, names = wanted
+    if limit is None or _granted(case, verb, names):
+        return False
+    spent = progress.spent(tx, route.provider, verb, route.later(-limit.window))
+    total = rows if rows is not None else mapping.counts(tx).get(route.provider, {}).get(State.LINKED, 0)
+    return trips(limit, spent, total, len(names) if verb == "blank" else 1)
+
+
+def refund(tx: Transaction, route: Route, verb: str, number: int = 1) -> None:
+    """An operation that was counted was certainly not executed."""
+    progress.spend(tx, route.provider, verb, -number, route.clock.now())
 
 
 def _granted(case: Case, verb: str, names: tuple[str, ...]) -> bool:

@@ -20,7 +20,6 @@ Where the documentation is silent, and the official clients disagree, the answer
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue as Answer
@@ -283,8 +282,7 @@ def _refusal(twin: Twin, status: int, message: str = "") -> Refusal:
 
 def _error(twin: Twin, status: int, message: str) -> Record:
     text = {"mixed": len(twin.log) % 2 == 0, "number": False, "text": True}[twin.toggle("code")]
-    code: Any = str(status) if text else status
-    return {"code": code, "message": message}
+    return {"code": str(status) if text else status, "message": message}
 
 
 def _authorised() -> bool:

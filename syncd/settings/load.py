@@ -192,9 +192,11 @@ class _Reading:
         own = {key: value for key, value in data.items() if key not in ProviderTable.model_fields}
         read = table(ProviderTable, common, place, self.findings)
         provider = self._adapter(name, read)
+        options = self._options(place, provider, own) if provider else None
         if "rate" not in common and provider is not None:
-            read = read.model_copy(update={"rate": provider.capabilities.rate})
-        return Draft(name, read, provider, self._options(place, provider, own) if provider else None)
+            # an adapter whose pace depends on its options (a server of one's own) says so there
+            read = read.model_copy(update={"rate": getattr(options, "default_rate", provider.capabilities.rate)})
+        return Draft(name, read, provider, options)
 
     def _adapter(self, name: str, read: ProviderTable) -> Provider | None:
         place, wanted = ("providers", name, "adapter"), read.adapter or name

@@ -212,5 +212,5 @@ def _sentence(item: Mapping[str, Any], known: Sequence[str]) -> tuple[str, str]:
         return f"must be at least {context['ge']}.", ""
     if kind == "less_than_equal":
         return f"must be at most {context['le']}.", ""
-    text = str(cause) if cause is not None else str(item["msg"]).replace("Input should", "must")
+    text = str(cause) if cause is not None else re.sub(r"^\w+ should", "must", str(item["msg"]))
     return text if text.endswith(".") else f"{text}.", ""

@@ -83,9 +83,10 @@ def _read_chunk(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
         rows = conn.execute(_rows(source).where(source.key.in_(sorted(set(asked.values()), key=str)))).mappings().all()
         here = {customer.key: customer for customer in _customers(source, rows)}
         found = {key: here[own] for key, value in asked.items() if (own := spelled(source.key_kind, value)) in here}
-        if len({customer.key for customer in found.values()}) < len(here):
-            for key, value in asked.items():
-                if key not in found and (own_key := _own_spelling(conn, source, value)) in here:
+        if here and source.key_kind is KeyKind.TEXT:
+            for key in asked.keys() - found.keys():
+                own_key = _own_spelling(conn, source, key)
+                if own_key in here:
                     found[key] = here[own_key]
     return found
 

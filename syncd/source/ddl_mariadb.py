@@ -109,6 +109,11 @@ def grants(source: Source) -> list[str]:
         *(f"GRANT TRIGGER ON {qualified(source, watched.table)} TO {account}" for watched in source.watched),
         f"GRANT SELECT ({readable}) ON {table} TO {account}",
     ]
+    if source.is_view:
+        needed += [
+            f"GRANT SELECT ({quoted(source, each.key.name)}) ON {qualified(source, each.table)} TO {account}"
+            for each in source.watched
+        ]
     if source.config.write and writable:
         needed.append(f"GRANT UPDATE ({writable}) ON {table} TO {account}")
         needed.append(f"GRANT INSERT ({readable}) ON {table} TO {account}  -- only with inbound_create = true")

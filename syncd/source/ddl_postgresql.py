@@ -149,6 +149,11 @@ def grants(source: Source) -> list[str]:
     readable = ", ".join(dict.fromkeys([own, *fields]))
     writable = ", ".join(column for column in dict.fromkeys(fields) if column != own)
     needed.append(f"GRANT SELECT ({readable}) ON {table} TO {account}")
+    if source.is_view:
+        needed += [
+            f"GRANT SELECT ({quoted(source, each.key.name)}) ON {qualified(source, each.table)} TO {account}"
+            for each in source.watched
+        ]
     if source.config.write and writable:
         needed.append(f"GRANT UPDATE ({writable}) ON {table} TO {account}")
         needed.append(f"GRANT INSERT ({readable}) ON {table} TO {account}  -- only with inbound_create = true")
@@ -192,16 +197,17 @@ def expected(source: Source) -> dict[str, str]:
 
 
 _RIGHTS = """
-SELECT has_schema_privilege('syncd', 'USAGE')
-   AND has_table_privilege('syncd.change_log', 'SELECT') AND has_table_privilege('syncd.change_log', 'DELETE')
+SELECT has_table_privilege('syncd.change_log', 'SELECT') AND has_table_privilege('syncd.change_log', 'DELETE')
    AND has_table_privilege('syncd.fence', 'SELECT') AND has_table_privilege('syncd.fence', 'UPDATE')"""
-_MAY_READ = "SELECT has_schema_privilege('syncd', 'USAGE') AND has_table_privilege('syncd.change_log', 'SELECT')"
+_MAY_READ = "SELECT has_table_privilege('syncd.change_log', 'SELECT')"
+_MAY_ENTER = "SELECT has_schema_privilege('syncd', 'USAGE')"  # asked first: without it the others are errors
 
 
 def problems(conn: sa.Connection, source: Source) -> list[Problem]:
     """What only PostgreSQL can have wrong: rights that the daemon's account lacks. Asked once the tables exist."""
     snapshot = source.config.change_log == "snapshot"
-    if conn.execute(sa.text(_MAY_READ if snapshot else _RIGHTS)).scalar():
+    may_enter = conn.execute(sa.text(_MAY_ENTER)).scalar()
+    if may_enter and conn.execute(sa.text(_MAY_READ if snapshot else _RIGHTS)).scalar():
         return []
     remedy = "`syncd triggers install --print-sql` shows the grants."
     return [Problem("triggers", "the account may not consume the change log.", remedy)]

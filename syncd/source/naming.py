@@ -12,8 +12,9 @@ _LONGEST = 40  # characters of a table's name inside ours; PostgreSQL cuts names
 
 
 def quoted(source: Source, name: str) -> str:
-    """An identifier, always quoted."""
-    return source.engine.dialect.identifier_preparer.quote_identifier(name)
+    """An identifier, always quoted, for a statement without parameters (SQLAlchemy's own quoting doubles percents)."""
+    mark = "`" if source.dialect == "mysql" else '"'
+    return mark + name.replace(mark, mark * 2) + mark
 
 
 def qualified(source: Source, table: sa.Table) -> str:

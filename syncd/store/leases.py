@@ -38,8 +38,11 @@ class Holder:
     remaining: float
 
 
-def acquire(tx: Transaction, name: str, holder: str, ttl: float, now: float | None = None) -> Lease:
-    """Take the lease for `ttl` seconds.
+def acquire(  # noqa: PLR0913, PLR0917 - the database's clock can be replaced
+    tx: Transaction, name: str, holder: str, ttl: float, now: float | None = None, *, sole: bool = False
+) -> Lease:
+    """Take the lease for `ttl` seconds. `sole`: the file lock proves that any other holder is dead, so its lease is
+    void at once.
 
     `holder` names one process for its life (host, pid and something random). The epoch grows with every change of
     hands and whenever a lease had run out, so it never repeats. Raises `LeaseHeld` while somebody else's is
@@ -51,7 +54,7 @@ def acquire(tx: Transaction, name: str, holder: str, ttl: float, now: float | No
     if row is None:
         tx.execute(table.insert().values(name=name, holder=holder, epoch=1, until=moment + ttl))
         return Lease(name, holder, 1)
-    if row.until > moment and row.holder not in {"", holder}:
+    if row.until > moment and row.holder not in {"", holder} and not sole:
         raise LeaseHeld(f"{name} is held by {row.holder} for another {row.until - moment:.0f} s")
     epoch = row.epoch if row.holder == holder and row.until > moment else row.epoch + 1
     tx.execute(table.update().where(table.c.name == name).values(holder=holder, epoch=epoch, until=moment + ttl))

@@ -54,7 +54,9 @@ class Shop:
     def tables(self) -> None:
         """The usual tables."""
         flag = "boolean" if self.dialect != "sqlite" else "integer"
-        self.run(_TABLE.format(auto=_AUTO[self.dialect], flag=flag, engine=""), _ADDRESSES.format(auto=_AUTO[self.dialect]))
+        self.run(
+            _TABLE.format(auto=_AUTO[self.dialect], flag=flag, engine=""), _ADDRESSES.format(auto=_AUTO[self.dialect])
+        )
 
     @contextmanager
     def source(self, *, install: bool = True, **settings: Any) -> Iterator[Source]:

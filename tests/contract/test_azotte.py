@@ -231,6 +231,15 @@ def test_an_answer_without_a_key_proves_nothing(adapter: Azotte, twin: Twin) -> 
         adapter.find("K-1", {})
 
 
+def test_an_erased_record_without_a_key_is_not_ours(adapter: Azotte, twin: Twin) -> None:
+    """Where an erasure takes our key away, the record is neither found nor in the way of reading."""
+    created(adapter)
+    result = '{"customerUrn":"cu.00.1","externalIdentifier":null}'
+    twin.faults.add(Fault("body", route=INFO, body=f'{{"result":{result},"status":{{"messageCode":"SUCCESS"}}}}'))
+
+    assert list(adapter.find("K-1", {})) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

@@ -279,7 +279,9 @@ def test_an_unknown_customer_is_absent(adapter: Jtl, twin: Twin, spelling: str) 
     adapter.remove(remote, Removal.ARCHIVE)
 
 
-@pytest.mark.parametrize("external_id", ["b45f6432-2462-4c6f-b00f-1d9d01000000", "K-1", "0", "-1", "٣", ""])
+@pytest.mark.parametrize(
+    "external_id", ["b45f6432-2462-4c6f-b00f-1d9d01000000", "K-1", "0", "-1", "٣", "", "2147483648"]
+)
 def test_an_id_of_another_generation_is_never_asked_for(adapter: Jtl, twin: Twin, external_id: str) -> None:
     """v1 counts, v2 has keys of its own for the same row: an id of the wrong kind proves nothing."""
     with pytest.raises(Rejected):
@@ -511,13 +513,20 @@ def test_a_contact_person_fills_in_for_missing_names() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "iso", "seen"),
-    [("de", "DE", "de"), ("de_AT", "AT", "de-AT"), ("nl-NL", "NL", "nl"), ("EN", "EN", "en"), (None, "DE", "de")],
+    [
+        ("de", "DE", "de"),
+        ("de_AT", "AT", "de-AT"),
+        ("en-GB", "UK", "en"),
+        ("nl-NL", "NL", "nl"),
+        ("EN", "UK", "en"),
+        (None, "DE", "de"),
+    ],
 )
 def test_a_language_comes_back_as_it_was_projected(
     server: Server, twin: Twin, tag: str | None, iso: str, seen: str
 ) -> None:
     """The language part in capitals, unless the settings have another word."""
-    adapter = make(server, languages={"de-AT": "at"})
+    adapter = make(server, languages={"de-AT": "at", "en": "UK"})
     projected = adapter.project({**CRANE, "language": tag})
     remote = adapter.create("K-1", projected)
     assert projected["language"] == seen
@@ -616,6 +625,18 @@ def test_a_customer_deleted_meanwhile_hides_nobody(adapter: Jtl, twin: Twin) -> 
     twin.drop(everybody[0])
     seen += [remote.external_id for page in pages for remote in page.remotes]
     assert set(seen) == set(everybody)
+
+
+def test_a_customer_added_meanwhile_disturbs_nothing(adapter: Jtl, twin: Twin) -> None:
+    """Where the newest come first, a new customer moves the others back; all who were there are seen."""
+    twin.set(page_size="3", order="newest")
+    plain(twin, 9)
+    everybody = set(twin.records)
+    pages = adapter.scan(None)
+    seen = [remote.external_id for remote in next(pages).remotes]
+    created(adapter)
+    seen += [remote.external_id for page in pages for remote in page.remotes]
+    assert set(seen) == everybody
 
 
 def test_a_resumed_scan_knows_what_it_has_missed(adapter: Jtl, twin: Twin) -> None:

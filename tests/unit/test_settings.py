@@ -15,12 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from syncd.core.model import CreateMode, Direction, Policy, Removal
+from syncd.core.model import FIELDS, CreateMode, Direction, Policy, Removal
 from syncd.errors import SettingsError
 from syncd.providers.adapter import Capabilities, Identity, Provider
-from syncd.settings import Environment, Limit, Settings, Watch, find, load
-from syncd.settings import load as load_settings
+from syncd.settings import Environment, Limit, Schedule, Settings, Watch, find, load, registry
 from syncd.settings.places import dotted, locate
+from syncd.settings.tables import (
+    AlertsTable,
+    GuardsTable,
+    LogTable,
+    MetricsTable,
+    ProviderTable,
+    ScheduleTable,
+    SourceTable,
+    StateTable,
+)
 from syncd.settings.values import Wrong, duration, limit, rate
 
 SECRET = "Zz-Canary/s3cr3t+value"
@@ -39,12 +48,20 @@ class _Options(BaseModel):
     def allow_http(self) -> bool:
         return self.mode == "onprem"
 
+    @property
+    def default_rate(self) -> float:
+        return 9.0 if self.mode == "onprem" else 3.0
+
     @field_validator("tenant_id")
     @classmethod
     def _leaky(cls, value: str) -> str:
         if value == "leak":
             raise ValueError(f"a careless adapter repeats {SECRET}")
         return value
+
+
+class _Careless(BaseModel):
+    api_key: str
 
 
 class _Plain(BaseModel):
@@ -66,6 +83,7 @@ FACTS = Capabilities(
     concurrency=2,
 )
 REGISTRY = {
+    "careless": Provider("careless", _Careless, _no_adapter, FACTS, frozenset({"api_key"})),
     "shop": Provider("shop", _Options, _no_adapter, FACTS, frozenset({"api_key"})),
     "ledger": Provider(
         "ledger", _Plain, _no_adapter, Capabilities("gid", Identity.OUR_KEY, frozenset({"name", "email"}))
@@ -231,6 +249,15 @@ def test_facts_of_the_adapter_give_pace_and_threads(tmp_path: Path) -> None:
     shop = _load(tmp_path, SOURCE + SHOP).providers[0]
 
     assert (shop.rate, shop.concurrency) == (3.0, 2)
+
+
+def test_an_adapter_may_let_its_options_decide_the_pace(tmp_path: Path) -> None:
+    """A server of one's own has no published limit; what a person wrote wins all the same."""
+    text = SOURCE + SHOP + 'mode = "onprem"\n'
+
+    assert _load(tmp_path, text).providers[0].rate == 9.0
+    assert _load(tmp_path, text + 'rate = "1/s"\n').providers[0].rate == 1.0
+    assert _load(tmp_path, text + 'rate = "off"\n').providers[0].rate is None
 
 
 def test_all_problems_come_at_once_with_line_and_remedy(tmp_path: Path) -> None:
@@ -548,6 +575,18 @@ def test_a_rotated_secret_changes_no_hash(tmp_path: Path, monkeypatch: pytest.Mo
     assert _load(tmp_path, text + 'tenant_id="b"\n').providers[0].config_hash != first.providers[0].config_hash
 
 
+def test_an_adapter_that_keeps_a_secret_as_text_gives_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is secret says the registration, not the type in a third party's model."""
+    text = SOURCE + SHOP.replace("[providers.shop]", "[providers.careless]")
+    first = _load(tmp_path, text)
+    monkeypatch.setenv("SHOP_KEY", "another-secret")
+
+    assert _load(tmp_path, text).providers[0].config_hash == first.providers[0].config_hash
+    assert SECRET not in repr(first)
+
+
 # ---- notations
 
 
@@ -856,10 +895,10 @@ def test_an_adapter_that_cannot_be_imported_is_a_problem_of_its_user_only(tmp_pa
     path = tmp_path / "syncd.toml"
     path.write_text(SOURCE + LEDGER)
 
-    assert load_settings(path, registry=broken).providers[0].name == "ledger"
+    assert load(path, registry=broken).providers[0].name == "ledger"
     path.write_text(SOURCE + '[providers.odd]\nurl = "https://o.example"\n')
     with pytest.raises(SettingsError, match=r"cannot be loaded \(ModuleNotFoundError\)"):
-        load_settings(path, registry=broken)
+        load(path, registry=broken)
 
 
 def test_the_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -868,3 +907,64 @@ def test_the_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert Environment().journal_stream == "8:1234"
     assert Environment().notify_socket == os.environ.get("NOTIFY_SOCKET", "")
+
+
+# ---- the sample
+
+SAMPLE = Path(__file__).parents[2] / "deploy" / "syncd.toml"
+
+
+@pytest.fixture
+def _credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in re.findall(r"\"credential:([a-z-]+)\"", SAMPLE.read_text()):
+        (tmp_path / name).write_text("0123456789abcdef" * 4)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_credentials")
+def test_the_sample_is_free_of_problems() -> None:
+    """Whoever starts from it starts from something that works; its values are the defaults where there are any."""
+    settings = load(SAMPLE)
+    guards, common = GuardsTable(), ProviderTable()
+
+    assert [provider.name for provider in settings.providers] == [
+        "billbee",
+        "aiotic",
+        "invisible_collector",
+        "azotte",
+        "jtl",
+    ]
+    assert set(settings.source.fields) == set(FIELDS)
+    assert [getattr(settings.guards, key) for key in GuardsTable.model_fields] == [
+        getattr(guards, key) for key in GuardsTable.model_fields
+    ]
+    assert settings.schedule == Schedule(**ScheduleTable().model_dump())
+    for key in ("timeout", "settle", "backoff", "max_attempts", "direction", "conflict", "on_delete", "create"):
+        assert getattr(settings.providers[0], key) == getattr(common, key)
+
+
+def test_the_sample_names_every_key() -> None:
+    """Also those that only one adapter knows; nothing has to be looked up in the code."""
+    sections = dict(re.findall(r"(?ms)^\[([a-z_.]+)\]\n(.*?)(?=^\[[a-z_.]+\]|\Z)", SAMPLE.read_text()))
+    tables: dict[str, Any] = {
+        "source": SourceTable,
+        "state": StateTable,
+        "guards": GuardsTable,
+        "schedule": ScheduleTable,
+        "log": LogTable,
+        "alerts": AlertsTable,
+        "metrics": MetricsTable,
+        "providers.billbee": ProviderTable,
+    }
+    wanted = [(name, key) for name, table in tables.items() for key in table.model_fields if key != "fields"]
+    wanted += [
+        (f"providers.{name}", key) for name, adapter in registry().items() for key in adapter.options.model_fields
+    ]
+    missing = [
+        f"{name}.{key}"
+        for name, key in wanted
+        if not re.search(rf"(?m)^(# )?{key} = |^# \[\[{name}\.{key}\]\]", sections[name])
+    ]
+
+    assert missing == []
+    assert {"source.fields", "providers.billbee.fields"} <= sections.keys()

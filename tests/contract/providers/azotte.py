@@ -313,7 +313,8 @@ ROW = Row(
         "4711": {**other(1), "country": None, "language": None},
         "ÅÖ 12": {
             "contact_person": "Mila de Ó Súilleabháin-Groß", "email": "mila@ó.example", "phone": None,
-            "street": "Dam 1", "street2": None, "postal_code": None, "city": "’s-Gravenhage", "country": "BE", "language": "nl_BE",
+            "street": "Dam 1", "street2": None, "postal_code": None, "city": "’s-Gravenhage",
+            "country": "BE", "language": "nl_BE",
         },
         "leer": {"name": "Nur ein Name GmbH", "country": "AT", "active": False},
     },

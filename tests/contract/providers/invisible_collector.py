@@ -82,11 +82,12 @@ def conflict_names_its_holder(world: World) -> None:
     before = dict(world.twin.records[holder.external_id])
     vat_number = {"vat_number": holder.values["vat_number"]}
     second = world.created_as("K-2")
-    for field, act in (
+    acts: tuple[tuple[str, Callable[[], object]], ...] = (
         ("vat_number", lambda: world.adapter.create("K-3", {**world.other(3), **vat_number})),
         ("vat_number", lambda: world.adapter.update(second, vat_number)),
         ("number", lambda: world.adapter.create(world.key, world.other(4))),
-    ):
+    )
+    for field, act in acts:
         with pytest.raises(Taken) as caught:
             act()
         assert (caught.value.field, caught.value.external_id) == (field, holder.external_id)
@@ -228,7 +229,7 @@ def _trusting_find(http: Http, key: str) -> Any:
 
 
 def _nulls_everywhere(right: Callable[[Values], Mapping[str, Any]]) -> Callable[[Values], Mapping[str, Any]]:
-    return lambda values: {wire.WIRE[field]: None for field, value in values.items() if value is None} | right(values)
+    return lambda values: {**{wire.WIRE[field]: None for field in values if values[field] is None}, **right(values)}
 
 
 def _any_type(answer: Answer) -> bool:
