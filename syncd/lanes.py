@@ -180,10 +180,10 @@ class Lane:
                 return
         raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
 
-    def renewed(self) -> None:
-        """The lease was taken or renewed just now."""
+    def renewed(self, at: float) -> None:
+        """The lease was last taken or renewed at this moment (monotonic)."""
         with self._lock:
-            self._renewed = self.clock.monotonic()
+            self._renewed = at
 
     def begin_look(self) -> None:
         """From here on this thread's requests belong to one look at one pair."""

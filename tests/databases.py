@@ -1,7 +1,7 @@
 """Databases for tests: the three dialects, each test in a database of its own.
 
-`SYNCD_TEST_POSTGRES` and `SYNCD_TEST_MARIADB` are SQLAlchemy URLs of servers where databases may be created; without them
-the usual local addresses are tried. A server that is not there is a visible skip, and a failure where `CI` is set.
+`SYNCD_TEST_POSTGRES` and `SYNCD_TEST_MARIADB` are SQLAlchemy URLs of servers where databases may be created; without
+them the usual local addresses are tried. A server that is not there is a visible skip, and a failure where `CI` is set.
 """
 
 from __future__ import annotations

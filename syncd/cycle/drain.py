@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.model import Work
-from syncd.cycle.installation import Installation
+from syncd.cycle.installation import Held, Installation
 from syncd.errors import LeaseHeld, LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
@@ -35,45 +35,59 @@ class Tally:
 
 def take_lane(site: Installation, route: Route) -> Route | None:
     """Our lease on this lane, newly taken or extended; None while another daemon holds it."""
-    name = f"lane:{route.provider}"
-    try:
-        with site.state.begin() as tx:
-            lease = leases.acquire(tx, name, site.holder, site.lease, site.lease_clock(), sole=site.sole)
-    except LeaseHeld:
+    held = _hold(site, route.provider)
+    if held is None:
         return None
-    apply_changed_settings(site, route, lease)
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
         adopted = bool(progress.meta(tx, f"adopted:{route.provider}"))
     route = replace(
         route,
-        lease=lease,
+        lease=held.lease,
         rules=replace(route.rules, adopted=route.rules.adopted or adopted),
         listing=type(route.listing)(),
     )
     lane = route.lane
-    lane.keep = lambda: _renew(site, lease)
-    lane.renewed()
+    lane.keep = lambda: _renew(site, route.provider)
+    lane.renewed(held.renewed)
     lane.settle_pause = lambda state: _remember(site, route, state)
     lane.load(kept.breaker, lane.breaker.credentials)
     return route
 
 
-def apply_changed_settings(site: Installation, route: Route, lease: leases.Lease) -> None:
+def _hold(site: Installation, provider: str) -> Held | None:
+    """The lease as we have it while it is young; else taken or extended now. New hands settle new settings first."""
+    held = site.held.get(provider)
+    if held is not None and site.clock.monotonic() - held.renewed < site.lease / 3:
+        return held
+    now = site.clock.monotonic()
+    try:
+        with site.state.begin() as tx:
+            lease = leases.acquire(tx, f"lane:{provider}", site.holder, site.lease, site.lease_clock(), sole=site.sole)
+    except LeaseHeld:
+        site.held.pop(provider, None)
+        return None
+    if held is None or held.lease.epoch != lease.epoch:
+        apply_changed_settings(site, provider, lease)
+    site.held[provider] = Held(lease, now, held.condition if held is not None else "")
+    return site.held[provider]
+
+
+def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
     """Another column mapping drops that field's base, other rules make every pair due; both are planned and guarded."""
-    name = f"fields:{route.provider}"
-    wanted = dict(site.field_hashes.get(route.provider, {}))
-    config = site.config_hashes.get(route.provider, "")
+    name = f"fields:{provider}"
+    wanted = dict(site.field_hashes.get(provider, {}))
+    config = site.config_hashes.get(provider, "")
     with site.state.read() as tx:
         before: dict[str, str] = json.loads(progress.meta(tx, name) or "{}")
-        kept = progress.provider_state(tx, route.provider)
+        kept = progress.provider_state(tx, provider)
     if before == wanted and kept.config_hash == config:
         return
     changed = frozenset(field for field, digest in wanted.items() if before.get(field, digest) != digest)
     after = ""
     while changed:
         with site.state.fenced(lease) as tx:
-            links = mapping.page(tx, route.provider, after, 200)
+            links = mapping.page(tx, provider, after, 200)
             for link in links:
                 base = {field: entry for field, entry in link.base.items() if field not in changed}
                 if len(base) < len(link.base):
@@ -83,13 +97,17 @@ def apply_changed_settings(site: Installation, route: Route, lease: leases.Lease
         after = links[-1].pair.key
     with site.state.fenced(lease) as tx:
         progress.set_meta(tx, name, json.dumps(wanted, sort_keys=True))
-        progress.save_provider_state(tx, route.provider, config_hash=config, backfilled=False)
-        progress.set_cursor(tx, f"backfill:{route.provider}", "")
+        progress.save_provider_state(tx, provider, config_hash=config, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{provider}", "")
 
 
-def _renew(site: Installation, lease: leases.Lease) -> bool:
+def _renew(site: Installation, provider: str) -> bool:
+    held, now = site.held[provider], site.clock.monotonic()
     with site.state.begin() as tx:
-        return leases.renew(tx, lease, site.lease, site.lease_clock())
+        renewed = leases.renew(tx, held.lease, site.lease, site.lease_clock())
+    if renewed:
+        site.held[provider] = replace(held, renewed=now)
+    return renewed
 
 
 def release_lanes(site: Installation, routes: Sequence[Route]) -> None:
@@ -97,6 +115,7 @@ def release_lanes(site: Installation, routes: Sequence[Route]) -> None:
     with site.state.begin() as tx:
         for route in routes:
             leases.release(tx, route.lease)
+            site.held.pop(route.provider, None)
 
 
 def operator_pause(site: Installation, kept: ProviderState) -> bool:
@@ -153,16 +172,21 @@ def probe(route: Route) -> bool:
 
 
 def keep_condition(site: Installation, route: Route) -> None:
-    """Write down the lane's condition and its calls, so that a restart changes nothing."""
-    lane = route.lane
+    """Write down the lane's condition and its calls, so that a restart changes nothing; silent where all is as it was."""
+    lane, held = route.lane, site.held.get(route.provider)
     calls, lane.calls = lane.calls, 0
+    condition = lane.dump()
+    if not calls and held is not None and held.condition == condition:
+        return
     now = site.clock.now()
     with site.state.begin() as tx:
-        progress.save_provider_state(tx, route.provider, breaker=lane.dump())
+        progress.save_provider_state(tx, route.provider, breaker=condition)
         if lane.last_ok is not None:
             progress.save_provider_state(tx, route.provider, last_ok=lane.last_ok)
         if calls:
             progress.add_calls(tx, route.provider, now.strftime("%Y-%m"), calls)
+    if held is not None:
+        site.held[route.provider] = replace(held, condition=condition)
 
 
 def _remember(site: Installation, route: Route, state: str) -> None:

@@ -11,6 +11,7 @@ from syncd.core.model import Pair
 from syncd.reconcile import Route
 from syncd.source.database import Source
 from syncd.store.database import State
+from syncd.store.leases import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,21 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A lease of this process, when it was last renewed (monotonic seconds), and the lane's condition as last kept."""
+
+    lease: Lease
+    renewed: float
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """What a cycle works on. `owner` names this installation in the source's fence; `holder` this process in leases.
 
     `field_hashes` tell per provider which column each field is mapped to: a changed one drops that field's base.
     `sole`: the file lock of a SQLite state is ours, so nobody else can hold a lane.
+    `held` remembers leases between cycles, so that an idle poll writes nothing.
     `config_hashes` change with anything that may change a verdict: then everything is looked at once more.
     """
 
@@ -47,6 +58,7 @@ class Installation:
     chunk: int = 25
     sole: bool = False
     lease_clock: Callable[[], float | None] = lambda: None
+    held: dict[str, Held] = field(default_factory=dict)
 
     def pairs(self, key: str) -> list[Pair]:
         """This customer at every provider."""

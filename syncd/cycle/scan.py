@@ -195,6 +195,8 @@ def backfill(site: Installation, route: Route) -> None:
 
 def confirm(site: Installation, route: Route) -> None:
     """Writes whose settle time is over and which nothing has confirmed yet get their one reading."""
-    with site.state.fenced(route.lease) as tx:
+    with site.state.read() as tx:
         pairs = journal.confirmable(tx, route.provider, site.clock.now(), 1000)
-        work.mark(tx, pairs, "confirm", site.clock.now())
+    if pairs:
+        with site.state.fenced(route.lease) as tx:
+            work.mark(tx, pairs, "confirm", site.clock.now())

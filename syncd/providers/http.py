@@ -129,7 +129,7 @@ class Http:
             transport=Transport(self._url, connections=_CONNECTIONS),
             trust_env=False,
             follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # takes none
         )
 
     def request(

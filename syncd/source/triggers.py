@@ -58,7 +58,12 @@ def check(source: Source) -> list[Problem]:
         return []
     ddl = _ddl(source)
     with reading(source) as conn:
-        found = _missing_tables(conn, source) or list(ddl.problems(conn, source)) or _missing_fence(conn, source)
+        found = (
+            _missing_tables(conn, source)
+            or list(ddl.problems(conn, source))
+            or _other_version(conn, source)
+            or _missing_fence(conn, source)
+        )
         there, wanted = ddl.installed(conn, source), ddl.expected(source)
     for name, text in wanted.items():
         if name not in there:
@@ -92,14 +97,21 @@ def _execute(source: Source, script: list[str]) -> None:
 
 def _missing_tables(conn: sa.Connection, source: Source) -> list[Problem]:
     inspector = sa.inspect(conn)
-    wanted = [source.log, source.fence] if source.config.change_log == "triggers" else [source.log]
-    found = [
+    return [
         Problem("triggers", f'the table "{table.name}" is missing.', INSTALL)
-        for table in wanted
+        for table in _tables(source)
         if not inspector.has_table(table.name, schema=table.schema)
     ]
-    for table in [] if found else wanted:
-        there = column_names(inspector, table)
+
+
+def _tables(source: Source) -> list[sa.Table]:
+    return [source.log, source.fence] if source.config.change_log == "triggers" else [source.log]
+
+
+def _other_version(conn: sa.Connection, source: Source) -> list[Problem]:
+    found = []
+    for table in _tables(source):
+        there = column_names(sa.inspect(conn), table)
         lacking = [column.name for column in table.c if column.name not in there]
         if lacking:
             reason = f'the table "{table.name}" lacks {", ".join(lacking)}: another version made it.'

@@ -28,7 +28,7 @@ _AUTO = {
     "mysql": "integer auto_increment primary key",
 }
 _TABLE = """CREATE TABLE customers (id {auto}, number varchar(20), company varchar(40) NOT NULL, email varchar(60),
-  phone varchar(20) NOT NULL DEFAULT '', born date, on_list {flag}, street varchar(200), secret_note varchar(20)){engine}"""
+  phone varchar(20) NOT NULL DEFAULT '', born date, on_list {flag}, street varchar(200), secret_note varchar(20))"""
 _ADDRESSES = """CREATE TABLE addresses (id {auto}, customer_id integer, city varchar(40),
   FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE CASCADE ON UPDATE CASCADE)"""
 
@@ -54,9 +54,7 @@ class Shop:
     def tables(self) -> None:
         """The usual tables."""
         flag = "boolean" if self.dialect != "sqlite" else "integer"
-        self.run(
-            _TABLE.format(auto=_AUTO[self.dialect], flag=flag, engine=""), _ADDRESSES.format(auto=_AUTO[self.dialect])
-        )
+        self.run(_TABLE.format(auto=_AUTO[self.dialect], flag=flag), _ADDRESSES.format(auto=_AUTO[self.dialect]))
 
     @contextmanager
     def source(self, *, install: bool = True, **settings: Any) -> Iterator[Source]:

@@ -14,7 +14,8 @@ from syncd.source import customers
 from syncd.source.customers import Busy, Moved, Refused, Written
 from tests.contract.shop import FIELDS, Shop, drained
 
-ROW = "INSERT INTO customers (id, number, company, email, born, street) VALUES (1, '17', ' Müller GmbH ', '', '1970-01-31', NULL)"
+ROW = """INSERT INTO customers (id, number, company, email, born, street)
+         VALUES (1, '17', ' Müller GmbH ', '', '1970-01-31', NULL)"""
 
 
 def test_values_are_canonical(any_shop: Shop) -> None:
@@ -32,7 +33,8 @@ def test_values_are_canonical(any_shop: Shop) -> None:
         "active": None,
         "street": None,
     }
-    assert row.stored["name"] == " Müller GmbH " and row.stored["email"] == ""
+    assert row.stored["name"] == " Müller GmbH "
+    assert row.stored["email"] == ""
     assert not row.problems
 
 
@@ -54,7 +56,8 @@ def test_absent_and_impossible_keys_are_missing(any_shop: Shop) -> None:
         found = customers.read(source, ["1", " 01", "2", "x", "", "9" * 30, "1\0", "\ud800", "1.0"])
         assert sorted(found) == [" 01", "1"]
         assert {customer.key for customer in found.values()} == {"1"}
-        assert not customers.present(source, "\ud800") and customers.present(source, "01")
+        assert not customers.present(source, "\ud800")
+        assert customers.present(source, "01")
 
 
 def test_pages_resume(any_shop: Shop) -> None:
@@ -90,8 +93,10 @@ def test_broken_field_is_one_problem(any_shop: Shop) -> None:
         conn.execute(sa.text("UPDATE customers SET site = :text WHERE id = 1"), {"text": "x" * 70_000})
     with any_shop.source(fields=FIELDS | {"website": "site"}) as source:
         first, second = customers.page(source, None, 10)
-    assert first.problems == {"website": "is longer than 64 kB"} and "website" not in first.values
-    assert first.values["number"] == "17" and not second.problems
+    assert first.problems == {"website": "is longer than 64 kB"}
+    assert "website" not in first.values
+    assert first.values["number"] == "17"
+    assert not second.problems
 
 
 def test_update_writes_and_rereads(any_shop: Shop) -> None:
@@ -119,7 +124,8 @@ def test_clearing_a_not_null_text(any_shop: Shop) -> None:
     with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         written = customers.update(source, seen, {"phone": None}, "o")
-        assert isinstance(written, Written) and written.customer.stored["phone"] == ""
+        assert isinstance(written, Written)
+        assert written.customer.stored["phone"] == ""
         assert customers.update(source, written.customer, {"name": None}, "o") == Refused(
             "name", "the column may not be empty"
         )
@@ -129,7 +135,7 @@ def test_clearing_a_not_null_text(any_shop: Shop) -> None:
     "change", ["company = 'Muller GmbH'", "company = 'MÜLLER GMBH'", "street = 'new'", "email = NULL"]
 )
 def test_somebody_was_faster(any_shop: Shop, change: str) -> None:
-    """Any mapped column that differs at all from what was seen, case and accents included, and the person's value stays."""
+    """A mapped column that differs at all from what was seen, in case or accents too: the person's value stays."""
     any_shop.tables()
     any_shop.run(ROW, "UPDATE customers SET company = 'muller gmbh'")
     with any_shop.source() as source:
@@ -169,7 +175,8 @@ def test_too_long_is_refused(any_shop: Shop) -> None:
     with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         refused = customers.update(source, seen, {"number": "1" * 21, "street": "x"}, "o")
-        assert isinstance(refused, Refused) and "111" not in refused.reason
+        assert isinstance(refused, Refused)
+        assert "111" not in refused.reason
         assert customers.read(source, ["1"])["1"] == seen
 
 
@@ -181,7 +188,8 @@ def test_unique_is_refused_without_the_value(any_shop: Shop) -> None:
     with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         refused = customers.update(source, seen, {"email": "canary@b.example"}, "o")
-        assert isinstance(refused, Refused) and "canary" not in refused.reason
+        assert isinstance(refused, Refused)
+        assert "canary" not in refused.reason
 
 
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800b", "x" * 65_537])
@@ -192,7 +200,8 @@ def test_impossible_text_is_refused(any_shop: Shop, value: str) -> None:
     with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         refused = customers.update(source, seen, {"street": value}, "o")
-        assert isinstance(refused, Refused) and refused.field == "street"
+        assert isinstance(refused, Refused)
+        assert refused.field == "street"
 
 
 def test_key_column_is_never_written(any_shop: Shop) -> None:
@@ -248,7 +257,8 @@ def test_trigger_on_another_column_is_reread(any_shop: Shop) -> None:
         seen = customers.read(source, ["1"])["1"]
         changes = {"number": "5"} | ({"street": "set by the shop"} if any_shop.dialect == "sqlite" else {})
         written = customers.update(source, seen, changes, "o")
-        assert isinstance(written, Written) and written.customer.values["street"] == "set by the shop"
+        assert isinstance(written, Written)
+        assert written.customer.values["street"] == "set by the shop"
 
 
 def test_padding_is_no_difference(any_shop: Shop) -> None:
@@ -258,7 +268,8 @@ def test_padding_is_no_difference(any_shop: Shop) -> None:
     with any_shop.source(fields={"country": "country"}) as source:
         seen = customers.read(source, ["1"])["1"]
         written = customers.update(source, seen, {"country": "NL"}, "o")
-        assert isinstance(written, Written) and written.customer.values["country"] == "NL"
+        assert isinstance(written, Written)
+        assert written.customer.values["country"] == "NL"
 
 
 def test_whole_numbers_and_words(any_shop: Shop) -> None:
@@ -269,10 +280,12 @@ def test_whole_numbers_and_words(any_shop: Shop) -> None:
         seen = customers.read(source, ["1"])["1"]
         assert dict(seen.values) == {"number": "7", "active": True}
         written = customers.update(source, seen, {"active": False, "number": "8"}, "o")
-        assert isinstance(written, Written) and written.customer.stored == {"number": 8, "active": "N"}
+        assert isinstance(written, Written)
+        assert written.customer.stored == {"number": 8, "active": "N"}
         for number in ("008", "x"):
             refused = customers.update(source, written.customer, {"number": number}, "o")
-            assert isinstance(refused, Refused) and refused.field == "number"
+            assert isinstance(refused, Refused)
+            assert refused.field == "number"
 
 
 def test_locked_row_is_busy(any_shop: Shop) -> None:
@@ -315,7 +328,8 @@ def test_insert_lets_the_database_choose_the_key(any_shop: Shop) -> None:
     any_shop.run(ROW)
     with any_shop.source() as source:
         written = customers.insert(source, {"name": "Neu", "email": None, "active": True}, "insert:7")
-        assert isinstance(written, Written) and written.customer.key != "1"
+        assert isinstance(written, Written)
+        assert written.customer.key != "1"
         assert [(entry.op, entry.key, entry.origin) for entry in drained(source)] == [
             ("I", written.customer.key, "insert:7")
         ]
@@ -328,7 +342,8 @@ def test_insert_that_does_not_fit(any_shop: Shop) -> None:
     any_shop.tables()
     with any_shop.source() as source:
         assert isinstance(customers.insert(source, {"email": "a@b.example"}, "o"), Refused)
-        assert customers.count(source) == 0 and drained(source) == ()
+        assert customers.count(source) == 0
+        assert drained(source) == ()
 
 
 def test_insert_with_our_key(any_shop: Shop) -> None:
@@ -336,7 +351,8 @@ def test_insert_with_our_key(any_shop: Shop) -> None:
     any_shop.run("CREATE TABLE customers (code varchar(20) primary key, company varchar(40))")
     with any_shop.source(key="code", fields={"number": "code", "name": "company"}) as source:
         written = customers.insert(source, {"number": "K-1", "name": "A"}, "o")
-        assert isinstance(written, Written) and written.customer.key == "K-1"
+        assert isinstance(written, Written)
+        assert written.customer.key == "K-1"
         assert isinstance(customers.insert(source, {"name": "A"}, "o"), Refused)
 
 
@@ -361,7 +377,8 @@ def test_missing_table_is_told_without_values(any_shop: Shop) -> None:
         any_shop.run("DROP TABLE addresses", "DROP TABLE customers")
         with pytest.raises(Exception, match="missing") as caught:
             customers.read(source, ["1234567"])
-    assert "1234567" not in str(caught.value) and "SELECT" not in str(caught.value)
+    assert "1234567" not in str(caught.value)
+    assert "SELECT" not in str(caught.value)
     assert caught.value.__suppress_context__
 
 

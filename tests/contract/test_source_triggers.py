@@ -115,7 +115,8 @@ def test_truncate_is_logged(postgres_shop: Shop) -> None:
         drained(source)
         postgres_shop.run("TRUNCATE customers CASCADE")
         assert logged(source) == [("T", "", None)]
-        assert [entry.op for entry in drained(source)] == ["T"] and drained(source) == ()
+        assert [entry.op for entry in drained(source)] == ["T"]
+        assert drained(source) == ()
 
 
 def test_copy_is_logged(postgres_shop: Shop) -> None:
@@ -182,7 +183,8 @@ def test_uuid_keys_have_one_spelling(any_shop: Shop) -> None:
         assert [row.key for row in customers.page(source, None, 5)] == [key]
         assert customers.page(source, key, 5) == []
         added = customers.insert(source, {"name": "B"}, "o")
-        assert isinstance(added, customers.Written) and len(added.customer.key) == 36
+        assert isinstance(added, customers.Written)
+        assert len(added.customer.key) == 36
 
 
 def test_mark_in_another_spelling_finds_its_row(mariadb_shop: Shop) -> None:
@@ -218,7 +220,10 @@ def test_view_over_two_tables(any_shop: Shop) -> None:
         "CREATE VIEW shown AS SELECT c.id, c.company, a.city FROM customers c JOIN addresses a ON a.customer_id = c.id",
         A,
     )
-    with pytest.raises(SettingsError, match="source.watch"), any_shop.source(table="shown", fields={"name": "company"}):
+    with (
+        pytest.raises(SettingsError, match=r"source\.watch"),
+        any_shop.source(table="shown", fields={"name": "company"}),
+    ):
         pass
     with any_shop.source(table="shown", fields={"name": "company", "city": "city"}, watch=WATCH) as source:
         assert customers.read(source, ["1"]) == {}
@@ -293,7 +298,8 @@ def test_batches_are_limited_and_ordered(any_shop: Shop) -> None:
         while entries := (batch := changelog.read(source, 2)).entries:
             changelog.acknowledge(source, batch, "me")
             seen.append([entry.key for entry in entries])
-        assert seen == [["1", "2"], ["3"]] and changelog.read(source).acks == 2
+        assert seen == [["1", "2"], ["3"]]
+        assert changelog.read(source).acks == 2
 
 
 def test_one_owner(any_shop: Shop) -> None:
@@ -301,7 +307,8 @@ def test_one_owner(any_shop: Shop) -> None:
     any_shop.tables()
     with any_shop.source() as source:
         any_shop.run(A)
-        assert changelog.claim(source, "me") == 0 and changelog.claim(source, "me") == 0
+        assert changelog.claim(source, "me") == 0
+        assert changelog.claim(source, "me") == 0
         with pytest.raises(SafetyStop):
             changelog.claim(source, "clone")
         with pytest.raises(SafetyStop):
@@ -309,7 +316,8 @@ def test_one_owner(any_shop: Shop) -> None:
         assert changelog.backlog(source).rows == 1
         changelog.release(source, "clone")
         assert changelog.read(source).owner == "me"
-        assert changelog.seize(source, "clone") == 0 and changelog.read(source).owner == "clone"
+        assert changelog.seize(source, "clone") == 0
+        assert changelog.read(source).owner == "clone"
         changelog.release(source, "clone")
         assert changelog.read(source).owner == ""
 
@@ -361,7 +369,8 @@ def test_install_twice_and_remove(any_shop: Shop) -> None:
     with any_shop.source(watch=WATCH) as source:
         any_shop.run(A)
         triggers.install(source)
-        assert triggers.check(source) == [] and logged(source) == [("I", "1", None)]
+        assert triggers.check(source) == []
+        assert logged(source) == [("I", "1", None)]
         triggers.remove(source)
         triggers.remove(source)
         any_shop.run("UPDATE customers SET company = 'B'")
@@ -376,28 +385,31 @@ def test_install_twice_and_remove(any_shop: Shop) -> None:
         assert any_shop.value(left[any_shop.dialect]) == 0
 
 
+_FUNCTION = "CREATE OR REPLACE FUNCTION {f}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+_EMPTY = f"{_FUNCTION} SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN NULL; END $$"
+_INSERT_ONLY = """CREATE OR REPLACE TRIGGER syncd_row AFTER INSERT ON customers FOR EACH ROW EXECUTE FUNCTION {f}();;
+    ALTER TABLE customers ENABLE ALWAYS TRIGGER syncd_row"""
+_SLEEPING = """DROP TRIGGER syncd_customers_insert;;
+    CREATE TRIGGER syncd_customers_insert AFTER INSERT ON customers BEGIN SELECT 1; END"""
 SABOTAGE = [
     ("sqlite", "DROP TRIGGER syncd_customers_update"),
-    ("sqlite", "DROP TRIGGER syncd_customers_insert;; CREATE TRIGGER syncd_customers_insert AFTER INSERT ON customers"
-               " BEGIN SELECT 1; END"),
+    ("sqlite", _SLEEPING),
     ("sqlite", "DELETE FROM syncd_fence"),
     ("sqlite", "DROP TABLE syncd_change_log"),
     ("postgresql", "DROP TRIGGER syncd_truncate ON customers"),
     ("postgresql", "ALTER TABLE customers DISABLE TRIGGER syncd_row"),
     ("postgresql", "ALTER TABLE customers ENABLE TRIGGER syncd_row"),
-    ("postgresql", "CREATE OR REPLACE TRIGGER syncd_row AFTER INSERT ON customers FOR EACH ROW EXECUTE FUNCTION {f}();;"
-                   "ALTER TABLE customers ENABLE ALWAYS TRIGGER syncd_row"),
+    ("postgresql", _INSERT_ONLY),
     ("postgresql", "ALTER FUNCTION {f} SECURITY INVOKER"),
     ("postgresql", "ALTER FUNCTION {f} RESET search_path"),
-    ("postgresql", "CREATE OR REPLACE FUNCTION {f}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-                   " SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN NULL; END $$"),
+    ("postgresql", _EMPTY),
     ("postgresql", "DELETE FROM syncd.fence"),
     ("postgresql", "DROP TABLE syncd.fence"),
     ("mysql", "DROP TRIGGER syncd_customers_insert"),
     ("mysql", "CREATE OR REPLACE TRIGGER syncd_customers_update AFTER UPDATE ON customers FOR EACH ROW BEGIN END"),
     ("mysql", "DELETE FROM syncd_fence"),
     ("mysql", "DROP TABLE syncd_change_log"),
-]  # fmt: skip
+]
 FIXTURES = {"sqlite": "sqlite_shop", "postgresql": "postgres_shop", "mysql": "mariadb_shop"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,19 +18,8 @@ from syncd.source.keys import KeyKind, bound, spelled
 
 def column(field: str, kind: Kind, **facts: Any) -> MappedColumn:
     """A mapped, nullable column."""
-    return MappedColumn(
-        **(
-            {
-                "field": field,
-                "column": sa.Column(field),
-                "kind": kind,
-                "nullable": True,
-                "clears_to": None,
-                "plain": False,
-            }
-            | facts
-        )
-    )
+    usual: dict[str, Any] = {"nullable": True, "clears_to": None, "plain": False}
+    return MappedColumn(field, sa.Column(field), kind, **(usual | facts))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +36,7 @@ def column(field: str, kind: Kind, **facts: Any) -> MappedColumn:
         ("active", " Ja ", True),
         ("active", "", None),
         ("birth_date", "2001-02-03T00:00:00", date(2001, 2, 3)),
-        ("birth_date", datetime(2001, 2, 3, 4), date(2001, 2, 3)),
+        ("birth_date", datetime(2001, 2, 3, 4, tzinfo=UTC), date(2001, 2, 3)),
         ("birth_date", "0000-00-00", None),
         ("email", None, None),
     ],
@@ -55,13 +44,14 @@ def column(field: str, kind: Kind, **facts: Any) -> MappedColumn:
 def test_reading(field: str, raw: object, value: object) -> None:
     """Whatever the column holds, the canonical value has one type and one form."""
     read = canonical(field, raw)
-    assert read == value and type(read) is type(value)
+    assert read == value
+    assert type(read) is type(value)
 
 
 @pytest.mark.parametrize(
     ("field", "raw"),
     [("name", b"x"), ("name", 1.5), ("name", "a\0"), ("name", "\udcff"), ("name", True), ("active", "maybe"),
-     ("active", 1.5), ("birth_date", "infinity"), ("birth_date", "2001-02-30"), ("birth_date", 5), ("birth_date", "0001-01-01 BC"[2:])],
+     ("active", 1.5), ("birth_date", "infinity"), ("birth_date", "2001-02-30"), ("birth_date", 5)],
 )  # fmt: skip
 def test_unreadable(field: str, raw: object) -> None:
     """What has no canonical form says why, without the value."""
@@ -115,7 +105,7 @@ def test_unknown_yes_is_refused() -> None:
         (column("active", Kind.BOOLEAN, plain=True), True, 1),
         (column("birth_date", Kind.DATE), date(2001, 2, 3), date(2001, 2, 3)),
         (column("birth_date", Kind.DATE, plain=True), date(2001, 2, 3), "2001-02-03"),
-        (column("birth_date", Kind.MOMENT), date(2001, 2, 3), datetime(2001, 2, 3)),
+        (column("birth_date", Kind.MOMENT), date(2001, 2, 3), datetime(2001, 2, 3)),  # noqa: DTZ001
         (column("name", Kind.TEXT, nullable=False, clears_to=""), None, ""),
         (column("name", Kind.TEXT), "  ", None),
     ],
@@ -123,16 +113,24 @@ def test_unknown_yes_is_refused() -> None:
 def test_writing(mapped: MappedColumn, value: Any, raw: object) -> None:
     """Canonical values become what the column's driver wants."""
     written = stored(mapped, value)
-    assert written == raw and type(written) is type(raw)
+    assert written == raw
+    assert type(written) is type(raw)
 
 
 @pytest.mark.parametrize(
     ("mapped", "value"),
-    [(column("number", Kind.INTEGER), "K-17"), (column("number", Kind.DECIMAL), "x"), (column("number", Kind.UUID), "x"),
-     (column("name", Kind.TEXT, nullable=False), None), (column("name", Kind.TEXT), "a\0"), (column("name", Kind.TEXT), True),
-     (column("active", Kind.TEXT), "yes"), (column("birth_date", Kind.DATE), "2001-02-03"),
-     (column("name", Kind.TEXT, fixed="the database computes this column"), "x")],
-)  # fmt: skip
+    [
+        (column("number", Kind.INTEGER), "K-17"),
+        (column("number", Kind.DECIMAL), "x"),
+        (column("number", Kind.UUID), "x"),
+        (column("name", Kind.TEXT, nullable=False), None),
+        (column("name", Kind.TEXT), "a\0"),
+        (column("name", Kind.TEXT), True),
+        (column("active", Kind.TEXT), "yes"),
+        (column("birth_date", Kind.DATE), "2001-02-03"),
+        (column("name", Kind.TEXT, fixed="the database computes this column"), "x"),
+    ],
+)
 def test_unfit(mapped: MappedColumn, value: Any) -> None:
     """What the column cannot hold is refused before anything is sent."""
     with pytest.raises(UnfitError):
