@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -362,7 +363,7 @@ def _drain_threads(
                 if not batch:
                     break
                 done += len(batch)
-                busy[pool.submit(handle, batch)] = tuple(work.pair.key for work in batch)
+                busy[pool.submit(copy_context().run, handle, batch)] = tuple(work.pair.key for work in batch)
             if not busy:
                 return done
             finished, _ = wait(busy, return_when=FIRST_COMPLETED)
@@ -377,6 +378,6 @@ def together(jobs: Sequence[Callable[[], None]]) -> None:
         jobs[0]()
         return
     with ThreadPoolExecutor(max(len(jobs), 1), thread_name_prefix="lane") as pool:
-        futures = [pool.submit(job) for job in jobs]
+        futures = [pool.submit(copy_context().run, job) for job in jobs]
     for future in futures:
         future.result()

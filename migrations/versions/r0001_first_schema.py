@@ -156,8 +156,8 @@ def upgrade() -> None:  # one statement a table, in the order of their names
         sa.Column("at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_tombstone"),
     )
-    op.create_index("ix_tombstone_provider_external_digest", "tombstone", ["provider", "external_digest"], unique=False)
-    op.create_index("ix_tombstone_provider_key_digest", "tombstone", ["provider", "key_digest"], unique=False)
+    op.create_index("ix_tombstone_external_digest", "tombstone", ["external_digest"], unique=False)
+    op.create_index("ix_tombstone_key_digest", "tombstone", ["key_digest"], unique=False)
     op.create_table(
         "work",
         sa.Column("provider", sa.Text(), nullable=False),

@@ -17,7 +17,7 @@ from syncd.cycle.scan import look_around
 from syncd.cycle.verify import rotate
 from syncd.errors import LeaseHeld, LeaseLost, Stopped
 from syncd.lanes import together
-from syncd.log import emit
+from syncd.log import emit, run
 from syncd.reconcile import Route
 from syncd.store import events
 
@@ -60,7 +60,13 @@ class Result:
 
 def run_cycle(site: Installation, options: Options = Options()) -> Result:
     """One pass. Trouble with one provider stays in its lane; trouble with source or state is raised."""
-    run_id, started = site.run_id(), site.clock.monotonic()
+    run_id = site.run_id()
+    with run(run_id):
+        return _cycle(site, options, run_id)
+
+
+def _cycle(site: Installation, options: Options, run_id: str) -> Result:
+    started = site.clock.monotonic()
     routes = [route for route in site.routes if not options.providers or route.provider in options.providers]
     held = [lane for route in routes if (lane := take_lane(site, route)) is not None]
     if options.exclusive and len(held) < len(routes):
@@ -143,7 +149,6 @@ def _record(site: Installation, options: Options, result: Result) -> None:
         events.finish_run(tx, result.run_id, now, outcome, totals | {"customers": result.captured})
     emit(
         "cycle.finished",
-        run_id=result.run_id,
         mode=options.mode,
         outcome=outcome,
         changes=result.captured,

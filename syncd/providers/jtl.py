@@ -64,7 +64,7 @@ class Jtl:
     @property
     def capabilities(self) -> Capabilities:
         """`active` only where the settings make IsLocked its word. On premise no limit is published."""
-        fields = CAPABILITIES.fields if self._options.locked_is_inactive else CAPABILITIES.fields - {"active"}
+        fields = CAPABILITIES.fields - (set() if self._options.is_locked == "inactive" else {"active"})
         return replace(CAPABILITIES, fields=fields, rate=CAPABILITIES.rate if self._options.mode == "cloud" else 2.0)
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
@@ -127,11 +127,12 @@ class Jtl:
         """All customers, or those changed since `cursor.since` where the server has that filter.
 
         `Page.since` comes from the server's own clock at the beginning, less an overlap: JTL does not say in which
-        zone it keeps LastChange, and a customer seen twice costs nothing. Pages are counted, not keyed: when customers
+        zone it keeps LastChange, and a customer seen twice costs nothing. It is empty where the server has no such
+        filter, so that every scan there is a complete one. Pages are counted, not keyed: when customers
         were deleted meanwhile the scan steps back, so that none slips through.
         """
         cursor = cursor or Cursor()
-        start, total, since = _position(cursor) or (1, 0, self._since())
+        start, total, since = _position(cursor) or (1, 0, self._since() if self._knows_changed() else "")
         changed = {"lastChangeFrom": cursor.since} if cursor.since and self._knows_changed() else {}
         for answer, page, following in self._pages(changed, start, total):
             remotes = tuple(self._remote(answer, item) for item in page.items)
@@ -214,7 +215,7 @@ class Jtl:
 
     def _remote(self, answer: Answer, record: object) -> Remote:
         try:
-            return wire.from_wire(record, self._options.languages, lock=self._options.locked_is_inactive)
+            return wire.from_wire(record, self._options.languages, is_locked=self._options.is_locked)
         except wire.Malformed as error:
             raise answer.unreadable(str(error)) from None
 

@@ -26,8 +26,11 @@ class Options(BaseModel):
 
     `app_id` and `app_version` must be those of the registration. `languages` maps a language tag to a LanguageIso where
     the language part in capitals is wrong. `number_length` is what Number holds: JTL publishes no figure and would cut
-    a longer one, so a source with longer keys needs a look at the installation first. `locked_is_inactive` makes
-    IsLocked the field `active`; it only locks a customer for the online shops, so it is left alone unless asked for.
+    a longer one, so a source with longer keys needs a look at the installation first.
+
+    `is_locked` says what IsLocked means here. It locks a customer for the online shops and nothing else, so it is
+    ignored by default; "inactive" makes it the field `active`, "archived" makes a locked customer one that a person
+    put aside, who is reviewed instead of updated. `on_delete = "archive"` sets it in any case.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -51,7 +54,7 @@ class Options(BaseModel):
     default_country: str = Field("", pattern=r"^([A-Za-z]{2})?$")
     languages: dict[str, str] = {}
     number_length: int = Field(30, gt=0)
-    locked_is_inactive: bool = False
+    is_locked: Literal["ignored", "archived", "inactive"] = "ignored"
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -74,7 +77,7 @@ def _given(value: object) -> bool:
 def project(values: Values, options: Options) -> Values:
     """A source row as JTL-Wawi should hold it. Raises `Rejected`."""
     wanted: dict[str, Value] = {name: values[name] for name in wire.TABLE if name in values}
-    if "active" in wanted and (not options.locked_is_inactive or wanted["active"] is None):
+    if "active" in wanted and (options.is_locked != "inactive" or wanted["active"] is None):
         del wanted["active"]
     if "number" in wanted and wanted["number"] is None:
         del wanted["number"]  # Every JTL-Wawi customer has a number; it cannot be emptied.

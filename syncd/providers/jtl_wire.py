@@ -118,10 +118,10 @@ def with_company(values: Values, current: Values) -> Values:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def from_wire(record: object, languages: Mapping[str, str], *, lock: bool) -> Remote:
+def from_wire(record: object, languages: Mapping[str, str], *, is_locked: str) -> Remote:
     """A customer as JTL-Wawi shows it. Members that are absent stay unknown; null and "" are empty.
 
-    `lock` says whether IsLocked is the field `active`; without that it is what `on_delete = "archive"` leaves behind.
+    `is_locked` says what IsLocked means: "ignored", "archived" or "inactive" (the field `active`).
     """
     if not isinstance(record, Mapping):
         raise Malformed("a customer is not an object")
@@ -129,7 +129,7 @@ def from_wire(record: object, languages: Mapping[str, str], *, lock: bool) -> Re
     values: dict[str, Value] = {}
     for name, path in TABLE.items():
         found, raw = _member(record, path)
-        if found and (name != "active" or lock):
+        if found and (name != "active" or is_locked == "inactive"):
             _read(values, name, raw, languages)
     if values.get("name") is None and (person := full_name(values)):
         values["name"] = person
@@ -139,7 +139,7 @@ def from_wire(record: object, languages: Mapping[str, str], *, lock: bool) -> Re
         key=number or None,
         values=values,
         external_ids=_identifiers(record, identifier),
-        archived=locked(record) and not lock,
+        archived=is_locked == "archived" and locked(record),
         raw=record,
     )
 

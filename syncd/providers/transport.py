@@ -167,7 +167,7 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError("no address")
-        for address in _addresses(host, port):
+        for address in addresses(host, port):
             try:
                 left = _left(timeout, httpcore.ConnectTimeout)
                 return _Stream(self._plain.connect_tcp(address, port, left, local_address, socket_options))
@@ -210,7 +210,7 @@ def _left(moment: float | None, error: type[httpcore.TimeoutException]) -> float
     return left
 
 
-def _addresses(host: str, port: int) -> list[str]:
+def addresses(host: str, port: int) -> list[str]:
     """Where `host` lives. Link-local addresses are left out: that is where clouds keep their metadata."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

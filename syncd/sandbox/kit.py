@@ -60,8 +60,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from syncd.providers.strict import Unreadable, parse_json
 from syncd.sandbox.control import add_control
-from syncd.sandbox.faults import Fault, FaultyWire
+from syncd.sandbox.faults import Fault
 from syncd.sandbox.twin import Entry, Record, Refusal, Twin
+from syncd.sandbox.wire import FaultyWire
 
 __all__ = [
     "Answer", "Entry", "Fault", "Record", "Refusal", "Server", "Twin", "app", "body_keys", "json_body", "serve",

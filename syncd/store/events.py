@@ -18,6 +18,13 @@ KEPT_A_PAIR = 50
 SPARE = 10  # so many more are let in before the surplus goes in one delete
 KEPT_RUNS = 1000
 
+_RECORD = table.insert()
+_MINE = (
+    table.c.customer_key == sa.bindparam("customer_key"),
+    table.c.provider == sa.bindparam("provider"),
+)
+_NEWEST = sa.select(table.c.id).where(*_MINE).order_by(table.c.id.desc()).limit(1).offset(sa.bindparam("skipped"))
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -45,13 +52,11 @@ class Run:
 def record(tx: Transaction, pair: Pair, at: datetime, event: str, fields: Sequence[str], detail: str = "") -> None:
     """Note an event; `detail` names rules, statuses and ids, never a value. Old events of the pair make room."""
     field_names(fields)
-    row = {"provider": pair.provider, "customer_key": pair.key, "at": at, "event": event, "detail": detail}
-    tx.execute(table.insert().values(fields=list(fields), **row))
-    mine = (table.c.customer_key == pair.key, table.c.provider == pair.provider)
-    newest_first = sa.select(table.c.id).where(*mine).order_by(table.c.id.desc()).limit(1)
-    if tx.execute(newest_first.offset(KEPT_A_PAIR + SPARE - 1)).first() is not None:
-        last = tx.execute(newest_first.offset(KEPT_A_PAIR)).scalar_one()
-        tx.execute(table.delete().where(*mine, table.c.id <= last))
+    mine = {"provider": pair.provider, "customer_key": pair.key}
+    tx.execute(_RECORD, mine | {"at": at, "event": event, "fields": list(fields), "detail": detail})
+    if tx.execute(_NEWEST, mine | {"skipped": KEPT_A_PAIR + SPARE - 1}).first() is not None:
+        last = tx.execute(_NEWEST, mine | {"skipped": KEPT_A_PAIR}).scalar_one()
+        tx.execute(table.delete().where(*_MINE, table.c.id <= last), mine)
 
 
 def events(tx: Transaction, key: str, limit: int = 20) -> list[Event]:

@@ -19,6 +19,13 @@ from syncd.store.schema import Transaction
 from syncd.store.schema import lease as table
 
 
+_CHECK = (
+    sa.select(table.c.epoch)
+    .where(*(table.c[name] == sa.bindparam(name) for name in ("name", "holder", "epoch")))
+    .with_for_update(read=True)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to work on `name` as long as its row still carries `epoch`."""
@@ -74,8 +81,7 @@ def release(tx: Transaction, lease: Lease) -> bool:
 
 def check(tx: Transaction, lease: Lease) -> None:
     """Raise `LeaseLost` unless the row still carries our epoch; on PostgreSQL nobody can take over until we commit."""
-    query = sa.select(table.c.epoch).where(*_mine(lease)).with_for_update(read=True)
-    if tx.execute(query).one_or_none() is None:
+    if tx.execute(_CHECK, {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}).one_or_none() is None:
         raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void")
 
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.core.model import FieldBase, Link, Pair, State, Verb
 from syncd.errors import AlreadyLinked
 from syncd.store import work
-from syncd.store.database import insert
 from syncd.store.progress import ensure_provider
 from syncd.store.schema import IS_OPEN, Transaction, digests, event, field_names, intent, provider_state, review
 from syncd.store.schema import mapping as table
@@ -87,11 +87,9 @@ def save(tx: Transaction, link: Link) -> None:
     """
     field_names(link.base)
     digests(digest for base in link.base.values() for digest in (base.source, base.provider))
-    before = _state_unless_taken(tx, link)
-    statement = insert(tx, table).values(_row(link))
-    changes: dict[str, Any] = {column.name: statement.excluded[column.name] for column in _REST}
-    changes["created_at"] = sa.func.coalesce(statement.excluded.created_at, table.c.created_at)
-    tx.execute(statement.on_conflict_do_update(index_elements=[table.c.provider, table.c.customer_key], set_=changes))
+    row = _row(link)
+    before = _state_unless_taken(tx, link, row)
+    tx.execute(_SAVE[tx.dialect.name], row)
     _recount(tx, link.pair.provider, before, link.state.value)
 
 
@@ -173,28 +171,18 @@ def _where_in(tx: Transaction, provider: str, column: sa.Column[Any], values: Se
     ]
 
 
-def _state_unless_taken(tx: Transaction, link: Link) -> str | None:
+def _state_unless_taken(tx: Transaction, link: Link, row: dict[str, Any]) -> str | None:
     """The state this pair is shown in so far (None: no row); refuses identifiers that another row holds.
 
     Writers take turns, so the answer stays true until this transaction ends.
     """
-    query = sa.select(table.c.customer_key, table.c.state, table.c.external_id)
-    looks = [  # one look an index: an OR over the three would read the whole table
-        query.where(table.c.provider == link.pair.provider, column == value)
-        for column, value in (
-            (table.c.customer_key, link.pair.key),
-            (table.c.external_id, link.external_id),
-            (table.c.provider_key, link.provider_key),
-        )
-        if value is not None
-    ]
     before = None
-    for row in tx.execute(sa.union_all(*looks)):
-        if row.customer_key == link.pair.key:
-            before = str(row.state)
+    for found in tx.execute(_SAME, {name: row[name] for name in _IDENTIFIERS}):
+        if found.customer_key == link.pair.key:
+            before = str(found.state)
             continue
-        same = link.external_id is not None and row.external_id == link.external_id
-        raise AlreadyLinked(str(link.external_id if same else link.provider_key), row.customer_key)
+        same = link.external_id is not None and found.external_id == link.external_id
+        raise AlreadyLinked(str(link.external_id if same else link.provider_key), found.customer_key)
     return before
 
 
@@ -210,7 +198,25 @@ def _recount(tx: Transaction, provider: str, before: str | None, after: str | No
         tx.execute(statement)
 
 
-_REST = tuple(column for column in table.c if not column.primary_key)
+def _saving(statement: sqlite.Insert | postgresql.Insert) -> sa.Insert:
+    changes: dict[str, Any] = {
+        column.name: statement.excluded[column.name] for column in table.c if not column.primary_key
+    }
+    changes["created_at"] = sa.func.coalesce(statement.excluded.created_at, table.c.created_at)
+    return statement.on_conflict_do_update(index_elements=[table.c.provider, table.c.customer_key], set_=changes)
+
+
+# Statements of the busiest path, built once: building them costs more than running them.
+_SAVE = {"sqlite": _saving(sqlite.insert(table)), "postgresql": _saving(postgresql.insert(table))}
+_IDENTIFIERS = ("provider", "customer_key", "external_id", "provider_key")
+_SAME = sa.union_all(  # one look an index: an OR over the three columns would read the whole table
+    *(
+        sa.select(table.c.customer_key, table.c.state, table.c.external_id).where(
+            table.c.provider == sa.bindparam("provider"), table.c[name] == sa.bindparam(name)
+        )
+        for name in _IDENTIFIERS[1:]
+    )
+)
 _FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen"}
 
 

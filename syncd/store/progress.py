@@ -110,11 +110,10 @@ def add_calls(tx: Transaction, provider: str, month: str, n: int) -> None:
 def spend(tx: Transaction, provider: str, verb: str, n: int, at: datetime) -> None:
     """Count `n` executed operations in the hour of `at`; hours that no window can reach any more go."""
     hour = _hour(at)
-    mine = (budget.c.provider == provider, budget.c.verb == verb)
-    statement = budget.update().where(*mine, budget.c.hour == hour).values(count=budget.c.count + n)
-    if tx.execute(statement).rowcount == 0:
+    if tx.execute(_SPEND, {"of_provider": provider, "of_verb": verb, "of_hour": hour, "n": n}).rowcount == 0:
         tx.execute(budget.insert().values(provider=provider, verb=verb, hour=hour, count=n))
-        tx.execute(budget.delete().where(*mine, budget.c.hour < hour - timedelta(days=BUDGET_DAYS)))
+        out_of_reach = budget.c.hour < hour - timedelta(days=BUDGET_DAYS)
+        tx.execute(budget.delete().where(budget.c.provider == provider, budget.c.verb == verb, out_of_reach))
 
 
 def spent(tx: Transaction, provider: str, verb: str, since: datetime) -> int:
@@ -123,6 +122,15 @@ def spent(tx: Transaction, provider: str, verb: str, since: datetime) -> int:
     return int(tx.execute(sa.select(sa.func.coalesce(sa.func.sum(budget.c.count), 0)).where(*chosen)).scalar_one())
 
 
+_SPEND = (
+    budget.update()
+    .where(
+        budget.c.provider == sa.bindparam("of_provider"),
+        budget.c.verb == sa.bindparam("of_verb"),
+        budget.c.hour == sa.bindparam("of_hour"),
+    )
+    .values(count=budget.c.count + sa.bindparam("n"))
+)
 _CONDITION = tuple(column for column in table.c if not column.name.startswith("n_"))
 
 

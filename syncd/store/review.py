@@ -19,6 +19,21 @@ CHUNK = 500
 IGNORE = "ignore"
 
 
+_CLOSE = (
+    table.update()
+    .where(
+        table.c.provider == sa.bindparam("of_provider"),
+        table.c.customer_key == sa.bindparam("of_key"),
+        table.c.closed_at.is_(None),
+    )
+    .values(
+        closed_at=sa.bindparam("now"),
+        decision=sa.case((table.c.decision == "", sa.bindparam("word")), else_=table.c.decision),
+    )
+)
+_CLOSE_KINDS = _CLOSE.where(table.c.kind.in_(sa.bindparam("kinds", expanding=True)))
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """One item.
@@ -75,11 +90,10 @@ def close_reviews(
 ) -> int:
     """Close the open items of a pair, or those of some kinds; answers how many. What a person decided stays on
     record; `decision` is written where nobody had decided."""
-    chosen = [table.c.provider == provider, table.c.customer_key == key, table.c.closed_at.is_(None)]
-    if kinds is not None:
-        chosen.append(table.c.kind.in_(list(kinds)))
-    kept = sa.case((table.c.decision == "", decision), else_=table.c.decision)
-    return tx.execute(table.update().where(*chosen).values(closed_at=now, decision=kept)).rowcount
+    row = {"of_provider": provider, "of_key": key, "word": decision, "now": now}
+    if kinds is None:
+        return tx.execute(_CLOSE, row).rowcount
+    return tx.execute(_CLOSE_KINDS, row | {"kinds": list(kinds)}).rowcount
 
 
 def reviews(

@@ -157,8 +157,8 @@ tombstone = sa.Table(
     _text("key_digest"),
     _text("how"),
     _moment("at"),
-    sa.Index(None, "provider", "external_digest"),
-    sa.Index(None, "provider", "key_digest"),
+    sa.Index(None, "external_digest"),
+    sa.Index(None, "key_digest"),
 )
 
 review = sa.Table(

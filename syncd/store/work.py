@@ -101,13 +101,13 @@ def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[st
 
 def finish(tx: Transaction, work: Work) -> bool:
     """Done, unless somebody marked the pair again meanwhile: then it stays due, and the answer is False."""
-    return tx.execute(table.delete().where(*_as_read(work))).rowcount == 1
+    return tx.execute(_FINISH, _as_read(work)).rowcount == 1
 
 
 def postpone(tx: Transaction, work: Work, due_at: datetime, attempts: int, error_class: str, error: str) -> bool:
     """Look again at `due_at`; not when the pair was marked again meanwhile. `error` names fields and rules only."""
     values = {"due_at": due_at, "attempts": attempts, "error_class": error_class, "error": error}
-    return tx.execute(table.update().where(*_as_read(work)).values(**values)).rowcount == 1
+    return tx.execute(_POSTPONE, _as_read(work) | values).rowcount == 1
 
 
 def read(tx: Transaction, pair: Pair) -> Work | None:
@@ -236,8 +236,21 @@ def _is(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.provider == pair.provider, table.c.customer_key == pair.key
 
 
-def _as_read(work: Work) -> tuple[sa.ColumnElement[bool], ...]:
-    return *_is(work.pair), table.c.generation == work.generation
+def _as_read(work: Work) -> dict[str, Any]:
+    return {"read_provider": work.pair.provider, "read_key": work.pair.key, "read_generation": work.generation}
+
+
+_UNTOUCHED = (
+    table.c.provider == sa.bindparam("read_provider"),
+    table.c.customer_key == sa.bindparam("read_key"),
+    table.c.generation == sa.bindparam("read_generation"),
+)
+_FINISH = table.delete().where(*_UNTOUCHED)
+_POSTPONE = (
+    table.update()
+    .where(*_UNTOUCHED)
+    .values({name: sa.bindparam(name) for name in ("due_at", "attempts", "error_class", "error")})
+)
 
 
 def _work(row: sa.Row[Any]) -> Work:

@@ -17,6 +17,7 @@ from flask import Flask, request
 
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, SettingsError, Temporary, Throttled, Unauthorized
 from syncd.providers.http import OPEN_GATE, Gate, Http
+from syncd.providers.transport import addresses
 from syncd.sandbox import kit
 from syncd.sandbox.kit import Answer, Fault, Server, Twin
 
@@ -342,6 +343,13 @@ def test_nobody_listens(server: Server) -> None:
     for url in ("http://127.0.0.1:9", "https://nowhere.invalid"):
         with client(url) as http, pytest.raises(Temporary):
             http.request("PUT", "/a", body={})
+
+
+def test_link_local_addresses_are_left_out() -> None:
+    """No name leads us to the metadata service of a cloud."""
+    assert addresses("169.254.169.254", 80) == []
+    assert addresses("fe80::1", 80) == []
+    assert addresses("127.0.0.1", 80) == ["127.0.0.1"]
 
 
 def test_an_answer_that_is_no_http() -> None:

@@ -61,6 +61,7 @@ def _build(url: str, secret: str = sandbox.CLIENT_SECRET) -> Jtl:
         internal_company_id=1,
         default_country="DE",
         default_language="de",
+        is_locked="archived",
     )
     return build(Settings("jtl", url + sandbox.CLOUD, options, timeout=TIMEOUT), OPEN_GATE)
 
