@@ -172,7 +172,7 @@ def probe(route: Route) -> bool:
 
 
 def keep_condition(site: Installation, route: Route) -> None:
-    """Write down the lane's condition and its calls, so that a restart changes nothing; silent where all is as it was."""
+    """Write down the lane's condition and its calls, so that a restart changes nothing; idle ones write nothing."""
     lane, held = route.lane, site.held.get(route.provider)
     calls, lane.calls = lane.calls, 0
     condition = lane.dump()

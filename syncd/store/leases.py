@@ -18,7 +18,6 @@ from syncd.errors import LeaseHeld, LeaseLost
 from syncd.store.schema import Transaction
 from syncd.store.schema import lease as table
 
-
 _CHECK = (
     sa.select(table.c.epoch)
     .where(*(table.c[name] == sa.bindparam(name) for name in ("name", "holder", "epoch")))
@@ -45,7 +44,7 @@ class Holder:
     remaining: float
 
 
-def acquire(  # noqa: PLR0913, PLR0917 - the database's clock can be replaced
+def acquire(
     tx: Transaction, name: str, holder: str, ttl: float, now: float | None = None, *, sole: bool = False
 ) -> Lease:
     """Take the lease for `ttl` seconds. `sole`: the file lock proves that any other holder is dead, so its lease is
