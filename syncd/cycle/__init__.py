@@ -30,6 +30,7 @@ __all__ = ["Installation", "Options", "Result", "Rhythm", "run_cycle"]
 class Options:
     """How one cycle differs from another. `wait` in seconds: how long a run may wait for retries and pauses.
 
+    `limit` is how many pairs of each provider this run may look at. `done` hears how many more were looked at.
     `look` false only drains what is due (the daemon's fast poll); `exclusive` fails when another instance holds a lane.
     """
 
@@ -42,6 +43,7 @@ class Options:
     rounds: int = ROUNDS
     exclusive: bool = False
     watch: Callable[[str], None] = field(default=lambda _step: None)
+    done: Callable[[int], None] = field(default=lambda _pairs: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,13 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
     if options.exclusive and len(held) < len(routes):
         release_lanes(site, held)
         raise LeaseHeld("another instance holds a lane of this installation", remedy="syncd status")
-    tally = Tally()
+    tally = Tally(done=options.done)
     try:
         captured = capture(site).customers
         if options.look:
             together([_looking(site, route, force=options.scan) for route in held])
-            rotate(site, held)
+            if not options.providers:  # the sweep has one cursor: a run for some providers would hide rows from the rest
+                rotate(site, held)
         captured += _drain_rounds(site, held, options, tally)
     finally:
         if options.exclusive:
@@ -99,35 +102,51 @@ def _looking(site: Installation, route: Route, *, force: bool) -> Callable[[], N
 def _drain_rounds(site: Installation, held: Sequence[Route], options: Options, tally: Tally) -> int:
     """Drain, then take up what our own writes to the source caused, until nothing is due; wait where it is worth it."""
     captured = 0
-    deadline = site.clock.now() + timedelta(seconds=options.wait)
-    for _ in range(options.rounds):
-        _drain(site, held, options, tally)
-        while not site.stop.is_set() and _waited(site, held, deadline):
-            _drain(site, held, options, tally)
-        if site.stop.is_set():
+    deadline: datetime | None = None
+    for turn in range(options.rounds + 1):
+        deadline = _until_quiet(site, held, options, tally, deadline)
+        if site.stop.is_set() or turn == options.rounds:
             break
         fresh = capture(site)
         captured += fresh.customers
         if not fresh.rows:
             break
-    else:
-        _drain(site, held, options, tally)
     return captured
+
+
+def _until_quiet(
+    site: Installation, held: Sequence[Route], options: Options, tally: Tally, deadline: datetime | None
+) -> datetime:
+    """Drain, wait for what is due soon, drain again. The time a run may wait begins when the first drain ends."""
+    while True:
+        started, before = site.clock.now(), tally.handled()
+        _drain(site, held, options, tally)
+        deadline = deadline or site.clock.now() + timedelta(seconds=options.wait)
+        idle_since = started if tally.handled() == before else None
+        open_lanes = [route for route in held if _rest(options, tally, route) != 0]
+        if site.stop.is_set() or not _waited(site, open_lanes, deadline, idle_since):
+            return deadline
 
 
 def _drain(site: Installation, held: Sequence[Route], options: Options, tally: Tally) -> None:
     options.watch("drain")
 
     def job(route: Route) -> Callable[[], None]:
-        return lambda: work_off(site, route, tally, options.limit)
+        return lambda: work_off(site, route, tally, _rest(options, tally, route))
 
     together([job(route) for route in held])
 
 
-def _waited(site: Installation, held: Sequence[Route], deadline: datetime) -> bool:
-    """Wait for the next retry, settle time or pause that ends before the deadline; False when there is none."""
+def _rest(options: Options, tally: Tally, route: Route) -> int | None:
+    """How many more pairs of this provider the run may look at; None for any number."""
+    return None if options.limit is None else max(options.limit - tally.handled(route.provider), 0)
+
+
+def _waited(site: Installation, held: Sequence[Route], deadline: datetime, idle_since: datetime | None) -> bool:
+    """Wait for the next retry, settle time or pause that ends before the deadline; False when there is none, or when
+    what is due was due already at `idle_since`, before a drain that could not take it."""
     moment = next_moment(site, held)
-    if moment is None or moment > deadline:
+    if moment is None or moment > deadline or (idle_since is not None and moment <= idle_since):
         return False
     while not site.stop.is_set() and (rest := (moment - site.clock.now()).total_seconds()) > 0:
         site.clock.sleep(min(rest, 0.2))

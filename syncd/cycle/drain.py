@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core.model import Work
+from syncd.core.model import Pair, Stage, Work
 from syncd.cycle.installation import Held, Installation
 from syncd.errors import LeaseHeld, LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
 from syncd.reconcile import Route, reconcile_all
-from syncd.store import leases, mapping, progress, work
+from syncd.store import journal, leases, mapping, progress, work
+from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
 
 
 @dataclass
 class Tally:
-    """What a run did, counted by provider and kind; filled by the lanes."""
+    """What a run did, counted by provider and kind; filled by the lanes. `done` hears of every few pairs at once."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    done: Callable[[int], None] = field(default=lambda _pairs: None)
 
     def add(self, provider: str, kinds: Counter[str]) -> None:
         """Count; every lane has its own counter, so no lock is needed."""
@@ -31,6 +33,10 @@ class Tally:
     def total(self, kind: str) -> int:
         """Over all providers."""
         return sum(counter[kind] for counter in self.counts.values())
+
+    def handled(self, provider: str | None = None) -> int:
+        """Looks at pairs so far, of one provider or of all."""
+        return sum(counter.total() for name, counter in self.counts.items() if provider in {None, name})
 
 
 def take_lane(site: Installation, route: Route) -> Route | None:
@@ -123,8 +129,13 @@ def operator_pause(site: Installation, kept: ProviderState) -> bool:
     return kept.state == "paused" and (kept.until is None or kept.until > site.clock.now())
 
 
-def work_off(site: Installation, route: Route, tally: Tally, limit: int | None = None) -> None:
-    """Drain one lane until nothing of it can be done now. Trouble of the provider ends here, never in another lane."""
+def work_off(
+    site: Installation, route: Route, tally: Tally, limit: int | None = None, only: str | None = None
+) -> None:
+    """Drain one lane until nothing of it can be done now. Trouble of the provider ends here, never in another lane.
+
+    At most `limit` pairs; `only` names the one customer that is wanted.
+    """
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
     if operator_pause(site, kept):
@@ -135,10 +146,13 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
         if _paused_meanwhile(site, route):
             return ()
         with site.state.read() as tx:
+            if only is not None:
+                return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())
             return work.take(tx, route.provider, site.clock.now(), site.chunk, busy)
 
     def handle(batch: Sequence[Work]) -> None:
         kinds.update(report.kind for report in reconcile_all(route, batch))
+        tally.done(len(batch))
 
     try:
         if not route.lane.needs_probe() or probe(route):
@@ -148,6 +162,15 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
     finally:
         tally.add(route.provider, kinds)
         keep_condition(site, route)
+
+
+def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
+    """This pair if it is due; a write whose outcome has not settled keeps it back as it does for everybody."""
+    item = work.read(tx, pair)
+    if item is None or item.due_at > now:
+        return []
+    unsettled = [i for i in journal.intents(tx, pair.provider, [pair.key]).get(pair.key, ()) if i.stage is Stage.OPEN]
+    return [] if any(intent.settle_until > now for intent in unsettled) else [item]
 
 
 def _paused_meanwhile(site: Installation, route: Route) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Row
 from syncd.source.changelog import Entry
 from syncd.source.database import Source, reading
 
-_IDENTITY = """
+IDENTITY = """
 SELECT (SELECT system_identifier::text FROM pg_control_system()),
        (SELECT timeline_id::text FROM pg_control_checkpoint()),
        (SELECT oid::text FROM pg_database WHERE datname = current_database()),
@@ -84,7 +84,7 @@ def read(source: Source, cursor: str) -> Changes:
     with reading(source) as plain:
         conn = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with conn.begin():
-            facts = tuple(conn.execute(sa.text(_IDENTITY)).one())
+            facts = tuple(conn.execute(sa.text(IDENTITY)).one())
             return changes(conn, facts, position(cursor))
 
 

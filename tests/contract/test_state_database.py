@@ -32,6 +32,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = b"a state key of at least 32 characters"
 CANARY = "canary-c0ffee@example.com"
 PAIR = Pair("billbee", "17")
+DURABLE = pytest.mark.parametrize("state_url", ["sqlite-file", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -175,11 +176,10 @@ upgrade(open_state(sys.argv[1], key=b"k" * 32, check=False))
 """
 
 
+@DURABLE
 @pytest.mark.parametrize("statement", [1, 2, 9, 24])
 def test_a_killed_migration_never_happened(state_url: str, statement: int) -> None:
     """Killed after any of its statements, a migration leaves nothing behind and runs again."""
-    if state_url == "sqlite://":
-        pytest.skip("a state in memory dies with its process")
     killed = subprocess.run([sys.executable, "-c", DIE, state_url, str(statement)], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
 
@@ -335,10 +335,9 @@ def test_database_errors_hold_no_parameters(state: Database) -> None:
         assert progress.cursor(tx, CANARY) == ""
 
 
-def test_reading_cannot_write(state_url: str, state: Database) -> None:
+@DURABLE
+def test_reading_cannot_write(state: Database) -> None:
     """A reader that writes is refused, so that no write escapes the turns of the writers."""
-    if state_url == "sqlite://":
-        pytest.skip("a state in memory has one connection for both")
     with pytest.raises(StateUnreachable), state.read() as tx:
         work.mark(tx, [PAIR], "changed", NOW)
 
@@ -364,6 +363,14 @@ def test_a_lease_has_one_holder(state: Database) -> None:
         assert leases.holders(tx, now=1143.0) == []
         assert leases.acquire(tx, "lane:jtl", "a", 90.0, now=1143.0).epoch == 3
         assert leases.acquire(tx, "lane:jtl", "a", 90.0, now=9999.0).epoch == 4
+
+
+def test_a_file_lock_voids_dead_holders(state: Database) -> None:
+    """Who holds the file lock need not wait for the lease of a killed predecessor, but gets an epoch of its own."""
+    with state.begin() as tx:
+        leases.acquire(tx, "lane:jtl", "killed", 90.0, now=1000.0)
+
+        assert leases.acquire(tx, "lane:jtl", "b", 90.0, now=1001.0, sole=True).epoch == 2
 
 
 def test_a_late_write_is_fenced_off(state: Database) -> None:
@@ -460,10 +467,9 @@ def test_no_mark_is_lost_among_threads(state: Database) -> None:
     assert state.writer.pool.checkedout() + state.reader.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
+@DURABLE
 def test_writers_take_turns_across_processes(state_url: str, state: Database) -> None:
     """What a writer has read stays true until it commits: another process waits from its first word on."""
-    if state_url == "sqlite://":
-        pytest.skip("a state in memory has no second process")
     other = open_state(state_url, key=KEY)
     impatient = "PRAGMA busy_timeout = 50" if state_url.startswith("sqlite") else "SET lock_timeout = '50ms'"
     with other.begin() as tx:
@@ -508,6 +514,18 @@ def test_a_backlog_is_taken_by_index(file_state: Database) -> None:
             plans += [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 
     assert ["ix_work_live" in plans[0], "ix_work_backfill" in plans[1], len(plans)] == [True, True, 2]
+
+
+def test_a_link_is_saved_by_index(file_state: Database) -> None:
+    """Who else holds an identifier is asked of the indexes: the table may have a million rows."""
+    with file_state.begin() as tx:
+        same = mapping._SAME.params(provider="jtl", customer_key="17", external_id="x", provider_key="n")
+        text = str(same.compile(tx, compile_kwargs={"literal_binds": True}))
+        plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+
+    looks = [step for step in plan if "mapping" in step]
+    assert len(looks) == 3
+    assert all("=?" in step.partition("AND")[2] for step in looks)
 
 
 def test_decisions_are_seen_while_a_daemon_works(file_state: Database, path: Path) -> None:
