@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import click
 
@@ -26,9 +26,12 @@ from syncd.errors import (
     SyncdError,
     UsageError,
 )
+from syncd.status.codes import DIFFERENT, HELD, INTERNAL, OK, PERSON, RETRY, SAFETY, UNREACHABLE, USAGE, worst
 
-OK, INTERNAL, USAGE, DIFFERENT, RETRY, PERSON, SAFETY, UNREACHABLE, HELD = range(9)
-WORST_FIRST = (SAFETY, USAGE, HELD, INTERNAL, UNREACHABLE, PERSON, RETRY, DIFFERENT, OK)
+__all__ = [
+    "DIFFERENT", "HELD", "INTERNAL", "OK", "PERSON", "RETRY", "SAFETY", "UNREACHABLE", "USAGE",
+    "Exit", "code_of", "leave", "say", "worst",
+]  # fmt: skip
 
 _CODES: tuple[tuple[type[SyncdError], int], ...] = (
     (SettingsError, USAGE),
@@ -50,11 +53,6 @@ class Exit(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
-
-
-def worst(codes: Iterable[int]) -> int:
-    """The one code that tells most."""
-    return min(codes, key=WORST_FIRST.index, default=OK)
 
 
 def code_of(error: SyncdError) -> int:

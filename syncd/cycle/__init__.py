@@ -79,7 +79,7 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
         captured = capture(site).customers
         if options.look:
             together([_looking(site, route, force=options.scan) for route in held])
-            if not options.providers:  # the sweep has one cursor: a run for some providers would hide rows from the rest
+            if not options.providers:  # the sweep has one cursor: some providers alone would hide rows from the rest
                 rotate(site, held)
         captured += _drain_rounds(site, held, options, tally)
     finally:

@@ -129,9 +129,7 @@ def operator_pause(site: Installation, kept: ProviderState) -> bool:
     return kept.state == "paused" and (kept.until is None or kept.until > site.clock.now())
 
 
-def work_off(
-    site: Installation, route: Route, tally: Tally, limit: int | None = None, only: str | None = None
-) -> None:
+def work_off(site: Installation, route: Route, tally: Tally, limit: int | None = None, only: str | None = None) -> None:
     """Drain one lane until nothing of it can be done now. Trouble of the provider ends here, never in another lane.
 
     At most `limit` pairs; `only` names the one customer that is wanted.

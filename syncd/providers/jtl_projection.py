@@ -56,6 +56,16 @@ class Options(BaseModel):
     number_length: int = Field(30, gt=0)
     is_locked: Literal["ignored", "archived", "inactive"] = "ignored"
 
+    @property
+    def allow_http(self) -> bool:
+        """The REST server of a Wawi on premise is a small Windows service without TLS."""
+        return self.mode == "onprem"
+
+    @property
+    def default_rate(self) -> float:
+        """Requests a second: the cloud's example quota is 10 in 45 s, on premise it is the merchant's own machine."""
+        return 2.0 if self.allow_http else 0.2
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         needed = ("client_id", "client_secret", "tenant_id") if self.mode == "cloud" else ("api_key",)
