@@ -19,6 +19,8 @@ from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction
 from syncd.core.plan import Rules
 from syncd.cycle.installation import Installation, Rhythm
+from syncd.cycle.overview import Known, survey
+from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Lane, Pace
 from syncd.providers.adapter import Capabilities, ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
@@ -26,7 +28,9 @@ from syncd.reconcile import Route
 from syncd.reconcile.route import Guards
 from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.database import Source, SourceConfig, Watch, open_source
+from syncd.status.report import Report
 from syncd.store.database import State, open_state
+from syncd.store.keys import check_key
 from syncd.store.leases import Lease, lock_file
 
 NOBODY = Lease("", "", 0)
@@ -58,10 +62,10 @@ def open_settings_source(settings: Settings) -> Source:
     return open_source(source_config(settings))
 
 
-def open_settings_state(settings: Settings, *, check: bool = True) -> State:
-    """Our state database; a new SQLite file is made and migrated."""
+def open_settings_state(settings: Settings, *, create: bool = True, check: bool = True) -> State:
+    """Our state database; with `create` a new SQLite file is made and migrated."""
     state = settings.state
-    return open_state(state.url, state.password, state.key, check=check)
+    return open_state(state.url, state.password, state.key, create=create, check=check)
 
 
 @contextmanager
@@ -79,6 +83,8 @@ def installation(
         stack.callback(state.close)
         if exclusive and state.path is not None:
             stack.enter_context(lock_file(state.path))
+        with state.begin() as tx:
+            check_key(tx, state.key)
         source = open_settings_source(settings)
         stack.callback(source.close)
         routes = []
@@ -196,6 +202,28 @@ def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
     plain = [str(getattr(options, name, "")) for name in ("user", "tenant", "tenant_id", "client_id")]
     message = "\0".join([*secret, *plain]).encode()
     return blake2b(message, digest_size=16, key=blake2b(key, digest_size=32).digest()).hexdigest()
+
+
+def known(settings: Settings) -> tuple[Known, ...]:
+    """What a status needs to know of every configured provider."""
+    return tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers)
+
+
+def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
+    """The status of an installation that may be running elsewhere: opens, reads and closes again.
+
+    A source that cannot be opened is part of the answer; a state that cannot is an error.
+    """
+    with ExitStack() as stack:
+        state = open_settings_state(settings, create=False)
+        stack.callback(state.close)
+        try:
+            source: Source | SyncdError = open_settings_source(settings)
+        except (SettingsError, SourceUnreachable, SetupNeeded) as error:
+            source = error
+        if isinstance(source, Source):
+            stack.callback(source.close)
+        return survey(state, source, known(settings), guards(settings), (clock or SystemClock()).now())
 
 
 def capabilities_of(settings: Settings) -> dict[str, Capabilities]:

@@ -103,6 +103,11 @@ class Breaker:
     opened: int = 0
     credentials: str = ""
 
+    @classmethod
+    def of(cls, text: str) -> Breaker:
+        """What `Lane.dump` wrote; a closed one when nothing was written yet."""
+        return cls(**json.loads(text)) if text else cls()
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -301,7 +306,7 @@ class Lane:
 
     def load(self, text: str, credentials: str) -> None:
         """Take up where the last process stopped; other credentials end a block."""
-        kept = Breaker(**json.loads(text)) if text else Breaker()
+        kept = Breaker.of(text)
         if kept.state == "blocked" and kept.credentials != credentials:
             kept = Breaker()
         self.breaker = replace(kept, credentials=credentials)

@@ -85,20 +85,25 @@ def identity(site: Installation) -> str:
 def check_fence(site: Installation, batch: Batch, owner: str) -> None:
     """Compare both sides' memory of the last acknowledge; an interrupted one is normal, anything else is a restore."""
     with site.state.read() as tx:
-        raw = progress.meta(tx, EXPECTED)
-    if batch.owner and batch.owner != owner:
-        raise SafetyStop(
-            "the source's change log belongs to another installation, or this state is new or a copy",
-            remedy="syncd recover",
-        )
+        expected = progress.meta(tx, EXPECTED)
+    trouble = fence_trouble(batch, owner, expected)
+    if trouble:
+        raise SafetyStop(trouble, remedy="syncd recover")
     if not batch.owner:
-        if raw and batch.acks == 0:
-            raise SafetyStop("the source's fence was reset while the state was not", remedy="syncd recover")
         changelog.claim(site.source, owner)
-        return
-    expected = int(raw) if raw else 0
-    if batch.acks not in {expected, expected - 1}:
-        raise SafetyStop("the source or the state was restored from a copy", remedy="syncd recover")
+
+
+def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
+    """What the fence tells of a restore, a clone or a replaced state; "" when it is as we left it.
+
+    `owner` and `expected` are the state's memory of it, "" where the state has none yet.
+    """
+    if batch.owner and batch.owner != owner:
+        return "the source's change log belongs to another installation, or this state is new or a copy"
+    if not batch.owner:
+        return "the source's fence was reset while the state was not" if expected and batch.acks == 0 else ""
+    count = int(expected) if expected else 0
+    return "" if batch.acks in {count, count - 1} else "the source or the state was restored from a copy"
 
 
 def _follow(site: Installation, mode: str) -> Captured:

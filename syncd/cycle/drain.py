@@ -14,6 +14,7 @@ from syncd.errors import LeaseHeld, LeaseLost, ProviderError, Stopped, Throttled
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
 from syncd.reconcile import Route, reconcile_all
+from syncd.reconcile.outcome import recount
 from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
@@ -159,6 +160,9 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
         pass
     finally:
         tally.add(route.provider, kinds)
+        if kinds:
+            with site.state.begin() as tx:
+                recount(tx, route)
         keep_condition(site, route)
 
 

@@ -11,15 +11,15 @@ from dataclasses import replace
 
 from syncd.core.model import Customer, State, Work
 from syncd.core.plan import Adopt, Create, Exchange, Facts, Park, Reject, Remove, Unlink, Wait, plan
-from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
+from syncd.errors import AlreadyLinked, OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import adopt, create, forget, remove
 from syncd.reconcile.exchange import confirmed, exchange, settle_intents
 from syncd.reconcile.gather import ABSENT_AGAIN, Case, Memory, gather, remember
-from syncd.reconcile.outcome import finish, park, put_off, reject, retry
+from syncd.reconcile.outcome import announce, finish, park, put_off, reject, retry
 from syncd.reconcile.route import Route, blank_link
 from syncd.source import customers
-from syncd.store import review, work
+from syncd.store import work
 
 ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
 EMPTY_PAUSE = 600.0
@@ -73,6 +73,8 @@ def reconcile(route: Route, item: Work, customer: Customer | None, memory: Memor
         return retry(route, case, error)
     except ProviderError as error:
         return retry(route, case, error)
+    except AlreadyLinked:
+        return park(route, case, Park("ambiguous", "this remote is linked to another customer"))
     if report.kind == "ambiguous":
         route.lane.failed("an answer was lost")
     elif route.lane.requests():
@@ -114,11 +116,12 @@ def _wait(route: Route, case: Case, why: str) -> Report:
     pause = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN}.get(why, EMPTY_PAUSE)
     due_at = route.later(pause)
     with route.state.fenced(route.lease) as tx:
-        put_off(tx, case, due_at, why)
+        if why == "absent" and case.work.error_class == "absent" and case.work.error:
+            put_off(tx, case, due_at, why, case.work.error)
+        else:
+            put_off(tx, case, due_at, why, route.clock.now().isoformat() if why == "absent" else "")
         if why == "adopt":
-            count = work.count_class(tx, route.provider, "adopt")
-            reason = "customers wait for `syncd adopt`"
-            review.open_review(tx, route.provider, "", "adopt", {}, reason, route.clock.now(), count=count)
+            announce(tx, route, "adopt", "customers wait for `syncd adopt`")
     return Report("waiting", due_at)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from syncd.core.merge import Tie, Verdict
 from syncd.core.model import (
@@ -214,9 +215,16 @@ def _departure(route: Route, work: Work) -> Departure:
         return Departure.OUT_OF_SCOPE
     if customers.count(route.source) == 0:
         return Departure.EMPTY
-    if work.reason == "deleted" or work.error_class == "absent" or work.error_class.startswith(GRANTED):
+    if work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):
         return Departure.GONE
     return Departure.UNPROVEN
+
+
+def _looked_before(route: Route, work: Work) -> bool:
+    """Whether an earlier look, a minute ago or more, found the row absent too; marks in between change nothing."""
+    if work.error_class != "absent" or not work.error:
+        return False
+    return (route.clock.now() - datetime.fromisoformat(work.error)).total_seconds() >= ABSENT_AGAIN
 
 
 def _ties(route: Route, facts: Facts, key: str) -> Mapping[str, Tie]:

@@ -43,9 +43,28 @@ def finish(tx: Transaction, route: Route, case: Case, link: Link | None, *, keep
     review.close_reviews(tx, route.provider, case.pair.key, kinds, route.clock.now(), "settled")
 
 
-def put_off(tx: Transaction, case: Case, due_at: datetime, why: str, *, attempts: int | None = None) -> None:
+def put_off(tx: Transaction, case: Case, due_at: datetime, why: str, detail: str = "") -> None:
     """Look again at `due_at`, unless a newer mark came; `why` is a fixed word."""
-    work.postpone(tx, case.work, due_at, case.work.attempts if attempts is None else attempts, why, why)
+    work.postpone(tx, case.work, due_at, case.work.attempts, why, detail)
+
+
+def announce(tx: Transaction, route: Route, kind: str, reason: str) -> None:
+    """One review item that stands for many; its count is brought up to date once a run, by `recount`."""
+    if not any(item.kind == kind for item in review.reviews(tx, provider=route.provider, key="")):
+        review.open_review(tx, route.provider, "", kind, {}, reason, route.clock.now())
+
+
+def recount(tx: Transaction, route: Route) -> None:
+    """Bring the counts of the items that stand for many up to date; one whose reason is gone closes itself."""
+    for item in review.reviews(tx, provider=route.provider, key=""):
+        staged = STAGED + item.kind.removeprefix("guard_")
+        if item.kind != "adopt" and not item.kind.startswith("guard_"):
+            continue
+        count = work.count_class(tx, route.provider, "adopt" if item.kind == "adopt" else staged)
+        if count == 0:
+            review.close_reviews(tx, route.provider, "", [item.kind], route.clock.now(), "settled")
+        elif count != item.count:
+            review.open_review(tx, route.provider, "", item.kind, {}, item.reason, route.clock.now(), count=count)
 
 
 def park(route: Route, case: Case, action: Park) -> Report:
@@ -114,8 +133,7 @@ def held_back(route: Route, case: Case, verb: str, limit: Limit | None, names: t
         staged = STAGED + verb
         fresh = case.work.error_class != staged
         work.postpone(tx, case.work, route.later(STAGED_PAUSE), case.work.attempts, staged, ",".join(names))
-        count = work.count_class(tx, route.provider, staged)
-        review.open_review(tx, route.provider, "", f"guard_{verb}", {}, f"{verb} limit reached", now, count=count)
+        announce(tx, route, f"guard_{verb}", f"{verb} limit reached")
         if case.facts.link is not None:
             mapping.save(tx, replace(case.facts.link, state=State.REVIEW))
         if fresh:

@@ -13,13 +13,13 @@ from typing import Any
 
 from syncd.core.guards import Limit
 from syncd.core.model import State
-from syncd.status.codes import PERSON, SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
+from syncd.status.codes import SAFETY, USAGE, WORST_FIRST, worst
 from syncd.status.remedies import PAIRS, PROVIDERS, SOURCE, Remedy, review
 
 SCHEMA = 1
 LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
 STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: nobody works
-_STOPPED = {"restored", "triggers", "settings", "unreachable"}
+_STOPPED = frozenset({"restored", "triggers", "settings", "unreachable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Report:
         return sum(provider.due for provider in self.providers)
 
 
-def build(  # noqa: PLR0913 - one argument a part of the answer
+def build(
     at: datetime,
     source: SourceFacts,
     providers: Sequence[ProviderFacts],
@@ -147,10 +147,13 @@ def build(  # noqa: PLR0913 - one argument a part of the answer
     if source.capture == "ok" and lag is not None and lag > LATE.total_seconds():
         source = SourceFacts("late", source.reason, source.log_rows, source.oldest)
     lines = [_line(facts, at, frozen=source.capture == "restored") for facts in providers]
-    problems = [*_of_source(source), *(p for facts in providers for p in _of_provider(facts, at)), *map(_of_item, items)]
+    problems = [
+        *_of_source(source),
+        *(p for facts in providers for p in _of_provider(facts, at)),
+        *map(_of_item, items),
+    ]
     problems.sort(key=lambda problem: WORST_FIRST.index(problem.code))
-    listed = sum(1 for problem in problems if problem.customer_key or problem.kind in _REVIEW_WIDE)
-    total = len(problems) - listed + max(listed, sum(_troubled(facts) for facts in providers))
+    total = len(problems) - len(items) + max(len(items), sum(_troubled(facts) for facts in providers))
     code = worst([problem.code for problem in problems] + [_counted(facts) for facts in providers])
     return Report(
         state=_verdict(code, source, lines),
@@ -167,8 +170,7 @@ def build(  # noqa: PLR0913 - one argument a part of the answer
     )
 
 
-_REVIEW_WIDE = {"adopt", *(f"guard_{verb}" for verb in ("create", "update", "delete", "blank", "overwrite"))}
-_PLAIN = {"adopt", "absent", "empty", "missing", "source-moved", ""}
+_PLAIN = frozenset({"adopt", "absent", "empty", "missing", "source-moved", ""})
 
 
 def retries(later: Mapping[str, int]) -> int:

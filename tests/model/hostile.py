@@ -1,0 +1,371 @@
+"""Providers that behave as badly as real ones, in memory: they cut, re-case, answer before they store, store after they
+stopped answering, forget to index, and lose connections.
+
+`Nature` is what such a provider is like, `Hostile` is the provider with its records (it survives our crashes), and
+`Adapter` is our translator for it, thrown away with the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from syncd.core.model import Cursor, Page, Remote, Removal, Value, Values
+from syncd.errors import NotFound, OutcomeUnknown, Rejected, Taken, Temporary, Throttled, Unauthorized
+from syncd.lanes import Lane
+from syncd.providers.adapter import Capabilities, Identity
+from tests.clock import VirtualClock
+from tests.model.effects import Crash, Effects
+
+T = TypeVar("T")
+PAGE = 2
+LATENCY = 0.05  # seconds a request takes
+CUT = 16  # characters that a cutting provider keeps
+PLAIN = frozenset({"name", "email", "city", "first_name", "last_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What a provider is like. `keeps` names what it does to the text of a field; `echo`: "" answers what is stored,
+    "early" stores later what it answered at once, "late" shows what was sent and mends it afterwards."""
+
+    identity: Identity = Identity.OUR_KEY
+    lists: bool = True
+    replaces: bool = False
+    echo: str = ""
+    keeps: tuple[tuple[str, str], ...] = ()
+    hidden: frozenset[str] = frozenset()
+    composed: bool = False
+    unique: bool = False
+    split: bool = False
+    narrow: bool = False
+    renumbers: bool = False
+    demands: frozenset[str] = frozenset()
+    lag: float = 0.0
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Canonical fields that it holds."""
+        names = {"name", "email", "city"} | ({"contact_person"} if self.composed else {"first_name"})
+        return frozenset(names | ({"number"} if self.renumbers else set()))
+
+    def kept(self, name: str, value: Value) -> Value:
+        """What it stores of a value."""
+        how = dict(self.keeps).get(name)
+        if not isinstance(value, str) or how is None:
+            return value
+        changes: dict[str, Callable[[str], str]] = {
+            "cut": lambda text: text[:CUT].strip(),
+            "upper": str.upper,
+            "squeeze": lambda text: " ".join(text.replace("-", " ").split()),
+        }
+        return changes[how](value)
+
+
+@dataclass
+class Record:
+    """One customer over there. `of` is the person it stands for; `rev` grows with every change."""
+
+    id: str
+    key: str | None
+    values: dict[str, Value]
+    of: str
+    born: float
+    ours: bool
+    archived: bool = False
+    rev: int = 0
+
+
+@dataclass
+class Fault:
+    """One thing that goes wrong: `kind` at the next request of class `on` (write, read, any)."""
+
+    kind: str
+    on: str
+    delay: float = 0.0
+
+
+@dataclass
+class Hostile:
+    """The provider itself. `pending` are effects that take place later; `writes` counts what it executed."""
+
+    name: str
+    nature: Nature
+    clock: VirtualClock
+    excuse: Callable[[str, str, str], None]
+    records: dict[str, Record] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    pending: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    writes: int = 0
+    serial: int = 0
+    log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock.watchers.append(self.settle)
+
+    def settle(self) -> None:
+        """Let take place what is due by now."""
+        due = sorted((each for each in self.pending if each[0] <= self.clock.elapsed), key=lambda each: each[0])
+        self.pending = [each for each in self.pending if each[0] > self.clock.elapsed]
+        for _, effect in due:
+            effect()
+
+    def later(self, delay: float, effect: Callable[[], None]) -> None:
+        """Let something take place `delay` seconds from now."""
+        self.pending.append((self.clock.elapsed + delay, effect))
+
+    # -- what requests do --------------------------------------------------------------------------------------
+
+    def post(self, key: str | None, values: Values, of: str, *, ours: bool = True) -> Record:
+        """A new record; where our key is the address, the old one under it is replaced."""
+        nature = self.nature
+        fresh = {name: nature.kept(name, values.get(name)) for name in nature.fields}
+        if nature.identity is Identity.OUR_KEY and key in self.records:
+            record = self.records[key]
+            self._lost(record, set(nature.fields), {})
+            record.values, record.rev = fresh, record.rev + 1
+            return record
+        self.serial += 1
+        number = key if nature.identity is Identity.OUR_KEY and key is not None else f"{self.name}-{self.serial}"
+        record = Record(number, key, fresh, of, self.clock.elapsed, ours)
+        self.records[number] = record
+        return record
+
+    def put(self, record_id: str, values: Values, seen: Mapping[str, Value]) -> Record:
+        """Write over a record. One that replaces takes every field: those not given as they were `seen`."""
+        record = self.records.get(record_id)
+        if record is None:
+            raise NotFound("no such record", status=404)
+        if self.nature.replaces:
+            self._lost(record, self.nature.fields - values.keys(), seen)
+            values = {**seen, **values}
+        record.values |= {name: self.nature.kept(name, value) for name, value in values.items()}
+        if "number" in values:
+            record.key = values["number"] if isinstance(values["number"], str) else record.key
+        record.rev += 1
+        return record
+
+    def _lost(self, record: Record, names: frozenset[str] | set[str], seen: Mapping[str, Value]) -> None:
+        """A replacing write takes away what a person typed since the record was read: the stated remaining window."""
+        for name in names:
+            if name in record.values and record.values[name] != seen.get(name):
+                self.excuse(record.of, name, self.name)
+
+    # -- what people do over there -----------------------------------------------------------------------------
+
+    def edit(self, record: Record, name: str, value: Value) -> Value:
+        """A person types a value; what is kept of it is what he typed."""
+        record.values[name] = kept = self.nature.kept(name, value)
+        record.rev += 1
+        return kept
+
+
+class Adapter:
+    """The translator; `ProviderAdapter` by its shape."""
+
+    def __init__(self, world: Hostile, lane: Lane, effects: Effects, timeout: float, owner: Callable[[str], str]) -> None:
+        self._world, self._lane, self._effects = world, lane, effects
+        self._timeout, self._owner = timeout, owner
+        nature = world.nature
+        self.capabilities = Capabilities(
+            id_name="id",
+            identity=nature.identity,
+            fields=nature.fields,
+            composed=frozenset({"contact_person"}) if nature.composed else frozenset(),
+            lists=nature.lists,
+            replaces=nature.replaces,
+            echoes=bool(nature.echo),
+            archive=True,
+            delete=True,
+            renumbers=nature.renumbers,
+        )
+
+    # -- pure --------------------------------------------------------------------------------------------------
+
+    def project(self, values: Values) -> Values:
+        nature = self._world.nature
+        for name in nature.demands:
+            if values.get(name) is None:
+                raise Rejected(name, "must be filled")
+        projected = {name: values[name] for name in nature.fields if name in values}
+        if nature.composed:
+            parts = [str(values[name]) for name in ("first_name", "last_name") if values.get(name)]
+            projected["contact_person"] = " ".join(parts) or None
+        return projected
+
+    def composed(self, known: frozenset[str]) -> frozenset[str]:
+        return self.capabilities.composed - known
+
+    def key_fits(self, key: str) -> bool:
+        return not self._world.nature.narrow or key.isdigit()
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def fetch(self, external_id: str) -> Remote | None:
+        return self._request("GET", lambda: self._one(external_id))
+
+    def find(self, key: str, values: Values) -> Sequence[Remote]:
+        if self.capabilities.identity is Identity.SCAN:
+            return [remote for page in self.scan(None) for remote in page.remotes if remote.key == key]
+        if self.capabilities.identity is Identity.OUR_KEY:
+            found = self.fetch(key)
+            return [] if found is None else [found]
+        return self._request("GET", lambda: self._search(key))
+
+    def _search(self, key: str) -> list[Remote]:
+        born = self._world.clock.elapsed - self._world.nature.lag
+        return [_remote(self._world, each) for each in self._all() if each.key == key and each.born <= born]
+
+    def scan(self, cursor: Cursor | None) -> Iterator[Page]:
+        if not self.capabilities.lists and self.capabilities.identity is not Identity.SCAN:
+            raise Rejected("", "no listing")
+        start = int(cursor.position) if cursor and cursor.position else 0
+        while True:
+            shown, total = self._request("GET", lambda: self._slice(start))
+            start += PAGE
+            yield Page(shown, Cursor(str(start)) if start < total else None, total)
+            if start >= total:
+                return
+
+    def _slice(self, start: int) -> tuple[tuple[Remote, ...], int]:
+        every = self._all()
+        return tuple(_remote(self._world, each) for each in every[start : start + PAGE]), len(every)
+
+    def create(self, key: str, values: Values) -> Remote:
+        nature = self._world.nature
+        if nature.identity is Identity.OUR_KEY and self.fetch(key) is not None:
+            raise Taken("number", "in use", external_id=key)
+        carried = key if self.key_fits(key) else None
+        of = self._owner(key)
+
+        def act() -> Record:
+            holder = next((each for each in self._all() if each.key == carried), None) if nature.unique else None
+            if holder is not None and nature.identity is not Identity.OUR_KEY:
+                raise Taken("number", "in use", external_id=holder.id)
+            return self._world.post(carried, values, of)
+
+        self._world.log.append(f"create {key}")
+        record = self._write("POST", act)
+        return self._answer(record, values)
+
+    def update(self, current: Remote, values: Values) -> Remote:
+        if current.archived:
+            raise Rejected("", "archived")
+        seen = {name: value for name, value in current.values.items() if name in self._world.nature.fields}
+        seen = {**current.raw["values"], **seen}
+        parts = [values]
+        if self._world.nature.split and len(values) > 1:
+            names = sorted(values)
+            parts = [{names[0]: values[names[0]]}, {name: values[name] for name in names[1:]}]
+        for part in parts:
+            self._world.log.append(f"update {current.external_id} {dict(part)}")
+            record = self._write("PUT", lambda part=part: self._put(current, part, seen))  # type: ignore[misc]
+            seen |= part
+        return self._answer(record, values)
+
+    def _put(self, current: Remote, values: Values, seen: Mapping[str, Value]) -> Record:
+        record = self._world.records.get(current.external_id)
+        if record is None:
+            raise NotFound("no such record", status=404)
+        return self._world.put(current.external_id, values, seen)
+
+    def remove(self, current: Remote, how: Removal) -> None:
+        def act() -> None:
+            if how is Removal.ARCHIVE and current.external_id in self._world.records:
+                self._world.records[current.external_id].archived = True
+            else:
+                self._world.records.pop(current.external_id, None)
+
+        self._world.log.append(f"remove {current.external_id}")
+        self._write("DELETE", act)
+
+    def probe(self) -> str:
+        return self._request("GET", lambda: "answers")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # -- how a request goes ------------------------------------------------------------------------------------
+
+    def _all(self) -> list[Record]:
+        return [self._world.records[number] for number in sorted(self._world.records)]
+
+    def _one(self, external_id: str) -> Remote | None:
+        record = self._world.records.get(external_id)
+        return None if record is None else _remote(self._world, record)
+
+    def _request(self, verb: str, act: Callable[[], T]) -> T:
+        """A reading: whatever goes wrong, nothing was changed."""
+        fault = self._begin(verb)
+        if fault is not None:
+            self._refuse(fault)
+            raise Temporary("the reading failed")
+        answer = act()
+        self._lane.observe(f"{verb} x", 200, {})
+        self._effects.point(f"{self._world.name} {verb}, answered")
+        return answer
+
+    def _write(self, verb: str, act: Callable[[], T]) -> T:
+        """A write: executed, or not, or later; answered, or not."""
+        fault = self._begin(verb)
+        if fault is not None:
+            self._refuse(fault)
+            self._lose(fault, act)
+        self._world.writes += 1
+        answer = act()
+        self._lane.observe(f"{verb} x", 200, {})
+        self._effects.point(f"{self._world.name} {verb}, answered")
+        return answer
+
+    def _begin(self, verb: str) -> Fault | None:
+        self._effects.point(f"{self._world.name} {verb}, before")
+        self._lane.admit(f"{verb} x")
+        self._world.clock.advance(LATENCY)
+        kind = "read" if verb == "GET" else "write"
+        fault = next((each for each in self._world.faults if each.on in {kind, "any"}), None)
+        if fault is not None:
+            self._world.faults.remove(fault)
+        return fault
+
+    def _refuse(self, fault: Fault) -> None:
+        if fault.kind == "refused":
+            raise Temporary("connection refused")
+        if fault.kind == "throttled":
+            self._lane.observe("any", 429, {})
+            raise Throttled("slow down", status=429, retry_after=20.0)
+        if fault.kind == "unauthorized":
+            raise Unauthorized("who are you", status=401)
+
+    def _lose(self, fault: Fault, act: Callable[[], Any]) -> None:
+        """The request left, and no answer came. `die`: the process is gone before the effect takes place."""
+
+        def effect() -> None:
+            try:
+                act()
+            except (NotFound, Taken):
+                pass
+
+        self._world.writes += 1
+        if fault.kind == "lost":
+            effect()
+        elif fault.kind in {"late", "die"}:
+            self._world.later((0 if fault.kind == "die" else self._timeout) + fault.delay, effect)
+        if fault.kind == "die":
+            raise Crash("in flight")
+        self._world.clock.advance(self._timeout)
+        raise OutcomeUnknown("no answer")
+
+    def _answer(self, record: Record, sent: Values) -> Remote:
+        """What the provider says it stored; a promising one says what was sent and stores it by and by."""
+        world, echo = self._world, self._world.nature.echo
+        if not echo:
+            return _remote(world, record)
+        shown = {name: value for name, value in {**record.values, **sent}.items() if name not in world.nature.hidden}
+        return Remote(record.id, record.key, shown, {"id": record.id}, provisional=True, raw={"values": dict(shown)})
+
+
+def _remote(world: Hostile, record: Record) -> Remote:
+    shown = {name: value for name, value in record.values.items() if name not in world.nature.hidden}
+    raw: dict[str, Any] = {"values": shown, "rev": record.rev}
+    return Remote(record.id, record.key, shown, {"id": record.id}, archived=record.archived, raw=raw)
