@@ -166,6 +166,7 @@ def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules
         create=wanted.create,
         adopted=wanted.create is CreateMode.ALWAYS,
         writable=settings.source.write and not source.is_view,
+        renumbers=wanted.provider.capabilities.renumbers,
     )
 
 

@@ -144,7 +144,9 @@ def _out(walk: Walk, _customers: int) -> None:
     for _ in range(10):
         _sql(walk, "UPDATE customers SET email = 'x' || email WHERE id = 9")
     delta = _delta(walk, walk.run)
-    walk.step("An e-mail changed ten times between two runs", "one write at each provider", held=delta == [1] * PROVIDERS)
+    walk.step(
+        "An e-mail changed ten times between two runs", "one write at each provider", held=delta == [1] * PROVIDERS
+    )
 
 
 def _back(walk: Walk, _customers: int) -> None:

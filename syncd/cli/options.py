@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,3 +58,49 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     for row in rows:
         shown.add_row(*(str(cell) for cell in row))
     Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120).print(shown)
+
+
+class Duration(click.ParamType):
+    """`30s`, `10m`, `24h` as in the settings, or 0."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from syncd.settings.values import Wrong, duration
+
+        if isinstance(value, float) or value == "0":
+            return float(value)
+        try:
+            return duration(value)
+        except Wrong as wrong:
+            self.fail(f"{wrong.reason} {wrong.remedy}", param, ctx)
+
+
+def provider_named(settings: Settings, name: str) -> str:
+    """The name as given, if it is configured; else a usage error that names the nearest."""
+    from syncd.errors import UsageError
+    from syncd.settings.values import did_you_mean
+
+    names = [provider.name for provider in settings.providers]
+    if name in names:
+        return name
+    near = did_you_mean(name, names) or f"Configured: {', '.join(names) or 'none'}."
+    raise UsageError(f"no provider is called {name}. {near}", remedy="syncd status")
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set, so that what is under way ends properly; a second signal ends at once."""
+    stop = threading.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def asked(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, asked) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            signal.signal(number, before[number])

@@ -13,7 +13,9 @@ from syncd.cli.options import config_option, json_option, print_json, settings_f
 @click.command()
 @config_option
 @json_option
-@click.option("--ready", is_flag=True, help="Print nothing; exit 0 while changes are captured and state and source answer.")
+@click.option(
+    "--ready", is_flag=True, help="Print nothing; exit 0 while changes are captured and state and source answer."
+)
 def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
     """What is wrong now, and the command that mends it.
 

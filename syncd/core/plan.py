@@ -49,6 +49,7 @@ class Rules:
     adopted: bool = False
     writable: bool = True
     repeatable: bool = True  # a create may be repeated once a look-up proves that nothing arrived
+    renumbers: bool = True  # our key at the provider may change later, as an ordinary field
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +283,10 @@ def exchange(facts: Facts) -> Action:
 
 
 def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
-    """A person said `ignore` for exactly what is there now: leave the field alone."""
+    """A number that is the provider's address for the customer cannot follow; and a person may have said `ignore` for
+    exactly what is there now."""
+    if name == "number" and not facts.rules.renumbers and decision.verdict in {Verdict.PUSH, Verdict.PULL}:
+        decision = Decision(Verdict.REVIEW, "renumbered")
     ruling = facts.rulings.get(name)
     if decision.verdict is Verdict.REVIEW and ruling is not None and ruling.take is None and _as_shown(facts, name):
         return Decision(Verdict.KEEP, "ignored")
@@ -291,16 +295,16 @@ def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
 
 def verdicts(facts: Facts) -> dict[str, Decision]:
     """The decision for each projected field, as `explain` shows it."""
-    return {name: merge(field_facts(facts, name)) for name in sorted(facts.source or {})}
-
-
-def field_facts(facts: Facts, name: str) -> FieldFacts:
-    """What `merge` may know of one field."""
-    source, provider = seen(facts, name)
     late = late_digests(facts.intents)
+    return {name: merge(field_facts(facts, name, late)) for name in sorted(facts.source or {})}
+
+
+def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> FieldFacts:
+    """What `merge` may know of one field; `late` as `late_digests` gives it."""
+    source, provider = seen(facts, name)
     country = (facts.source or {}).get("country")
     place = country if isinstance(country, str) else None
-    both = source is not None and provider is not None
+    same = bool(source and provider and equal(name, source.value, provider.value, place))
     ruling = facts.rulings.get(name)
     return FieldFacts(
         source=source,
@@ -309,8 +313,8 @@ def field_facts(facts: Facts, name: str) -> FieldFacts:
         direction=facts.rules.fields.get(name, Direction.BOTH),
         policy=facts.rules.policy,
         composed=name in facts.composed,
-        equal=bool(both and source and provider and equal(name, source.value, provider.value, place)),
-        degraded=bool(both and source and provider and degraded(source.value, provider.value)),
+        equal=same,
+        degraded=bool(source and provider and not same and degraded(source.value, provider.value)),
         late=late.get(name, frozenset()),
         unsettled=any(intent.stage is Stage.OPEN and name in intent.fields for intent in facts.intents),
         fill=facts.fill,

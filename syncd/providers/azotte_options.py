@@ -95,4 +95,5 @@ def corporate_fields(options: Options) -> frozenset[str]:
 
 
 def subtag(language: str) -> str:
+    """The primary part of a language tag in lower case: `de` of `de-AT`."""
     return re.split(r"[-_]", language.strip(), maxsplit=1)[0].lower()

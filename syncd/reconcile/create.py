@@ -9,7 +9,7 @@ from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values
 from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown_create
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
-from syncd.reconcile.gather import Case
+from syncd.reconcile.gather import Case, numbered
 from syncd.reconcile.outcome import finish, held_back, park, refund, reject
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.store import journal, mapping, work
@@ -26,7 +26,7 @@ def create(route: Route, case: Case, values: Values) -> Report:
         return park(route, case, Park("key_taken", "another customer already has this key at the provider"))
     route.lane.begin_write()
     try:
-        remote = route.adapter.create(case.key, values)
+        remote = numbered(route, route.adapter.create(case.key, sendable(route, values)))
     except Taken as taken:
         if again:
             return unknown(route, case, intent, "create", taken)
@@ -57,6 +57,11 @@ def not_created(route: Route, case: Case, intent: int) -> None:
         journal.close_intent(tx, intent)
         if counted(case):
             refund(tx, route, "create")
+
+
+def sendable(route: Route, values: Values) -> Values:
+    """Without the number where it is not a field of the provider's but the key itself."""
+    return {name: value for name, value in values.items() if name != "number" or route.rules.renumbers}
 
 
 def _intend(route: Route, case: Case, values: Values) -> int | None:

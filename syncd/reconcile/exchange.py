@@ -13,7 +13,7 @@ from syncd.core.plan import Exchange, Facts, renewed
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown
-from syncd.reconcile.gather import Case
+from syncd.reconcile.gather import Case, numbered
 from syncd.reconcile.outcome import finish, held_back, put_off, refund, reject, shown_digests
 from syncd.reconcile.route import Route, note, tell
 from syncd.source import customers
@@ -160,7 +160,7 @@ def _push(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
     intent = _open(route, case, Verb.UPDATE, action.push, remote.values)
     route.lane.begin_write()
     try:
-        stored = route.adapter.update(_completed(case, remote), action.push)
+        stored = numbered(route, route.adapter.update(_completed(case, remote), action.push))
     except Rejected as refused:
         _half(route, case, intent, done)
         return reject(route, _with_base(case, done), refused.field, refused.reason)

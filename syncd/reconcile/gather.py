@@ -101,6 +101,9 @@ def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str
         projected = route.adapter.project(readable(route, customer))
     except Rejected as refused:
         return replace(facts, rejection=(refused.field, refused.reason)), our_key
+    number = customer.values.get("number")
+    if number and not route.rules.renumbers:
+        projected = {"number": number, **projected}
     wanted = {name: value for name, value in projected.items() if route.rules.fields.get(name) is not Direction.OFF}
     return replace(facts, source=wanted), our_key
 
@@ -140,7 +143,14 @@ def fetch_proven(route: Route, external_id: str) -> Remote | None:
     if remote is None:
         route.adapter.probe()
         remote = route.adapter.fetch(external_id)
-    return remote
+    return numbered(route, remote) if remote is not None else None
+
+
+def numbered(route: Route, remote: Remote) -> Remote:
+    """Where our number is the key for good, the record shows it as the field that a renumbering would change."""
+    if route.rules.renumbers or remote.key is None:
+        return remote
+    return replace(remote, values={"number": remote.key, **remote.values})
 
 
 def _unlinked(route: Route, facts: Facts, key: str, our_key: str) -> Facts:
@@ -169,7 +179,7 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
         if route.adapter.capabilities.identity is Identity.SCAN:
             return facts
         return replace(facts, rejection=("number", "this provider cannot carry the customer's key"))
-    found = tuple(look_up(route, our_key, facts.source or {}, fresh=own))
+    found = tuple(numbered(route, remote) for remote in look_up(route, our_key, facts.source or {}, fresh=own))
     with route.state.read() as tx:
         taken = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in found])
     claimed = frozenset(

@@ -20,7 +20,17 @@ from syncd.store.database import Transaction
 
 STAGED = "staged:"
 STAGED_PAUSE = 86_400.0  # seconds until a staged operation is looked at again by itself
-FIELD_KINDS = ("conflict", "no_base", "pull_only", "first_seen", "read_only", "gutted", "does_not_fit", "frozen")
+FIELD_KINDS = (
+    "conflict",
+    "no_base",
+    "pull_only",
+    "first_seen",
+    "read_only",
+    "gutted",
+    "does_not_fit",
+    "frozen",
+    "renumbered",
+)
 PAIR_KINDS = (
     "remote_gone",
     "remote_archived",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.clock import Clock
-from syncd.core.digest import digest
+from syncd.core.digest import digester
 from syncd.core.guards import Limit
 from syncd.core.model import Link, Pair, Policy, Remote, Value
 from syncd.core.model import State as Shown
@@ -72,8 +72,7 @@ class Route:
 
     def digester(self, provider_key: str) -> Callable[[str, Value], str]:
         """The keyed digest for one pair of this provider."""
-        key, provider = self.state.key, self.provider
-        return lambda name, value: digest(key, provider, provider_key, name, value)
+        return digester(self.state.key, self.provider, provider_key)
 
     def later(self, seconds: float) -> datetime:
         """A moment from now."""

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import sqlalchemy as sa
 
-from syncd.errors import Problem, UsageError
+from syncd.errors import Problem, SetupNeeded, UsageError
 from syncd.source import ddl_mariadb, ddl_postgresql, ddl_sqlite
 from syncd.source.database import Source, in_transaction, reading
 from syncd.source.failures import INSTALL, translated
@@ -50,6 +50,18 @@ def install(source: Source) -> None:
 def remove(source: Source) -> None:
     """Leave nothing of ours in the source."""
     _execute(source, _ddl(source).drops(source))
+
+
+def removal(source: Source) -> list[str]:
+    """What `remove` would do, for the database's own client; without delimiters."""
+    return list(_ddl(source).drops(source))
+
+
+def require(source: Source) -> None:
+    """Raise SetupNeeded where changes would be lost: nothing may run before that is mended."""
+    found = check(source)
+    if found:
+        raise SetupNeeded("\n".join(f"{each.place}: {each.reason}" for each in found), remedy="syncd triggers install")
 
 
 def check(source: Source) -> list[Problem]:

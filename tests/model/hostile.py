@@ -43,6 +43,7 @@ class Nature:
     renumbers: bool = False
     demands: frozenset[str] = frozenset()
     lag: float = 0.0
+    delay: float = 20.0
 
     @property
     def fields(self) -> frozenset[str]:
@@ -75,6 +76,15 @@ class Record:
     ours: bool
     archived: bool = False
     rev: int = 0
+    typed: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as our side read it, and when."""
+
+    values: Values
+    at: float
 
 
 @dataclass
@@ -118,38 +128,59 @@ class Hostile:
     # -- what requests do --------------------------------------------------------------------------------------
 
     def post(self, key: str | None, values: Values, of: str, *, ours: bool = True) -> Record:
-        """A new record; where our key is the address, the old one under it is replaced."""
+        """A new record; where our key is the address, whatever stands there is replaced."""
         nature = self.nature
-        fresh = {name: nature.kept(name, values.get(name)) for name in nature.fields}
+        fresh = {name: values.get(name) for name in nature.fields}
         if nature.identity is Identity.OUR_KEY and key in self.records:
             record = self.records[key]
-            self._lost(record, set(nature.fields), {})
-            record.values, record.rev = fresh, record.rev + 1
-            return record
-        self.serial += 1
-        number = key if nature.identity is Identity.OUR_KEY and key is not None else f"{self.name}-{self.serial}"
-        record = Record(number, key, fresh, of, self.clock.elapsed, ours)
-        self.records[number] = record
+            self._lost(record, nature.fields, self.clock.elapsed - 1e9)
+        else:
+            self.serial += 1
+            number = key if nature.identity is Identity.OUR_KEY and key is not None else f"{self.name}-{self.serial}"
+            record = self.records[number] = Record(number, key, {}, of, self.clock.elapsed, ours)
+        self._store(record, fresh)
         return record
 
-    def put(self, record_id: str, values: Values, seen: Mapping[str, Value]) -> Record:
-        """Write over a record. One that replaces takes every field: those not given as they were `seen`."""
+    def put(self, record_id: str, values: Values, seen: Seen) -> Record:
+        """Write over a record; one that promises does so by and by."""
+        if record_id not in self.records:
+            raise NotFound("no such record", status=404)
+        if self.nature.echo == "early":
+            self.later(self.nature.delay, lambda: self._put(record_id, values, seen))
+        else:
+            self._put(record_id, values, seen)
+        return self.records[record_id]
+
+    def _put(self, record_id: str, values: Values, seen: Seen) -> None:
+        """A provider that replaces takes every field: those not given as they were `seen`."""
         record = self.records.get(record_id)
         if record is None:
-            raise NotFound("no such record", status=404)
+            return
         if self.nature.replaces:
-            self._lost(record, self.nature.fields - values.keys(), seen)
-            values = {**seen, **values}
-        record.values |= {name: self.nature.kept(name, value) for name, value in values.items()}
-        if "number" in values:
-            record.key = values["number"] if isinstance(values["number"], str) else record.key
-        record.rev += 1
-        return record
+            self._lost(record, self.nature.fields - values.keys(), seen.at)
+            values = {**seen.values, **values}
+        self._store(record, values)
 
-    def _lost(self, record: Record, names: frozenset[str] | set[str], seen: Mapping[str, Value]) -> None:
+    def _store(self, record: Record, values: Values) -> None:
+        nature, kept = self.nature, {name: self.nature.kept(name, value) for name, value in values.items()}
+        record.rev += 1
+        if isinstance(kept.get("number"), str):
+            record.key = str(kept["number"])
+        if nature.echo != "late":
+            record.values |= kept
+            return
+        record.values |= values
+        sent = dict(values)
+
+        def mend() -> None:
+            record.values |= {name: kept[name] for name in kept if record.values[name] == sent[name]}
+
+        self.later(nature.delay, mend)
+
+    def _lost(self, record: Record, names: frozenset[str], since: float) -> None:
         """A replacing write takes away what a person typed since the record was read: the stated remaining window."""
         for name in names:
-            if name in record.values and record.values[name] != seen.get(name):
+            if record.typed.get(name, -1.0) > since:
                 self.excuse(record.of, name, self.name)
 
     # -- what people do over there -----------------------------------------------------------------------------
@@ -157,6 +188,7 @@ class Hostile:
     def edit(self, record: Record, name: str, value: Value) -> Value:
         """A person types a value; what is kept of it is what he typed."""
         record.values[name] = kept = self.nature.kept(name, value)
+        record.typed[name] = self.clock.elapsed
         record.rev += 1
         return kept
 
@@ -252,22 +284,19 @@ class Adapter:
     def update(self, current: Remote, values: Values) -> Remote:
         if current.archived:
             raise Rejected("", "archived")
-        seen = {name: value for name, value in current.values.items() if name in self._world.nature.fields}
-        seen = {**current.raw["values"], **seen}
+        shown = {name: value for name, value in current.values.items() if name in self._world.nature.fields}
+        seen = Seen({**current.raw["values"], **shown}, current.raw["at"])
         parts = [values]
         if self._world.nature.split and len(values) > 1:
             names = sorted(values)
             parts = [{names[0]: values[names[0]]}, {name: values[name] for name in names[1:]}]
         for part in parts:
             self._world.log.append(f"update {current.external_id} {dict(part)}")
-            record = self._write("PUT", lambda part=part: self._put(current, part, seen))  # type: ignore[misc]
-            seen |= part
+            record = self._write("PUT", lambda part=part, seen=seen: self._put(current, part, seen))  # type: ignore[misc]
+            seen = Seen({**seen.values, **part}, seen.at)
         return self._answer(record, values)
 
-    def _put(self, current: Remote, values: Values, seen: Mapping[str, Value]) -> Record:
-        record = self._world.records.get(current.external_id)
-        if record is None:
-            raise NotFound("no such record", status=404)
+    def _put(self, current: Remote, values: Values, seen: Seen) -> Record:
         return self._world.put(current.external_id, values, seen)
 
     def remove(self, current: Remote, how: Removal) -> None:
@@ -362,10 +391,11 @@ class Adapter:
         if not echo:
             return _remote(world, record)
         shown = {name: value for name, value in {**record.values, **sent}.items() if name not in world.nature.hidden}
-        return Remote(record.id, record.key, shown, {"id": record.id}, provisional=True, raw={"values": dict(shown)})
+        raw = {"values": dict(shown), "at": world.clock.elapsed}
+        return Remote(record.id, record.key, shown, {"id": record.id}, provisional=True, raw=raw)
 
 
 def _remote(world: Hostile, record: Record) -> Remote:
     shown = {name: value for name, value in record.values.items() if name not in world.nature.hidden}
-    raw: dict[str, Any] = {"values": shown, "rev": record.rev}
+    raw: dict[str, Any] = {"values": shown, "at": world.clock.elapsed}
     return Remote(record.id, record.key, shown, {"id": record.id}, archived=record.archived, raw=raw)

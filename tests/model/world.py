@@ -1,0 +1,349 @@
+"""A whole installation on virtual time: the real source and state code over SQLite in memory, hostile providers, the
+real cycle. `World` is what survives a crash; `site` is the process, made anew by `restart`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import syncd.cycle as cycle
+from syncd.core.guards import Limit
+from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
+from syncd.core.plan import Rules
+from syncd.cycle import Options, Result, run_cycle
+from syncd.cycle.installation import Installation, Rhythm
+from syncd.lanes import Lane, Pace
+from syncd.reconcile.route import Guards, Route
+from syncd.source import triggers
+from syncd.source.database import Source, SourceConfig, open_source
+from syncd.store.database import State, open_state
+from syncd.store.leases import Lease
+from tests.clock import VirtualClock
+from tests.model.effects import Crash, Effects, watched, watched_source
+from tests.model.hostile import Adapter, Hostile, Nature, Record
+
+COLUMNS = {
+    "number": "customer_no",
+    "name": "company",
+    "email": "email",
+    "city": "city",
+    "first_name": "first",
+    "last_name": "last",
+}
+TABLE = """CREATE TABLE customers (id INTEGER PRIMARY KEY, customer_no TEXT, company TEXT, email TEXT, city TEXT,
+  first TEXT, last TEXT)"""
+KEY = b"k" * 32
+TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
+WORST_DELAY = 50.0  # seconds by which anything lands after its request ended; settle is longer
+OVERNIGHT = 90_000.0  # seconds; longer than scan, reread and verify periods
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One configured provider of a world."""
+
+    nature: Nature = Nature()
+    policy: Policy = Policy.SOURCE
+    on_delete: Removal = Removal.KEEP
+    create: CreateMode = CreateMode.ALWAYS
+    directions: tuple[tuple[str, Direction], ...] = ()
+    inbound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a world is made of. `sole` as with the file lock of a SQLite state: a dead process' leases are void."""
+
+    profiles: tuple[Profile, ...] = (Profile(),)
+    customers: int = 2
+    sole: bool = True
+    seed: int = 0
+    guards: Guards = Guards()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A person typed `value`; `side` is "source" or a provider's name."""
+
+    side: str
+    value: Value
+
+
+@dataclass
+class Person:
+    """Somebody who has a row. `tag` marks all his values; `alive` while the row is there."""
+
+    tag: str
+    key: int
+    number: str
+    alive: bool = True
+
+
+@cache
+def _databases() -> tuple[Source, State, bytes, bytes]:
+    """One source and one state for all histories; each begins from the same images."""
+    config = SourceConfig(url="sqlite://", table="customers", key="id", fields=COLUMNS)
+    import sqlalchemy as sa
+    from sqlalchemy.pool import StaticPool
+
+    del sa, StaticPool
+    source = _source(config)
+    state = open_state("sqlite://", None, KEY)
+    return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
+
+
+def _source(config: SourceConfig) -> Source:
+    """`open_source` wants the table to be there, and an SQLite in memory is there only once it is open."""
+    from syncd.source import database
+    from syncd.source.connection import connect, source_url
+
+    engine = connect(source_url(config.url, None), config.lock_timeout, config.statement_timeout)
+    with engine.connect() as conn:
+        conn.exec_driver_sql(TABLE)
+        conn.commit()
+    source = database._described(config, engine)
+    triggers.install(source)
+    return source
+
+
+def _raw(engine: Any) -> Any:
+    """The driver's own connection."""
+    proxy = engine.raw_connection()
+    try:
+        return proxy.driver_connection
+    finally:
+        proxy.close()
+
+
+@dataclass
+class World:
+    """Everything outside our process, and the process."""
+
+    setting: Setting
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    effects: Effects = field(default_factory=Effects)
+    people: list[Person] = field(default_factory=list)
+    typed: dict[tuple[str, str], set[Value]] = field(default_factory=dict)
+    edits: dict[tuple[str, str], list[Edit]] = field(default_factory=dict)
+    agreed: dict[tuple[str, str], Value] = field(default_factory=dict)
+    happened: set[str] = field(default_factory=set)
+    order: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        source, state, source_image, state_image = _databases()
+        _raw(source.engine).deserialize(source_image)
+        _raw(state.writer).deserialize(state_image)
+        self.source, self.state = source, watched(state, self.effects)
+        self.random = random.Random(self.setting.seed)
+        self._serial = 0
+        self.providers = [
+            Hostile(f"p{place}", profile.nature, self.clock, self._excuse)
+            for place, profile in enumerate(self.setting.profiles)
+        ]
+        self._processes = 0
+        for _ in range(self.setting.customers):
+            self.insert()
+        self.site = self.process()
+
+    # -- the process ---------------------------------------------------------------------------------------------
+
+    def process(self, *, sole: bool | None = None) -> Installation:
+        """A process that just started."""
+        self._processes += 1
+        stop = threading.Event()
+        sole = self.setting.sole if sole is None else sole
+        return Installation(
+            source=self.source,
+            state=self.state,
+            routes=tuple(self._route(place, stop) for place in range(len(self.providers))),
+            clock=self.clock,
+            stop=stop,
+            rhythm=Rhythm(),
+            holder=f"process-{self._processes}",
+            run_id=self._name,
+            lease=LEASE,
+            sole=sole,
+            inbound_create=frozenset(
+                each.name for each, profile in zip(self.providers, self.setting.profiles, strict=True) if profile.inbound
+            ),
+            lease_clock=lambda: self.clock.elapsed,
+        )
+
+    def _name(self) -> str:
+        self._serial += 1
+        return f"run-{self._serial:06}"
+
+    def _route(self, place: int, stop: threading.Event) -> Route:
+        provider, profile = self.providers[place], self.setting.profiles[place]
+        lane = Lane(provider.name, self.clock, Pace(None), 1, TIMEOUT, stop, self.random.random, lease=LEASE)
+        adapter = Adapter(provider, lane, self.effects, TIMEOUT, self._owner)
+        names = {*COLUMNS, *provider.nature.fields}
+        given = dict(profile.directions)
+        rules = Rules(
+            provider=provider.name,
+            fields={name: given.get(name, Direction.BOTH) for name in names},
+            policy=profile.policy,
+            on_delete=profile.on_delete,
+            create=profile.create,
+            adopted=profile.create is CreateMode.ALWAYS,
+        )
+        return Route(
+            provider=provider.name,
+            adapter=adapter,
+            rules=rules,
+            state=self.state,
+            source=self.source,
+            lane=lane,
+            lease=Lease("", "", 0),
+            clock=self.clock,
+            jitter=self.random.random,
+            settle=SETTLE,
+            timeout=TIMEOUT,
+            backoff=1.0,
+            max_attempts=12,
+            guards=self.setting.guards,
+            ranks={each.name: rank for rank, each in enumerate(self.providers)},
+            policies={
+                each.name: of.policy for each, of in zip(self.providers, self.setting.profiles, strict=True)
+            },
+            known=frozenset(COLUMNS),
+        )
+
+    def restart(self) -> None:
+        """The process is gone with all it had in memory; another one begins."""
+        self.site = self.process()
+
+    def run(self, options: Options = Options(), *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
+        """One cycle; False when the process died in it and was started again."""
+        self.effects.arm(crash_at, dict(planned or {}))
+        try:
+            with watched_source(self.effects), self._in_turn():
+                run_cycle(self.site, options)
+        except Crash:
+            self.effects.disarm()
+            self.restart()
+            return False
+        self.effects.disarm()
+        return True
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Lanes one after the other, in an order of the history's own, instead of beside each other."""
+
+        def one_by_one(jobs: Sequence[Callable[[], None]]) -> None:
+            ranked = sorted(range(len(jobs)), key=lambda place: self.order[place] if place < len(self.order) else place)
+            for place in ranked:
+                jobs[place]()
+
+        original = cycle.together
+        cycle.together = one_by_one
+        try:
+            yield
+        finally:
+            cycle.together = original
+
+    def overtake(self) -> None:
+        """The process is frozen for longer than its lease; another one takes over and works; then it wakes."""
+        self.clock.advance(LEASE + 1)
+        other = self.process(sole=False)
+        run_cycle(other, Options())
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    def sql(self, statement: str, *values: Value) -> list[Any]:
+        """One statement of the application's own, committed at once."""
+        with self.source.engine.connect() as conn:
+            result = conn.exec_driver_sql(statement, values)
+            rows = list(result) if result.returns_rows else []
+            conn.commit()
+        return rows
+
+    def value(self, person: Person, name: str) -> str:
+        """A new value that nobody ever typed, long enough to be cut, and spelled so that it can be mangled."""
+        self._serial += 1
+        return f"{name[0]}{person.tag}v{self._serial}-Äb  c-Straße"
+
+    def insert(self, *, key: int | None = None, number: str | None = None, tag: str = "") -> Person:
+        """A new row, of a new person unless the tag says whose."""
+        self._serial += 1
+        tag = tag or f"t{self._serial}"
+        known = max([*(person.key for person in self.people), 0])
+        person = Person(tag, key if key is not None else known + 1, number or f"{1000 + self._serial}")
+        self.people.append(person)
+        values = {name: self.value(person, name) for name in COLUMNS if name != "number"} | {"number": person.number}
+        columns = ", ".join(COLUMNS[name] for name in values)
+        marks = ", ".join("?" * (len(values) + 1))
+        self.sql(f"INSERT INTO customers (id, {columns}) VALUES ({marks})", person.key, *values.values())
+        for name, value in values.items():
+            self._typed(person.tag, name, "source", value)
+        return person
+
+    def write(self, person: Person, name: str, value: Value) -> None:
+        """A person changes a field in the source."""
+        self.sql(f"UPDATE customers SET {COLUMNS[name]} = ? WHERE id = ?", value, person.key)
+        self._typed(person.tag, name, "source", value)
+
+    def delete(self, person: Person) -> None:
+        """The row goes."""
+        person.alive = False
+        self.happened.add("deleted")
+        self.sql("DELETE FROM customers WHERE id = ?", person.key)
+
+    def rekey(self, person: Person, key: int) -> None:
+        """The row gets another primary key."""
+        self.sql("UPDATE customers SET id = ? WHERE id = ?", key, person.key)
+        person.key = key
+
+    def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
+        """A person edits a record at the provider."""
+        kept = provider.edit(record, name, value)
+        if self.pullable(provider, name):
+            self._typed(record.of, name, provider.name, kept)
+
+    def pullable(self, provider: Hostile, name: str) -> bool:
+        """Whether an edit of this field over there is wanted in the source."""
+        profile = self.setting.profiles[self.providers.index(provider)]
+        direction = dict(profile.directions).get(name, Direction.BOTH)
+        return name in COLUMNS and direction in {Direction.BOTH, Direction.PULL} and name not in provider.nature.hidden
+
+    def _typed(self, tag: str, name: str, side: str, value: Value) -> None:
+        self.typed.setdefault((tag, name), set()).add(value)
+        self.edits.setdefault((tag, name), []).append(Edit(side, value))
+
+    def _excuse(self, tag: str, name: str, side: str) -> None:
+        """What was typed there was overwritten inside a window that no program can close."""
+        edits = self.edits.get((tag, name), [])
+        self.edits[tag, name] = [replace(each, side="") if each.side == side else each for each in edits]
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def _owner(self, key: str) -> str:
+        """Whose number or key this is right now, for the tag of a record that we make."""
+        for person in reversed(self.people):
+            if person.alive and key == (person.number or str(person.key)):
+                return person.tag
+        return next((person.tag for person in reversed(self.people) if key == person.number), "?")
+
+    def living(self) -> list[Person]:
+        """People with a row."""
+        return [person for person in self.people if person.alive]
+
+    def row(self, person: Person) -> dict[str, Value] | None:
+        """The source row as it is."""
+        names = list(COLUMNS)
+        columns = ", ".join(COLUMNS[name] for name in names)
+        rows = self.sql(f"SELECT {columns} FROM customers WHERE id = ?", person.key)
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def provider(self, name: str) -> Hostile:
+        """By name."""
+        return next(each for each in self.providers if each.name == name)
+
+
+__all__ = ["Crash", "Limit", "Profile", "Result", "Setting", "World"]
