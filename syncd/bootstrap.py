@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields as fields_of
 from hashlib import blake2b
+from pathlib import Path
 
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from syncd.clock import Clock, SystemClock
 from syncd.core.guards import Limit
@@ -68,6 +70,14 @@ def open_settings_state(settings: Settings, *, create: bool = True, check: bool 
     return open_state(state.url, state.password, state.key, create=create, check=check)
 
 
+def _state_as_it_is(settings: Settings) -> State:
+    """For reading: where there is no SQLite file yet, an empty state that vanishes with the process."""
+    url = make_url(settings.state.url)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        return open_state("sqlite://", None, settings.state.key)
+    return open_settings_state(settings, create=False)
+
+
 @contextmanager
 def installation(
     settings: Settings,
@@ -75,16 +85,18 @@ def installation(
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     exclusive: bool = True,
+    read_only: bool = False,
 ) -> Iterator[Installation]:
-    """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state."""
+    """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state; `read_only`
+    leaves no trace, not even the file of a state that does not exist yet."""
     clock, stop = clock or SystemClock(), stop or threading.Event()
     with ExitStack() as stack:
-        state = open_settings_state(settings)
+        state = _state_as_it_is(settings) if read_only else open_settings_state(settings)
         stack.callback(state.close)
         if exclusive and state.path is not None:
             stack.enter_context(lock_file(state.path))
-        with state.begin() as tx:
-            check_key(tx, state.key)
+        with state.read() if read_only else state.begin() as tx:
+            check_key(tx, state.key, remember=not read_only)
         source = open_settings_source(settings)
         stack.callback(source.close)
         routes = []
@@ -116,19 +128,8 @@ def _route(
     time: tuple[Clock, threading.Event],
 ) -> Route:
     source, state = doors
-    clock, stop = time
-    capabilities = wanted.provider.capabilities
-    lane = Lane(
-        name=wanted.name,
-        clock=clock,
-        pace=Pace(wanted.rate, per_endpoint=capabilities.per_endpoint),
-        concurrency=wanted.concurrency,
-        timeout=wanted.timeout,
-        stop=stop,
-        jitter=random.random,
-        lease=settings.lease,
-        breaker=Breaker(credentials=fingerprint(wanted, state.key)),
-    )
+    clock, _ = time
+    lane = _lane(settings, wanted, Breaker(credentials=fingerprint(wanted, state.key)), time)
     return Route(
         provider=wanted.name,
         adapter=build_adapter(wanted, lane),
@@ -148,6 +149,30 @@ def _route(
         policies={provider.name: provider.conflict for provider in settings.providers},
         known=frozenset(settings.source.fields),
     )
+
+
+def _lane(settings: Settings, wanted: ProviderSettings, breaker: Breaker, time: tuple[Clock, threading.Event]) -> Lane:
+    clock, stop = time
+    return Lane(
+        name=wanted.name,
+        clock=clock,
+        pace=Pace(wanted.rate, per_endpoint=wanted.provider.capabilities.per_endpoint),
+        concurrency=wanted.concurrency,
+        timeout=wanted.timeout,
+        stop=stop,
+        jitter=random.random,
+        lease=settings.lease,
+        breaker=breaker,
+    )
+
+
+def ask(settings: Settings, wanted: ProviderSettings) -> str:
+    """One cheap authorised call at a provider, without state or lease; what answered. Raises `ProviderError`s."""
+    adapter = build_adapter(wanted, _lane(settings, wanted, Breaker(), (SystemClock(), threading.Event())))
+    try:
+        return adapter.probe()
+    finally:
+        adapter.close()
 
 
 def build_adapter(wanted: ProviderSettings, lane: Lane) -> ProviderAdapter:

@@ -134,6 +134,7 @@ class Lane:
     breaker: Breaker = field(default_factory=Breaker)
     calls: int = 0
     last_ok: datetime | None = None
+    seen: float = 0.0  # when it last showed life, monotonic seconds: the watchdog asks
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -158,6 +159,8 @@ class Lane:
             step = min(pause, SLICE)
             self.clock.sleep(step)
             pause -= step
+            self.seen = self.clock.monotonic()
+            self._hold_lease()  # a slow pace must not outlast the lease
         if self.stop.is_set():
             raise Stopped("asked to end")
         self._hold_lease()
@@ -167,6 +170,7 @@ class Lane:
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
+        self.seen = self.clock.monotonic()
         if 200 <= status < 300 and not endpoint.startswith("GET "):
             self._trace.acknowledged = True
         self.pace.learn(endpoint, headers, self.clock.monotonic())
@@ -329,6 +333,7 @@ def drain(
 
 
 def _open_for_work(lane: Lane) -> bool:
+    lane.seen = lane.clock.monotonic()
     return not lane.stop.is_set() and lane.paused_until() is None
 
 
@@ -375,6 +380,33 @@ def _drain_threads(
             for future in finished:
                 del busy[future]
                 future.result()
+
+
+class Crew:
+    """Lanes that work beside each other, none waiting for another: the daemon sets idle ones to work at every poll."""
+
+    def __init__(self, lanes: int) -> None:
+        self._pool = ThreadPoolExecutor(max(lanes, 1), thread_name_prefix="lane")
+        self._busy: dict[str, Future[None]] = {}
+
+    def busy(self) -> frozenset[str]:
+        """The lanes whose job has not been reported as ended."""
+        return frozenset(self._busy)
+
+    def start(self, name: str, job: Callable[[], None]) -> None:
+        """Set a lane to work that is not busy."""
+        self._busy[name] = self._pool.submit(copy_context().run, job)
+
+    def ended(self, seconds: float) -> dict[str, BaseException | None]:
+        """Wait at most this long for all; those that have ended, each with the error that ended it."""
+        done, _ = wait(self._busy.values(), timeout=seconds)
+        ended = {name: future.exception() for name, future in self._busy.items() if future in done}
+        self._busy = {name: future for name, future in self._busy.items() if future not in done}
+        return ended
+
+    def close(self) -> None:
+        """No more jobs. Does not wait: whoever must not leave a job behind asks `ended` first."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def together(jobs: Sequence[Callable[[], None]]) -> None:

@@ -96,11 +96,11 @@ def stopping() -> Iterator[threading.Event]:
 
     def asked(number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, asked) for number in signals}
     try:
         yield stop
     finally:
         for number in signals:
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])

@@ -39,6 +39,7 @@ DONE: Mapping[str, str] = {
 ENDED: Mapping[str, int] = {
     "staged": SAFETY,
     "deferred": UNREACHABLE,
+    "paused": PERSON,
     "review": PERSON,
     "rejected": PERSON,
     "dead": PERSON,
@@ -241,8 +242,8 @@ def resolved(site: Installation, key: str) -> str:
 def _left(site: Installation, key: str, chosen: frozenset[str]) -> dict[str, tuple[str, str]]:
     """What is left to do for each provider: a word of `ENDED` or "", and why."""
     from syncd.core.model import State
-    from syncd.status.report import is_failure
-    from syncd.store import mapping, work
+    from syncd.cycle.overview import condition_of
+    from syncd.store import mapping, progress, work
 
     shown = {State.REJECTED: "rejected", State.DEAD: "dead", State.REVIEW: "review", State.AMBIGUOUS: "ambiguous"}
     left: dict[str, tuple[str, str]] = {}
@@ -250,10 +251,26 @@ def _left(site: Installation, key: str, chosen: frozenset[str]) -> dict[str, tup
         for link in mapping.of_customer(tx, key):
             left[link.pair.provider] = (shown.get(link.state, ""), "")
         for item in work.of_customer(tx, key):
-            word = "staged" if item.error_class.startswith("staged:") else "waiting"
-            word = "retry" if is_failure(item.error_class) or item.error_class == "OutcomeUnknown" else word
-            left[item.pair.provider] = (word if item.error_class else "deferred", item.error)
+            kept = progress.provider_state(tx, item.pair.provider)
+            left[item.pair.provider] = _still_due(item.error_class, condition_of(kept, site.clock.now())), item.error
     return {name: why for name, why in left.items() if not chosen or name in chosen}
+
+
+def _still_due(error_class: str, condition: tuple[str, str, object]) -> str:
+    """The word of `ENDED` for a pair that is due or waits for its time."""
+    from syncd.status.report import is_failure
+
+    if error_class.startswith("staged:"):
+        return "staged"
+    if error_class == "adopt":
+        return "waiting"
+    if condition[0] == "paused":
+        return "paused"
+    if error_class == "OutcomeUnknown":
+        return "ambiguous"
+    if is_failure(error_class):
+        return "retry"
+    return "again" if error_class else "deferred"
 
 
 def _tell_sync(key: str, result: Result, states: Mapping[str, tuple[str, str]], *, as_json: bool) -> None:

@@ -20,12 +20,17 @@ def problem_lines(problems: Sequence[Problem], total: int | None = None) -> Iter
         first = group[0]
         who = first.provider or "source"
         mark = "!" if first.code else "-"
-        yield f"{mark} {who}: {_sentence(group)}"[:WIDTH]
+        yield shortened(f"{mark} {who}: {_sentence(group)}")
         if first.command:
             yield f"    {first.command}"
     left = (total if total is not None else len(problems)) - sum(len(group) for _, group in groups[:SHOWN])
     if left > 0:
         yield f"  and {left} more: syncd review list, syncd status --json"
+
+
+def shortened(line: str) -> str:
+    """A line that fits; what was cut off is in `explain` and in the JSON."""
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
 
 
 def _alike(problem: Problem) -> tuple[str, str, str, int]:

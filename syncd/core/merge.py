@@ -8,11 +8,13 @@ provider that reformats is no editor. Whole behaviour:
     only the provider changed  pull            (a `push` or composed field: answered with the source's value)
     both, equal                settle          (the base moves, nothing is written)
     both, different            the policy      (a value pulled from another provider: the order of providers decides)
-    no base                    equal settles, push/pull fields go their way, else the policy; never blank, never fill
+    no base                    equal settles, push/pull fields go their way, else the policy; never blank, and fill only
+                               where the direction says so
     unknown                    counts as unchanged on that side; a first appearance is never a pull
 
 A provider value that one of our own writes of unknown outcome explains (what was there before it, or what it sent) is
-late or stale, never an edit: the source's value is pushed again.
+late or stale, never an edit: the source's value is pushed again. As long as such a write may have left a changed form
+of an older value there, a value that nobody can explain is not pulled: a person looks at it.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ class FieldFacts:
     equal      both sides mean the same in comparison form
     degraded   the provider's value is a cut, re-cased or re-punctuated form of the source's
     late       digests that our own writes of unknown outcome explain
+    sent       those of them that such writes sent
     unsettled  such a write is being judged right now
     fill       adoption: an empty side may be filled from the other, as the match report showed
     decision   what a person decided for exactly these two values
@@ -71,6 +74,7 @@ class FieldFacts:
     equal: bool = False
     degraded: bool = False
     late: frozenset[str] = frozenset()
+    sent: frozenset[str] = frozenset()
     unsettled: bool = False
     fill: bool = False
     decision: Direction | None = None
@@ -93,7 +97,7 @@ def merge(facts: FieldFacts) -> Decision:
     if source is None:
         return Decision(Verdict.KEEP, "not-mapped")
     if base is not None and base.frozen and facts.decision is None:
-        return Decision(Verdict.KEEP, "frozen")
+        return Decision(Verdict.SETTLE, "equal") if facts.equal else Decision(Verdict.REVIEW, "frozen")
     if provider is None:
         return _unreadable(facts, source)
     if facts.decision is not None:
@@ -101,7 +105,7 @@ def merge(facts: FieldFacts) -> Decision:
     if base is None:
         return _without_base(facts, source, provider)
     if provider.digest != base.provider and provider.digest in facts.late:
-        return Decision(Verdict.SETTLE, "equal") if facts.equal else Decision(Verdict.PUSH, "late")
+        return Decision(Verdict.SETTLE, "equal") if facts.equal else _outward(facts, "late")
     if base.provider is None:
         return _first_appearance(facts, source, base)
     return _three_way(facts, source, provider, base)
@@ -110,16 +114,21 @@ def merge(facts: FieldFacts) -> Decision:
 def _unreadable(facts: FieldFacts, source: Seen) -> Decision:
     if facts.base is None:
         return Decision(Verdict.SETTLE, "unreadable")
-    if source.digest == facts.base.source:
+    if source.digest == facts.base.source and not _superseded(facts, source):
         return Decision(Verdict.KEEP, "unreadable")
     return _outward(facts, "source-changed")
+
+
+def _superseded(facts: FieldFacts, source: Seen) -> bool:
+    """Whether an unconfirmed write of ours carried something else than what the source holds now."""
+    return bool(facts.sent - {source.digest})
 
 
 def _decided(facts: FieldFacts) -> Decision:
     if facts.equal:
         return Decision(Verdict.SETTLE, "equal")
     if facts.decision is Direction.PULL:
-        return Decision(Verdict.PULL, "decided")
+        return Decision(Verdict.KEEP, "composed") if facts.composed else Decision(Verdict.PULL, "decided")
     return Decision(Verdict.PUSH, "decided")
 
 
@@ -127,9 +136,11 @@ def _without_base(facts: FieldFacts, source: Seen, provider: Seen) -> Decision:
     if facts.equal:
         return Decision(Verdict.SETTLE, "equal")
     if facts.composed or facts.direction is Direction.PUSH:
+        if source.value is None:
+            return Decision(Verdict.KEEP if facts.composed else Verdict.REVIEW, "no-base")
         return Decision(Verdict.PUSH, "no-base")
     if facts.direction is Direction.PULL:
-        return Decision(Verdict.PULL, "no-base")
+        return Decision(Verdict.REVIEW if provider.value is None else Verdict.PULL, "no-base")
     if source.value is None or provider.value is None:
         if not facts.fill:
             return Decision(Verdict.REVIEW, "no-base")
@@ -144,6 +155,8 @@ def _first_appearance(facts: FieldFacts, source: Seen, base: FieldBase) -> Decis
         return _outward(facts, "source-changed")
     if facts.degraded:
         return Decision(Verdict.SETTLE, "lossy")
+    if facts.direction is Direction.PULL:
+        return Decision(Verdict.REVIEW, "first-seen")
     if facts.composed or facts.direction is Direction.PUSH or facts.policy is Policy.SOURCE:
         return Decision(Verdict.PUSH, "first-seen")
     return Decision(Verdict.REVIEW, "first-seen")
@@ -161,19 +174,21 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
         return Decision(Verdict.SETTLE, "lossy")
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")
-    if not ours:
+    # What stands there may be a cut form of an older value of ours, and only its digest is left to compare with.
+    doubtful = _superseded(facts, source) or (base.provisional and ours)
+    if not ours and not doubtful:
         return Decision(Verdict.PULL, "provider-changed")
-    return _conflict(facts, source)
+    if not ours and not facts.unsettled:
+        return Decision(Verdict.REVIEW, "conflict")
+    decision = _conflict(facts)
+    return Decision(Verdict.REVIEW, "conflict") if doubtful and decision.verdict is Verdict.PULL else decision
 
 
-def _conflict(facts: FieldFacts, source: Seen) -> Decision:
+def _conflict(facts: FieldFacts) -> Decision:
     if facts.direction is Direction.PULL or facts.tie is Tie.REVIEW:
         return Decision(Verdict.REVIEW, "conflict")
     if facts.tie is not Tie.NONE:
         return Decision(Verdict.PULL if facts.tie is Tie.OURS else Verdict.PUSH, "conflict")
-    if facts.unsettled and facts.policy is Policy.PROVIDER and source.digest not in facts.late:
-        # What stands there may be a cut form of an older write of ours, and only its digest is left to compare with.
-        return Decision(Verdict.REVIEW, "conflict")
     return _by_policy(facts.policy, "conflict")
 
 

@@ -71,6 +71,10 @@ class Facts:
     claimed    external ids among `found` that are linked to other customers
     holder     another customer whose reserved key at this provider is the one we want
     key_alive  after a deletion: another live customer carries our key at the provider
+    ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
+               delete conflict `remove` or `keep`
+    held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
+               created before
     """
 
     rules: Rules
@@ -89,6 +93,8 @@ class Facts:
     composed: frozenset[str] = frozenset()
     rulings: Mapping[str, Ruling] = field(default_factory=dict)
     create_anyway: bool = False
+    ordered: str = ""
+    held: tuple[str, str] | None = None
     ties: Mapping[str, Tie] = field(default_factory=dict)
     fill: bool = False
 
@@ -173,6 +179,8 @@ Action = Nothing | Create | Adopt | Exchange | Park | Reject | Remove | Unlink |
 
 def plan(facts: Facts) -> Action:
     """Decide what to do with one pair. Pure and total."""
+    if facts.ordered == "unlink" and unknown_create(facts) is None:
+        return Unlink("unlinked by a person", tombstone=False)
     if facts.source is None and facts.rejection is None:
         return _departed(facts)
     if facts.link is not None and facts.link.external_id is not None:
@@ -192,26 +200,39 @@ def _linked(facts: Facts) -> Action:
 
 def _unlinked(facts: Facts) -> Action:
     ours = tuple(remote for remote in facts.found if remote.external_id not in facts.claimed)
+    if facts.ordered == "link":
+        return _link_ordered(ours)
     if unknown_create(facts) is not None:
         if len(facts.found) > 1 or len(ours) != len(facts.found):
             return Park("ambiguous", "several remotes carry this customer's key")
         if ours:
             return Adopt(ours[0], own=True)
-        if not facts.rules.repeatable:
+        if not facts.rules.repeatable and not facts.create_anyway:
             return Park("unknown_create", "a create was lost and cannot be looked up by our key")
     if facts.rejection is not None:
         return Reject(*facts.rejection)
+    if facts.held is not None and not facts.create_anyway:
+        return Park(*facts.held)
     if facts.holder is not None:
         return Park("key_taken", "another customer already has this key at the provider")
     if facts.buried and not facts.create_anyway:
         return _came_back(facts, ours)
     if facts.rules.create is CreateMode.NEVER and not facts.create_anyway:
         return Nothing("excluded")
-    if facts.found and not facts.create_anyway:
+    if facts.found:
         return Park("found", "the provider already has a customer with this key that nobody linked")
     if not facts.rules.adopted and not facts.create_anyway:
         return Wait("adopt")
     return Create(facts.source or {})
+
+
+def _link_ordered(ours: tuple[Remote, ...]) -> Action:
+    """A person named the record. It must be there, in use, and nobody else's."""
+    if len(ours) != 1:
+        return Park("ambiguous", "the record to be linked is not there, or is linked to another customer")
+    if ours[0].archived:
+        return Park("remote_archived", "the record to be linked is archived or anonymised")
+    return Adopt(ours[0], own=False)
 
 
 def _came_back(facts: Facts, ours: tuple[Remote, ...]) -> Action:
@@ -230,11 +251,11 @@ def _departed(facts: Facts) -> Action:
     remote = facts.remote
     if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
         remote = facts.found[0]
-    if facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
+    if facts.ordered == "keep" or facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
         return Park("delete_conflict", "another live customer carries this key")
-    if facts.link is not None and _edited_there(facts, remote):
+    if facts.ordered != "remove" and facts.link is not None and _edited_there(facts, remote):
         return Park("delete_conflict", "deleted in the source, edited at the provider")
     return Remove(remote, facts.rules.on_delete)
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.cycle.capture import capture
-from syncd.cycle.drain import Tally, next_moment, release_lanes, take_lane, work_off
+from syncd.cycle.drain import Tally, next_moment, paused_by_person, release_lanes, take_lane, work_off
 from syncd.cycle.installation import Installation, Rhythm
 from syncd.cycle.scan import look_around
+from syncd.cycle.tenure import CAPTURE, hold
 from syncd.cycle.verify import rotate
 from syncd.errors import LeaseHeld, LeaseLost, Stopped
 from syncd.lanes import together
@@ -71,7 +72,7 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
     started = site.clock.monotonic()
     routes = [route for route in site.routes if not options.providers or route.provider in options.providers]
     held = [lane for route in routes if (lane := take_lane(site, route)) is not None]
-    if options.exclusive and len(held) < len(routes):
+    if options.exclusive and (len(held) < len(routes) or hold(site, CAPTURE) is None):
         release_lanes(site, held)
         raise LeaseHeld("another instance holds a lane of this installation", remedy="syncd status")
     tally = Tally(done=options.done)
@@ -80,21 +81,22 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
         if options.look:
             together([_looking(site, route, force=options.scan) for route in held])
             if not options.providers:  # the sweep has one cursor: some providers alone would hide rows from the rest
-                rotate(site, held)
+                rotate(site)
         captured += _drain_rounds(site, held, options, tally)
     finally:
         if options.exclusive:
             release_lanes(site, held)
     counts = {provider: dict(counter) for provider, counter in tally.counts.items()}
     result = Result(run_id, counts, captured, site.clock.monotonic() - started)
-    _record(site, options, result)
+    record(site, options, result)
     return result
 
 
 def _looking(site: Installation, route: Route, *, force: bool) -> Callable[[], None]:
     def look() -> None:
         with contextlib.suppress(LeaseLost, Stopped):
-            look_around(site, route, force=force)
+            if not paused_by_person(site, route):
+                look_around(site, route, force=force)
 
     return look
 
@@ -153,7 +155,7 @@ def _waited(site: Installation, held: Sequence[Route], deadline: datetime, idle_
     return not site.stop.is_set()
 
 
-def _record(site: Installation, options: Options, result: Result) -> None:
+def record(site: Installation, options: Options, result: Result) -> None:
     """One row and one line a cycle that did something; an idle poll leaves neither."""
     totals: dict[str, int] = {}
     for counts in result.counts.values():

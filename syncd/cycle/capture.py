@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
 from syncd.cycle.installation import Installation
+from syncd.cycle.tenure import CAPTURE, hold
 from syncd.errors import AlreadyLinked, SafetyStop
 from syncd.log import emit
 from syncd.source import changelog, snapshot, timestamps
 from syncd.source.changelog import Batch, Entry
 from syncd.store import journal, mapping, progress, work
 from syncd.store.database import Transaction
+from syncd.store.leases import Lease
 
 BATCH = 1000
 EXPECTED = "fence.expected_acks"
@@ -35,17 +37,23 @@ class Captured:
 
 
 def capture(site: Installation) -> Captured:
-    """Consume the change log until it is empty. Raises `SafetyStop` when the fence tells of a restore or a clone."""
+    """Consume the change log until it is empty; while another process captures, nothing.
+
+    Raises `SafetyStop` when the fence tells of a restore or a clone, `LeaseLost` when somebody took over meanwhile.
+    """
+    held = hold(site, CAPTURE)
+    if held is None:
+        return Captured()
     match site.source.config.change_log:
         case "triggers":
-            return _consume(site)
+            return _consume(site, held.lease)
         case "snapshot":
-            return _follow(site, "snapshot")
+            return _follow(site, "snapshot", held.lease)
         case _:
-            return _follow(site, "updated_at")
+            return _follow(site, "updated_at", held.lease)
 
 
-def _consume(site: Installation) -> Captured:
+def _consume(site: Installation, lease: Lease) -> Captured:
     owner = identity(site)
     rows, keys = 0, set[str]()
     while not site.stop.is_set():
@@ -56,7 +64,7 @@ def _consume(site: Installation) -> Captured:
         check_fence(site, batch, owner)
         if not batch.entries:
             break
-        with site.state.begin() as tx:
+        with site.state.fenced(lease) as tx:
             keys |= _mark(tx, site, batch.entries)
             progress.set_meta(tx, EXPECTED, str(batch.acks + 1))
         changelog.acknowledge(site.source, batch, owner)
@@ -106,13 +114,13 @@ def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
     return "" if batch.acks in {count, count - 1} else "the source or the state was restored from a copy"
 
 
-def _follow(site: Installation, mode: str) -> Captured:
+def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
     """Snapshot and timestamp modes: read from a cursor, mark, then move the cursor, in one state transaction."""
     name = f"capture.{mode}"
     with site.state.read() as tx:
         cursor = progress.cursor(tx, name)
     changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
-    with site.state.begin() as tx:
+    with site.state.fenced(lease) as tx:
         keys = _mark(tx, site, changes.entries)
         progress.set_cursor(tx, name, changes.cursor)
         if changes.restart:

@@ -39,9 +39,9 @@ def allowed(kind: str) -> tuple[str, ...]:
         return TAKES
     if kind.startswith(GUARD):
         return ("release",)
-    words = ("create",) if kind in CREATABLE else ()
-    words += ("link",) if kind in LINKABLE else ()
-    return (*words, "ignore") if kind in LINKABLE else ()
+    if kind in CREATABLE:
+        return ("create", "link", "ignore")
+    return ("link", "ignore") if kind in LINKABLE else ()
 
 
 def words(kind: str) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from syncd.core.model import Pair, Stage, Work
 from syncd.cycle.installation import Held, Installation
-from syncd.errors import LeaseHeld, LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
+from syncd.cycle.tenure import CAPTURE, VERIFY, give_back, hold, keep, lane_name
+from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
 from syncd.reconcile import Route, reconcile_all
@@ -47,50 +48,47 @@ def take_lane(site: Installation, route: Route) -> Route | None:
         return None
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
-        adopted = bool(progress.meta(tx, f"adopted:{route.provider}"))
+        ready = ready_to_create(tx, route)
     route = replace(
         route,
         lease=held.lease,
-        rules=replace(route.rules, adopted=route.rules.adopted or adopted),
+        rules=replace(route.rules, adopted=ready),
         listing=type(route.listing)(),
     )
     lane = route.lane
-    lane.keep = lambda: _renew(site, route.provider)
+    lane.keep = lambda: keep(site, lane_name(route.provider))
     lane.renewed(held.renewed)
     lane.settle_pause = lambda state: _remember(site, route, state)
     lane.load(kept.breaker, lane.breaker.credentials)
     return route
 
 
+def ready_to_create(tx: Transaction, route: Route) -> bool:
+    """Whether new customers may be created there: a person accepted a match report, or `create = "always"` as long as
+    the state remembers what was created before (after a loss, `recover` asks for a match report again)."""
+    if progress.meta(tx, f"adopted:{route.provider}"):
+        return True
+    return route.rules.adopted and not progress.meta(tx, f"rematch:{route.provider}")
+
+
 def _hold(site: Installation, provider: str) -> Held | None:
-    """The lease as we have it while it is young; else taken or extended now. New hands settle new settings first."""
-    held = site.held.get(provider)
-    if held is not None and site.clock.monotonic() - held.renewed < site.lease / 3:
-        return held
-    now = site.clock.monotonic()
-    try:
-        with site.state.begin() as tx:
-            lease = leases.acquire(tx, f"lane:{provider}", site.holder, site.lease, site.lease_clock(), sole=site.sole)
-    except LeaseHeld:
-        site.held.pop(provider, None)
-        return None
-    if held is None or held.lease.epoch != lease.epoch:
-        apply_changed_settings(site, provider, lease)
-    site.held[provider] = Held(lease, now, held.condition if held is not None else "")
-    return site.held[provider]
+    """Our lease on a lane; one that is new in our hands settles new settings first."""
+    name = lane_name(provider)
+    before = site.held.get(name)
+    held = hold(site, name)
+    if held is not None and (before is None or before.lease.epoch != held.lease.epoch):
+        del site.held[name]  # not ours to work on before this is done
+        apply_changed_settings(site, provider, held.lease)
+        site.held[name] = held
+    return held
 
 
 def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
     """Another column mapping drops that field's base, other rules make every pair due; both are planned and guarded."""
-    name = f"fields:{provider}"
-    wanted = dict(site.field_hashes.get(provider, {}))
-    config = site.config_hashes.get(provider, "")
     with site.state.read() as tx:
-        before: dict[str, str] = json.loads(progress.meta(tx, name) or "{}")
-        kept = progress.provider_state(tx, provider)
-    if before == wanted and kept.config_hash == config:
+        changed = changed_settings(tx, site, provider)
+    if changed is None:
         return
-    changed = frozenset(field for field, digest in wanted.items() if before.get(field, digest) != digest)
     after = ""
     while changed:
         with site.state.fenced(lease) as tx:
@@ -103,26 +101,26 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
             break
         after = links[-1].pair.key
     with site.state.fenced(lease) as tx:
-        progress.set_meta(tx, name, json.dumps(wanted, sort_keys=True))
+        wanted = json.dumps(dict(site.field_hashes.get(provider, {})), sort_keys=True)
+        progress.set_meta(tx, f"fields:{provider}", wanted)
+        config = site.config_hashes.get(provider, "")
         progress.save_provider_state(tx, provider, config_hash=config, backfilled=False)
         progress.set_cursor(tx, f"backfill:{provider}", "")
 
 
-def _renew(site: Installation, provider: str) -> bool:
-    held, now = site.held[provider], site.clock.monotonic()
-    with site.state.begin() as tx:
-        renewed = leases.renew(tx, held.lease, site.lease, site.lease_clock())
-    if renewed:
-        site.held[provider] = replace(held, renewed=now)
-    return renewed
+def changed_settings(tx: Transaction, site: Installation, provider: str) -> frozenset[str] | None:
+    """Fields that are mapped to another column than before, or no longer; None when nothing at all has changed."""
+    wanted = site.field_hashes.get(provider, {})
+    before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
+    kept = progress.provider_state(tx, provider)
+    if before == dict(wanted) and kept.config_hash == site.config_hashes.get(provider, ""):
+        return None
+    return frozenset(field for field, digest in before.items() if wanted.get(field) != digest)
 
 
 def release_lanes(site: Installation, routes: Sequence[Route]) -> None:
-    """Give the lanes back at once, for the next process or another machine."""
-    with site.state.begin() as tx:
-        for route in routes:
-            leases.release(tx, route.lease)
-            site.held.pop(route.provider, None)
+    """Give these lanes back at once, and what this process holds besides them."""
+    give_back(site, frozenset(lane_name(route.provider) for route in routes) | {CAPTURE, VERIFY})
 
 
 def operator_pause(site: Installation, kept: ProviderState) -> bool:
@@ -142,7 +140,7 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
     kinds: Counter[str] = Counter()
 
     def take(busy: frozenset[str]) -> Sequence[Work]:
-        if _paused_meanwhile(site, route):
+        if paused_by_person(site, route):
             return ()
         with site.state.read() as tx:
             if only is not None:
@@ -175,7 +173,8 @@ def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
     return [] if any(intent.settle_until > now for intent in unsettled) else [item]
 
 
-def _paused_meanwhile(site: Installation, route: Route) -> bool:
+def paused_by_person(site: Installation, route: Route) -> bool:
+    """Whether a person stopped this provider, asked anew every time: a pause holds within seconds."""
     with site.state.read() as tx:
         return operator_pause(site, progress.provider_state(tx, route.provider))
 
@@ -198,7 +197,7 @@ def probe(route: Route) -> bool:
 
 def keep_condition(site: Installation, route: Route) -> None:
     """Write down the lane's condition and its calls, so that a restart changes nothing; idle ones write nothing."""
-    lane, held = route.lane, site.held.get(route.provider)
+    lane, held = route.lane, site.held.get(lane_name(route.provider))
     calls, lane.calls = lane.calls, 0
     condition = lane.dump()
     if not calls and held is not None and held.condition == condition:
@@ -211,7 +210,7 @@ def keep_condition(site: Installation, route: Route) -> None:
         if calls:
             progress.add_calls(tx, route.provider, now.strftime("%Y-%m"), calls)
     if held is not None:
-        site.held[route.provider] = replace(held, condition=condition)
+        site.held[lane_name(route.provider)] = replace(held, condition=condition)
 
 
 def _remember(site: Installation, route: Route, state: str) -> None:

@@ -26,18 +26,17 @@ from syncd.status.report import (
     ProviderFacts,
     Report,
     SourceFacts,
-    as_json,
     build,
     is_failure,
     iso,
     limit_text,
 )
+from syncd.status.snapshot import snapshot_event
 from syncd.store import events, mapping, overview, progress
 from syncd.store.database import State, Transaction
 from syncd.store.progress import ProviderState
 
 LISTED = 50  # troubled pairs of one kind and provider
-LOGGED = 50  # problems in one line of the log
 _EVENTS: Mapping[Shown, str] = {Shown.REJECTED: "pair.rejected", Shown.DEAD: "pair.dead_lettered"}
 
 
@@ -71,8 +70,7 @@ def survey(
 
 def tell(report: Report) -> None:
     """The whole status as one line of the log: what the status page is built from."""
-    answer = as_json(report)
-    emit("status.snapshot", **{**answer, "problems": answer["problems"][:LOGGED]})
+    emit("status.snapshot", **snapshot_event(report))
 
 
 # -- the source ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ fails, repeats, misses or shifts rows is never read as a deletion.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
@@ -28,7 +28,7 @@ def look_around(site: Installation, route: Route, *, force: bool = False) -> Non
     """Everything that is due to be looked at for one provider; lane trouble ends the look, the next cycle resumes."""
     backfill(site, route)
     try:
-        if _due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
+        if is_due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
             if route.adapter.capabilities.lists:
                 sweep(site, route)
             else:
@@ -44,7 +44,7 @@ def look_around(site: Installation, route: Route, *, force: bool = False) -> Non
     confirm(site, route)
 
 
-def _due(site: Installation, route: Route, what: str, *, force: bool) -> bool:
+def is_due(site: Installation, route: Route, what: str, *, force: bool) -> bool:
     period = site.rhythm.scan if what == "scan" else site.rhythm.reread
     with site.state.read() as tx:
         last = progress.cursor(tx, f"{what}:{route.provider}:at")
@@ -139,14 +139,30 @@ def _missing(site: Installation, route: Route, seen: set[str]) -> None:
         if not links:
             return
         after = links[-1].pair.key
-        gone = [
-            link.pair
-            for link in links
-            if link.external_id is not None and link.external_id not in seen and link.state is not State.REVIEW
-        ]
+        gone = [link.pair for link in links if unseen(link, seen)]
         if gone:
             with site.state.fenced(route.lease) as tx:
                 work.mark(tx, gone, "unseen", site.clock.now())
+
+
+def unseen(link: Link, seen: Container[str]) -> bool:
+    """Whether a complete listing should have shown this pair's record and did not; not where a person knows already."""
+    return (
+        link.external_id is not None
+        and link.external_id not in seen
+        and link.state
+        not in {
+            State.REVIEW,
+            State.EXCLUDED,
+        }
+    )
+
+
+def listed(site: Installation, route: Route) -> tuple[dict[str, Remote], bool]:
+    """What the next scan would read, by external id, and whether it would be a complete listing. Keeps no position."""
+    start = _cursor(site, route)
+    remotes = {remote.external_id: remote for page in _pages(route, start) for remote in page.remotes}
+    return remotes, start is None or (not start.position and not start.since)
 
 
 # -- providers that cannot list ------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ list. So every source row and every mapping is looked at once per `verify` perio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
 from syncd.cycle.installation import Installation
+from syncd.cycle.tenure import VERIFY, hold
 from syncd.errors import Rejected
 from syncd.log import emit
 from syncd.reconcile import Route
@@ -20,8 +22,14 @@ from syncd.store import mapping, progress, work
 ROWS = 200
 
 
-def rotate(site: Installation, held: Sequence[Route]) -> None:
-    """Start a pass when its period has passed, and carry it on by as much as this cycle's share."""
+def rotate(site: Installation) -> None:
+    """Start a pass when its period has passed, and carry it on by as much as this cycle's share.
+
+    One process does so at a time, for all providers: whoever holds a lane finds the marks.
+    """
+    tenure = hold(site, VERIFY)
+    if tenure is None:
+        return
     with site.state.read() as tx:
         at = progress.cursor(tx, "verify:at")
         after = progress.cursor(tx, "verify:source")
@@ -32,20 +40,21 @@ def rotate(site: Installation, held: Sequence[Route]) -> None:
         return
     if after == "" and now - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify):
         return
-    _rows(site, held, after.removeprefix("="), _share(site))
+    routes = [replace(route, lease=tenure.lease) for route in site.routes]
+    _rows(site, routes, after.removeprefix("="), share(site))
 
 
-def _share(site: Installation) -> int:
+def share(site: Installation) -> int:
     """Pages per cycle so that a pass takes about a quarter of the period at one cycle per poll."""
     cycles = max(site.rhythm.verify / 4 / max(site.rhythm.poll, 0.1), 1.0)
     return max(1, round(customers.count(site.source) / ROWS / cycles))
 
 
-def _rows(site: Installation, held: Sequence[Route], after: str, pages: int) -> None:
+def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> None:
     for _ in range(pages):
         rows = customers.page(site.source, after or None, ROWS)
         last = rows[-1].key if rows else ""
-        for route in held:
+        for route in routes:
             check_rows(site, route, rows)
             absent(site, route, after, last if len(rows) == ROWS else "")
         done = len(rows) < ROWS

@@ -14,7 +14,11 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "daemon.started": "info",  # capture is running
         "daemon.stopping": "info",
         "daemon.stopped": "info",
+        "daemon.recovered": "info",  # what kept it from working is over
+        "config.loaded": "info",  # by SIGHUP
         "config.rejected": "error",
+        "job.failed": "error",  # an error that nobody expected; the daemon goes on
+        "job.skipped": "debug",  # its predecessor was still at work
         "operator.acted": "info",
         "status.snapshot": "info",
         "alert.failed": "warning",
@@ -27,6 +31,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "capture.acknowledged": "debug",
         "capture.broken": "error",
         "source.unreachable": "error",
+        "state.unreachable": "error",
         "scan.finished": "debug",
         "drift.found": "warning",
         # one pair

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.gather import Case, numbered
-from syncd.reconcile.outcome import finish, held_back, park, refund, reject
+from syncd.reconcile.outcome import Ask, finish, park, permitted, refund, reject
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.store import journal, mapping, work
 from syncd.store.database import Transaction
@@ -18,11 +19,14 @@ from syncd.store.database import Transaction
 
 def create(route: Route, case: Case, values: Values) -> Report:
     """Reserve our key, write the intent, create, and link what came back."""
-    if counted(case) and held_back(route, case, "create", route.guards.create):
-        return Report("staged")
     again = unknown_create(case.facts) is not None
-    intent = _intend(route, case, values)
+    asks = create_asks(route, case)
+    intent = permitted(route, case, asks, lambda tx: _intend(tx, route, case, values))
     if intent is None:
+        return Report("staged")
+    if not intent:
+        with route.state.fenced(route.lease) as tx:
+            refund(tx, route, asks)
         return park(route, case, Park("key_taken", "another customer already has this key at the provider"))
     route.lane.begin_write()
     try:
@@ -30,10 +34,10 @@ def create(route: Route, case: Case, values: Values) -> Report:
     except Taken as taken:
         if again:
             return unknown(route, case, intent, "create", taken)
-        not_created(route, case, intent)
+        close(route, intent, asks)
         return park(route, case, Park("taken", f"the provider already has a customer with this {taken.field or 'key'}"))
     except Rejected as refused:
-        not_created(route, case, intent)
+        close(route, intent, asks)
         return reject(route, case, refused.field, refused.reason)
     except OutcomeUnknown as lost:
         return unknown(route, case, intent, "create", lost)
@@ -41,22 +45,14 @@ def create(route: Route, case: Case, values: Values) -> Report:
         if route.lane.wrote():
             unknown(route, case, intent, "create", error)
         else:
-            not_created(route, case, intent)
+            close(route, intent, asks)
         raise
     return _created(route, case, intent, remote)
 
 
-def counted(case: Case) -> bool:
+def create_asks(route: Route, case: Case) -> tuple[Ask, ...]:
     """Creates of a first pass that a person approved do not count for the guard."""
-    return case.work.reason != "backfill"
-
-
-def not_created(route: Route, case: Case, intent: int) -> None:
-    """The create was certainly not executed."""
-    with route.state.fenced(route.lease) as tx:
-        journal.close_intent(tx, intent)
-        if counted(case):
-            refund(tx, route, "create")
+    return () if case.work.reason == "backfill" else (Ask("create", route.guards.create),)
 
 
 def sendable(route: Route, values: Values) -> Values:
@@ -64,16 +60,16 @@ def sendable(route: Route, values: Values) -> Values:
     return {name: value for name, value in values.items() if name != "number" or route.rules.renumbers}
 
 
-def _intend(route: Route, case: Case, values: Values) -> int | None:
+def _intend(tx: Transaction, route: Route, case: Case, values: Values) -> int:
+    """Reserve our key and open the intent; 0 when somebody else holds the key."""
     now = route.clock.now()
     digest = route.digester(case.key)
     fields = {name: Sent(None, digest(name, value)) for name, value in values.items()}
-    with route.state.fenced(route.lease) as tx:
-        if mapping.reserve(tx, case.pair, case.key, now) is not None:
-            return None
-        journal.close_intents(tx, case.pair)
-        until = route.later(route.timeout + route.settle)
-        return journal.open_intent(tx, case.pair, Verb.CREATE, fields, route.lease.epoch, now, until)
+    if mapping.reserve(tx, case.pair, case.key, now) is not None:
+        return 0
+    journal.close_intents(tx, case.pair)
+    until = route.later(route.timeout + route.settle)
+    return journal.open_intent(tx, case.pair, Verb.CREATE, fields, route.lease.epoch, now, until)
 
 
 def _created(route: Route, case: Case, intent: int, remote: Remote) -> Report:
@@ -115,10 +111,11 @@ def conclude(tx: Transaction, route: Route, intent: int, *, provisional: bool) -
         journal.close_intent(tx, intent)
 
 
-def close(route: Route, intent: int) -> None:
+def close(route: Route, intent: int, asks: Sequence[Ask]) -> None:
     """The write was certainly not executed."""
     with route.state.fenced(route.lease) as tx:
         journal.close_intent(tx, intent)
+        refund(tx, route, asks)
 
 
 def unknown(route: Route, case: Case, intent: int, verb: str, error: Exception) -> Report:
@@ -135,7 +132,22 @@ def unknown(route: Route, case: Case, intent: int, verb: str, error: Exception) 
 
 
 def adopt(route: Route, case: Case, action: Adopt) -> Case:
-    """Link an existing remote and go on as with any linked pair. After our own create, what was sent is the base."""
+    """Link an existing remote and go on as with any linked pair."""
+    after = adopted(route, case, action)
+    intent, link = unknown_create(case.facts), after.facts.link
+    assert link is not None  # noqa: S101 - made above
+    with route.state.fenced(route.lease) as tx:
+        mapping.save(tx, link)
+        journal.exhume(tx, route.state.key, route.provider, action.remote.external_id, case.pair.key)
+        if intent is not None:
+            journal.update_intent(tx, intent.id, stage=Stage.CONFIRM, settle_until=route.later(route.settle))
+        note(tx, route, case.pair.key, "pair.adopted")
+    tell(route, case.pair.key, "pair.settled" if action.own else "pair.adopted")
+    return after
+
+
+def adopted(route: Route, case: Case, action: Adopt) -> Case:
+    """The case as it is once the remote is linked. After our own create, what was sent is the base."""
     remote = action.remote
     intent = unknown_create(case.facts)
     base: dict[str, FieldBase] = {}
@@ -145,13 +157,6 @@ def adopt(route: Route, case: Case, action: Adopt) -> Case:
             for name, sent in intent.fields.items()
         }
     link = linked(case, remote, base, case.key, route.clock.now())
-    with route.state.fenced(route.lease) as tx:
-        mapping.save(tx, link)
-        journal.exhume(tx, route.state.key, route.provider, remote.external_id, case.pair.key)
-        if intent is not None:
-            journal.update_intent(tx, intent.id, stage=Stage.CONFIRM, settle_until=route.later(route.settle))
-        note(tx, route, case.pair.key, "pair.adopted")
-    tell(route, case.pair.key, "pair.settled" if action.own else "pair.adopted")
     facts = replace(case.facts, link=link, remote=remote, found=(), digest=route.digester(case.key))
     return replace(case, facts=_confirming(facts))
 
@@ -165,18 +170,20 @@ def _confirming(facts: Facts) -> Facts:
 
 def remove(route: Route, case: Case, action: Remove) -> Report:
     """Archive or delete the remote of a customer that is gone, then forget the link."""
-    if held_back(route, case, "delete", route.guards.delete):
+    now, until, epoch = route.clock.now(), route.later(route.timeout + route.settle), route.lease.epoch
+    asks = (Ask("delete", route.guards.delete),)
+    intent = permitted(
+        route, case, asks, lambda tx: journal.open_intent(tx, case.pair, Verb.REMOVE, {}, epoch, now, until)
+    )
+    if intent is None:
         return Report("staged")
-    with route.state.fenced(route.lease) as tx:
-        now, until = route.clock.now(), route.later(route.timeout + route.settle)
-        intent = journal.open_intent(tx, case.pair, Verb.REMOVE, {}, route.lease.epoch, now, until)
     route.lane.begin_write()
     try:
         route.adapter.remove(action.remote, action.how)
     except NotFound:
         pass
     except Rejected:
-        close(route, intent)
+        close(route, intent, asks)
         return park(route, case, Park("delete_conflict", "the provider refuses to remove this customer"))
     except OutcomeUnknown as lost:
         return unknown(route, case, intent, "remove", lost)
@@ -184,7 +191,7 @@ def remove(route: Route, case: Case, action: Remove) -> Report:
         if route.lane.wrote():
             unknown(route, case, intent, "remove", error)
         else:
-            close(route, intent)
+            close(route, intent, asks)
         raise
     forget(route, case, Unlink("deleted in the source", tombstone=True), "pair.removed", action.remote.external_id)
     return Report("removed")
@@ -203,7 +210,8 @@ def forget(route: Route, case: Case, action: Unlink, event: str = "pair.unlinked
         journal.close_intents(tx, case.pair)
         mapping.unlink(tx, case.pair)
         finish(tx, route, case, None)
-        note(tx, route, case.pair.key, event, (), action.reason)
+        if link is not None or external_id:  # of somebody forgotten there is nothing left to note
+            note(tx, route, case.pair.key, event, (), action.reason)
     if link is not None or external_id:
         tell(route, case.pair.key, event, reason=action.reason)
     return Report("unlinked")

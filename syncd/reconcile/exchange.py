@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stop
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown
 from syncd.reconcile.gather import Case, numbered
-from syncd.reconcile.outcome import finish, held_back, put_off, refund, reject, shown_digests
+from syncd.reconcile.outcome import Ask, finish, permitted, put_off, refund, reject, shown_digests
 from syncd.reconcile.route import Route, note, tell
 from syncd.source import customers
 from syncd.store import events, journal, mapping, review
@@ -40,27 +40,34 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
     assert case.customer is not None  # noqa: S101 - an exchange needs both sides
     assert case.facts.link is not None  # noqa: S101
     assert case.facts.remote is not None  # noqa: S101
-    action, frozen = _braked(route, case, action)
-    if _staged(route, case, action):
+    action, frozen = braked(route, case, action)
+    asks = asks_of(route, case, action)
+    intent = permitted(route, case, asks, lambda tx: _first_intent(tx, route, case, action))
+    if intent is None:
         return Report("staged")
     remote = case.facts.remote
     settled = renewed(case.facts, remote.values, action.settle, provisional=False)
     done = Progress({**case.facts.link.base, **settled}, case.customer, dict(action.review), frozen=frozen)
     done = _frozen_base(done)
     if action.pull:
-        after = _pull(route, case, action.pull, done)
+        after = _pull(route, case, action.pull, done, intent)
         if after is None:
+            with route.state.fenced(route.lease) as tx:
+                refund(tx, route, asks)
             return Report("again")
         done = after
     if action.push:
-        return _push(route, case, action, done)
-    return _finished(route, case, action, done, provisional=False)
+        if action.pull:
+            with route.state.fenced(route.lease) as tx:
+                intent = _open(tx, route, case, Verb.UPDATE, action.push)
+        return _push(route, case, action, done, intent)
+    return _finished(route, case, action, done)
 
 
 # -- before ----------------------------------------------------------------------------------------------------
 
 
-def _braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[str, ...]]:
+def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[str, ...]]:
     """Take fields out of the exchange that swing to and fro; a person's decision is no swing."""
     base = case.facts.link.base if case.facts.link is not None else {}
     moving = [name for name in action.pull if action.reasons.get(name) != "decided"]
@@ -91,39 +98,39 @@ def _frozen_base(done: Progress) -> Progress:
     return replace(done, base=base)
 
 
-def _staged(route: Route, case: Case, action: Exchange) -> bool:
-    """Ask every guard this exchange concerns; one that holds gives back what the others counted."""
+def asks_of(route: Route, case: Case, action: Exchange) -> tuple[Ask, ...]:
+    """Every guard this exchange concerns."""
     remote, source = case.facts.remote, case.facts.source or {}
     empties = blanked(remote.values if remote else {}, action.push) + blanked(source, action.pull)
-    asked: list[tuple[str, int]] = []
-    for verb, limit, names in (
-        ("blank", route.guards.blank, empties),
-        ("update", route.guards.update, tuple(action.push)),
-        ("overwrite", route.guards.overwrite, tuple(action.pull)),
-    ):
-        if names and held_back(route, case, verb, limit, names):
-            with route.state.fenced(route.lease) as tx:
-                for earlier, number in asked:
-                    refund(tx, route, earlier, number)
-            return True
-        if names:
-            asked.append((verb, len(names) if verb == "blank" else 1))
-    return False
+    asks = (
+        Ask("blank", route.guards.blank, empties),
+        Ask("update", route.guards.update, tuple(action.push)),
+        Ask("overwrite", route.guards.overwrite, tuple(action.pull)),
+    )
+    return tuple(ask for ask in asks if ask.names)
+
+
+def _first_intent(tx: Transaction, route: Route, case: Case, action: Exchange) -> int:
+    """The intent of what this exchange writes first; 0 when it writes nothing."""
+    if action.pull:
+        return _open(tx, route, case, Verb.PULL, action.pull)
+    return _open(tx, route, case, Verb.UPDATE, action.push) if action.push else 0
 
 
 # -- into the source ---------------------------------------------------------------------------------------------
 
 
-def _pull(route: Route, case: Case, changes: Values, done: Progress) -> Progress | None:
-    """Compare-and-set into the source; None when the row moved or is locked, then the pair stays due."""
+def _pull(route: Route, case: Case, changes: Values, done: Progress, intent: int) -> Progress | None:
+    """Compare-and-set into the source; None when the row moved or is locked, then the pair stays due.
+
+    `intent` covers every attempt: what one of them leaves out because the column refuses it was not written.
+    """
     wanted = dict(changes)
     while wanted:
-        intent = _open(route, case, Verb.PULL, wanted, case.facts.source or {})
         written = customers.update(route.source, done.customer, wanted, f"syncd:{route.provider}")
-        with route.state.fenced(route.lease) as tx:
-            journal.close_intent(tx, intent)
         match written:
             case customers.Written(customer):
+                _close(route, intent)
                 return _pulled(route, case, tuple(wanted), customer, done)
             case customers.Refused(name, _reason):
                 bad = name if name in wanted else next(iter(wanted))
@@ -132,10 +139,16 @@ def _pull(route: Route, case: Case, changes: Values, done: Progress) -> Progress
             case _:
                 pause = BUSY_PAUSE if isinstance(written, customers.Busy) else 0.0
                 with route.state.fenced(route.lease) as tx:
-                    refund(tx, route, "overwrite")
+                    journal.close_intent(tx, intent)
                     put_off(tx, case, route.later(pause), "source-moved")
                 return None
+    _close(route, intent)
     return done
+
+
+def _close(route: Route, intent: int) -> None:
+    with route.state.fenced(route.lease) as tx:
+        journal.close_intent(tx, intent)
 
 
 def _pulled(route: Route, case: Case, names: tuple[str, ...], customer: Customer, done: Progress) -> Progress:
@@ -154,18 +167,18 @@ def _pulled(route: Route, case: Case, names: tuple[str, ...], customer: Customer
 # -- to the provider -----------------------------------------------------------------------------------------------
 
 
-def _push(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
+def _push(route: Route, case: Case, action: Exchange, done: Progress, intent: int) -> Report:
     remote = case.facts.remote
     assert remote is not None  # noqa: S101 - told by the caller
-    intent = _open(route, case, Verb.UPDATE, action.push, remote.values)
+    asks = tuple(ask for ask in asks_of(route, case, action) if ask.verb == "update")
     route.lane.begin_write()
     try:
         stored = numbered(route, route.adapter.update(_completed(case, remote), action.push))
     except Rejected as refused:
-        _half(route, case, intent, done)
+        _half(route, case, intent, done, asks)
         return reject(route, _with_base(case, done), refused.field, refused.reason)
     except NotFound:
-        _half(route, case, intent, done)
+        _half(route, case, intent, done, asks)
         with route.state.fenced(route.lease) as tx:
             put_off(tx, case, route.clock.now(), "missing")
         return Report("again")
@@ -174,7 +187,7 @@ def _push(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
         return unknown(route, case, intent, "update", lost)
     except (ProviderError, LanePaused, Stopped):
         # One of several requests may have been executed: the next look judges field by field, without a wait.
-        _half(route, case, intent, done)
+        _half(route, case, intent, done, asks)
         raise
     return _pushed(route, case, action, done, (intent, stored))
 
@@ -198,9 +211,7 @@ def _pushed(route: Route, case: Case, action: Exchange, done: Progress, result: 
     base = {**done.base, **_resent(route, case, action, done, stored), **fresh}
     lossy = _shortened(case.facts, action.push, stored.values)
     done = replace(done, base=base, pushed=tuple(action.push))
-    with route.state.fenced(route.lease) as tx:
-        conclude(tx, route, intent, provisional=stored.provisional)
-    return _finished(route, case, replace(action, lossy=action.lossy | lossy), done, provisional=stored.provisional)
+    return _finished(route, case, replace(action, lossy=action.lossy | lossy), done, (intent, stored.provisional))
 
 
 def _resent(route: Route, case: Case, action: Exchange, done: Progress, stored: Remote) -> dict[str, FieldBase]:
@@ -232,26 +243,26 @@ def _shortened(facts: Facts, pushed: Values, stored: Values) -> frozenset[str]:
     )
 
 
-def _half(route: Route, case: Case, intent: int, done: Progress) -> None:
+def _half(route: Route, case: Case, intent: int, done: Progress, asks: Sequence[Ask]) -> None:
     """The update ended early: what it may have done is judged at the next look, at once."""
     with route.state.fenced(route.lease) as tx:
         if route.lane.wrote():
             journal.update_intent(tx, intent, settle_until=route.clock.now())
         else:
             journal.close_intent(tx, intent)
-            refund(tx, route, "update")
+            refund(tx, route, asks)
         _store_base(tx, case, done)
 
 
-def _open(route: Route, case: Case, verb: Verb, values: Values, before: Values) -> int:
-    digest = case.facts.digest
+def _open(tx: Transaction, route: Route, case: Case, verb: Verb, values: Values) -> int:
+    digest, remote = case.facts.digest, case.facts.remote
+    before = (case.facts.source or {}) if verb is Verb.PULL else remote.values if remote else {}
     fields = {
         name: Sent(digest(name, before[name]) if name in before else None, digest(name, value))
         for name, value in values.items()
     }
     now, until = route.clock.now(), route.later(route.timeout + route.settle)
-    with route.state.fenced(route.lease) as tx:
-        return journal.open_intent(tx, case.pair, verb, fields, route.lease.epoch, now, until)
+    return journal.open_intent(tx, case.pair, verb, fields, route.lease.epoch, now, until)
 
 
 # -- after ---------------------------------------------------------------------------------------------------------
@@ -272,12 +283,18 @@ def _with_base(case: Case, done: Progress) -> Case:
     return replace(case, facts=replace(case.facts, link=replace(case.facts.link, base=done.base)))
 
 
-def _finished(route: Route, case: Case, action: Exchange, done: Progress, *, provisional: bool) -> Report:
+def _finished(
+    route: Route, case: Case, action: Exchange, done: Progress, write: tuple[int, bool] | None = None
+) -> Report:
+    """Record what was agreed. `write`: the intent of the update that ended just now, and if its base is provisional."""
+    provisional = write is not None and write[1]
     now = route.clock.now()
     remote = case.facts.remote
     link = case.facts.link
     assert link is not None and remote is not None  # noqa: S101, PT018
     with route.state.fenced(route.lease) as tx:
+        if write is not None:
+            conclude(tx, route, write[0], provisional=provisional)
         if not provisional:
             settle_intents(tx, route, case.facts.intents)
         kinds = _open_reviews(tx, route, case, done)

@@ -24,9 +24,10 @@ from syncd.core.model import (
     Verb,
     Work,
 )
-from syncd.core.plan import Departure, Facts, Ruling, unknown_create, verdicts
+from syncd.core.plan import Departure, Facts, unknown_create, verdicts
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
+from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.source.lookup import number_taken
@@ -73,15 +74,17 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     """All facts for one pair; asks the provider only where the decision needs it. Raises `ProviderError`s."""
     key = work.pair.key
     link = memory.links.get(key)
-    rulings, anyway = _rulings(memory.reviews.get(key, ()))
+    ordered = orders(memory.reviews.get(key, ()))
     facts = Facts(
         rules=route.rules,
         digest=route.digester((link.provider_key if link else None) or key),
         link=link,
         intents=tuple(memory.intents.get(key, ())),
         composed=route.adapter.composed(route.known),
-        rulings=rulings,
-        create_anyway=anyway,
+        rulings=ordered.rulings,
+        create_anyway=ordered.create,
+        ordered=ordered.word,
+        held=ordered.held,
         fill=work.reason == "adopted",
     )
     if customer is None:
@@ -89,8 +92,30 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     facts, our_key = _project(route, facts, customer)
     facts = replace(facts, digest=route.digester(our_key))
     if facts.link is not None and facts.link.external_id is not None:
-        return Case(work, _linked(route, work, facts), customer, our_key)
+        facts = _linked(route, work, facts)
+        if facts.link is None or not _given_up(facts, ordered):
+            return Case(work, facts, customer, our_key)
+        facts = replace(facts, link=replace(facts.link, external_id=None, external_ids={}, base={}), remote=None)
+    if ordered.word == "link":
+        return Case(work, _named(route, facts, ordered.external_id), customer, our_key)
     return Case(work, _unlinked(route, facts, key, our_key), customer, our_key)
+
+
+def _given_up(facts: Facts, ordered: Orders) -> bool:
+    """A person gave up a record that is gone or archived: he links another one, or lets one be created."""
+    return (ordered.create or ordered.word == "link") and (facts.remote is None or facts.remote.archived)
+
+
+def _named(route: Route, facts: Facts, external_id: str) -> Facts:
+    """The record that a person named, if it is there; `claimed` where another customer has it."""
+    remote = fetch_proven(route, external_id)
+    if remote is None:
+        return replace(facts, found=())
+    with route.state.read() as tx:
+        taken = mapping.by_external_id(tx, route.provider, [remote.external_id])
+    holder = taken.get(remote.external_id)
+    others = holder is not None and (facts.link is None or holder.pair != facts.link.pair)
+    return replace(facts, found=(remote,), claimed=frozenset({remote.external_id} if others else ()))
 
 
 def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str]:
@@ -167,6 +192,8 @@ def _unlinked(route: Route, facts: Facts, key: str, our_key: str) -> Facts:
         rules=replace(route.rules, repeatable=route.adapter.key_fits(our_key)),
     )
     if not own and not facts.create_anyway:
+        if facts.held is not None:
+            return facts
         if facts.holder is not None or (route.rules.create is CreateMode.NEVER and not buried):
             return facts
         if not route.rules.adopted and not buried:
@@ -258,20 +285,6 @@ def _tie(route: Route, other: str) -> Tie:
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
         return Tie.REVIEW
     return Tie.OURS if route.ranks.get(route.provider, 0) < route.ranks.get(other, 0) else Tie.THEIRS
-
-
-def _rulings(reviews: Sequence[review.Review]) -> tuple[dict[str, Ruling], bool]:
-    """What people decided: per field, and whether a create was ordered in spite of doubts."""
-    takes = {"take:source": Direction.PUSH, "take:provider": Direction.PULL, "ignore": None}
-    rulings: dict[str, Ruling] = {}
-    anyway = False
-    for item in reviews:
-        anyway = anyway or (item.decision == "create" and item.closed_at is None)
-        if item.decision not in takes or (item.closed_at is not None and item.decision != "ignore"):
-            continue
-        for name, shown in item.fields.items():
-            rulings[name] = Ruling(takes[item.decision], (shown[0], shown[1]))
-    return rulings, anyway
 
 
 def needs_settling(intents: Sequence[Intent]) -> bool:

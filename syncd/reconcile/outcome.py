@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core.backoff import delay
@@ -13,6 +13,7 @@ from syncd.core.plan import Facts, Park, seen
 from syncd.errors import ProviderError
 from syncd.lanes import Report
 from syncd.reconcile.gather import GRANTED, Case
+from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.source import customers
 from syncd.store import mapping, progress, review, work
@@ -34,7 +35,6 @@ FIELD_KINDS = (
 PAIR_KINDS = (
     "remote_gone",
     "remote_archived",
-    "ambiguous",
     "unknown_create",
     "key_taken",
     "came_back",
@@ -49,7 +49,8 @@ def finish(tx: Transaction, route: Route, case: Case, link: Link | None, *, keep
     if link is not None:
         mapping.save(tx, link)
     work.finish(tx, case.work)
-    kinds = [kind for kind in (*FIELD_KINDS, *PAIR_KINDS) if kind not in keep]
+    answered = HELD_KINDS if link is None or link.external_id is not None else ()
+    kinds = [kind for kind in (*FIELD_KINDS, *PAIR_KINDS, *answered) if kind not in keep]
     review.close_reviews(tx, route.provider, case.pair.key, kinds, route.clock.now(), "settled")
 
 
@@ -82,8 +83,9 @@ def park(route: Route, case: Case, action: Park) -> Report:
     now = route.clock.now()
     with route.state.fenced(route.lease) as tx:
         if review.ignored(tx, route.provider, case.pair.key, action.kind):
-            finish(tx, route, case, blank_link(case.pair, case.facts.link))
-            return Report("unchanged")
+            finish(tx, route, case, replace(blank_link(case.pair, case.facts.link), state=State.EXCLUDED))
+            review.close_reviews(tx, route.provider, case.pair.key, [action.kind], now, "ignore")
+            return Report("excluded")
         review.open_review(tx, route.provider, case.pair.key, action.kind, {}, action.reason, now)
         shown = replace(blank_link(case.pair, case.facts.link), state=State.REVIEW)
         finish(tx, route, case, shown, keep=(action.kind,))
@@ -126,47 +128,68 @@ def _bury_alive(route: Route, case: Case, kind: str, message: str, attempts: int
     return Report("dead")
 
 
-def held_back(route: Route, case: Case, verb: str, limit: Limit | None, names: tuple[str, ...] = ()) -> bool:
-    """Ask the guard of this verb. Counted and allowed, or staged under one review item per guard and provider.
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One operation before its guard; blank-outs count by field, everything else as one."""
 
-    Counting happens before the operation, so that threads cannot pass the limit together; what was certainly not
-    executed is given back by `refund`.
+    verb: str
+    limit: Limit | None
+    names: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        return len(self.names) if self.verb == "blank" else 1
+
+
+def permitted(route: Route, case: Case, asks: Sequence[Ask], opening: Callable[[Transaction], int]) -> int | None:
+    """Ask the guards: None when one of them stages the pair, else what `opening` answers (the intent it opened).
+
+    All is counted in the transaction that opens the intent, before the operation, so that threads cannot pass a limit
+    together; what was certainly not executed is given back by `refund`.
     """
-    now = route.clock.now()
-    more = len(names) if verb == "blank" else 1
-    rows_count = limit is not None and limit.share is not None and verb in {"create", "overwrite"}
-    rows = customers.count(route.source) if rows_count else None
+    rows = _source_rows(route) if any(_of_the_source(ask) for ask in asks) else 0
     with route.state.fenced(route.lease) as tx:
-        if not _over(tx, route, case, (verb, limit, names), rows):
-            progress.spend(tx, route.provider, verb, more, now)
-            return False
-        staged = STAGED + verb
+        held = next((ask for ask in asks if _over(tx, route, case, ask, rows)), None)
+        if held is None:
+            for ask in asks:
+                progress.spend(tx, route.provider, ask.verb, ask.number, route.clock.now())
+            return opening(tx)
+        staged = STAGED + held.verb
         fresh = case.work.error_class != staged
-        work.postpone(tx, case.work, route.later(STAGED_PAUSE), case.work.attempts, staged, ",".join(names))
-        announce(tx, route, f"guard_{verb}", f"{verb} limit reached")
+        work.postpone(tx, case.work, route.later(STAGED_PAUSE), case.work.attempts, staged, ",".join(held.names))
+        announce(tx, route, f"guard_{held.verb}", f"{held.verb} limit reached")
         if case.facts.link is not None:
             mapping.save(tx, replace(case.facts.link, state=State.REVIEW))
         if fresh:
-            note(tx, route, case.pair.key, "guard.tripped", names, verb)
+            note(tx, route, case.pair.key, "guard.tripped", held.names, held.verb)
     if fresh:
-        tell(route, case.pair.key, "guard.tripped", names, guard=verb)
-    return True
+        tell(route, case.pair.key, "guard.tripped", held.names, guard=held.verb)
+    return None
 
 
-def _over(
-    tx: Transaction, route: Route, case: Case, wanted: tuple[str, Limit | None, tuple[str, ...]], rows: int | None
-) -> bool:
-    verb, limit, names = wanted
-    if limit is None or _granted(case, verb, names):
+def _of_the_source(ask: Ask) -> bool:
+    return ask.limit is not None and ask.limit.share is not None and ask.verb in {"create", "overwrite"}
+
+
+def _source_rows(route: Route) -> int:
+    """How many customers there are, counted once a cycle: guards need the size, not the figure."""
+    if route.listing.rows is None:
+        route.listing.rows = customers.count(route.source)
+    return route.listing.rows
+
+
+def _over(tx: Transaction, route: Route, case: Case, ask: Ask, rows: int) -> bool:
+    if ask.limit is None or _granted(case, ask.verb, ask.names):
         return False
-    spent = progress.spent(tx, route.provider, verb, route.later(-limit.window))
-    total = rows if rows is not None else mapping.counts(tx).get(route.provider, {}).get(State.LINKED, 0)
-    return trips(limit, spent, total, len(names) if verb == "blank" else 1)
+    spent = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
+    linked = 0 if _of_the_source(ask) else mapping.counts(tx).get(route.provider, {}).get(State.LINKED, 0)
+    return trips(ask.limit, spent, rows if _of_the_source(ask) else linked, ask.number)
 
 
-def refund(tx: Transaction, route: Route, verb: str, number: int = 1) -> None:
-    """An operation that was counted was certainly not executed."""
-    progress.spend(tx, route.provider, verb, -number, route.clock.now())
+def refund(tx: Transaction, route: Route, asks: Sequence[Ask]) -> None:
+    """Operations that were counted were certainly not executed."""
+    for ask in asks:
+        progress.spend(tx, route.provider, ask.verb, -ask.number, route.clock.now())
 
 
 def _granted(case: Case, verb: str, names: tuple[str, ...]) -> bool:

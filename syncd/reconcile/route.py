@@ -35,12 +35,11 @@ class Guards:
 
 @dataclass
 class Listing:
-    """Keys of all remotes of a provider that can only be listed, read once per cycle before the first create.
-
-    Only a first look: after an unknown create the adapter lists afresh.
-    """
+    """What is read once per cycle: the keys of all remotes of a provider that can only be listed, before the first
+    create (only a first look: after an unknown create the adapter lists afresh), and the number of source rows."""
 
     keys: dict[str, tuple[Remote, ...]] | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -93,6 +94,15 @@ SOURCE: Mapping[str, Remedy] = MappingProxyType(
     }
 )
 
+LOG: Mapping[str, Remedy] = MappingProxyType(
+    {
+        "silent": Remedy("No recent events: is syncd running?", "systemctl status syncd", UNREACHABLE),
+        "ended": Remedy("The daemon was stopped.", "systemctl start syncd", UNREACHABLE),
+        "unknown": Remedy("This log holds no status yet: nobody knows how it stands.", "syncd status", UNREACHABLE),
+        "clock": Remedy("The log is ahead of this machine's clock.", "timedatectl", UNREACHABLE),
+    }
+)
+
 
 def review(kind: str) -> Remedy:
     """The remedy of a review item; the guards share one."""
@@ -103,3 +113,11 @@ def quoted(key: str) -> str:
     """A customer key as a shell takes it: keys are the source's own text and may hold anything."""
     plain = key.isascii() and key.replace("-", "").replace("_", "").replace(".", "").isalnum()
     return key if plain and not key.startswith("-") else "'" + key.replace("'", "'\\''") + "'"
+
+
+def shell_safe(command: str) -> bool:
+    """Whether a command out of a log line is one of ours, with every argument plain or quoted as `quoted` does."""
+    return _TYPED.fullmatch(command) is not None
+
+
+_TYPED = re.compile(r"syncd( ([A-Za-z0-9_./:=@%+,-]|'[\x20-\x26\x28-\x7e]*'|\\')+)+", re.ASCII)

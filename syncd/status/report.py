@@ -156,7 +156,7 @@ def build(
     total = len(problems) - len(items) + max(len(items), sum(_troubled(facts) for facts in providers))
     code = worst([problem.code for problem in problems] + [_counted(facts) for facts in providers])
     return Report(
-        state=_verdict(code, source, lines),
+        state=verdict(code, source.capture, [line.state for line in lines]),
         exit_code=code,
         at=at,
         capture=source.capture,
@@ -260,11 +260,11 @@ def _problem(item: Item, remedy: Remedy) -> Problem:
     return Problem(item.provider, item.key, item.kind, item.fields, reason, item.since, command, remedy.code)
 
 
-def _verdict(code: int, source: SourceFacts, lines: Sequence[ProviderReport]) -> str:
-    """`stopped`: nothing moves at all. `ok` only where nothing is wrong."""
-    if source.capture in _STOPPED or code in {SAFETY, USAGE}:
+def verdict(code: int, capture: str, states: Sequence[str]) -> str:
+    """The one word over everything. `stopped`: nothing moves at all. `ok` only where nothing is wrong."""
+    if capture in _STOPPED or code in {SAFETY, USAGE}:
         return "stopped"
-    if lines and all(line.state in {"paused", "blocked", "down"} for line in lines):
+    if states and all(state in {"paused", "blocked", "down"} for state in states):
         return "stopped"
     return "attention" if code else "ok"
 

@@ -59,14 +59,14 @@ def keyed(key: bytes, *parts: str) -> str:
     return digest.hexdigest()
 
 
-def check_key(tx: Transaction, key: bytes) -> None:
-    """Raise `SafetyStop` when the state was written under another key; the first caller sets it."""
+def check_key(tx: Transaction, key: bytes, *, remember: bool = True) -> None:
+    """Raise `SafetyStop` when the state was written under another key; the first caller sets it if he may."""
     expected = keyed(key, _FINGERPRINT)
     table = schema.meta
     found = tx.execute(sa.select(table.c.value).where(table.c.name == _FINGERPRINT)).scalar_one_or_none()
-    if found is None:
+    if found is None and remember:
         tx.execute(table.insert().values(name=_FINGERPRINT, value=expected, number=0))
-    elif found != expected:
+    elif found not in {None, expected}:
         raise SafetyStop(
             "the state was written under another key: no base and no tombstone can be read",
             remedy="configure the old key; if it is lost, syncd recover",

@@ -16,7 +16,8 @@ from syncd.store.schema import Transaction, digests, field_names
 from syncd.store.schema import review as table
 
 CHUNK = 500
-IGNORE = "ignore"
+LEAVE = ("ignore", "unlink")
+"""Decisions that outlive their item: leave this customer alone as long as nobody says otherwise."""
 
 
 _CLOSE = (
@@ -111,8 +112,8 @@ def reviews(
 
 
 def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Review]]:
-    """What still counts for these customers at one provider, by key: open items, and all that a person ignored."""
-    counts = sa.or_(table.c.closed_at.is_(None), table.c.decision == IGNORE)
+    """What still counts for these customers at one provider, by key: open items, and all that a person left alone."""
+    counts = sa.or_(table.c.closed_at.is_(None), table.c.decision.in_(LEAVE))
     found: dict[str, list[Review]] = {}
     for start in range(0, len(keys), CHUNK):
         chosen = (table.c.provider == provider, table.c.customer_key.in_(keys[start : start + CHUNK]), counts)
@@ -122,10 +123,17 @@ def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str,
 
 
 def ignored(tx: Transaction, provider: str, key: str, kind: str) -> bool:
-    """Whether the last item of this kind, open or closed, is one that a person chose to ignore."""
+    """Whether the last item of this kind, open or closed, is one that a person chose to leave alone."""
     same = (table.c.provider == provider, table.c.customer_key == key, table.c.kind == kind)
     last = sa.select(table.c.decision).where(*same).order_by(table.c.id.desc()).limit(1)
-    return tx.execute(last).scalar_one_or_none() == IGNORE
+    return tx.execute(last).scalar_one_or_none() in LEAVE
+
+
+def take_up(tx: Transaction, provider: str, key: str, now: datetime) -> int:
+    """A person who left a customer alone changed his mind: what he said before no longer counts."""
+    same = (table.c.provider == provider, table.c.customer_key == key, table.c.decision.in_(LEAVE))
+    closed = sa.func.coalesce(table.c.closed_at, now)
+    return tx.execute(table.update().where(*same).values(decision="revoked", closed_at=closed)).rowcount
 
 
 def decided(tx: Transaction) -> list[Review]:

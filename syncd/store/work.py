@@ -140,10 +140,34 @@ def counts(tx: Transaction, now: datetime) -> dict[str, Due]:
     return {row.provider: Due(int(row.due), int(row.retry), row.oldest) for row in rows}
 
 
+def release(tx: Transaction, provider: str, error_class: str, granted: str, now: datetime) -> int:
+    """Make due now what waits under `error_class`, as `granted` from here on; answers how many.
+
+    A new generation keeps a worker who holds one of them from putting it off again. Customers that waited for
+    `adopt` belong to the first pass: their creates were approved with it.
+    """
+    values: dict[str, Any] = {"error_class": granted, "due_at": now, "generation": next_generation(tx)}
+    if error_class == "adopt":
+        values["reason"] = sa.case((table.c.reason.in_([ADOPTED, DELETED]), table.c.reason), else_=BACKFILL)
+    chosen = (table.c.provider == provider, table.c.error_class == error_class)
+    return tx.execute(table.update().where(*chosen).values(**values)).rowcount
+
+
+def stronger(one: str, other: str) -> str:
+    """Which of two reasons a pair that has both is looked at for, as `mark` decides it; `other` came later."""
+    return other if _STRENGTH.get(one, _USUAL) <= _STRENGTH.get(other, _USUAL) else one
+
+
 def count_class(tx: Transaction, provider: str, error_class: str) -> int:
     """How many due rows of a provider carry this error class."""
     chosen = (table.c.provider == provider, table.c.error_class == error_class)
     return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
+
+
+def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
+    """Keys of pairs whose write of unknown outcome has not settled at this moment: nobody looks at them before."""
+    query = sa.select(intent.c.customer_key).where(intent.c.provider == provider, IS_OPEN, intent.c.settle_until > now)
+    return list(tx.execute(query).scalars())
 
 
 def next_due(tx: Transaction, provider: str, now: datetime) -> datetime | None:

@@ -36,7 +36,7 @@ def test_another_incarnation_restarts(postgres_shop: Shop, part: int) -> None:
         postgres_shop.run(ROW.format(1))
         cursor = json.loads(snapshot.read(source, "").cursor)
         assert snapshot.read(source, json.dumps(cursor)).restart == ""
-        cursor["identity"][part] = "1"
+        cursor["identity"][part] = "0"
         changes = snapshot.read(source, json.dumps(cursor))
         assert "another one" in changes.restart
         assert [entry.key for entry in changes.entries] == ["1"]

@@ -408,3 +408,25 @@ def test_nobody_at_home() -> None:
     for url in ("postgresql://u@127.0.0.1:1/x", "mysql://u@127.0.0.1:1/x", "sqlite:////nowhere/x.db"):
         with pytest.raises(SourceUnreachable):
             open_source(SourceConfig(url=url, table="t", key="id", fields={}))
+
+
+def test_values_no_python_type_can_hold(any_shop: Shop) -> None:
+    """Broken text, endless dates and zero dates are a problem or empty in their own field, never of the page."""
+    any_shop.tables()
+    any_shop.run(ROW, "INSERT INTO customers (id, company) VALUES (2, 'B')")
+    odd = {
+        "sqlite": ["street = CAST(x'ff41' AS TEXT)", "street = 'a' || char(0) || 'b'", "born = 'soon'"],
+        "postgresql": ["born = 'infinity'", "born = '20000-01-01'", "born = '0044-03-15 BC'"],
+        "mysql": ["street = CONCAT('a', CHAR(0), 'b')", "born = '0000-00-00'", "born = '1970-00-00'"],
+    }[any_shop.dialect]
+    with any_shop.source() as source:
+        for change in odd:
+            field = "street" if "street" in change else "birth_date"
+            lenient = "SET STATEMENT sql_mode = '' FOR " if any_shop.dialect == "mysql" else ""
+            any_shop.run(f"{lenient}UPDATE customers SET street = NULL, born = NULL, {change} WHERE id = 1")
+            first, second = customers.page(source, None, 10)
+            assert field in first.problems or first.values[field] is None
+            assert not second.problems
+            written = customers.update(source, first, {"number": change[-5:]}, "o")
+            assert isinstance(written, Written)
+            assert written.customer.problems == first.problems

@@ -98,7 +98,7 @@ class Fault:
 
 @dataclass
 class Hostile:
-    """The provider itself. `pending` are effects that take place later; `writes` counts what it executed."""
+    """The provider itself; `writes` counts what it executed or will execute."""
 
     name: str
     nature: Nature
@@ -106,24 +106,13 @@ class Hostile:
     excuse: Callable[[str, str, str], None]
     records: dict[str, Record] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    pending: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     writes: int = 0
     serial: int = 0
     log: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.clock.watchers.append(self.settle)
-
-    def settle(self) -> None:
-        """Let take place what is due by now."""
-        due = sorted((each for each in self.pending if each[0] <= self.clock.elapsed), key=lambda each: each[0])
-        self.pending = [each for each in self.pending if each[0] > self.clock.elapsed]
-        for _, effect in due:
-            effect()
-
     def later(self, delay: float, effect: Callable[[], None]) -> None:
         """Let something take place `delay` seconds from now."""
-        self.pending.append((self.clock.elapsed + delay, effect))
+        self.clock.call_later(delay, effect)
 
     # -- what requests do --------------------------------------------------------------------------------------
 

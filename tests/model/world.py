@@ -20,7 +20,8 @@ from syncd.cycle import Options, Result, run_cycle
 from syncd.cycle.installation import Installation, Rhythm
 from syncd.lanes import Lane, Pace
 from syncd.reconcile.route import Guards, Route
-from syncd.source import triggers
+from syncd.source import database, triggers
+from syncd.source.connection import connect, source_url
 from syncd.source.database import Source, SourceConfig, open_source
 from syncd.store.database import State, open_state
 from syncd.store.leases import Lease
@@ -88,21 +89,13 @@ class Person:
 @cache
 def _databases() -> tuple[Source, State, bytes, bytes]:
     """One source and one state for all histories; each begins from the same images."""
-    config = SourceConfig(url="sqlite://", table="customers", key="id", fields=COLUMNS)
-    import sqlalchemy as sa
-    from sqlalchemy.pool import StaticPool
-
-    del sa, StaticPool
-    source = _source(config)
+    source = _source(SourceConfig(url="sqlite://", table="customers", key="id", fields=COLUMNS))
     state = open_state("sqlite://", None, KEY)
     return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
 
 
 def _source(config: SourceConfig) -> Source:
     """`open_source` wants the table to be there, and an SQLite in memory is there only once it is open."""
-    from syncd.source import database
-    from syncd.source.connection import connect, source_url
-
     engine = connect(source_url(config.url, None), config.lock_timeout, config.statement_timeout)
     with engine.connect() as conn:
         conn.exec_driver_sql(TABLE)
@@ -264,10 +257,10 @@ class World:
             conn.commit()
         return rows
 
-    def value(self, person: Person, name: str) -> str:
+    def value(self, tag: str, name: str) -> str:
         """A new value that nobody ever typed, long enough to be cut, and spelled so that it can be mangled."""
         self._serial += 1
-        return f"{name[0]}{person.tag}v{self._serial}-Äb  c-Straße"
+        return f"{name[0]}{tag}v{self._serial}-Äb  c-Straße"
 
     def insert(self, *, key: int | None = None, number: str | None = None, tag: str = "") -> Person:
         """A new row, of a new person unless the tag says whose."""
@@ -276,7 +269,7 @@ class World:
         known = max([*(person.key for person in self.people), 0])
         person = Person(tag, key if key is not None else known + 1, number or f"{1000 + self._serial}")
         self.people.append(person)
-        values = {name: self.value(person, name) for name in COLUMNS if name != "number"} | {"number": person.number}
+        values = {name: self.value(tag, name) for name in COLUMNS if name != "number"} | {"number": person.number}
         columns = ", ".join(COLUMNS[name] for name in values)
         marks = ", ".join("?" * (len(values) + 1))
         self.sql(f"INSERT INTO customers (id, {columns}) VALUES ({marks})", person.key, *values.values())
@@ -341,9 +334,24 @@ class World:
         rows = self.sql(f"SELECT {columns} FROM customers WHERE id = ?", person.key)
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
+    def state_is_quiet(self) -> bool:
+        """Whether nothing is due, under way or unread; what waits for a person does not count."""
+        waits = ("adopt", "empty")
+        with self.state.read() as tx:
+            due = [word for each in self.providers for word in _due(tx, each.name)]
+            under_way = tx.exec_driver_sql("SELECT count(*) FROM intent").scalar_one()
+        unread = self.sql("SELECT count(*) FROM syncd_change_log")[0][0]
+        quiet = all(word in waits or word.startswith("staged:") for word in due)
+        return quiet and not unread and not under_way and not self.clock.waiting()
+
     def provider(self, name: str) -> Hostile:
         """By name."""
         return next(each for each in self.providers if each.name == name)
+
+
+def _due(tx: Any, provider: str) -> list[Any]:
+    """Why each due pair of a provider is due."""
+    return list(tx.exec_driver_sql("SELECT error_class FROM work WHERE provider = ?", (provider,)).scalars())
 
 
 __all__ = ["Crash", "Limit", "Profile", "Result", "Setting", "World"]

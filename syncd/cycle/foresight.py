@@ -1,0 +1,190 @@
+"""Which pairs a run that started now would look at, and why: what capture, scan and sweep would mark, unmarked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncd.core.guards import IDENTIFYING
+from syncd.core.model import Link, Pair, Remote, Values, Work
+from syncd.cycle import scan as listings
+from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble
+from syncd.cycle.drain import changed_settings
+from syncd.cycle.installation import Installation
+from syncd.cycle.verify import share
+from syncd.errors import SafetyStop
+from syncd.reconcile import Route
+from syncd.reconcile.gather import Memory
+from syncd.source import changelog, customers, snapshot, timestamps
+from syncd.source.changelog import Entry
+from syncd.source.lookup import matching
+from syncd.store import journal, mapping, progress, work
+
+ROWS = 200
+ALL = 1_000_000_000
+Arrival = tuple[str, Values]  # external id, values
+
+
+@dataclass
+class Marks:
+    """What the change log says: reasons by customer key; and what the state would be changed to before the first look
+    (re-keyed customers under their new key, the base of newly mapped fields dropped)."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    was: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def pair(self, provider: str, key: str) -> Pair:
+        """The pair of a customer at one provider."""
+        return Pair(provider, key)
+
+    def known_as(self, keys: Sequence[str]) -> list[str]:
+        """These keys and those under which the state still knows the customers."""
+        return [*keys, *(self.was[key] for key in keys if key in self.was)]
+
+    def moved(self, provider: str, memory: Memory) -> Memory:
+        """The memory as it would be."""
+        links = dict(memory.links)
+        for key, old in self.was.items():
+            if old in links and (key not in links or links[key].external_id is None):
+                links[key] = replace(links.pop(old), pair=Pair(provider, key))
+        gone = self.dropped.get(provider, frozenset())
+        if gone:
+            links = {key: _without(link, gone) for key, link in links.items()}
+        return replace(memory, links=links)
+
+
+def _without(link: Link, names: frozenset[str]) -> Link:
+    return replace(link, base={name: entry for name, entry in link.base.items() if name not in names})
+
+
+def captured(site: Installation) -> Marks:
+    """The change log as it stands, not acknowledged. Raises `SafetyStop` where a run would."""
+    entries, restart = _entries(site)
+    marks = Marks()
+    for entry in entries:
+        if entry.was and entry.was != entry.key:
+            marks.reasons.setdefault(entry.was, "changed")
+            if entry.table:
+                marks.was[entry.key] = entry.was
+        if entry.key:
+            deleted = entry.op == "D" and entry.table
+            marks.reasons[entry.key] = "deleted" if deleted else "changed"
+        restart = restart or entry.op == "T"
+    if restart:
+        for key in _all_keys(site):
+            marks.reasons.setdefault(key, "backfill")
+    return marks
+
+
+def _entries(site: Installation) -> tuple[Sequence[Entry], bool]:
+    mode = site.source.config.change_log
+    with site.state.read() as tx:
+        owner, expected = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
+        cursor = progress.cursor(tx, f"capture.{mode}")
+    if mode == "triggers":
+        batch = changelog.read(site.source, ALL)
+        trouble = fence_trouble(batch, owner, expected)
+        if trouble:
+            raise SafetyStop(trouble, remedy="syncd recover")
+        return batch.entries, False
+    changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
+    return changes.entries, bool(changes.restart)
+
+
+def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
+    while True:
+        rows = customers.page(site.source, after, ROWS)
+        yield from (row.key for row in rows)
+        if len(rows) < ROWS:
+            return
+        after = rows[-1].key
+
+
+def due(
+    site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool
+) -> tuple[list[Work], list[Arrival]]:
+    """The pairs of one provider, live ones first; and unlinked remotes that would be inserted into the source."""
+    now, provider = site.clock.now(), route.provider
+    with site.state.read() as tx:
+        works = {item.pair.key: item for item in work.take(tx, provider, until, ALL)}
+        settling = set(work.settling(tx, provider, until))
+        changed = changed_settings(tx, site, provider)
+        kept = progress.provider_state(tx, provider)
+        backfilled = kept.backfilled and changed is None
+        after = progress.cursor(tx, f"backfill:{provider}") if changed is None else ""
+        confirming = journal.confirmable(tx, provider, now, 1000)
+    marks.dropped[provider] = changed or frozenset()
+
+    def mark(keys: Iterable[str], reason: str) -> None:
+        for key in keys:
+            old = works.get(key) or Work(Pair(provider, key), 0, reason, now, now)
+            works[key] = replace(old, reason=work.stronger(old.reason, reason))
+
+    for key, reason in marks.reasons.items():
+        mark([key], reason)
+    if not backfilled:
+        mark(_all_keys(site, after or None), "backfill")
+    seen, arrivals = _looked_around(site, route, scan=scan)
+    mark(seen, "scan")
+    mark((pair.key for pair in confirming), "confirm")
+    mark(_swept(site), "verify")
+    ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
+    return [item for item in ordered if item.pair.key not in settling], arrivals
+
+
+def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[list[str], list[Arrival]]:
+    lists = route.adapter.capabilities.lists
+    if not listings.is_due(site, route, "scan" if lists else "reread", force=scan):
+        return [], []
+    if not lists:
+        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], []
+    remotes, complete = listings.listed(site, route)
+    with site.state.read() as tx:
+        links = mapping.by_external_id(tx, route.provider, list(remotes))
+    keys = [link.pair.key for id_, link in links.items() if listings.differs(route, link, remotes[id_])]
+    if complete and remotes:
+        keys += [link.pair.key for link in links_of(site, route) if listings.unseen(link, remotes)]
+    arrivals = []
+    if route.provider in site.inbound_create and route.rules.adopted:
+        fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
+        arrivals = [(remote.external_id, remote.values) for remote in fresh if _would_arrive(site, route, remote)]
+    return keys, arrivals
+
+
+def _would_arrive(site: Installation, route: Route, remote: Remote) -> bool:
+    with site.state.read() as tx:
+        if remote.archived or journal.buried(tx, site.state.key, route.provider, external_id=remote.external_id):
+            return False
+    return not matching(site.source, {n: remote.values[n] for n in IDENTIFYING if remote.values.get(n)})
+
+
+def links_of(site: Installation, route: Route) -> Iterator[Link]:
+    """All mapping rows of a provider, by key."""
+    after = ""
+    while True:
+        with site.state.read() as tx:
+            links = mapping.page(tx, route.provider, after, ROWS)
+        if not links:
+            return
+        yield from links
+        after = links[-1].pair.key
+
+
+def _swept(site: Installation) -> list[str]:
+    """The rows that the rotating sweep would look at in this cycle."""
+    with site.state.read() as tx:
+        at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
+    rested = at and site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
+    if not at or (after == "" and rested):
+        return []
+    keys: list[str] = []
+    position = after.removeprefix("=") or None
+    for _ in range(share(site)):
+        rows = customers.page(site.source, position, ROWS)
+        keys += [row.key for row in rows]
+        if len(rows) < ROWS:
+            break
+        position = rows[-1].key
+    return keys

@@ -1,0 +1,254 @@
+"""What a run would do, found out by doing all of it except the writing: `syncd plan` and `run-once --dry-run`.
+
+The same capture, scan, gather and `core.plan` as a cycle, in the same order, over reading transactions alone: nothing
+is acknowledged, marked, claimed or sent. What a run would pull into the source is laid over the rows, so that the
+fan-out to the other providers is in the list too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from syncd.core.guards import trips
+from syncd.core.model import Customer, Removal, State, Value, Values, Work
+from syncd.core.plan import Adopt, Create, Exchange, Facts, Park, Reject, Remove, Unlink, Wait, plan
+from syncd.cycle.foresight import Marks, captured, due
+from syncd.cycle.installation import Installation
+from syncd.cycle.reading import patiently, stopped
+from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
+from syncd.lanes import LanePaused
+from syncd.reconcile import Route
+from syncd.reconcile.create import adopted, create_asks, sendable
+from syncd.reconcile.exchange import asks_of, braked
+from syncd.reconcile.gather import GRANTED, Case, Memory, gather, remember
+from syncd.reconcile.outcome import Ask
+from syncd.source import customers
+from syncd.store import mapping, progress, review
+
+CHUNK = 200
+Change = tuple[Value, Value]  # from, to
+Overlay = dict[str, dict[str, Value]]  # customer key -> what runs would have pulled into its row
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One write a run would make. `verb`: create, adopt, update, pull, insert, archive, delete or unlink."""
+
+    provider: str
+    key: str
+    verb: str
+    fields: Mapping[str, Change] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A pair for which a run would do nothing yet, and why. `kind`: review, rejected, staged, adopt, absent, empty."""
+
+    provider: str
+    key: str
+    kind: str
+    reason: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass
+class Preview:
+    """The list. `troubles` names providers that could not be read, or that a person paused, and why."""
+
+    operations: list[Operation] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+    paused: dict[str, str] = field(default_factory=dict)
+
+    def staged(self) -> dict[tuple[str, str], int]:
+        """How many operations each guard would hold back, by provider and guard."""
+        counts: dict[tuple[str, str], int] = {}
+        for item in self.waiting:
+            if item.kind == "staged":
+                counts[item.provider, item.reason] = counts.get((item.provider, item.reason), 0) + 1
+        return counts
+
+
+@dataclass
+class Budget:
+    """The guards of one provider, counted on from where they stand."""
+
+    route: Route
+    spent: dict[str, int] = field(default_factory=dict)
+
+    def holds(self, case: Case, ask: Ask) -> bool:
+        """Whether this guard would stage the operation; counts it otherwise."""
+        granted = case.work.error_class == GRANTED + ask.verb and set(ask.names) <= set(case.work.error.split(","))
+        so_far = self.spent.get(ask.verb)
+        if so_far is None and ask.limit is not None:
+            with self.route.state.read() as tx:
+                so_far = progress.spent(tx, self.route.provider, ask.verb, self.route.later(-ask.limit.window))
+        if not granted and trips(ask.limit, so_far or 0, self._total(ask), ask.number):
+            return True
+        self.spent[ask.verb] = (so_far or 0) + ask.number
+        return False
+
+    def _total(self, ask: Ask) -> int:
+        if ask.limit is None or ask.limit.share is None:
+            return 0
+        if ask.verb in {"create", "overwrite"}:
+            return customers.count(self.route.source)
+        with self.route.state.read() as tx:
+            return mapping.counts(tx).get(self.route.provider, {}).get(State.LINKED, 0)
+
+
+def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:
+    """Everything a `run-once --wait WAIT` that started now would do. Raises what a run would raise before it began:
+    `SafetyStop`, `SetupNeeded`, `SourceUnreachable`."""
+    result, overlay = Preview(), Overlay()
+    marks = captured(site)
+    until = site.clock.now() + timedelta(seconds=wait)
+    for route in routes:
+        pause = stopped(site, route)
+        if pause:
+            result.paused[route.provider] = pause
+            continue
+        try:
+            works, arrivals = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
+            for key, values in arrivals:
+                result.operations.append(Operation(route.provider, key, "insert", _from_nothing(values)))
+            _through(route, works, marks, overlay, result)
+        except (Unauthorized, Throttled, Temporary, LanePaused) as error:
+            result.troubles[route.provider] = str(error)
+    _fan_out(routes, marks, overlay, result)
+    return result
+
+
+def _through(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
+    budget = Budget(route)
+    for case, action in looks(route, works, marks, overlay):
+        _act(route, case, action, budget, (result, overlay))
+
+
+def _fan_out(routes: Sequence[Route], marks: Marks, overlay: Overlay, result: Preview) -> None:
+    """Rows that a pull would change, once more for every other provider; what was listed for them gives way."""
+    pulled = {(op.provider, op.key) for op in result.operations if op.verb == "pull"}
+    for route in routes:
+        keys = [key for key in overlay if (route.provider, key) not in pulled]
+        if not keys or route.provider in result.troubles or route.provider in result.paused:
+            continue
+        result.operations = [op for op in result.operations if op.provider != route.provider or op.key not in keys]
+        result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
+        now = route.clock.now()
+        works = [Work(pair, 0, "changed", now, now) for pair in (marks.pair(route.provider, key) for key in keys)]
+        try:
+            _through(route, works, marks, overlay, result)
+        except (Unauthorized, Throttled, Temporary, LanePaused) as error:
+            result.troubles[route.provider] = str(error)
+
+
+# -- looking -------------------------------------------------------------------------------------------------------
+
+
+def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -> Iterator[tuple[Case, object]]:
+    """Gather and decide, pair by pair, exactly as a run does. An error of the pair itself is its action."""
+    for start in range(0, len(works), CHUNK):
+        chunk = works[start : start + CHUNK]
+        rows = customers.read(route.source, [work.pair.key for work in chunk])
+        memory = marks.moved(route.provider, remember(route, marks.known_as([work.pair.key for work in chunk])))
+        for work in chunk:
+            row = rows.get(work.pair.key)
+            if row is not None and row.key in overlay:
+                row = replace(row, values={**row.values, **overlay[row.key]})
+            yield _look(route, work, row, memory)
+
+
+def _look(route: Route, work: Work, row: Customer | None, memory: Memory) -> tuple[Case, object]:
+    try:
+        case = patiently(route, lambda: gather(route, work, row, memory))
+        action: object = plan(case.facts)
+        if isinstance(action, Adopt):
+            case = adopted(route, case, action)
+            follow_up = plan(case.facts)
+            return case, (action, follow_up)
+    except Rejected as refused:
+        return _blank(route, work, row), Reject(refused.field, refused.reason)
+    except (Unauthorized, Throttled, Temporary):
+        raise
+    except (OutcomeUnknown, ProviderError) as error:
+        return _blank(route, work, row), error
+    return case, action
+
+
+def _blank(route: Route, work: Work, row: Customer | None) -> Case:
+    return Case(work, Facts(route.rules, route.digester(work.pair.key)), row, work.pair.key)
+
+
+# -- writing it down -------------------------------------------------------------------------------------------------
+
+
+def _act(route: Route, case: Case, action: object, budget: Budget, into: tuple[Preview, Overlay]) -> None:
+    operations, (provider, key) = into[0].operations, (case.pair.provider, case.pair.key)
+    match action:
+        case (Adopt(), follow_up):
+            operations.append(Operation(provider, key, "adopt"))
+            _act(route, case, follow_up, budget, into)
+        case Exchange():
+            _exchange(route, case, action, budget, into)
+        case Create(values):
+            if not _staged(budget, case, create_asks(route, case), into[0]):
+                operations.append(Operation(provider, key, "create", _from_nothing(sendable(route, values))))
+        case Remove(_, how):
+            if not _staged(budget, case, (Ask("delete", route.guards.delete),), into[0]):
+                operations.append(Operation(provider, key, "archive" if how is Removal.ARCHIVE else "delete"))
+        case Unlink() if case.facts.link is not None:
+            operations.append(Operation(provider, key, "unlink"))
+        case _:
+            _wait(route, key, action, into[0])
+
+
+def _staged(budget: Budget, case: Case, asks: Sequence[Ask], result: Preview) -> bool:
+    held = next((ask for ask in asks if budget.holds(case, ask)), None)
+    if held is not None:
+        result.waiting.append(Waiting(case.pair.provider, case.pair.key, "staged", held.verb, held.names))
+    return held is not None
+
+
+def _wait(route: Route, key: str, action: object, result: Preview) -> None:
+    match action:
+        case Park(kind, reason) if not _left_alone(route, key, kind):
+            result.waiting.append(Waiting(route.provider, key, "review", f"{kind}: {reason}"))
+        case Reject(name, reason):
+            result.waiting.append(Waiting(route.provider, key, "rejected", reason, (name,) if name else ()))
+        case Wait(why):
+            result.waiting.append(Waiting(route.provider, key, why, why))
+        case ProviderError():
+            result.waiting.append(Waiting(route.provider, key, "retry", action.message))
+        case _:
+            pass
+
+
+def _exchange(route: Route, case: Case, action: Exchange, budget: Budget, into: tuple[Preview, Overlay]) -> None:
+    result, overlay = into
+    provider, key = case.pair.provider, case.pair.key
+    action, _ = braked(route, case, action)
+    if _staged(budget, case, asks_of(route, case, action), result):
+        return
+    source, remote = case.facts.source or {}, case.facts.remote
+    there: Values = remote.values if remote is not None else {}
+    if action.pull:
+        fields = {name: (source.get(name), value) for name, value in action.pull.items()}
+        result.operations.append(Operation(provider, key, "pull", fields))
+        overlay.setdefault(key, {}).update(action.pull)
+    if action.push:
+        fields = {name: (there.get(name), value) for name, value in action.push.items()}
+        result.operations.append(Operation(provider, key, "update", fields))
+    if action.review:
+        reasons = sorted({reason.replace("-", "_") for reason in action.review.values()})
+        result.waiting.append(Waiting(provider, key, "review", ", ".join(reasons), tuple(sorted(action.review))))
+
+
+def _left_alone(route: Route, key: str, kind: str) -> bool:
+    with route.state.read() as tx:
+        return review.ignored(tx, route.provider, key, kind)
+
+
+def _from_nothing(values: Values) -> dict[str, Change]:
+    return {name: (None, value) for name, value in values.items() if value is not None}

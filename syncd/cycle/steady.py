@@ -1,0 +1,167 @@
+"""How a daemon cycles: capture at every poll, lanes that go on by themselves, and nobody who waits for the slowest.
+
+`run_cycle` ends when nothing is due any more. A daemon cannot wait for that: a first pass at two requests a second
+takes hours, and the other providers' changes would lie in the log meanwhile. So each poll captures, sets idle lanes to
+work where there is something for them to do, gathers what lanes have finished, and leaves the others at it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from syncd.cycle import Options, Result, record
+from syncd.cycle.capture import Captured, capture
+from syncd.cycle.drain import Tally, operator_pause, take_lane, work_off
+from syncd.cycle.installation import Installation
+from syncd.cycle.scan import look_around
+from syncd.cycle.tenure import CAPTURE, give_back, keep, lane_name
+from syncd.cycle.verify import rotate
+from syncd.errors import LeaseLost, Stopped
+from syncd.lanes import Crew
+from syncd.log import run
+from syncd.reconcile import Route
+from syncd.store import journal, progress, work
+from syncd.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """An installation at work. `tallies` are those of the lanes that are busy; `rest` says until when (monotonic
+    seconds) a lane that ended in an unexpected error is left alone, and how long that was."""
+
+    site: Installation
+    crew: Crew
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    rest: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What became of one poll. `errors` by provider are those that no lane expects: broken doors, or bugs."""
+
+    result: Result
+    errors: Mapping[str, BaseException]
+    busy: frozenset[str]
+
+
+FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds
+
+
+def steady(site: Installation) -> Steady:
+    """An installation ready to be polled."""
+    return Steady(site, Crew(len(site.routes)))
+
+
+def poll(state: Steady, patience: float) -> Polled:
+    """One poll. Waits at most `patience` seconds for the lanes that it set to work, so that what is done quickly is
+    told as one cycle. Raises what source and state raise, and `SafetyStop`."""
+    site = state.site
+    run_id, started = site.run_id(), site.clock.monotonic()
+    with run(run_id):
+        captured = _captured(site)
+        if not site.stop.is_set():
+            rotate(site)
+            _set_to_work(state)
+        counts, errors = gather(state, patience)
+        result = Result(run_id, counts, captured.customers, site.clock.monotonic() - started)
+        record(site, Options(mode="poll"), result)
+    return Polled(result, errors, state.crew.busy())
+
+
+def _captured(site: Installation) -> Captured:
+    try:
+        return capture(site)
+    except LeaseLost:  # we were away for longer than the lease; what we read is the successor's now
+        site.held.pop(CAPTURE, None)
+        return Captured()
+
+
+def gather(state: Steady, seconds: float) -> tuple[dict[str, dict[str, int]], dict[str, BaseException]]:
+    """Wait at most so long; counts and unexpected errors of the lanes that have ended."""
+    counts, errors = {}, {}
+    for provider, error in state.crew.ended(seconds).items():
+        tally = state.tallies.pop(provider)
+        kinds: Counter[str] = sum(tally.counts.values(), Counter())
+        if kinds:
+            counts[provider] = dict(kinds)
+        if error is None:
+            state.rest.pop(provider, None)
+        else:
+            errors[provider] = error
+            _, before = state.rest.get(provider, (0.0, FIRST_REST / 2))
+            pause = min(before * 2, LONGEST_REST)
+            state.rest[provider] = (state.site.clock.monotonic() + pause, pause)
+    return counts, errors
+
+
+def _set_to_work(state: Steady) -> None:
+    site, busy = state.site, state.crew.busy()
+    for route in site.routes:
+        if route.provider in busy:
+            _extend(site, route)
+            continue
+        until, _ = state.rest.get(route.provider, (0.0, 0.0))
+        lane = take_lane(site, route) if site.clock.monotonic() >= until else None
+        if lane is not None and has_work(site, lane):
+            state.tallies[route.provider] = Tally()
+            state.crew.start(route.provider, _job(site, lane, state.tallies[route.provider]))
+
+
+def _extend(site: Installation, route: Route) -> None:
+    """A lane that is busy without requests (a long pause of its pace) keeps its lease all the same."""
+    name = lane_name(route.provider)
+    held, now = site.held.get(name), site.clock.monotonic()
+    if held is not None and now - held.renewed >= site.lease / 3 and keep(site, name):
+        route.lane.renewed(now)
+
+
+def _job(site: Installation, route: Route, tally: Tally) -> Callable[[], None]:
+    def job() -> None:
+        route.lane.seen = site.clock.monotonic()
+        try:
+            look_around(site, route)
+            work_off(site, route, tally)
+        except LeaseLost:
+            site.held.pop(lane_name(route.provider), None)
+        except Stopped:
+            pass
+
+    return job
+
+
+def has_work(site: Installation, route: Route) -> bool:
+    """Whether a lane has anything to do now; asked at every poll, so it costs a few small reads and no write."""
+    now = site.clock.now()
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+        if operator_pause(site, kept) or route.lane.paused_until() is not None:
+            return False
+        return (
+            route.lane.needs_probe()
+            or not kept.backfilled
+            or _look_due(tx, site, route, now)
+            or bool(journal.confirmable(tx, route.provider, now, 1))
+            or _is_due(tx, route, now)
+        )
+
+
+def _look_due(tx: Transaction, site: Installation, route: Route, now: datetime) -> bool:
+    lists = route.adapter.capabilities.lists
+    what, period = ("scan", site.rhythm.scan) if lists else ("reread", site.rhythm.reread)
+    last = progress.cursor(tx, f"{what}:{route.provider}:at")
+    return not last or now - datetime.fromisoformat(last) >= timedelta(seconds=period)
+
+
+def _is_due(tx: Transaction, route: Route, now: datetime) -> bool:
+    moment = work.next_due(tx, route.provider, now)
+    return moment is not None and moment <= now
+
+
+def dismiss(state: Steady) -> None:
+    """The end: no more jobs, and the leases back at once where every lane has ended its work."""
+    state.crew.close()
+    if not state.crew.busy():
+        give_back(state.site)
