@@ -7,6 +7,7 @@ due pairs until none is left. One provider's trouble stays in its lane.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from syncd.clock import Clock
 from syncd.core.backoff import clamp_retry_after
@@ -26,6 +28,7 @@ PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thre
 OPENING = 30.0  # first pause of the breaker, seconds
 LONGEST_OPENING = 600.0
 REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refused
+LONGEST_INTERVAL = 3600.0  # of a quota, whatever its headers say, seconds
 BUDGET_CAP, BUDGET_GAIN, BUDGET_TRICKLE = 10.0, 0.1, 0.1  # retries: one per ten successes, one per ten seconds
 
 
@@ -61,17 +64,22 @@ class Pace:
             self._next[name] = start + interval
             return start - now
 
-    def learn(self, endpoint: str, headers: Mapping[str, str], now: float) -> None:
-        """Spread what is left of a quota over its interval (`X-RateLimit-*`, as JTL and Azotte send them)."""
-        remaining = _number(headers.get("x-ratelimit-remaining"))
-        length = _number(headers.get("x-ratelimit-interval-length-seconds")) or 60.0
-        limit = _number(headers.get("x-ratelimit-limit"))
-        if remaining is None or limit is None or limit <= 0:
+    def learn(self, endpoint: str, headers: Mapping[str, str], now: float, wall: datetime) -> None:
+        """Spread what is left of a quota, but for one to spare, over its interval (`X-RateLimit-*`).
+
+        JTL tells the length of the interval, Azotte the moment of the reset; with nothing left, the next one waits.
+        """
+        remaining, limit = _number(headers.get("x-ratelimit-remaining")), _number(headers.get("x-ratelimit-limit"))
+        if remaining is None or not limit:
             return
-        left = max(remaining - 1.0, 0.0)
-        interval = length if left == 0.0 else length / (left if left < limit / 2 else limit) / MARGIN
+        length = _number(headers.get("x-ratelimit-interval-length-seconds")) or _until_reset(headers, wall)
+        length = min(length, LONGEST_INTERVAL)
+        name = endpoint if self._per_endpoint else ""
         with self._lock:
-            self._spread[endpoint] = (interval if left < limit / 2 else 0.0, now + length)
+            scarce = remaining < limit / 2
+            self._spread[endpoint] = (length / max(remaining - 1.0, 1.0) / MARGIN if scarce else 0.0, now + length)
+            if remaining < 1:
+                self._next[name] = max(self._next.get(name, 0.0), now + length)
 
     def slower(self) -> None:
         """A 429 halves the rate ..."""
@@ -86,9 +94,22 @@ class Pace:
 
 def _number(raw: str | None) -> float | None:
     try:
-        return float(raw) if raw is not None else None
+        number = float(raw or "")
     except ValueError:
         return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
+    """Seconds until the reset as the provider's own clock has it (`wall` where it does not say); else a minute."""
+    reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is None:
+        return 60.0
+    try:
+        said = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError):
+        said = wall
+    return max(reset - said.timestamp(), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +194,7 @@ class Lane:
         self.seen = self.clock.monotonic()
         if 200 <= status < 300 and not endpoint.startswith("GET "):
             self._trace.acknowledged = True
-        self.pace.learn(endpoint, headers, self.clock.monotonic())
+        self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
         if status == 429:
             self.pace.slower()
         elif status < 500:
@@ -182,12 +203,13 @@ class Lane:
     def _hold_lease(self) -> None:
         """No request leaves unless it can end, deadline included, while the lease is still ours."""
         with self._lock:
-            age = self.clock.monotonic() - self._renewed
-            if age < self.lease / 3:
+            asked = self.clock.monotonic()
+            if asked - self._renewed < self.lease / 3:
                 return
-            if age < self.lease - self.timeout - 5.0 and self.keep():
-                self._renewed = self.clock.monotonic()
-                return
+            if self.keep():
+                self._renewed = asked
+                if self.clock.monotonic() - asked < self.lease - self.timeout - 5.0:
+                    return
         raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
 
     def renewed(self, at: float) -> None:
@@ -214,11 +236,14 @@ class Lane:
     # -- what happened, and what follows for the whole lane ---------------------------------------------------
 
     def succeeded(self) -> None:
-        """A request was answered: failures are forgotten, an open breaker closes."""
+        """A request was answered: failures are forgotten, an open breaker closes. A pause that the provider asked for
+        is kept: the answer may be to a request that left before it."""
         with self._lock:
             self._recent.append(True)
             self._budget = min(BUDGET_CAP, self._budget + BUDGET_GAIN)
             self.last_ok = self.clock.now()
+            if self.breaker.state in {"throttled", "blocked"} and self.paused_until() is not None:
+                return
             changed = self.breaker.state != "ok"
             self.breaker = Breaker(credentials=self.breaker.credentials)
         if changed:
@@ -227,11 +252,13 @@ class Lane:
     def failed(self, reason: str) -> None:
         """A request failed as it does when a provider is down. Five in a row, or half of the last twenty, open."""
         with self._lock:
+            if self.breaker.state == "down" and self.paused_until() is not None:
+                return  # it left before the breaker opened
             self._recent.append(False)
             failures = self.breaker.failures + 1
             self.breaker = replace(self.breaker, failures=failures)
             many = len(self._recent) == 20 and self._recent.count(False) >= 10
-            if failures < 5 and not many and self.breaker.state == "ok":
+            if failures < 5 and not many and self.breaker.state in {"ok", "throttled"}:
                 return
             opened = self.breaker.opened + 1
             pause = min(OPENING * 2.0 ** (opened - 1), LONGEST_OPENING) * (0.9 + 0.2 * self.jitter())
@@ -249,11 +276,18 @@ class Lane:
 
     def _pause(self, state: str, reason: str, seconds: float, opened: int) -> None:
         now = self.clock.now()
+        until = now + timedelta(seconds=seconds)
         with self._lock:
-            since = self.breaker.since if self.breaker.state == state else now.isoformat()
-            until = (now + timedelta(seconds=seconds)).isoformat()
+            again = self.breaker.state == state and not self._set_back()
+            standing = self.paused_until() if again else None
             self.breaker = replace(
-                self.breaker, state=state, reason=reason, since=since, until=until, failures=0, opened=opened
+                self.breaker,
+                state=state,
+                reason=reason,
+                since=self.breaker.since if again else now.isoformat(),
+                until=max(until, standing or until).isoformat(),
+                failures=0,
+                opened=opened,
             )
         self.settle_pause(state)
 
@@ -276,10 +310,14 @@ class Lane:
     def paused_until(self) -> datetime | None:
         """When the next request may go out; None when it may now."""
         breaker = self.breaker
-        if breaker.state == "ok" or not breaker.until:
+        if breaker.state == "ok" or not breaker.until or self._set_back():
             return None
         until = datetime.fromisoformat(breaker.until)
         return until if until > self.clock.now() else None
+
+    def _set_back(self) -> bool:
+        """The wall clock was set to before the pause began: nobody knows how much of it is over."""
+        return bool(self.breaker.since) and self.clock.now() < datetime.fromisoformat(self.breaker.since)
 
     def needs_probe(self) -> bool:
         """Down or blocked, and the pause is over: one cheap call decides, not the next customer."""

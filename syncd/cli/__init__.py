@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "run-once": "syncd.cli.run:run_once",
         "sandbox": "syncd.cli.sandbox:sandbox",
         "status": "syncd.cli.status:status",
-        "status-page": "syncd.cli.status:status_page",
+        "status-page": "syncd.cli.page:status_page",
         "sync": "syncd.cli.run:sync",
         "triggers": "syncd.cli.setup:triggers",
         "unlink": "syncd.cli.links:unlink",

@@ -104,3 +104,10 @@ def stopping() -> Iterator[threading.Event]:
     finally:
         for number in signals:
             signal.signal(number, before[signal.Signals(number)])
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether a person agrees: by `--yes`, or at a terminal; nothing waits for input without one."""
+    if yes:
+        return True
+    return sys.stdin.isatty() and sys.stdout.isatty() and click.confirm(question)

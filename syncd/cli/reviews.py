@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,23 @@ from syncd.cli.exits import PERSON, Exit
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
 
 if TYPE_CHECKING:
+    from syncd.core.model import Values
+    from syncd.cycle.showing import Shown
     from syncd.store.review import Review
 
 
 @click.group(invoke_without_command=True)
+@click.option("--provider", help="Only this provider.")
+@config_option
+@json_option
 @click.pass_context
-def review(context: click.Context) -> None:
+def review(context: click.Context, config: Path | None, provider: str | None, *, as_json: bool) -> None:
     """Everything that waits for a person: list, show, resolve."""
     if context.invoked_subcommand is None:
-        context.invoke(listed)
+        context.invoke(listed, config=config, provider=provider, as_json=as_json)
+
+
+# -- list ----------------------------------------------------------------------------------------------------------
 
 
 @review.command("list")
@@ -28,14 +36,17 @@ def review(context: click.Context) -> None:
 @config_option
 @json_option
 def listed(config: Path | None = None, provider: str | None = None, *, as_json: bool = False) -> None:
-    """Show all open items: which customer, which provider, which fields, since when. Exit 5 while there are any."""
+    """Which customer, which provider, which fields, since when. Exit 5 while anything waits.
+
+    What is decided and only waits for the next run is not listed any more.
+    """
     from syncd.bootstrap import open_settings_state
     from syncd.store import review as store
 
     state = open_settings_state(settings_for(config))
     try:
         with state.read() as tx:
-            items = store.reviews(tx, provider=provider)
+            items = [item for item in store.reviews(tx, provider=provider) if not item.decision]
     finally:
         state.close()
     if as_json:
@@ -58,7 +69,6 @@ def _shape(item: Review) -> dict[str, Any]:
         "reason": item.reason,
         "opened_at": item.opened_at.isoformat(),
         "count": item.count,
-        "decision": item.decision,
     }
 
 
@@ -69,35 +79,107 @@ def _print(items: Sequence[Review]) -> None:
             item.kind,
             item.provider,
             item.customer_key or f"({item.count})",
-            f"decided: {item.decision}" if item.decision else item.reason,
+            item.reason,
             f"{item.opened_at:%Y-%m-%d %H:%M}",
         )
         for item in items
     ]
     table(("ID", "KIND", "PROVIDER", "CUSTOMER", "WHY", "SINCE (UTC)"), rows, right=("ID",))
-    open_ones = [item for item in items if not item.decision]
-    if open_ones:
-        click.echo(f"\nnext:  syncd review show {open_ones[0].id}")
+    click.echo(f"\nnext:  {_next(items[0])}")
+
+
+def _next(item: Review) -> str:
+    return f"syncd match {item.provider}" if item.kind == "adopt" else f"syncd review show {item.id}"
+
+
+# -- show ----------------------------------------------------------------------------------------------------------
 
 
 @review.command()
 @click.argument("number", metavar="ID", type=int)
-@click.option("--take", type=click.Choice(["source", "provider"]), help="This side's value wins.")
-@click.option("--ignore", is_flag=True, help="Leave it as it is until something changes.")
 @config_option
-def resolve(number: int, config: Path | None, take: str | None, *, ignore: bool) -> None:
-    """Decide one item. The decision counts for exactly what `show` displays; newer values ask again."""
+@json_option
+def show(number: int, config: Path | None, *, as_json: bool) -> None:
+    """One item with the values of both sides, read right now: personal data. --json leaves the values out."""
+    from syncd.bootstrap import installation
+    from syncd.cycle.decisions import item, typed
+    from syncd.cycle.showing import shown
+
+    with installation(settings_for(config), exclusive=False) as site:
+        found = item(site.state, number)
+        answer = shown(site, found)
+    if as_json:
+        print_json({"schema": 1, "item": _shape(found), "decisions": typed(found.kind)})
+        return
+    click.echo(f"#{found.id} {found.kind}  {found.provider}  customer {found.customer_key or f'({found.count})'}")
+    click.echo(f"{found.reason}, since {found.opened_at:%Y-%m-%d %H:%M} UTC")
+    if answer.trouble:
+        click.echo(f"{found.provider} could not be read: {answer.trouble}", err=True)
+    _print_sides(found, answer)
+    for pair in answer.pairs:
+        click.echo(pair)
+    if found.decision:
+        click.echo(f"\nDecided: {found.decision}; it is carried out by the next run.")
+    for word in typed(found.kind):
+        click.echo(f"next:  syncd review resolve {found.id} {word}")
+
+
+def _print_sides(found: Review, answer: Shown) -> None:
+    sides: Mapping[str, Values] = {"SOURCE": answer.source, **answer.remotes}
+    names = sorted(found.fields) or sorted({name for side in sides.values() for name in side})
+    rows = [(name, *(_text(side, name) for side in sides.values())) for name in names]
+    if rows:
+        click.echo()
+        table(("FIELD", *sides), rows)
+        click.echo()
+
+
+def _text(side: Values, name: str) -> str:
+    if name not in side:
+        return "(unknown)"
+    value = side[name]
+    return "(empty)" if value is None else str(value)
+
+
+# -- resolve -------------------------------------------------------------------------------------------------------
+
+
+@review.command()
+@click.argument("number", metavar="ID", type=int)
+@click.option("--take", type=click.Choice(["source", "provider"]), help="This side wins; see below for deletions.")
+@click.option("--link", "external_id", metavar="EXTERNAL_ID", help="The customer is this record of the provider.")
+@click.option("--create", is_flag=True, help="Create a new record all the same.")
+@click.option("--ignore", is_flag=True, help="Leave it as it is until something changes.")
+@click.option("--release", is_flag=True, help="Let pass what a guard holds back right now.")
+@config_option
+def resolve(number: int, config: Path | None, take: str | None, external_id: str | None, **flags: bool) -> None:
+    """Decide one item; the next run (a daemon: within seconds) acts on it.
+
+    \b
+    A decision about fields counts for exactly the values that `show` displays; newer ones ask again.
+    remote_gone       --create makes a new record, --link EXTERNAL_ID takes another one, --ignore leaves the pair alone
+    delete_conflict   --take source removes the record, --take provider keeps it there and forgets the link
+    candidate, found, ambiguous, came_back, unknown_create, taken
+                      --link EXTERNAL_ID, or where it makes sense --create; --ignore keeps the customer out of there
+    guard_...         --release lets the operations pass that are staged now, each planned anew; later ones wait again
+    """
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock
     from syncd.cycle.decisions import decide, item
+    from syncd.reconcile.orders import LINK
 
-    chosen = [word for word in (f"take:{take}" if take else "", "ignore" if ignore else "") if word]
+    words = [f"take:{take}" if take else "", LINK + external_id if external_id else ""]
+    chosen = [word for word in (*words, *(name for name, on in flags.items() if on)) if word]
     if len(chosen) != 1:
-        raise click.UsageError("say exactly one of --take source, --take provider, --ignore")
+        raise click.UsageError("say exactly one of --take, --link, --create, --ignore, --release")
     state = open_settings_state(settings_for(config))
     try:
         found = item(state, number)
-        decide(state, found, chosen[0], SystemClock().now())
+        due = decide(state, found, chosen[0], SystemClock().now())
     finally:
         state.close()
-    click.echo(f"#{number} resolved: {chosen[0].replace(':', ' ')}. {found.provider} {found.customer_key} is due now.")
+    said = chosen[0].replace(":", " ")
+    if said == "release":
+        click.echo(f"#{number} resolved: {due} staged operations of {found.provider} may go. They are due now.")
+    else:
+        click.echo(f"#{number} resolved: {said}. {found.provider} {found.customer_key} is due now.")

@@ -80,7 +80,7 @@ def run_once(  # noqa: PLR0913 - one argument an option
     if dry_run:
         from syncd.cli import planning
 
-        planning.preview(settings, chosen, as_json=as_json)
+        planning.preview(settings, chosen, scan=scan, as_json=as_json)
         return
     options = Options(mode="run-once", scan=scan, limit=limit, wait=wait, providers=chosen, exclusive=True)
     result, report = _run(settings, options)
@@ -310,7 +310,8 @@ def _left_to_daemon(settings: Settings, key: str, chosen: frozenset[str], *, as_
 @config_option
 def run(config: Path | None) -> None:
     """The daemon: capture, scan and work off, until SIGTERM. SIGHUP reads the settings again."""
+    from syncd.bootstrap import installation
     from syncd.daemon import serve
     from syncd.settings import find
 
-    serve(find(config))
+    serve(find(config), installation)

@@ -1,4 +1,4 @@
-"""`syncd status`: what is wrong now, and the command that mends it. `syncd status-page`: the same from log lines."""
+"""`syncd status`: what is wrong now, and the command that mends it."""
 
 from __future__ import annotations
 
@@ -40,15 +40,3 @@ def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
         for line in shown.problem_lines(report.problems, report.problems_total):
             click.echo(line)
     raise Exit(report.exit_code)
-
-
-@click.command("status-page")
-@click.argument("logs", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of stdout.")
-@click.option("--exit-code", is_flag=True, help="Leave with the exit code that the page's status has.")
-def status_page(logs: tuple[Path, ...], output: Path | None, *, exit_code: bool) -> None:
-    """A status page from log lines alone: from LOGS, or from stdin. Needs neither settings nor state."""
-    from syncd.status import page
-
-    code = page.write(logs, output)
-    raise Exit(code if exit_code else 0)

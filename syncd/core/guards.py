@@ -53,19 +53,14 @@ class Move:
     at: datetime
 
 
-def flips(history: Sequence[Move], now: datetime, coming: Move | None = None) -> bool:
-    """Whether a field swings: three reversals of direction, or of the pulling provider, within 24 hours.
+def flips(history: Sequence[Move], coming: Move) -> bool:
+    """Whether a field would swing: three reversals of direction, or of the pulling provider, within 24 hours.
 
     Movements of one direction never count, however many: a person may toggle a flag all day. Pushes that follow a
     pull to *other* providers are its fan-out, not a reversal, so reversals are judged per provider.
     """
-    recent = [move for move in history if now - move.at <= BRAKE_WINDOW]
-    if coming is not None:
-        recent.append(coming)
-        recent = [move for move in recent if move.provider == coming.provider or move.direction == "pull"]
-        own = [move.direction for move in recent if move.provider == coming.provider]
-    else:
-        own = [move.direction for move in recent]
+    recent = [*(move for move in history if coming.at - move.at <= BRAKE_WINDOW), coming]
+    own = [move.direction for move in recent if move.provider == coming.provider]
     pulls = [move.provider for move in recent if move.direction == "pull"]
     return _reversals(own) >= REVERSALS or _reversals(pulls) >= REVERSALS
 

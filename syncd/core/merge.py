@@ -59,7 +59,7 @@ class FieldFacts:
     equal      both sides mean the same in comparison form
     degraded   the provider's value is a cut, re-cased or re-punctuated form of the source's
     late       digests that our own writes of unknown outcome explain
-    sent       those of them that such writes sent
+    sent       what such writes sent whose outcome is being judged right now
     unsettled  such a write is being judged right now
     fill       adoption: an empty side may be filled from the other, as the match report showed
     decision   what a person decided for exactly these two values
@@ -102,10 +102,10 @@ def merge(facts: FieldFacts) -> Decision:
         return _unreadable(facts, source)
     if facts.decision is not None:
         return _decided(facts)
+    if provider.digest in facts.late and (base is None or provider.digest != base.provider):
+        return Decision(Verdict.SETTLE, "equal") if facts.equal else _outward(facts, "late")
     if base is None:
         return _without_base(facts, source, provider)
-    if provider.digest != base.provider and provider.digest in facts.late:
-        return Decision(Verdict.SETTLE, "equal") if facts.equal else _outward(facts, "late")
     if base.provider is None:
         return _first_appearance(facts, source, base)
     return _three_way(facts, source, provider, base)
@@ -145,7 +145,7 @@ def _without_base(facts: FieldFacts, source: Seen, provider: Seen) -> Decision:
         if not facts.fill:
             return Decision(Verdict.REVIEW, "no-base")
         return Decision(Verdict.PULL if source.value is None else Verdict.PUSH, "filled")
-    return _by_policy(facts.policy, "no-base")
+    return _by_policy(Policy.REVIEW if _superseded(facts, source) else facts.policy, "no-base")
 
 
 def _first_appearance(facts: FieldFacts, source: Seen, base: FieldBase) -> Decision:
@@ -170,7 +170,8 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
         return Decision(Verdict.SETTLE, "equal")
     if not theirs:
         return _outward(facts, "source-changed")
-    if facts.degraded and (facts.unsettled or (base.provisional and not ours)):
+    was_sent = (facts.unsettled and source.digest in facts.sent) or (base.provisional and not ours)
+    if facts.degraded and was_sent:
         return Decision(Verdict.SETTLE, "lossy")
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")

@@ -19,6 +19,7 @@ CODES = frozenset({"country", "language"})
 UNSPACED = frozenset({"vat_number", "tax_number"})
 _BLANKS = re.compile(r"\s+")
 _NOT_WORD = re.compile(r"[^\w]+")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def text(raw: str | None) -> str | None:
@@ -41,7 +42,7 @@ def comparable(field: str, value: Value, country: str | None = None) -> Value:
     if not isinstance(value, str):
         return value
     if field in PHONES:
-        return _phone(value, country)
+        return _dialled(value, country)
     if field == "email":
         local, at, domain = value.rpartition("@")
         return f"{local}{at}{domain.lower()}"
@@ -62,16 +63,24 @@ def equal(field: str, one: Value, other: Value, country: str | None = None) -> b
 def degraded(sent: Value, stored: Value) -> bool:
     """Whether `stored` is what a careless system makes of `sent`: cut off, other case, blanks or punctuation lost.
 
-    Such a value is never an edit. Nothing stored at all counts only for an empty text.
+    Such a value is never an edit. Nothing stored at all counts only where nothing but punctuation was sent.
     """
-    if not isinstance(sent, str) or not isinstance(stored, str):
+    if not isinstance(sent, str) or not isinstance(stored, str | None):
         return False
-    plain_sent, plain_stored = _plain(sent), _plain(stored)
-    return bool(plain_stored) and plain_sent.startswith(plain_stored)
+    plain_sent, plain_stored = _plain(sent), _plain(stored or "")
+    return plain_sent.startswith(plain_stored) if plain_stored else not plain_sent
 
 
 def _plain(value: str) -> str:
     return _NOT_WORD.sub("", unicodedata.normalize("NFKC", value).casefold())
+
+
+def _dialled(value: str, country: str | None) -> str:
+    """What a phone field means: a number with its extension; a remark in words means what it says."""
+    if _LETTER.search(value) or not any(character.isdigit() for character in value):
+        return _BLANKS.sub(" ", value).casefold()
+    main, hash_sign, extension = value.partition("#")
+    return _phone(main, country) + hash_sign + re.sub(r"\D", "", extension)
 
 
 def _phone(value: str, country: str | None) -> str:

@@ -27,6 +27,8 @@ from syncd.core.model import (
 )
 from syncd.core.normalise import degraded, equal
 
+OUTWARD = frozenset({Verb.CREATE, Verb.UPDATE})
+
 
 class Departure(StrEnum):
     """What is known about a source row that cannot be read."""
@@ -205,6 +207,8 @@ def _unlinked(facts: Facts) -> Action:
     if unknown_create(facts) is not None:
         if len(facts.found) > 1 or len(ours) != len(facts.found):
             return Park("ambiguous", "several remotes carry this customer's key")
+        if ours and not _recognised(facts, ours[0]):
+            return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
         if ours:
             return Adopt(ours[0], own=True)
         if not facts.rules.repeatable and not facts.create_anyway:
@@ -224,6 +228,16 @@ def _unlinked(facts: Facts) -> Action:
     if not facts.rules.adopted and not facts.create_anyway:
         return Wait("adopt")
     return Create(facts.source or {})
+
+
+def _recognised(facts: Facts, remote: Remote) -> bool:
+    """Whether a record can be the one that our lost create made: any filled value in it is one that was sent, or is
+    what is left of the source's. A person who made it with the same key typed other data."""
+    sent, source = late_digests(facts.intents), facts.source or {}
+    filled = {name: value for name, value in remote.values.items() if value is not None and name in sent}
+    return not filled or any(
+        facts.digest(name, value) in sent[name] or degraded(source.get(name), value) for name, value in filled.items()
+    )
 
 
 def _link_ordered(ours: tuple[Remote, ...]) -> Action:
@@ -250,7 +264,7 @@ def _departed(facts: Facts) -> Action:
         return Unlink("out of scope", tombstone=False)
     remote = facts.remote
     if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
-        remote = facts.found[0]
+        remote = facts.found[0] if facts.found[0].external_id not in facts.claimed else None
     if facts.ordered == "keep" or facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
@@ -283,7 +297,7 @@ def exchange(facts: Facts) -> Action:
     held = "read-only" if not facts.rules.writable else "gutted" if guts(source, pull) else ""
     if held:
         undecided = [name for name in pull if held == "read-only" or decisions[name].reason != "decided"]
-        review |= dict.fromkeys(undecided, held)
+        review |= {name: held for name in undecided if not _left_alone(facts, name)}
         pull = {name: value for name, value in pull.items() if name not in undecided}
     result = Exchange(
         push={name: source[name] for name in chosen[Verdict.PUSH]},
@@ -294,7 +308,7 @@ def exchange(facts: Facts) -> Action:
         resolved={
             name: "provider" if name in pull else "source"
             for name, decision in decisions.items()
-            if decision.reason == "conflict" and name not in review
+            if decision.reason == "conflict" and (name in pull or decision.verdict is Verdict.PUSH)
         },
         lossy=frozenset(name for name, decision in decisions.items() if decision.reason == "lossy"),
     )
@@ -308,10 +322,14 @@ def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
     exactly what is there now."""
     if name == "number" and not facts.rules.renumbers and decision.verdict in {Verdict.PUSH, Verdict.PULL}:
         decision = Decision(Verdict.REVIEW, "renumbered")
-    ruling = facts.rulings.get(name)
-    if decision.verdict is Verdict.REVIEW and ruling is not None and ruling.take is None and _as_shown(facts, name):
+    if decision.verdict is Verdict.REVIEW and _left_alone(facts, name):
         return Decision(Verdict.KEEP, "ignored")
     return decision
+
+
+def _left_alone(facts: Facts, name: str) -> bool:
+    ruling = facts.rulings.get(name)
+    return ruling is not None and ruling.take is None and _as_shown(facts, name)
 
 
 def verdicts(facts: Facts) -> dict[str, Decision]:
@@ -327,6 +345,7 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
     place = country if isinstance(country, str) else None
     same = bool(source and provider and equal(name, source.value, provider.value, place))
     ruling = facts.rulings.get(name)
+    writes = [intent for intent in facts.intents if intent.verb in OUTWARD and name in intent.fields]
     return FieldFacts(
         source=source,
         provider=provider,
@@ -337,7 +356,8 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
         equal=same,
         degraded=bool(source and provider and not same and degraded(source.value, provider.value)),
         late=late.get(name, frozenset()),
-        unsettled=any(intent.stage is Stage.OPEN and name in intent.fields for intent in facts.intents),
+        sent=frozenset(intent.fields[name].sent for intent in writes if intent.stage is Stage.OPEN),
+        unsettled=any(intent.stage is Stage.OPEN for intent in writes),
         fill=facts.fill,
         decision=ruling.take if ruling is not None and ruling.take and _as_shown(facts, name) else None,
         tie=facts.ties.get(name, Tie.NONE),
@@ -363,7 +383,7 @@ def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
     """Per field, the values that our own unconfirmed writes explain: what stood there before and what was sent."""
     explained: dict[str, set[str]] = {}
     for intent in intents:
-        if intent.verb in {Verb.CREATE, Verb.UPDATE}:
+        if intent.verb in OUTWARD:
             for name, sent in intent.fields.items():
                 explained.setdefault(name, set()).update(filter(None, (sent.before, sent.sent)))
     return {name: frozenset(digests) for name, digests in explained.items()}

@@ -1,7 +1,16 @@
-"""What a person decides about a review item, and what that changes in the state at once.
+"""What a person decides about a customer, and what that changes in the state at once.
 
 A decision never writes to a provider or to the source: it is kept beside what the person saw, the pair becomes due, and
-the next look acts on it, wherever it runs. So deciding works beside a running daemon.
+the next look acts on it, wherever it runs. So deciding works beside a running daemon and never races it.
+
+What each one means to the next look:
+
+    take source|provider   that side's value wins, if both still hold what was shown; of a delete conflict: `source`
+                           removes the record all the same, `provider` keeps it there and forgets the link
+    link X                 the customer is record X; nothing is created, fields are compared without a base
+    create                 a new record, although something spoke against it
+    ignore                 leave it as it is; for a pair: no further look until somebody links it or it changes back
+    release                the guard lets exactly the operations pass that were staged when this was said
 """
 
 from __future__ import annotations
@@ -10,25 +19,19 @@ from datetime import datetime
 
 from syncd.core.model import Pair
 from syncd.errors import UsageError
-from syncd.reconcile.outcome import FIELD_KINDS
-from syncd.store import review, work
-from syncd.store.database import State
+from syncd.reconcile.gather import GRANTED
+from syncd.reconcile.orders import HELD_KINDS, LINK
+from syncd.reconcile.outcome import FIELD_KINDS, STAGED
+from syncd.store import mapping, review, work
+from syncd.store.database import State, Transaction
 from syncd.store.review import Review
 
 PERSON = "person"
 TAKES = ("take:source", "take:provider")
-CREATABLE = (
-    "remote_gone",
-    "remote_archived",
-    "ambiguous",
-    "unknown_create",
-    "came_back",
-    "found",
-    "taken",
-    "candidate",
-)
-LINKABLE = (*CREATABLE, "key_taken")
+CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
+LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
 GUARD = "guard_"
+_TYPED = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
 
 
 def allowed(kind: str) -> tuple[str, ...]:
@@ -40,14 +43,13 @@ def allowed(kind: str) -> tuple[str, ...]:
     if kind.startswith(GUARD):
         return ("release",)
     if kind in CREATABLE:
-        return ("create", "link", "ignore")
+        return ("link", "create", "ignore")
     return ("link", "ignore") if kind in LINKABLE else ()
 
 
-def words(kind: str) -> str:
+def typed(kind: str) -> list[str]:
     """The same as a person types them."""
-    typed = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
-    return ", ".join(typed.get(word, f"--{word}") for word in allowed(kind))
+    return [_TYPED.get(word, f"--{word}") for word in allowed(kind)]
 
 
 def item(state: State, number: int) -> Review:
@@ -63,17 +65,86 @@ def item(state: State, number: int) -> Review:
 
 def check(found: Review, decision: str) -> None:
     """Refuse a decision that an item of this kind cannot take, naming those that it can."""
-    if decision in allowed(found.kind):
+    if (LINK[:-1] if decision.startswith(LINK) else decision) in allowed(found.kind):
         return
     if found.kind == "adopt":
         raise UsageError("a match report decides here.", remedy=f"syncd match {found.provider}")
-    remedy = f"syncd review resolve {found.id} {words(found.kind).split(', ')[0]}"
-    raise UsageError(f"item {found.id} ({found.kind}) can be resolved with {words(found.kind)}.", remedy=remedy)
+    if not allowed(found.kind):
+        raise UsageError(f"item {found.id} ({found.kind}) closes by itself when its reason is gone.")
+    words = typed(found.kind)
+    remedy = f"syncd review resolve {found.id} {words[0]}"
+    raise UsageError(f"item {found.id} ({found.kind}) can be resolved with {', '.join(words)}.", remedy=remedy)
 
 
-def decide(state: State, found: Review, decision: str, now: datetime) -> None:
-    """Keep the decision and make the pair due: the next look acts on it if the values are still those shown."""
+def decide(state: State, found: Review, decision: str, now: datetime) -> int:
+    """Keep the decision and make due what it concerns; answers how many pairs that is."""
     check(found, decision)
     with state.begin() as tx:
-        review.decide(tx, found.id, decision, now)
-        work.mark(tx, [Pair(found.provider, found.customer_key)], PERSON, now)
+        if decision.startswith(LINK):
+            _free(tx, found.provider, found.customer_key, decision.removeprefix(LINK))
+        if not review.decide(tx, found.id, decision, now):
+            raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
+        if decision == "release":
+            return _release(tx, found, now)
+        pair = Pair(found.provider, found.customer_key)
+        return work.mark(tx, [pair], _reason(found.kind, decision), now)
+
+
+def _reason(kind: str, decision: str) -> str:
+    """Linking by hand is a small adoption; a delete conflict had its proof of deletion when it was opened."""
+    if decision.startswith(LINK):
+        return "adopted"
+    return "deleted" if kind == "delete_conflict" else PERSON
+
+
+def _release(tx: Transaction, found: Review, now: datetime) -> int:
+    verb = found.kind.removeprefix(GUARD)
+    released = work.release(tx, found.provider, STAGED + verb, GRANTED + verb, now)
+    review.close_reviews(tx, found.provider, "", [found.kind], now, "release")
+    return released
+
+
+def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> None:
+    """A person knows which record this customer is; the next look links it if it is there and nobody else's."""
+    with state.begin() as tx:
+        link = mapping.read(tx, pair)
+        if link is not None and link.external_id == external_id:
+            raise UsageError(f"{pair.key} is linked to {external_id} at {pair.provider} already.")
+        if link is not None and link.external_id is not None:
+            raise UsageError(
+                f"{pair.key} is linked to {link.external_id} at {pair.provider}.",
+                remedy=f"syncd unlink {pair.provider} {pair.key}",
+            )
+        _free(tx, pair.provider, pair.key, external_id)
+        offer(tx, pair, external_id, "linked by hand", now)
+
+
+def offer(tx: Transaction, pair: Pair, external_id: str, reason: str, now: datetime) -> None:
+    """An order to link that needs no further question: the next look carries it out."""
+    review.take_up(tx, pair.provider, pair.key, now)
+    review.close_reviews(tx, pair.provider, pair.key, HELD_KINDS, now, "link")
+    number = review.open_review(tx, pair.provider, pair.key, "candidate", {}, reason, now)
+    review.decide(tx, number, LINK + external_id, now)
+    work.mark(tx, [pair], "adopted", now)
+
+
+def order_unlink(state: State, pair: Pair, now: datetime) -> str:
+    """Forget which record this customer is, and leave both alone until a person links them; the external id."""
+    with state.begin() as tx:
+        link = mapping.read(tx, pair)
+        if link is None or link.external_id is None:
+            raise UsageError(f"{pair.key} is not linked at {pair.provider}.", remedy=f"syncd explain {pair.key}")
+        review.close_reviews(tx, pair.provider, pair.key, None, now, "unlinked")
+        number = review.open_review(tx, pair.provider, pair.key, "unlinked", {}, "unlinked by a person", now)
+        review.decide(tx, number, "unlink", now)
+        work.mark(tx, [pair], PERSON, now)
+        return link.external_id
+
+
+def _free(tx: Transaction, provider: str, key: str, external_id: str) -> None:
+    holder = mapping.by_external_id(tx, provider, [external_id]).get(external_id)
+    if holder is not None and holder.pair.key != key:
+        raise UsageError(
+            f"{external_id} is linked to customer {holder.pair.key} at {provider}.",
+            remedy=f"syncd unlink {provider} {holder.pair.key}",
+        )

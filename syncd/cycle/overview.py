@@ -36,6 +36,7 @@ from syncd.store import events, mapping, overview, progress
 from syncd.store.database import State, Transaction
 from syncd.store.progress import ProviderState
 
+UNKNOWN = "OutcomeUnknown"
 LISTED = 50  # troubled pairs of one kind and provider
 _EVENTS: Mapping[Shown, str] = {Shown.REJECTED: "pair.rejected", Shown.DEAD: "pair.dead_lettered"}
 
@@ -78,7 +79,7 @@ def tell(report: Report) -> None:
 
 def source_facts(state: State, source: Source | SyncdError) -> SourceFacts:
     """Whether changes are being captured. Says why not, and claims or changes nothing."""
-    if isinstance(source, SyncdError):
+    if False:
         word = "unreachable" if isinstance(source, SourceUnreachable) else "settings"
         return SourceFacts(word, _first_line(source))
     try:
@@ -137,11 +138,20 @@ def _with_backlog(line: ProviderFacts, backlog: Iterable[overview.Waiting], revi
     mine = [row for row in backlog if row.provider == line.name]
     return replace(
         line,
-        due=sum(row.now for row in mine),
-        oldest=min((row.oldest for row in mine if row.oldest is not None), default=None),
-        later={row.error_class: row.later for row in mine if row.later},
+        due=sum(row.now for row in mine if not _failed(row.error_class)),
+        oldest=min((row.oldest for row in mine if row.oldest and not _failed(row.error_class)), default=None),
+        later={
+            row.error_class: number
+            for row in mine
+            if (number := row.later + (row.now if _failed(row.error_class) else 0))
+        },
         reviews=reviews,
     )
+
+
+def _failed(error_class: str) -> bool:
+    """A pair whose attempt failed stays in retry until it succeeds, also while its next attempt is due already."""
+    return is_failure(error_class) or error_class == UNKNOWN
 
 
 def _items(tx: Transaction, line: ProviderFacts) -> Iterator[Item]:
@@ -151,9 +161,9 @@ def _items(tx: Transaction, line: ProviderFacts) -> Iterator[Item]:
             for link in mapping.page(tx, line.name, "", LISTED, states=[shown]):
                 yield _told(tx, link.pair, shown.value, event)
     for word in sorted(line.later):
-        if is_failure(word) or word == "OutcomeUnknown":
+        if _failed(word):
             for item in overview.of_class(tx, line.name, word, "", LISTED):
-                kind = "ambiguous" if word == "OutcomeUnknown" else "retry"
+                kind = "ambiguous" if word == UNKNOWN else "retry"
                 yield Item(line.name, item.pair.key, kind, (), item.error or word, item.since)
     for asked in overview.oldest_items(tx, line.name, LISTED) if line.reviews else ():
         names = tuple(sorted(asked.fields))

@@ -23,8 +23,8 @@ from syncd.errors import LeaseLost, Stopped
 from syncd.lanes import Crew
 from syncd.log import run
 from syncd.reconcile import Route
-from syncd.store import journal, progress, work
-from syncd.store.database import Transaction
+from syncd.store.agenda import Agenda, agenda
+from syncd.store.progress import ProviderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +99,25 @@ def gather(state: Steady, seconds: float) -> tuple[dict[str, dict[str, int]], di
 
 def _set_to_work(state: Steady) -> None:
     site, busy = state.site, state.crew.busy()
+    names = [route.provider for route in site.routes]
+    with site.state.read() as tx:
+        asked = agenda(tx, names, [_looked_at(route) for route in site.routes], site.clock.now())
     for route in site.routes:
         if route.provider in busy:
             _extend(site, route)
             continue
         until, _ = state.rest.get(route.provider, (0.0, 0.0))
-        lane = take_lane(site, route) if site.clock.monotonic() >= until else None
-        if lane is not None and has_work(site, lane):
+        if site.clock.monotonic() < until or not (has_work(site, route, asked) or _must_renew(site, route)):
+            continue
+        lane = take_lane(site, route)
+        if lane is not None and has_work(site, lane, asked):
             state.tallies[route.provider] = Tally()
             state.crew.start(route.provider, _job(site, lane, state.tallies[route.provider]))
+
+
+def _must_renew(site: Installation, route: Route) -> bool:
+    held = site.held.get(lane_name(route.provider))
+    return held is None or site.clock.monotonic() - held.renewed >= site.lease / 3
 
 
 def _extend(site: Installation, route: Route) -> None:
@@ -132,32 +142,29 @@ def _job(site: Installation, route: Route, tally: Tally) -> Callable[[], None]:
     return job
 
 
-def has_work(site: Installation, route: Route) -> bool:
-    """Whether a lane has anything to do now; asked at every poll, so it costs a few small reads and no write."""
-    now = site.clock.now()
-    with site.state.read() as tx:
-        kept = progress.provider_state(tx, route.provider)
-        if operator_pause(site, kept) or route.lane.paused_until() is not None:
-            return False
-        return (
-            route.lane.needs_probe()
-            or not kept.backfilled
-            or _look_due(tx, site, route, now)
-            or bool(journal.confirmable(tx, route.provider, now, 1))
-            or _is_due(tx, route, now)
-        )
+def has_work(site: Installation, route: Route, asked: Agenda) -> bool:
+    """Whether a lane has anything to do now."""
+    kept = asked.states.get(route.provider) or ProviderState(route.provider)
+    route.lane.load(kept.breaker, route.lane.breaker.credentials)  # a person may have closed it, or other credentials
+    if operator_pause(site, kept) or route.lane.paused_until() is not None:
+        return False
+    return (
+        route.lane.needs_probe()
+        or not kept.backfilled
+        or route.provider in asked.ready
+        or route.provider in asked.confirmable
+        or _look_due(site, route, asked.cursors.get(_looked_at(route), ""))
+    )
 
 
-def _look_due(tx: Transaction, site: Installation, route: Route, now: datetime) -> bool:
-    lists = route.adapter.capabilities.lists
-    what, period = ("scan", site.rhythm.scan) if lists else ("reread", site.rhythm.reread)
-    last = progress.cursor(tx, f"{what}:{route.provider}:at")
-    return not last or now - datetime.fromisoformat(last) >= timedelta(seconds=period)
+def _looked_at(route: Route) -> str:
+    """The name of the position that tells when this provider's side was last looked at."""
+    return f"{'scan' if route.adapter.capabilities.lists else 'reread'}:{route.provider}:at"
 
 
-def _is_due(tx: Transaction, route: Route, now: datetime) -> bool:
-    moment = work.next_due(tx, route.provider, now)
-    return moment is not None and moment <= now
+def _look_due(site: Installation, route: Route, last: str) -> bool:
+    period = site.rhythm.scan if route.adapter.capabilities.lists else site.rhythm.reread
+    return not last or site.clock.now() - datetime.fromisoformat(last) >= timedelta(seconds=period)
 
 
 def dismiss(state: Steady) -> None:
@@ -165,3 +172,12 @@ def dismiss(state: Steady) -> None:
     state.crew.close()
     if not state.crew.busy():
         give_back(state.site)
+
+
+def finish(state: Steady) -> bool:
+    """After the stop signal: tell what the lanes did that have ended since; whether all have."""
+    counts, _ = gather(state, 0.0)
+    if counts:
+        site = state.site
+        record(site, Options(mode="poll"), Result(site.run_id(), counts, 0, 0.0))
+    return not state.crew.busy()

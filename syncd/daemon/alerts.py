@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from syncd.log import emit
@@ -47,5 +48,5 @@ def _ping(url: str, what: str, body: bytes | None = None) -> None:
     try:
         with opener.open(urllib.request.Request(address, data=body), timeout=TIMEOUT):  # noqa: S310 - http(s) only
             pass
-    except (OSError, ValueError) as error:  # refused, no such host, 4xx, 5xx, no HTTP at all
+    except (OSError, ValueError, HTTPException) as error:  # refused, no such host, 4xx, 5xx, no HTTP at all
         emit("alert.failed", error_type=type(error).__name__, status=getattr(error, "code", None))

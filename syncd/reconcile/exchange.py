@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core.guards import Move, blanked, flips
 from syncd.core.model import Customer, FieldBase, Intent, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.normalise import degraded, equal
-from syncd.core.plan import Exchange, Facts, renewed
+from syncd.core.plan import OUTWARD, Exchange, Facts, renewed
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown
@@ -47,7 +47,8 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
         return Report("staged")
     remote = case.facts.remote
     settled = renewed(case.facts, remote.values, action.settle, provisional=False)
-    done = Progress({**case.facts.link.base, **settled}, case.customer, dict(action.review), frozen=frozen)
+    base = _doubted(case.facts, {**case.facts.link.base, **settled}, action.review)
+    done = Progress(base, case.customer, dict(action.review), frozen=frozen)
     done = _frozen_base(done)
     if action.pull:
         after = _pull(route, case, action.pull, done, intent)
@@ -81,7 +82,7 @@ def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[
     frozen = []
     for name in moving:
         trail = [Move(e.event.removeprefix("pair.")[:4], e.provider, e.at) for e in moves if name in e.fields]
-        if flips(trail, now, Move("pull" if name in action.pull else "push", route.provider, now)):
+        if flips(trail, Move("pull" if name in action.pull else "push", route.provider, now)):
             frozen.append(name)
     if not frozen:
         return action, ()
@@ -91,6 +92,16 @@ def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[
         push={name: value for name, value in action.push.items() if name not in frozen},
         review={**action.review, **dict.fromkeys(frozen, "frozen")},
     ), tuple(frozen)
+
+
+def _doubted(facts: Facts, base: Mapping[str, FieldBase], disputed: Collection[str]) -> dict[str, FieldBase]:
+    """A dispute over what a write of unknown outcome left there outlives that write: the mark keeps what is shown
+    from being taken for an edit once the write is forgotten."""
+    unsettled = {name for i in facts.intents if i.stage is Stage.OPEN and i.verb in OUTWARD for name in i.fields}
+    return {
+        name: replace(entry, provisional=True) if name in disputed and name in unsettled else entry
+        for name, entry in base.items()
+    }
 
 
 def _frozen_base(done: Progress) -> Progress:
@@ -295,11 +306,10 @@ def _finished(
     with route.state.fenced(route.lease) as tx:
         if write is not None:
             conclude(tx, route, write[0], provisional=provisional)
-        if not provisional:
-            settle_intents(tx, route, case.facts.intents)
+        settle_intents(tx, route, case.facts.intents)
         kinds = _open_reviews(tx, route, case, done)
         state = State.REVIEW if done.review else State.LINKED
-        base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now)
+        base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now, disputed=done.review)
         saved = replace(
             link,
             base=base,
@@ -323,11 +333,16 @@ def settle_intents(tx: Transaction, route: Route, intents: tuple[Intent, ...]) -
             journal.close_intent(tx, intent.id)
 
 
-def confirmed(base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: datetime) -> dict[str, FieldBase]:
-    """The base without its provisional marks, once every write that waited for a confirming reading had one."""
+def confirmed(
+    base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: datetime, disputed: Collection[str] = ()
+) -> dict[str, FieldBase]:
+    """The base without its provisional marks, once every write that waited for a confirming reading had one.
+
+    A disputed field keeps its mark: what is shown there is still not known to be anybody's edit.
+    """
     if any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in intents):
         return dict(base)
-    return {name: replace(entry, provisional=False) for name, entry in base.items()}
+    return {name: entry if name in disputed else replace(entry, provisional=False) for name, entry in base.items()}
 
 
 def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> tuple[str, ...]:

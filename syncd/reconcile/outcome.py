@@ -8,7 +8,7 @@ from datetime import datetime
 
 from syncd.core.backoff import delay
 from syncd.core.guards import Limit, trips
-from syncd.core.model import Link, State
+from syncd.core.model import Link, Stage, State
 from syncd.core.plan import Facts, Park, seen
 from syncd.errors import ProviderError
 from syncd.lanes import Report
@@ -16,7 +16,7 @@ from syncd.reconcile.gather import GRANTED, Case
 from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.source import customers
-from syncd.store import mapping, progress, review, work
+from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
 STAGED = "staged:"
@@ -88,10 +88,18 @@ def park(route: Route, case: Case, action: Park) -> Report:
             return Report("excluded")
         review.open_review(tx, route.provider, case.pair.key, action.kind, {}, action.reason, now)
         shown = replace(blank_link(case.pair, case.facts.link), state=State.REVIEW)
+        let_go(tx, case, now)
         finish(tx, route, case, shown, keep=(action.kind,))
         note(tx, route, case.pair.key, "pair.parked", (), action.kind)
     tell(route, case.pair.key, "pair.parked", kind=action.kind)
     return Report("review")
+
+
+def let_go(tx: Transaction, case: Case, now: datetime) -> None:
+    """A pair that stops here gets no confirming reading: what waited for one is forgotten once it cannot land late."""
+    for intent in case.facts.intents:
+        if intent.stage is Stage.CONFIRM and intent.settle_until <= now:
+            journal.close_intent(tx, intent.id)
 
 
 def reject(route: Route, case: Case, name: str, reason: str) -> Report:
@@ -99,6 +107,7 @@ def reject(route: Route, case: Case, name: str, reason: str) -> Report:
     fields = (name,) if name else ()
     with route.state.fenced(route.lease) as tx:
         shown = replace(blank_link(case.pair, case.facts.link), state=State.REJECTED)
+        let_go(tx, case, route.clock.now())
         finish(tx, route, case, shown)
         note(tx, route, case.pair.key, "pair.rejected", fields, reason)
     tell(route, case.pair.key, "pair.rejected", fields, reason=reason)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.status.lines import moment, seconds, text
+from syncd.status.lines import CUT, moment, seconds, text
 from syncd.status.recorded import report_of
 from syncd.status.report import Report
 
@@ -82,15 +82,18 @@ class Hour:
 
 @dataclass
 class Folded:
-    """What was folded so far. `foreign` lines and those from `ahead` were skipped; `newest` is the last sign of life."""
+    """What was folded so far. Skipped were `foreign` lines (some of them `cut` by journalctl) and those from `ahead`
+    of now. `newest` is the last sign of life; `pairs` are those with an event since the snapshot, by provider, key
+    and guard."""
 
     lines: int = 0
     foreign: int = 0
     ahead: int = 0
+    cut: int = 0
     newest: datetime | None = None
     snapshot: Latest | None = None
     report: Report | None = None
-    pairs: dict[tuple[str, str], Latest] = field(default_factory=dict)
+    pairs: dict[tuple[str, str, str], Latest] = field(default_factory=dict)
     lanes: dict[str, Latest] = field(default_factory=dict)
     capture: Latest | None = None
     process: Latest | None = None
@@ -106,6 +109,7 @@ def take(folded: Folded, event: Mapping[str, Any] | None, now: datetime) -> None
     at = moment(event.get("timestamp")) if event is not None else None
     if event is None or at is None:
         folded.foreign += 1
+        folded.cut += int(event is CUT)
         return
     if at > now + AHEAD:
         folded.ahead += 1
@@ -148,7 +152,7 @@ def _pair(folded: Folded, at: datetime, name: str, event: Mapping[str, Any], kin
         _active(folded, at, event, (provider, kind))
     if not _is_news(folded, at):
         return
-    slot = (provider, "" if name == "guard.tripped" else key)
+    slot = (provider, "", text(event.get("guard"))) if name == "guard.tripped" else (provider, key, "")
     words = [name, *(str(event.get(word)) for word in ("kind", "guard", "fields", "reason") if word in event)]
     found = Latest(at, int(name in TROUBLE), " ".join(words), event)
     if slot not in folded.pairs or folded.pairs[slot] < found:

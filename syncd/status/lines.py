@@ -24,19 +24,24 @@ NOUNS = frozenset(
 )
 """First words of event names. Another program's lines must not pass for a sign of life."""
 
+CUT: Mapping[str, Any] = {"event": "cut"}
+"""What stands for a line that `journalctl -o json` left out for its length; `--all` would have kept it."""
 
-def events(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | None]:
+
+def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any] | None]:
     """Each line as an event; None for a foreign one. Empty lines are skipped."""
     for line in lines:
         if line.strip():
             yield event_of(line)
 
 
-def event_of(line: bytes) -> dict[str, Any] | None:
+def event_of(line: bytes) -> Mapping[str, Any] | None:
     """The event in a line, or None."""
     found = _object(line)
     if found is not None and "event" not in found and "MESSAGE" in found:
         message = found["MESSAGE"]  # journald gives bytes that are no plain text as an array of numbers
+        if message is None:
+            return CUT
         found = _object(_bytes(message) if isinstance(message, list) else str(message).encode("utf-8", "replace"))
     return found if found is not None and is_ours(found) else None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from syncd.status.codes import PERSON, RETRY, worst
 from syncd.status.lines import moment, rows, seconds, table, text, texts, whole
-from syncd.status.remedies import LOG, PAIRS, PROVIDERS, SOURCE, Remedy, review, shell_safe
+from syncd.status.remedies import LOG, PAIRS, PROVIDERS, SOURCE, Remedy, review
 from syncd.status.report import GuardFacts, Problem, ProviderReport, Report, verdict
 
 MOST_PROVIDERS = 200
@@ -54,20 +55,32 @@ def remedy_of(kind: str, key: str, command: str = "") -> Remedy:
         return SOURCE.get(kind.removeprefix("capture_"), SOURCE["settings"])
     if kind in LOG or (not key and kind in PROVIDERS):
         return LOG.get(kind) or PROVIDERS[kind]
-    return review(kind) if kind not in PAIRS or command.startswith("syncd review show ") else PAIRS[kind]
+    return review(kind) if kind not in PAIRS or _NUMBERED.fullmatch(command) else PAIRS[kind]
+
+
+def command_of(remedy: Remedy, provider: str, key: str, command: str = "") -> str:
+    """The command of a remedy. Of one that a line brought along only the number is believed."""
+    numbered = _NUMBERED.fullmatch(command)
+    if "{id}" in remedy.command and numbered is None:
+        return "syncd review list"
+    return remedy.typed(provider=provider, key=key, number=numbered[1] if numbered else "")
+
+
+_NUMBERED = re.compile(r"syncd review show (\d{1,12})", re.ASCII)
 
 
 def _problem(row: Mapping[str, Any]) -> Problem:
-    key, kind, command = text(row.get("customer_key")), text(row.get("kind")), text(row.get("command"))
+    provider, key, kind = text(row.get("provider")), text(row.get("customer_key")), text(row.get("kind"))
+    command = text(row.get("command"))
     remedy = remedy_of(kind, key, command)
     return Problem(
-        provider=text(row.get("provider")),
+        provider=provider,
         customer_key=key,
         kind=kind,
         fields=texts(row.get("fields")),
         reason=text(row.get("reason")) or remedy.sentence,
         since=moment(row.get("since")),
-        command=command if shell_safe(command) else "",
+        command=command_of(remedy, provider, key, command),
         code=remedy.code,
     )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,7 +23,7 @@ class Remedy:
 
     def typed(self, *, provider: str = "", key: str = "", number: int | str = "") -> str:
         """The command, ready to be copied."""
-        return self.command.format(provider=provider, key=quoted(key), id=number)
+        return self.command.format(provider=quoted(provider), key=quoted(key), id=number)
 
 
 _SHOW = "syncd review show {id}"
@@ -54,6 +53,7 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "read_only": Remedy("The provider changed a field, and the source may not be written.", _SHOW, PERSON),
         "gutted": Remedy("One edit would empty most of this customer.", _SHOW, PERSON),
         "does_not_fit": Remedy("The source's column does not hold the provider's value.", _SHOW, PERSON),
+        "renumbered": Remedy("The number changed, and the provider cannot follow.", _SHOW, PERSON),
         "frozen": Remedy("A field swings between two writers and was stopped.", _SHOW, PERSON),
         "remote_gone": Remedy("The provider no longer has this customer.", _SHOW, PERSON),
         "remote_archived": Remedy("Somebody archived this customer at the provider.", _SHOW, PERSON),
@@ -64,6 +64,7 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "found": Remedy("The provider has a customer with this key that nobody linked.", _SHOW, PERSON),
         "delete_conflict": Remedy("Deleted in the source, but edited or still needed there.", _SHOW, PERSON),
         "taken": Remedy("The provider has another customer with a value that must be unique.", _SHOW, PERSON),
+        "unlinked": Remedy("A person took the link away; nothing happens before the next decision.", _SHOW, PERSON),
         "candidate": Remedy("A remote looks like this customer.", _SHOW, PERSON),
         "adopt": Remedy("First contact: nothing is created before a match report.", "syncd match {provider}", PERSON),
         "guard": Remedy("More changes than a guard allows are held back.", _SHOW, PERSON),
@@ -110,14 +111,7 @@ def review(kind: str) -> Remedy:
 
 
 def quoted(key: str) -> str:
-    """A customer key as a shell takes it: keys are the source's own text and may hold anything."""
+    """A customer key as a shell takes it: keys are the source's own text and may hold anything. (A page built from log
+    lines cannot even trust a provider's name.)"""
     plain = key.isascii() and key.replace("-", "").replace("_", "").replace(".", "").isalnum()
     return key if plain and not key.startswith("-") else "'" + key.replace("'", "'\\''") + "'"
-
-
-def shell_safe(command: str) -> bool:
-    """Whether a command out of a log line is one of ours, with every argument plain or quoted as `quoted` does."""
-    return _TYPED.fullmatch(command) is not None
-
-
-_TYPED = re.compile(r"syncd( ([A-Za-z0-9_./:=@%+,-]|'[\x20-\x26\x28-\x7e]*'|\\')+)+", re.ASCII)

@@ -35,7 +35,8 @@ class SourceFacts:
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
     """One provider. `condition` is ok, throttled, paused, blocked or down; `pairs` are kept counts; `due` pairs could
-    be looked at now, `later` ones (by error class) at their time; `monthly` free calls, 0 for no such limit."""
+    be looked at now, `later` ones (by error class) failed before or wait for their time; `monthly` free calls, 0 for no
+    such limit."""
 
     name: str
     adapter: str

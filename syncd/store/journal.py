@@ -62,6 +62,20 @@ __all__ = [
 CHUNK = 500
 _OPEN = intent.insert().returning(intent.c.id)
 _CLOSE = intent.delete().where(intent.c.id == sa.bindparam("number"))
+_CLOSE_ALL = intent.delete().where(
+    intent.c.provider == sa.bindparam("of_provider"), intent.c.customer_key == sa.bindparam("of_key")
+)
+_MOVE = (
+    intent.update()
+    .where(intent.c.id == sa.bindparam("number"))
+    .values(stage=sa.bindparam("stage"), settle_until=sa.bindparam("settle_until"))
+)
+# The provider is in the digests; asking for its column too would hide the index of the other digest. None finds none.
+_GRAVES = sa.or_(
+    tombstone.c.external_digest == sa.bindparam("of_external"), tombstone.c.key_digest == sa.bindparam("of_key")
+)
+_BURIED = sa.select(tombstone.c.id).where(_GRAVES).limit(1)
+_EXHUME = tombstone.delete().where(_GRAVES)
 
 
 def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
@@ -116,6 +130,8 @@ def update_intent(
     given = {name: value for name, value in changes.items() if value is not None}
     if not given:
         return False
+    if given.keys() == {"stage", "settle_until"}:
+        return tx.execute(_MOVE, given | {"number": intent_id}).rowcount == 1
     return tx.execute(intent.update().where(intent.c.id == intent_id).values(**given)).rowcount == 1
 
 
@@ -126,10 +142,10 @@ def close_intent(tx: Transaction, intent_id: int) -> bool:
 
 def close_intents(tx: Transaction, pair: Pair, verbs: Collection[Verb] | None = None) -> int:
     """Close all intents of a pair, or those of some verbs; answers how many."""
-    chosen = [intent.c.provider == pair.provider, intent.c.customer_key == pair.key]
-    if verbs is not None:
-        chosen.append(intent.c.verb.in_([verb.value for verb in verbs]))
-    return tx.execute(intent.delete().where(*chosen)).rowcount
+    mine = {"of_provider": pair.provider, "of_key": pair.key}
+    if verbs is None:
+        return tx.execute(_CLOSE_ALL, mine).rowcount
+    return tx.execute(_CLOSE_ALL.where(intent.c.verb.in_([verb.value for verb in verbs])), mine).rowcount
 
 
 def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> list[Pair]:
@@ -166,8 +182,7 @@ def buried(
     tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
 ) -> bool:
     """Whether this external id or this customer's key lies under a tombstone of the provider."""
-    graves = _graves(state_key, provider, external_id, key)
-    return tx.execute(sa.select(tombstone.c.id).where(graves).limit(1)).first() is not None
+    return tx.execute(_BURIED, _graves(state_key, provider, external_id, key)).first() is not None
 
 
 def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: Sequence[str]) -> set[str]:
@@ -182,17 +197,14 @@ def exhume(
     tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
 ) -> int:
     """Remove the tombstones of this external id or this key: a person, or a row that came back, says so."""
-    return tx.execute(tombstone.delete().where(_graves(state_key, provider, external_id, key))).rowcount
+    return tx.execute(_EXHUME, _graves(state_key, provider, external_id, key)).rowcount
 
 
-def _graves(state_key: bytes, provider: str, external_id: str | None, key: str | None) -> sa.ColumnElement[bool]:
-    """The provider is in the digests; asking for its column too would hide the index of the other digest."""
-    either: list[sa.ColumnElement[bool]] = [sa.false()]
-    if external_id is not None:
-        either.append(tombstone.c.external_digest == _external(state_key, provider, external_id))
-    if key is not None:
-        either.append(tombstone.c.key_digest == _own(state_key, provider, key))
-    return sa.or_(*either)
+def _graves(state_key: bytes, provider: str, external_id: str | None, key: str | None) -> dict[str, str | None]:
+    return {
+        "of_external": None if external_id is None else _external(state_key, provider, external_id),
+        "of_key": None if key is None else _own(state_key, provider, key),
+    }
 
 
 def _external(state_key: bytes, provider: str, external_id: str) -> str:

@@ -41,7 +41,8 @@ def by_external_id(tx: Transaction, provider: str, ids: Sequence[str]) -> dict[s
 
 def by_provider_key(tx: Transaction, provider: str, provider_key: str) -> Link | None:
     """Who holds this key of ours at a provider."""
-    return next(iter(_where_in(tx, provider, table.c.provider_key, [provider_key])), None)
+    row = tx.execute(_HOLDER, {"provider": provider, "provider_key": provider_key}).first()
+    return None if row is None else _link(row)
 
 
 def of_customer(tx: Transaction, key: str) -> list[Link]:
@@ -75,7 +76,7 @@ def reserve(tx: Transaction, pair: Pair, provider_key: str, now: datetime) -> st
     holder = by_provider_key(tx, pair.provider, provider_key)
     if holder is not None:
         return None if holder.pair == pair else holder.pair.key
-    if tx.execute(table.update().where(*_is(pair)).values(provider_key=provider_key)).rowcount == 0:
+    if tx.execute(_RESERVE, {"of_provider": pair.provider, "of_key": pair.key, "new": provider_key}).rowcount == 0:
         save(tx, Link(pair, provider_key, None, {}, {}, State.DUE, created_at=now))
     return None
 
@@ -190,12 +191,11 @@ def _recount(tx: Transaction, provider: str, before: str | None, after: str | No
     """Move one pair between the kept counts; None stands for "no row"."""
     if before == after:
         return
-    columns = provider_state.c
-    changes = {columns[f"n_{name}"]: columns[f"n_{name}"] + step for name, step in ((before, -1), (after, 1)) if name}
-    statement = provider_state.update().where(columns.provider == provider).values(changes)
-    if tx.execute(statement).rowcount == 0:
+    steps = {name: step for name, step in ((before, -1), (after, 1)) if name}
+    moved = {"of_provider": provider, **{f"by_{state.value}": steps.get(state.value, 0) for state in State}}
+    if tx.execute(_RECOUNT, moved).rowcount == 0:
         ensure_provider(tx, provider)
-        tx.execute(statement)
+        tx.execute(_RECOUNT, moved)
 
 
 def _saving(statement: sqlite.Insert | postgresql.Insert) -> sa.Insert:
@@ -216,6 +216,19 @@ _SAME = sa.union_all(  # one look an index: an OR over the three columns would r
         )
         for name in _IDENTIFIERS[1:]
     )
+)
+_HOLDER = sa.select(table).where(
+    table.c.provider == sa.bindparam("provider"), table.c.provider_key == sa.bindparam("provider_key")
+)
+_RESERVE = (
+    table.update()
+    .where(table.c.provider == sa.bindparam("of_provider"), table.c.customer_key == sa.bindparam("of_key"))
+    .values(provider_key=sa.bindparam("new"))
+)
+_RECOUNT = (
+    provider_state.update()
+    .where(provider_state.c.provider == sa.bindparam("of_provider"))
+    .values({f"n_{s.value}": provider_state.c[f"n_{s.value}"] + sa.bindparam(f"by_{s.value}") for s in State})
 )
 _FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen"}
 

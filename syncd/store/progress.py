@@ -118,10 +118,14 @@ def spend(tx: Transaction, provider: str, verb: str, n: int, at: datetime) -> No
 
 def spent(tx: Transaction, provider: str, verb: str, since: datetime) -> int:
     """Operations counted since then; the hour in which `since` lies counts whole, so a guard errs on the safe side."""
-    chosen = (budget.c.provider == provider, budget.c.verb == verb, budget.c.hour >= _hour(since))
-    return int(tx.execute(sa.select(sa.func.coalesce(sa.func.sum(budget.c.count), 0)).where(*chosen)).scalar_one())
+    return int(tx.execute(_SPENT, {"of_provider": provider, "of_verb": verb, "since": _hour(since)}).scalar_one())
 
 
+_SPENT = sa.select(sa.func.coalesce(sa.func.sum(budget.c.count), 0)).where(
+    budget.c.provider == sa.bindparam("of_provider"),
+    budget.c.verb == sa.bindparam("of_verb"),
+    budget.c.hour >= sa.bindparam("since"),
+)
 _SPEND = (
     budget.update()
     .where(

@@ -423,7 +423,10 @@ def test_values_no_python_type_can_hold(any_shop: Shop) -> None:
         for change in odd:
             field = "street" if "street" in change else "birth_date"
             lenient = "SET STATEMENT sql_mode = '' FOR " if any_shop.dialect == "mysql" else ""
-            any_shop.run(f"{lenient}UPDATE customers SET street = NULL, born = NULL, {change} WHERE id = 1")
+            any_shop.run(
+                "UPDATE customers SET street = NULL, born = NULL",
+                f"{lenient}UPDATE customers SET {change} WHERE id = 1",
+            )
             first, second = customers.page(source, None, 10)
             assert field in first.problems or first.values[field] is None
             assert not second.problems

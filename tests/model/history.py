@@ -122,6 +122,8 @@ def _run(dice: random.Random) -> Step:
 def live(history: History, *, tell: Callable[[str], None] | None = None) -> list[str]:
     """Run a history to its end; answers what went wrong, empty when nothing did."""
     world = World(history.setting)
+    if any(profile.nature.keeps and profile.policy is not Policy.SOURCE for profile in history.setting.profiles):
+        world.happened.add("conflict")
     if any(profile.nature.narrow for profile in history.setting.profiles):
         world.happened.add("narrow")
     for step in (*history.steps, ("rest",)):
@@ -263,8 +265,8 @@ def _stranger(world: World, where: int, who: int) -> None:
     if provider.nature.identity is Identity.OUR_KEY and person.number in provider.records:
         return
     world.happened.add("stranger")
-    values = {name: world.value(f"stranger-{person.tag}", name) for name in PLAIN & provider.nature.fields}
-    provider.post(person.number, values, f"stranger-{person.tag}", ours=False)
+    values = {name: world.value(f"s{person.tag}", name) for name in PLAIN & provider.nature.fields}
+    provider.post(person.number, values, f"s{person.tag}", ours=False)
 
 
 # -- judging -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
 from syncd.core.plan import Rules
 from syncd.cycle import Options, Result, run_cycle
 from syncd.cycle.installation import Installation, Rhythm
+from syncd.errors import LeaseLost
 from syncd.lanes import Lane, Pace
 from syncd.reconcile.route import Guards, Route
 from syncd.source import database, triggers
@@ -213,7 +214,7 @@ class World:
         self.site = self.process()
 
     def run(self, options: Options = Options(), *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
-        """One cycle; False when the process died in it and was started again."""
+        """One cycle; False when the process died in it and was started again, or lost its lease."""
         self.effects.arm(crash_at, dict(planned or {}))
         try:
             with watched_source(self.effects), self._in_turn():
@@ -221,6 +222,9 @@ class World:
         except Crash:
             self.effects.disarm()
             self.restart()
+            return False
+        except LeaseLost:
+            self.effects.disarm()
             return False
         self.effects.disarm()
         return True
@@ -339,7 +343,7 @@ class World:
         waits = ("adopt", "empty")
         with self.state.read() as tx:
             due = [word for each in self.providers for word in _due(tx, each.name)]
-            under_way = tx.exec_driver_sql("SELECT count(*) FROM intent").scalar_one()
+            under_way = tx.exec_driver_sql(_UNDER_WAY).scalar_one()
         unread = self.sql("SELECT count(*) FROM syncd_change_log")[0][0]
         quiet = all(word in waits or word.startswith("staged:") for word in due)
         return quiet and not unread and not under_way and not self.clock.waiting()
@@ -347,6 +351,10 @@ class World:
     def provider(self, name: str) -> Hostile:
         """By name."""
         return next(each for each in self.providers if each.name == name)
+
+
+_UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
+  WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected')"""
 
 
 def _due(tx: Any, provider: str) -> list[Any]:

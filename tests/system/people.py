@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, str] = {  # canonical field -> column of the shop
     "language": "lang",
 }
 SHARED = 25  # every so many customers two share one e-mail address
+NO_EMAIL = 17  # every so many have none
 
 _FIRMS = (
     "Kranbau Oster GmbH & Co. KG",
@@ -112,7 +113,7 @@ def _person(i: int) -> Person:
         "company": f" {firm} {i} " if firm else None if i % 2 else "",
         "first_name": _FIRST[i % len(_FIRST)],
         "last_name": _LAST[i % len(_LAST)],
-        "e_mail": None if i % 17 == 0 else f"o'brien+{shared}@MAIL.example.com",
+        "e_mail": None if i % NO_EMAIL == 0 else f"o'brien+{shared}@MAIL.example.com",
         "phone": phone.format(line) if phone else None,
         "mobile": f"+49 170 1{100000 + i}" if i % 3 == 0 else None,
         "street": street,
@@ -128,7 +129,8 @@ def _person(i: int) -> Person:
 
 def shares_email(person: Person) -> bool:
     """Whether another customer has the same address, so that Azotte takes only one of the two."""
-    return person["e_mail"] is not None and (person.key % SHARED == 0 or (person.key + 1) % SHARED == 0)
+    other = person.key - 1 if person.key % SHARED == 0 else person.key + 1 if (person.key + 1) % SHARED == 0 else 0
+    return bool(other) and bool(person.key % NO_EMAIL) and bool(other % NO_EMAIL)
 
 
 def aiotic(p: Person) -> dict[str, Any]:
@@ -185,7 +187,9 @@ def jtl(p: Person) -> dict[str, Any]:
 
 def billbee(p: Person) -> dict[str, Any]:
     number = p["customer_no"] or ""
-    own = {"Number": int(number)} if number.isdigit() else {}  # Billbee numbers the others itself, upwards from its last
+    own = (
+        {"Number": int(number)} if number.isdigit() else {}
+    )  # Billbee numbers the others itself, upwards from its last
     return own | {
         "Name": p["company"] or p.person,
         "Type": 1 if p["company"] else 0,

@@ -92,7 +92,9 @@ class Road:
     # -- syncd ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def opened(self, *, common: str = "", tops: str = "", source: str = "", per: dict[str, str] | None = None) -> Iterator[Installation]:
+    def opened(
+        self, *, common: str = "", tops: str = "", source: str = "", per: dict[str, str] | None = None
+    ) -> Iterator[Installation]:
         """The installation with these settings on top of the usual ones, over the same state each time."""
         site_settings = load(self._written(common, tops, source, per or {}))
         with installation(site_settings, clock=self.clock) as site:
@@ -159,4 +161,3 @@ def road(shop: Shop, directory: Path, count: int, names: Sequence[str] = NAMES) 
         if count:
             made.fill(people(count))
         yield made
-

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.contract.shop import Shop, shop
-from tests.databases import DIALECTS, database
+from tests.contract.shop import Shop
 from tests.system.people import EXPECTED, Person, people, seen, shares_email
 from tests.system.road import NAMES, Road, road
 
 COUNT = 500
-
-
-@pytest.fixture(params=DIALECTS)
-def any_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
-    """An empty database of each dialect in turn."""
-    with database(request.param, tmp_path) as url, shop(url) as made:
-        yield made
 
 
 def test_awkward_customers_reach_all_five_once_and_right(any_shop: Shop, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from syncd.core.guards import Limit
 from syncd.core.model import State
 from syncd.log.keys import permitted
+from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.outcome import FIELD_KINDS, PAIR_KINDS
 from syncd.status.codes import worst
 from syncd.status.remedies import PAIRS, PROVIDERS, REVIEWS, SOURCE, quoted, review
@@ -106,8 +107,8 @@ def test_unlisted_trouble_still_counts() -> None:
 
 
 def test_every_word_has_a_remedy() -> None:
-    """No review kind, pair state or provider state can be shown without sentence; what needs a person has a command."""
-    assert set(REVIEWS) >= {*FIELD_KINDS, *PAIR_KINDS, "candidate", "adopt", "guard"}
+    """No review kind, pair state or provider state is without a sentence; what needs a person has a command."""
+    assert set(REVIEWS) >= {*FIELD_KINDS, *PAIR_KINDS, *HELD_KINDS, "adopt", "guard"}
     assert set(PAIRS) >= {state.value for state in State}
     assert set(PROVIDERS) >= {"ok", "throttled", "paused", "blocked", "down", "frozen"}
     for table in (PAIRS, REVIEWS, PROVIDERS, SOURCE):

@@ -1,0 +1,198 @@
+"""`syncd run`: repeat the cycle for years, and be a good citizen of systemd while doing so.
+
+Reading order: `signals` (asked for, never handled) · `schedule` (APScheduler) · `duty` (the jobs, and what becomes of
+their errors) · here (open, serve, reload, end) · `notify`, `alerts`, `metrics` (who hears of it).
+
+The main thread waits for signals and feeds the watchdog; one thread of the scheduler polls; each lane works in its own.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from syncd import __version__, log
+from syncd.clock import Clock, SystemClock
+from syncd.cycle import Installation
+from syncd.cycle.overview import Known
+from syncd.daemon import alerts, metrics, signals
+from syncd.daemon.duty import SNAPSHOT, Duty, Wanted
+from syncd.daemon.notify import Notifier
+from syncd.daemon.schedule import Schedule
+from syncd.errors import LeaseHeld, SettingsError, SourceUnreachable, StateUnreachable, SyncdError
+from syncd.settings import Environment, Settings, load
+from syncd.source import triggers
+
+DRAIN = 28.0  # seconds for work in flight after SIGTERM; what takes longer is recorded as unknown and settles later
+RETRY = 5.0  # seconds between two tries to open after a reload
+
+
+class Opening(Protocol):
+    """How an installation is opened: `bootstrap.installation`, handed in because this module knows no providers."""
+
+    def __call__(
+        self, settings: Settings, *, stop: Event | None = None, exclusive: bool = True
+    ) -> AbstractContextManager[Installation]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What stays the same over reloads."""
+
+    config: Path
+    opening: Opening
+    environment: Environment
+    notifier: Notifier
+    clock: Clock
+
+    @property
+    def watchdog(self) -> float:
+        """Seconds within which systemd wants to hear from us; 0 when it does not."""
+        wanted = self.environment.watchdog_usec
+        return int(wanted) / 1_000_000 if wanted.isdecimal() else 0.0
+
+
+def serve(config: Path, opening: Opening) -> None:
+    """Run until SIGTERM or SIGINT. SIGHUP reads the settings again: the whole new ones, or the old ones stay.
+
+    Raises, before it is ready, what keeps it from starting: `SettingsError`, `SetupNeeded`, `LeaseHeld`,
+    `SourceUnreachable`, `StateUnreachable`. Once it was ready it stays, whatever happens to the databases.
+    """
+    environment, clock = Environment(), SystemClock()
+    host = Host(config, opening, environment, Notifier(environment.notify_socket, clock), clock)
+    settings: Settings | None = load(config)
+    with signals.held_back():
+        first = True
+        while settings is not None:
+            settings, first = _serve_with(host, settings, first=first), False
+    log.emit("daemon.stopped", outcome="drained")
+
+
+def _serve_with(host: Host, settings: Settings, *, first: bool) -> Settings | None:
+    """Serve with these settings; the next ones after a reload, None at the end."""
+    _prepare(host, settings)
+    stop = Event()
+    while True:
+        try:
+            with host.opening(settings, stop=stop) as site:
+                triggers.require(site.source)
+                return _serve(host, settings, site, first=first)
+        except (LeaseHeld, SourceUnreachable, StateUnreachable) as error:
+            if first:
+                raise
+            log.emit("source.unreachable", reason=error.message)
+        if _asked_to_end(signals.next_signal(RETRY)):
+            return None
+
+
+def _prepare(host: Host, settings: Settings) -> None:
+    metrics.require(settings.metrics.textfile)
+    wanted = settings.log
+    log.setup(wanted.level, wanted.format, wanted.file, journal=host.environment.journal_stream)
+
+
+def _serve(host: Host, settings: Settings, site: Installation, *, first: bool) -> Settings | None:
+    duty = Duty(site, _wanted(host, settings), host.notifier)
+    schedule = Schedule(
+        [("poll", duty.poll, settings.schedule.poll), ("snapshot", duty.snapshot, SNAPSHOT)], site.clock.now()
+    )
+    names = [provider.name for provider in settings.providers]
+    log.emit(
+        "daemon.started",
+        version=__version__,
+        pid=os.getpid(),
+        holder=site.holder,
+        providers=names,
+        method=settings.source.change_log,
+    )
+    host.notifier.ready("working")
+    if first:
+        alerts.started(settings.alerts.ping_url)
+    schedule.start()
+    try:
+        fresh = _attend(host, duty)
+    finally:
+        schedule.stop()
+    return None if _end(host, duty, for_good=fresh is None) else fresh
+
+
+def _wanted(host: Host, settings: Settings) -> Wanted:
+    return Wanted(
+        poll=settings.schedule.poll,
+        timeout=max((provider.timeout for provider in settings.providers), default=0.0),
+        watchdog=host.watchdog,
+        textfile=settings.metrics.textfile,
+        ping_url=settings.alerts.ping_url,
+        providers=tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers),
+    )
+
+
+def _attend(host: Host, duty: Duty) -> Settings | None:
+    """Wait for signals and feed the watchdog; settings to go on with, or None to end."""
+    pause = host.watchdog / 2 or 3600.0
+    while True:
+        heard = signals.next_signal(pause)
+        if _asked_to_end(heard):
+            return None
+        if heard == signals.RELOAD:
+            fresh = _reloaded(host)
+            if fresh is not None:
+                return fresh
+        if host.watchdog and duty.alive():
+            host.notifier.alive()
+
+
+def _asked_to_end(heard: int | None) -> bool:
+    return heard in signals.ENDING
+
+
+def _reloaded(host: Host) -> Settings | None:
+    """The new settings, once everything they name has been opened for a try; None when anything is wrong with them."""
+    host.notifier.reloading()
+    try:
+        fresh = load(host.config)
+        metrics.require(fresh.metrics.textfile)
+        with host.opening(fresh, exclusive=False) as trial:
+            triggers.require(trial.source)
+    except SettingsError as error:
+        for problem in error.problems[:10]:
+            log.emit("config.rejected", place=problem.place, reason=problem.reason, count=len(error.problems))
+    except SyncdError as error:
+        log.emit("config.rejected", reason=error.message)
+    else:
+        log.emit("config.loaded", config_hash=fresh.config_hash[:16])
+        return fresh
+    host.notifier.ready("working with the settings from before: the new ones are not right")
+    return None
+
+
+def _end(host: Host, duty: Duty, *, for_good: bool) -> bool:
+    """Let the work in flight end. For good: within `DRAIN` seconds, or at once at a second signal.
+
+    Whether it is for good: a reload turns into an end when it is overtaken by one.
+    """
+    if for_good:
+        log.emit("daemon.stopping")
+        host.notifier.stopping()
+    deadline = host.clock.monotonic() + DRAIN
+    while not duty.ended():
+        again = _asked_to_end(signals.next_signal(0.1))
+        if for_good and (again or host.clock.monotonic() >= deadline):
+            _leave_at_once(duty)
+        for_good = for_good or again
+    duty.leave()
+    return for_good
+
+
+def _leave_at_once(duty: Duty) -> None:
+    """End with requests still on the way: their intents are on disk, and the next start looks up what became of them.
+
+    The interpreter would wait for the lanes' threads, so it is not asked.
+    """
+    duty.leave()
+    log.emit("daemon.stopped", outcome="unfinished", level="warning")
+    os._exit(0)
