@@ -86,17 +86,19 @@ def installation(
     stop: threading.Event | None = None,
     exclusive: bool = True,
     read_only: bool = False,
+    any_key: bool = False,
 ) -> Iterator[Installation]:
     """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state; `read_only`
-    leaves no trace, not even the file of a state that does not exist yet."""
+    leaves no trace, not even the file of a state that does not exist yet; `any_key` is for `recover` alone."""
     clock, stop = clock or SystemClock(), stop or threading.Event()
     with ExitStack() as stack:
         state = _state_as_it_is(settings) if read_only else open_settings_state(settings)
         stack.callback(state.close)
         if exclusive and state.path is not None:
             stack.enter_context(lock_file(state.path))
-        with state.read() if read_only else state.begin() as tx:
-            check_key(tx, state.key, remember=not read_only)
+        if not any_key:
+            with state.read() if read_only else state.begin() as tx:
+                check_key(tx, state.key, remember=not read_only)
         source = open_settings_source(settings)
         stack.callback(source.close)
         routes = []

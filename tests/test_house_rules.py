@@ -34,7 +34,9 @@ LONG_MODULES = {
     "syncd/status/report.py": "one report, one file",
 }
 # Where an `except Exception` stands between two jobs, and what becomes of the error.
-BROAD: dict[str, str] = {}
+BROAD: dict[str, str] = {
+    "syncd/daemon/duty.py": "the boundary of a job: type and frames are logged, the daemon goes on",
+}
 # Classes in `cycle` and `reconcile` that are not frozen, and why.
 MUTABLE = {
     "syncd/cycle/drain.py:Tally": "lanes add up what they did; one counter each",

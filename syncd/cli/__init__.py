@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "sandbox": "syncd.cli.sandbox:sandbox",
         "status": "syncd.cli.status:status",
         "status-page": "syncd.cli.page:status_page",
-        "sync": "syncd.cli.run:sync",
+        "sync": "syncd.cli.sync:sync",
         "triggers": "syncd.cli.setup:triggers",
         "unlink": "syncd.cli.links:unlink",
         "verify": "syncd.cli.verify:verify",

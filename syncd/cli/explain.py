@@ -51,7 +51,7 @@ def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> No
     KEY is its key in the source, or its customer number. Both sides are read, nothing is written.
     """
     from syncd.bootstrap import installation
-    from syncd.cli.run import resolved
+    from syncd.cli.sync import resolved
     from syncd.cycle.look import look
     from syncd.source import customers
     from syncd.store import events

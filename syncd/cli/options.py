@@ -60,7 +60,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120).print(shown)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`30s`, `10m`, `24h` as in the settings, or 0."""
 
     name = "duration"

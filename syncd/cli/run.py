@@ -1,4 +1,4 @@
-"""`syncd run-once`, `syncd sync` and `syncd run`: the same cycle for a timer, for one customer, and for ever."""
+"""`syncd run-once` and `syncd run`: the same cycle for a timer and for ever."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.exits import OK, PERSON, RETRY, SAFETY, UNREACHABLE, Exit, worst
+from syncd.cli.exits import PERSON, RETRY, SAFETY, Exit, worst
 from syncd.cli.options import (
     Duration,
     config_option,
@@ -35,18 +35,6 @@ DONE: Mapping[str, str] = {
     "settled": "settled",
     "removed": "removed",
     "unlinked": "unlinked",
-}
-ENDED: Mapping[str, int] = {
-    "staged": SAFETY,
-    "deferred": UNREACHABLE,
-    "paused": PERSON,
-    "review": PERSON,
-    "rejected": PERSON,
-    "dead": PERSON,
-    "waiting": PERSON,
-    "retry": RETRY,
-    "ambiguous": RETRY,
-    "again": RETRY,
 }
 
 
@@ -75,7 +63,7 @@ def run_once(  # noqa: PLR0913 - one argument an option
     """
     from syncd.cycle import Options
 
-    settings = _logging(config)
+    settings = logging_for(config)
     chosen = frozenset(provider_named(settings, name) for name in names)
     if dry_run:
         from syncd.cli import planning
@@ -83,11 +71,11 @@ def run_once(  # noqa: PLR0913 - one argument an option
         planning.preview(settings, chosen, scan=scan, as_json=as_json)
         return
     options = Options(mode="run-once", scan=scan, limit=limit, wait=wait, providers=chosen, exclusive=True)
-    result, report = _run(settings, options)
-    _answer(result, report, chosen, as_json=as_json)
+    result, report, tripped = _run(settings, options)
+    _answer(result, report, chosen, tripped, as_json=as_json)
 
 
-def _logging(config: Path | None) -> Settings:
+def logging_for(config: Path | None) -> Settings:
     """A person at a terminal reads the closing lines, a journal reads events; a log file gets them always."""
     from syncd.log import setup
 
@@ -105,7 +93,8 @@ class _Nowhere(io.StringIO):
         return len(text)
 
 
-def _run(settings: Settings, options: Options) -> tuple[Result, Report]:
+def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
+    """The cycle, the status after it, and how many operations a guard began to hold back in it."""
     from dataclasses import replace
 
     from syncd.bootstrap import guards, installation, known
@@ -115,11 +104,23 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report]:
 
     with stopping() as stop, installation(settings, stop=stop) as site:
         triggers.require(site.source)
+        before = _staged(site)
         with _progress(site, options) as watching:
             result = run_cycle(site, replace(options, **watching))
         report = survey(site.state, site.source, known(settings), guards(settings), site.clock.now())
+        more = [number - before.get(guard, 0) for guard, number in _staged(site).items()]
     tell(report)
-    return result, report
+    return result, report, sum(max(number, 0) for number in more)
+
+
+def _staged(site: Installation) -> dict[tuple[str, str], int]:
+    """How many operations each guard of each provider holds back."""
+    from syncd.reconcile.outcome import STAGED
+    from syncd.store import overview
+
+    with site.state.read() as tx:
+        rows = overview.waiting(tx, site.clock.now())
+    return {(row.provider, row.error_class): row.now + row.later for row in rows if row.error_class.startswith(STAGED)}
 
 
 @contextmanager
@@ -150,14 +151,14 @@ def _due(site: Installation, providers: frozenset[str]) -> int:
     return sum(due.due for name, due in counts.items() if not providers or name in providers)
 
 
-def _answer(result: Result, report: Report, chosen: frozenset[str], *, as_json: bool) -> None:
+def _answer(result: Result, report: Report, chosen: frozenset[str], tripped: int, *, as_json: bool) -> None:
     from syncd.cli import shown
     from syncd.status.report import problem_json
 
     lines = [line for line in report.providers if not chosen or line.name in chosen]
     problems = [p for p in report.problems if not chosen or p.provider in chosen or not p.provider]
     late = [RETRY] if any(line.due + line.retry + line.ambiguous for line in lines) else []
-    code = worst([*(p.code for p in problems), *late, *([SAFETY] if result.total("staged") else [])])
+    code = worst([*(p.code for p in problems), *late, *([SAFETY] if tripped else [])])
     if as_json:
         print_json(
             {
@@ -173,8 +174,8 @@ def _answer(result: Result, report: Report, chosen: frozenset[str], *, as_json: 
         raise Exit(code)
     for text in shown.problem_lines(problems):
         click.echo(text)
-    if result.total("staged"):
-        click.echo(f"! a guard tripped in this run: {result.total('staged')} operations are held back")
+    if tripped:
+        click.echo(f"! a guard tripped in this run: {tripped} operations are held back")
     click.echo(closing_line(result, problems, sum(line.due for line in lines)))
     raise Exit(code)
 
@@ -196,114 +197,6 @@ def closing_line(result: Result, problems: list[Problem], due: int) -> str:
     reviews = [p for p in problems if p.code == PERSON and p.command.startswith("syncd review show")]
     parts.append(f"{len(reviews)} wait for review" if reviews else "")
     return (joined(parts) or "nothing to do") + f" ({duration(result.seconds)})"
-
-
-@click.command()
-@config_option
-@json_option
-@click.argument("key")
-@click.option("--provider", "names", multiple=True, help="Only this provider; may be given several times.")
-@click.option("--wait", type=Duration(), default="30s", show_default=True, help="For retries and pauses that end soon.")
-def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...], wait: float) -> None:
-    """Bring one customer into agreement now. KEY is its key in the source, or its customer number.
-
-    Beside a running daemon it is made due; the daemon works on it within seconds.
-    """
-    from syncd.bootstrap import installation
-    from syncd.cycle.single import sync_customer
-    from syncd.errors import LeaseHeld
-    from syncd.source import triggers
-
-    settings = _logging(config)
-    chosen = frozenset(provider_named(settings, name) for name in names)
-    try:
-        with stopping() as stop, installation(settings, stop=stop) as site:
-            triggers.require(site.source)
-            customer = resolved(site, key)
-            result = sync_customer(site, customer, chosen, wait)
-            states = _left(site, customer, chosen)
-    except LeaseHeld:
-        _left_to_daemon(settings, key, chosen, as_json=as_json)
-        return
-    _tell_sync(customer, result, states, as_json=as_json)
-
-
-def resolved(site: Installation, key: str) -> str:
-    """The customer's key as the source spells it; a customer number serves where no row has it as its key."""
-    from syncd.cycle.look import find_customer
-    from syncd.errors import UsageError
-
-    found = find_customer(site, key)
-    if found is None:
-        raise UsageError(f"neither the source nor the state knows a customer {key}", remedy="syncd status")
-    return found
-
-
-def _left(site: Installation, key: str, chosen: frozenset[str]) -> dict[str, tuple[str, str]]:
-    """What is left to do for each provider: a word of `ENDED` or "", and why."""
-    from syncd.core.model import State
-    from syncd.cycle.overview import condition_of
-    from syncd.store import mapping, progress, work
-
-    shown = {State.REJECTED: "rejected", State.DEAD: "dead", State.REVIEW: "review", State.AMBIGUOUS: "ambiguous"}
-    left: dict[str, tuple[str, str]] = {}
-    with site.state.read() as tx:
-        for link in mapping.of_customer(tx, key):
-            left[link.pair.provider] = (shown.get(link.state, ""), "")
-        for item in work.of_customer(tx, key):
-            kept = progress.provider_state(tx, item.pair.provider)
-            left[item.pair.provider] = _still_due(item.error_class, condition_of(kept, site.clock.now())), item.error
-    return {name: why for name, why in left.items() if not chosen or name in chosen}
-
-
-def _still_due(error_class: str, condition: tuple[str, str, object]) -> str:
-    """The word of `ENDED` for a pair that is due or waits for its time."""
-    from syncd.status.report import is_failure
-
-    if error_class.startswith("staged:"):
-        return "staged"
-    if error_class == "adopt":
-        return "waiting"
-    if condition[0] == "paused":
-        return "paused"
-    if error_class == "OutcomeUnknown":
-        return "ambiguous"
-    if is_failure(error_class):
-        return "retry"
-    return "again" if error_class else "deferred"
-
-
-def _tell_sync(key: str, result: Result, states: Mapping[str, tuple[str, str]], *, as_json: bool) -> None:
-    did = {
-        name: "+".join(kind for kind in counts if kind in DONE or kind == "excluded")
-        for name, counts in result.counts.items()
-    }
-    code = worst(ENDED.get(word, OK) for word, _ in states.values())
-    rows = {name: did.get(name) or "unchanged" for name in {*did, *states}}
-    if as_json:
-        answer = [{"provider": n, "did": rows[n], "left": states.get(n, ("", ""))[0]} for n in sorted(rows)]
-        print_json({"schema": 1, "customer_key": key, "exit_code": code, "providers": answer})
-        raise Exit(code)
-    for name in sorted(rows):
-        word, why = states.get(name, ("", ""))
-        click.echo(f"{name:20} {word or rows[name]}" + (f": {why}" if why and why != word else ""))
-    if code:
-        click.echo(f"next:  syncd explain {key}")
-    raise Exit(code)
-
-
-def _left_to_daemon(settings: Settings, key: str, chosen: frozenset[str], *, as_json: bool) -> None:
-    from syncd.bootstrap import installation
-    from syncd.cycle.single import mark_customer
-
-    with installation(settings, exclusive=False) as site:
-        customer = resolved(site, key)
-        number = mark_customer(site, customer, chosen)
-    if as_json:
-        print_json({"schema": 1, "customer_key": customer, "exit_code": OK, "marked": number})
-        return
-    click.echo(f"customer {customer} is due at {number} providers; the running daemon does it within seconds")
-    click.echo(f"next:  syncd explain {customer}")
 
 
 @click.command()

@@ -72,7 +72,9 @@ def degraded(sent: Value, stored: Value) -> bool:
 
 
 def _plain(value: str) -> str:
-    return _NOT_WORD.sub("", unicodedata.normalize("NFKC", value).casefold())
+    """Letters and digits without case; by way of capitals, because two small letters may share one (ı and i, ß)."""
+    capitals = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).upper())
+    return _NOT_WORD.sub("", capitals.casefold())
 
 
 def _dialled(value: str, country: str | None) -> str:

@@ -205,14 +205,9 @@ def _unlinked(facts: Facts) -> Action:
     if facts.ordered == "link":
         return _link_ordered(ours)
     if unknown_create(facts) is not None:
-        if len(facts.found) > 1 or len(ours) != len(facts.found):
-            return Park("ambiguous", "several remotes carry this customer's key")
-        if ours and not _recognised(facts, ours[0]):
-            return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
-        if ours:
-            return Adopt(ours[0], own=True)
-        if not facts.rules.repeatable and not facts.create_anyway:
-            return Park("unknown_create", "a create was lost and cannot be looked up by our key")
+        found = _lost_create(facts, ours)
+        if found is not None:
+            return found
     if facts.rejection is not None:
         return Reject(*facts.rejection)
     if facts.held is not None and not facts.create_anyway:
@@ -228,6 +223,19 @@ def _unlinked(facts: Facts) -> Action:
     if not facts.rules.adopted and not facts.create_anyway:
         return Wait("adopt")
     return Create(facts.source or {})
+
+
+def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
+    """What became of a create whose answer was lost; None where it proved not to have happened."""
+    if len(facts.found) > 1 or len(ours) != len(facts.found):
+        return Park("ambiguous", "several remotes carry this customer's key")
+    if ours and not _recognised(facts, ours[0]):
+        return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
+    if ours:
+        return Adopt(ours[0], own=True)
+    if not facts.rules.repeatable and not facts.create_anyway:
+        return Park("unknown_create", "a create was lost and cannot be looked up by our key")
+    return None
 
 
 def _recognised(facts: Facts, remote: Remote) -> bool:

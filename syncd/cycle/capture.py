@@ -43,6 +43,7 @@ def capture(site: Installation) -> Captured:
     """
     held = hold(site, CAPTURE)
     if held is None:
+        watch_fence(site)
         return Captured()
     match site.source.config.change_log:
         case "triggers":
@@ -99,6 +100,28 @@ def check_fence(site: Installation, batch: Batch, owner: str) -> None:
         raise SafetyStop(trouble, remedy="syncd recover")
     if not batch.owner:
         changelog.claim(site.source, owner)
+
+
+def watch_fence(site: Installation) -> None:
+    """Stop beside another process that captures, too, when source or state turn out to be restored.
+
+    Its acknowledgements move while we look, so the count may be anything that was right at some time meanwhile.
+    """
+    if site.source.config.change_log != "triggers":
+        return
+    owner, before = identity(site), _expected(site)
+    batch = changelog.read(site.source, 1)
+    after = _expected(site)
+    if batch.owner == owner and before - 1 <= batch.acks <= after:
+        return
+    trouble = fence_trouble(batch, owner, str(after) if after else "")
+    if trouble:
+        raise SafetyStop(trouble, remedy="syncd recover")
+
+
+def _expected(site: Installation) -> int:
+    with site.state.read() as tx:
+        return int(progress.meta(tx, EXPECTED) or 0)
 
 
 def fence_trouble(batch: Batch, owner: str, expected: str) -> str:

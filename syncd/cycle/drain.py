@@ -222,7 +222,7 @@ def _remember(site: Installation, route: Route, state: str) -> None:
     elif state == "throttled":
         emit("provider.throttled", provider=route.provider, until=breaker.until)
     else:
-        emit("lane.paused", provider=route.provider, reason=breaker.reason, until=breaker.until)
+        emit("lane.paused", provider=route.provider, state=state, reason=breaker.reason, until=breaker.until)
 
 
 def next_moment(site: Installation, routes: Sequence[Route]) -> datetime | None:

@@ -79,7 +79,7 @@ def tell(report: Report) -> None:
 
 def source_facts(state: State, source: Source | SyncdError) -> SourceFacts:
     """Whether changes are being captured. Says why not, and claims or changes nothing."""
-    if False:
+    if isinstance(source, SyncdError):
         word = "unreachable" if isinstance(source, SourceUnreachable) else "settings"
         return SourceFacts(word, _first_line(source))
     try:

@@ -1,7 +1,8 @@
 """`syncd run`: repeat the cycle for years, and be a good citizen of systemd while doing so.
 
 Reading order: `signals` (asked for, never handled) · `schedule` (APScheduler) · `duty` (the jobs, and what becomes of
-their errors) · here (open, serve, reload, end) · `notify`, `alerts`, `metrics` (who hears of it).
+their errors) · here (open, serve, reload, end) · `notify`, `alerts`, `metrics` (who hears of it) ·
+`fresh_page`.
 
 The main thread waits for signals and feeds the watchdog; one thread of the scheduler polls; each lane works in its own.
 """
@@ -21,6 +22,7 @@ from syncd.cycle import Installation
 from syncd.cycle.overview import Known
 from syncd.daemon import alerts, metrics, signals
 from syncd.daemon.duty import SNAPSHOT, Duty, Wanted
+from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
 from syncd.errors import LeaseHeld, SettingsError, SourceUnreachable, StateUnreachable, SyncdError
@@ -69,34 +71,44 @@ def serve(config: Path, opening: Opening) -> None:
         first = True
         while settings is not None:
             settings, first = _serve_with(host, settings, first=first), False
-    log.emit("daemon.stopped", outcome="drained")
 
 
 def _serve_with(host: Host, settings: Settings, *, first: bool) -> Settings | None:
     """Serve with these settings; the next ones after a reload, None at the end."""
-    _prepare(host, settings)
+    page = _prepare(host, settings)
     stop = Event()
     while True:
         try:
             with host.opening(settings, stop=stop) as site:
                 triggers.require(site.source)
-                return _serve(host, settings, site, first=first)
+                return _serve(host, settings, (site, page), first=first)
         except (LeaseHeld, SourceUnreachable, StateUnreachable) as error:
             if first:
                 raise
             log.emit("source.unreachable", reason=error.message)
         if _asked_to_end(signals.next_signal(RETRY)):
+            log.emit("daemon.stopped", outcome="drained")
             return None
 
 
-def _prepare(host: Host, settings: Settings) -> None:
+def _prepare(host: Host, settings: Settings) -> FreshPage | None:
+    """The log as these settings want it, and the page that listens to it."""
     metrics.require(settings.metrics.textfile)
-    wanted = settings.log
-    log.setup(wanted.level, wanted.format, wanted.file, journal=host.environment.journal_stream)
+    wanted, page = settings.log, None
+    if wanted.status_page:
+        page = FreshPage(wanted.status_page, host.clock)
+        if wanted.file:
+            page.remember(wanted.file)
+    hear = page.hear if page is not None else None
+    log.setup(wanted.level, wanted.format, wanted.file, journal=host.environment.journal_stream, listener=hear)
+    return page
 
 
-def _serve(host: Host, settings: Settings, site: Installation, *, first: bool) -> Settings | None:
-    duty = Duty(site, _wanted(host, settings), host.notifier)
+def _serve(
+    host: Host, settings: Settings, opened: tuple[Installation, FreshPage | None], *, first: bool
+) -> Settings | None:
+    site, page = opened
+    duty = Duty(site, _wanted(host, settings, page), host.notifier)
     schedule = Schedule(
         [("poll", duty.poll, settings.schedule.poll), ("snapshot", duty.snapshot, SNAPSHOT)], site.clock.now()
     )
@@ -117,10 +129,15 @@ def _serve(host: Host, settings: Settings, site: Installation, *, first: bool) -
         fresh = _attend(host, duty)
     finally:
         schedule.stop()
-    return None if _end(host, duty, for_good=fresh is None) else fresh
+    if not _end(host, duty, for_good=fresh is None):
+        return fresh
+    log.emit("daemon.stopped", outcome="drained")
+    if page is not None:
+        page.write()
+    return None
 
 
-def _wanted(host: Host, settings: Settings) -> Wanted:
+def _wanted(host: Host, settings: Settings, page: FreshPage | None) -> Wanted:
     return Wanted(
         poll=settings.schedule.poll,
         timeout=max((provider.timeout for provider in settings.providers), default=0.0),
@@ -128,7 +145,12 @@ def _wanted(host: Host, settings: Settings) -> Wanted:
         textfile=settings.metrics.textfile,
         ping_url=settings.alerts.ping_url,
         providers=tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers),
+        page=page.write if page is not None else _no_page,
     )
+
+
+def _no_page() -> None:
+    """Nobody wants one."""
 
 
 def _attend(host: Host, duty: Duty) -> Settings | None:

@@ -48,7 +48,7 @@ class Wanted:
     textfile: str
     ping_url: str
     providers: tuple[Known, ...]
-    page: Callable[[Report], None] = lambda _report: None
+    page: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Duty:
         self._lock = threading.Lock()
         self._ending = False
         self._polled = self._checked = site.clock.monotonic()
+        self._complained = float("-inf")
 
     # -- the jobs ----------------------------------------------------------------------------------------------------
 
@@ -81,7 +82,10 @@ class Duty:
         """One poll; while something is in the way, a try now and then."""
         with self._lock:
             if not self._ending and self.site.clock.monotonic() >= self.trouble.until:
-                self._guarded(self._poll, recovers=True)
+                before = self.trouble.event
+                self._guarded_poll()
+                if self.trouble.event != before:  # the page and the monitor hear of it at once
+                    self._guarded_snapshot()
             self._polled = self.site.clock.monotonic()
 
     def _poll(self) -> None:
@@ -100,7 +104,7 @@ class Duty:
         """Tell the whole status: to the log, and to whoever else the settings name."""
         with self._lock:
             if not self._ending:
-                self._guarded(self._snapshot, recovers=False)
+                self._guarded_snapshot()
 
     def _snapshot(self) -> None:
         site, wanted = self.site, self._wanted
@@ -108,7 +112,7 @@ class Duty:
         report = survey(site.state, site.source, wanted.providers, guards, site.clock.now())
         tell(report)
         self._notifier.status(status_line(report, self.trouble))
-        wanted.page(report)
+        wanted.page()
         if wanted.textfile:
             metrics.write(wanted.textfile, report)
         if self.trouble.event:
@@ -118,10 +122,10 @@ class Duty:
 
     # -- errors ------------------------------------------------------------------------------------------------------
 
-    def _guarded(self, job: Callable[[], None], *, recovers: bool) -> None:
-        """The boundary of a job: whatever goes wrong inside is told, and the daemon goes on."""
+    def _guarded_poll(self) -> None:
+        """The boundary of the poll: whatever goes wrong inside is told, and the daemon goes on."""
         try:
-            job()
+            self._poll()
         except Stopped:
             return
         except SafetyStop as error:
@@ -132,8 +136,19 @@ class Duty:
         except Exception as error:  # noqa: BLE001 - a bug in one job is logged with its frames and ends nothing else
             self._stand("job.failed", type(error).__name__, error)
         else:
-            if recovers:
-                self._recovered()
+            self._recovered()
+
+    def _guarded_snapshot(self) -> None:
+        """The boundary of the snapshot: a status that cannot be told keeps nobody from working."""
+        now = self.site.clock.monotonic()
+        try:
+            self._snapshot()
+        except StateUnreachable as error:  # the poll meets the same, and says so
+            self._notifier.status(f"STOPPED {error.message}")
+        except Exception as error:  # noqa: BLE001 - as above
+            if now - self._complained >= AGAIN:
+                self._complained = now
+                emit("job.failed", action="snapshot", exc=error)
 
     def _stand(self, event: str, reason: str, error: Exception) -> None:
         """Remember what is in the way; say it when it is new and every ten minutes; wait longer each time."""

@@ -37,10 +37,17 @@ _PLACE = re.compile(r"[\w-]{1,60}\.[a-z]{2,10}(:\d{1,6}){0,2}( [\w.\[\]\"-]{1,12
 _FRAME = re.compile(r"[\w./<>-]{1,120}:\d{1,6}(:[\w.<>]{1,80})?", re.ASCII)
 _COMMAND = re.compile(r"syncd [\x20-\x7e]{1,250}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
-_PERSONAL = (
+_REQUEST = r"(?:GET|POST|PUT|PATCH|DELETE) (?:/(?:[A-Za-z_{}.-]{1,40}|v\d{1,2}))+(?![\w+/=%-])"  # ours: a template
+
+
+def _kept_or_token(found: re.Match[str]) -> str:
+    return found[1] or "[token]"
+
+
+_PERSONAL: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\S*@\S+"), "[address]"),
     (re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE), "[url]"),
-    (re.compile(r"(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_%-]{24,}"), "[token]"),
+    (re.compile(rf"({_REQUEST})|(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_%-]{{24,}}"), _kept_or_token),
     (re.compile(r"\+?\d[\d ()/.-]{5,}\d"), "[number]"),
     (re.compile(r"\S*[^\x00-\x7f]\S*"), "[text]"),
 )

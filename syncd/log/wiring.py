@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -22,7 +22,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 _QUIET = ("httpx", "httpcore", "sqlalchemy", "alembic", "apscheduler", "werkzeug")
 
 
-def setup(
+def setup(  # noqa: PLR0913  one argument a key, and one a destination
     level: str = "info",
     format: str = "",  # noqa: A002  the name of the key in syncd.toml
     file: str = "",
@@ -30,11 +30,13 @@ def setup(
     journal: str = "",
     stream: TextIO | None = None,
     clock: Clock | None = None,
+    listener: Callable[[Mapping[str, object]], None] | None = None,
 ) -> None:
     """Begin to log; called again (a reload) it takes the new settings.
 
     `format` is json, console, or empty for console on a terminal and JSON elsewhere; `file` gets JSON lines as well;
-    `journal` is `$JOURNAL_STREAM`; `stream` is stderr unless a test says otherwise. Raises `SettingsError` when the
+    `journal` is `$JOURNAL_STREAM`; `stream` is stderr unless a test says otherwise; `listener` hears every event as it
+    is written, in the thread that told it. Raises `SettingsError` when the
     file cannot be opened.
     """
     log_file = LogFile(file) if file else None
@@ -49,7 +51,7 @@ def setup(
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _shape(clock or SystemClock()),
-            _deliver(sinks),
+            _deliver(sinks, listener),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=False,
@@ -107,7 +109,7 @@ def _shape(clock: Clock) -> Processor:
     return shape
 
 
-def _deliver(sinks: list[Sink]) -> Processor:
+def _deliver(sinks: list[Sink], listener: Callable[[Mapping[str, object]], None] | None) -> Processor:
     """The end of the chain: every sink gets the line, and hears afterwards how many it missed."""
 
     def deliver(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -116,6 +118,8 @@ def _deliver(sinks: list[Sink]) -> Processor:
                 told = {"event": "log.dropped", "level": "warning", "timestamp": event["timestamp"], "count": lost}
                 if not sink.send(told):
                     sink.lost += lost - 1  # the telling line itself was none of theirs
+        if listener is not None:
+            listener(event)
         raise structlog.DropEvent
 
     return deliver

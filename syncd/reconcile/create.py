@@ -11,7 +11,7 @@ from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.gather import Case, numbered
-from syncd.reconcile.outcome import Ask, finish, park, permitted, refund, reject
+from syncd.reconcile.outcome import Ask, finish, park, permitted, refund, reject, waited
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.store import journal, mapping, work
 from syncd.store.database import Transaction
@@ -83,7 +83,7 @@ def _created(route: Route, case: Case, intent: int, remote: Remote) -> Report:
         note(tx, route, case.pair.key, "pair.created", tuple(facts.source or {}))
     if route.listing.keys is not None and remote.key is not None:
         route.listing.keys[remote.key] = (*route.listing.keys.get(remote.key, ()), remote)
-    tell(route, case.pair.key, "pair.created")
+    tell(route, case.pair.key, "pair.created", wait_s=waited(route, case))
     return Report("created")
 
 

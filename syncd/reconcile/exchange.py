@@ -14,7 +14,7 @@ from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stop
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown
 from syncd.reconcile.gather import Case, numbered
-from syncd.reconcile.outcome import Ask, finish, permitted, put_off, refund, reject, shown_digests
+from syncd.reconcile.outcome import Ask, finish, permitted, put_off, refund, reject, shown_digests, waited
 from syncd.reconcile.route import Route, note, tell
 from syncd.source import customers
 from syncd.store import events, journal, mapping, review
@@ -372,9 +372,9 @@ def _account(tx: Transaction, route: Route, case: Case, action: Exchange, done: 
 def _told(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
     key = case.pair.key
     if done.pulled:
-        tell(route, key, "pair.pulled", done.pulled)
+        tell(route, key, "pair.pulled", done.pulled, wait_s=waited(route, case))
     if done.pushed:
-        tell(route, key, "pair.pushed", done.pushed)
+        tell(route, key, "pair.pushed", done.pushed, wait_s=waited(route, case))
     for winner in sorted(set(action.resolved.values())):
         names = [name for name, who in action.resolved.items() if who == winner]
         tell(route, key, "conflict.resolved", names, winner=winner, policy=route.rules.policy.value)

@@ -92,7 +92,8 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     facts, our_key = _project(route, facts, customer)
     facts = replace(facts, digest=route.digester(our_key))
     if facts.link is not None and facts.link.external_id is not None:
-        facts = _linked(route, work, facts)
+        asked = any(item.closed_at is None for item in memory.reviews.get(key, ()))
+        facts = _linked(route, work, facts, asked=asked)
         if facts.link is None or not _given_up(facts, ordered):
             return Case(work, facts, customer, our_key)
         facts = replace(facts, link=replace(facts.link, external_id=None, external_ids={}, base={}), remote=None)
@@ -141,10 +142,11 @@ def readable(route: Route, customer: Customer) -> Values:
     return customer.values
 
 
-def _linked(route: Route, work: Work, facts: Facts) -> Facts:
+def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
+    """A linked pair's remote. While a person is `asked` about it, no look ends without having seen it."""
     link = facts.link
     assert link is not None and link.external_id is not None  # noqa: S101, PT018 - told by the caller
-    if _untouched(work, facts):
+    if not asked and _untouched(work, facts):
         # Only the source was reported to have changed, and it did not, as this provider sees it: nothing to fetch for.
         return replace(facts, remote=Remote(link.external_id, link.provider_key, {}))
     remote = fetch_proven(route, link.external_id)

@@ -44,6 +44,11 @@ PAIR_KINDS = (
 )
 
 
+def waited(route: Route, case: Case) -> float:
+    """Seconds from the moment the pair was marked until now, for the log."""
+    return max((route.clock.now() - case.work.since).total_seconds(), 0.0)
+
+
 def finish(tx: Transaction, route: Route, case: Case, link: Link | None, *, keep: tuple[str, ...] = ()) -> None:
     """The look is over: store the row, drop the mark unless a newer one came, close items that lost their reason."""
     if link is not None:

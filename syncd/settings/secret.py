@@ -60,8 +60,10 @@ def _from_credentials(name: str, directory: str) -> str:
             f"there is no credentials directory to take {name} from.",
             f"Start syncd through systemd with LoadCredential={name}:/PATH, or use file: instead.",
         )
+    path = Path(directory) / name
+    loaded = path.with_name(f"syncd_{name}")  # LoadCredential=syncd:DIRECTORY names its files so
     # systemd shows credentials to a service's user through an ACL, so their mode says nothing here
-    return _read(Path(directory) / name, strict=False)
+    return _read(loaded if loaded.exists() and not path.exists() else path, strict=False)
 
 
 def _read(path: Path, *, strict: bool) -> str:

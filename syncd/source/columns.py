@@ -7,6 +7,8 @@ row and field, never of the whole page. Writing is the same table backwards; wha
 
 from __future__ import annotations
 
+import contextlib
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,6 +25,7 @@ LONGEST = 65_536  # bytes of UTF-8 in one field
 
 # How a text column may spell a flag: (yes, no). A "no" that belongs to several pairs does not tell its "yes".
 _WORDS = (("1", "0"), ("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("ja", "nein"), ("j", "n"))
+_TIME_OF_DAY = re.compile(r"[T ][0-9]{2}:")
 _YES = frozenset(yes for yes, _ in _WORDS)
 _NO = frozenset(no for _, no in _WORDS)
 
@@ -150,14 +153,18 @@ def _date(raw: Any) -> date | None:
     if isinstance(raw, date):
         return raw
     if isinstance(raw, str):
-        day = raw.strip()[:10]
-        if not day or day == "0000-00-00":  # MariaDB's way to say "no date"
-            return None
-        try:
-            return date.fromisoformat(day)
-        except ValueError:
-            raise UnreadableError("is not a date (year-month-day)") from None
+        return _written_date(raw.strip())
     raise UnreadableError("is not a date")
+
+
+def _written_date(text: str) -> date | None:
+    day, rest = text[:10], text[10:]
+    if not day or day == "0000-00-00":  # MariaDB's way to say "no date"
+        return None
+    if not rest or _TIME_OF_DAY.match(rest):  # PostgreSQL also writes "0044-03-15 BC"
+        with contextlib.suppress(ValueError):
+            return date.fromisoformat(day)
+    raise UnreadableError("is not a date (year-month-day)")
 
 
 def stored(mapped: MappedColumn, value: Value, before: Any = None, *, new: bool = False) -> Any:

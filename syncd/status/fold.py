@@ -41,6 +41,10 @@ CHANGES = frozenset(
     {
         "daemon.started",
         "daemon.stopped",
+        "daemon.recovered",
+        "job.failed",
+        "state.unreachable",
+        "config.loaded",
         "config.rejected",
         "operator.acted",
         "capture.broken",
@@ -54,9 +58,11 @@ CHANGES = frozenset(
 )
 CAPTURE: Mapping[str, str] = {
     "source.unreachable": "unreachable",
+    "state.unreachable": "state",
     "capture.broken": "triggers",
     "capture.acknowledged": "ok",
     "cycle.finished": "ok",
+    "daemon.recovered": "ok",
 }
 LANES: Mapping[str, str] = {"lane.paused": "down", "lane.resumed": "ok", "provider.throttled": "throttled"}
 

@@ -19,7 +19,7 @@ LONGEST_TEXT = 300
 NOUNS = frozenset(
     {
         *("alert", "capture", "config", "conflict", "cycle", "daemon", "drift", "field", "guard", "lane"),
-        *("library", "log", "operator", "pair", "provider", "review", "scan", "source", "status"),
+        *("job", "library", "log", "operator", "pair", "provider", "review", "scan", "source", "state", "status"),
     }
 )
 """First words of event names. Another program's lines must not pass for a sign of life."""

@@ -52,7 +52,7 @@ def _age(now: datetime) -> Callable[[datetime], str]:
     """How long ago, in one unit."""
 
     def age(moment: datetime) -> str:
-        return f"{span(max((now - moment).total_seconds(), 0.0))} ago"
+        return f"{span(max((now - moment).total_seconds() // 1, 0.0))} ago"
 
     return age
 

@@ -13,7 +13,7 @@ from syncd.status.codes import RETRY, UNREACHABLE, WORST_FIRST, worst
 from syncd.status.fold import CAPTURE, DONE, LANES, Folded, Latest
 from syncd.status.lines import text, texts
 from syncd.status.recorded import command_of, judge, remedy_of
-from syncd.status.remedies import LOG, PROVIDERS
+from syncd.status.remedies import LOG, PROVIDERS, SOURCE
 from syncd.status.report import Problem, ProviderReport, Report
 
 SILENT = timedelta(minutes=5)
@@ -27,7 +27,8 @@ def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> 
     if folded.pairs or folded.lanes or folded.capture is not None:
         report = _with_pairs(_with_lanes(_with_capture(report, folded.capture), folded), folded)
         state, code = judge(report)
-        report = replace(report, state=state, exit_code=code)
+        lost = any(problem.kind == "state" for problem in report.problems)
+        report = replace(report, state="stopped" if lost else state, exit_code=code)
     doubt = _doubt(folded, now, silent_after)
     if doubt is None:
         return report
@@ -43,7 +44,7 @@ def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> 
 def doubt_kind(report: Report) -> str:
     """Why the log cannot be trusted for the present: a word of `remedies.LOG`; "" where it can."""
     first = report.problems[0].kind if report.problems else ""
-    return first if first in LOG else ""
+    return first if first in LOG and first != "state" else ""
 
 
 def _doubt(folded: Folded, now: datetime, silent_after: timedelta) -> Problem | None:
@@ -67,13 +68,19 @@ def _problem(
 
 
 def _with_capture(report: Report, latest: Latest | None) -> Report:
-    """A failure of the source counts until a cycle ends; that one does not mend triggers or a restore."""
-    word = CAPTURE[str(latest.event["event"])] if latest is not None else report.capture
-    if latest is None or (word == "ok" and report.capture != "unreachable") or word == report.capture:
+    """A failure of source or state counts until a cycle ends; that one does not mend triggers or a restore."""
+    if latest is None:
+        return report
+    word, reason = CAPTURE[str(latest.event["event"])], text(latest.event.get("reason"))
+    if word == "state":
+        return _changed(report, [_problem("", "", "state", latest.at, reason), *report.problems])
+    if latest.event.get("command") == SOURCE["restored"].command:
+        word = "restored"
+    if word == report.capture or (word == "ok" and report.capture != "unreachable"):
         return report
     others = [problem for problem in report.problems if not problem.kind.startswith("capture_")]
     if word != "ok":
-        others.insert(0, _problem("", "", f"capture_{word}", latest.at, text(latest.event.get("reason"))))
+        others.insert(0, _problem("", "", f"capture_{word}", latest.at, reason))
     return _changed(replace(report, capture=word), others)
 
 

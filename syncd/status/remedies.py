@@ -95,11 +95,13 @@ SOURCE: Mapping[str, Remedy] = MappingProxyType(
     }
 )
 
+# What only a log can tell, or leave untold.
 LOG: Mapping[str, Remedy] = MappingProxyType(
     {
         "silent": Remedy("No recent events: is syncd running?", "systemctl status syncd", UNREACHABLE),
         "ended": Remedy("The daemon was stopped.", "systemctl start syncd", UNREACHABLE),
         "unknown": Remedy("This log holds no status yet: nobody knows how it stands.", "syncd status", UNREACHABLE),
+        "state": Remedy("The state database does not answer: nothing moves.", "syncd doctor", UNREACHABLE),
         "clock": Remedy("The log is ahead of this machine's clock.", "timedatectl", UNREACHABLE),
     }
 )

@@ -89,7 +89,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The whole page."""
+    """The whole page. `stale`: what it shows is the last that is known, not the present."""
 
     now: datetime
     grave: str
@@ -97,6 +97,7 @@ class Sheet:
     lead: str
     newest: datetime | None
     figures: datetime | None
+    stale: bool
     report: Report
     cards: tuple[Card, ...]
     unlisted: int
@@ -122,6 +123,7 @@ def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
         lead=lead,
         newest=folded.newest,
         figures=folded.snapshot.at if folded.snapshot is not None else None,
+        stale=bool(doubt_kind(report)),
         report=report,
         cards=tuple(_card(report, group, groups) for group in groups[:CARDS]),
         unlisted=report.problems_total - sum(len(group) for group in groups[:CARDS]),
@@ -152,14 +154,14 @@ def _verdict(report: Report, groups: Sequence[Sequence[Problem]]) -> tuple[str, 
         return LOG[doubt].sentence, _DOUBTS[doubt]
     if report.state == "ok":
         return "All in order", "Every customer agrees everywhere, or is on the way."
-    headline = "Stopped" if report.state == "stopped" else "Attention"
+    count = len(groups)
+    headline = "One thing needs attention" if count == 1 else f"{count or 'Some'} things need attention"
+    headline = "Stopped" if report.state == "stopped" else headline
     if not groups:
-        return headline, "Something needs a look; the figures below say where."
+        return headline, "The figures below say where."
     first = groups[0][0]
-    sentence = remedy_of(first.kind, first.customer_key).sentence
-    more = len(groups) - 1
-    rest = "" if more < 1 else " One thing more below." if more == 1 else f" {more} things more below."
-    return headline, f"{_who(first)}: {sentence}{rest}"
+    sentence = remedy_of(first.kind, first.customer_key, first.command).sentence
+    return headline, f"{_who(first)}: {sentence[:1].lower()}{sentence[1:]}"
 
 
 _DOUBTS: Mapping[str, str] = {
@@ -178,7 +180,9 @@ def _groups(report: Report) -> list[list[Problem]]:
     """Problems that read alike, together, in the order of the first of each."""
     groups: dict[tuple[str, str, str, int], list[Problem]] = {}
     for problem in report.problems:
-        alike = (problem.provider, problem.kind, problem.reason if problem.customer_key else "", problem.code)
+        sentence = remedy_of(problem.kind, problem.customer_key, problem.command).sentence
+        why = _reason(report, problem, sentence) if problem.customer_key else ""
+        alike = (problem.provider, problem.kind, why, problem.code)
         groups.setdefault(alike, []).append(problem)
     return list(groups.values())
 
@@ -188,20 +192,41 @@ def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
     sentence = remedy_of(first.kind, first.customer_key, first.command).sentence
     count = max(len(group), _counted(report, first, groups))
     keys = tuple(problem.customer_key for problem in group if problem.customer_key)[:KEYS]
-    kind = first.kind.removeprefix("capture_").replace("_", " ")
+    kind = _KINDS.get(first.kind) or first.kind.removeprefix("capture_").replace("_", " ")
     customers = "" if not first.customer_key else "1 customer " if count == 1 else f"{count:,} customers "
     return Card(
         grave="info" if first.code == RETRY else "warn" if first.code == PERSON else "bad" if first.code else "info",
         who=_who(first),
         what=customers + ("in review: " + kind if first.customer_key and column(first) == "review" else kind),
         sentence=sentence,
-        reason="" if first.reason == sentence else first.reason,
+        reason=_reason(report, first, sentence),
         fields=tuple(sorted({name for problem in group for name in problem.fields})),
         since=min((problem.since for problem in group if problem.since is not None), default=None),
         keys=keys,
         more=max(count - len(keys), 0) if first.customer_key else 0,
-        command=first.command,
+        command=_MANY.get(first.command.rpartition(" ")[0], first.command) if len(group) > 1 else first.command,
     )
+
+
+_MANY: Mapping[str, str] = {"syncd review show": "syncd review list", "syncd retry": "syncd retry --failed"}
+_KINDS: Mapping[str, str] = {
+    "retry": "to retry",
+    "ambiguous": "with a lost answer",
+    "dead": "given up",
+    "adopt": "first contact",
+    "calls": "many calls",
+    "clock": "clocks differ",
+    "state": "state unreachable",
+}
+
+
+def _reason(report: Report, problem: Problem, sentence: str) -> str:
+    """What the sentence does not say yet: of a guard its figures, of a field no more than the card's last line has."""
+    for guard in report.guards:
+        if (guard.provider, f"guard_{guard.guard}") == (problem.provider, problem.kind) and not problem.customer_key:
+            return f"{guard.staged:,} held back; {guard.used:,} went through, the limit is {guard.limit}"
+    told = f"{', '.join(problem.fields)}: {problem.kind.replace('_', ' ')}"
+    return "" if problem.reason in {sentence, told} else problem.reason
 
 
 def _counted(report: Report, problem: Problem, groups: Sequence[Sequence[Problem]]) -> int:
@@ -348,6 +373,10 @@ def _words(found: Latest) -> dict[str, str]:
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "daemon.started": ("ok", "syncd {version} started"),
     "daemon.stopped": ("warn", "syncd was stopped"),
+    "daemon.recovered": ("ok", "syncd works again"),
+    "job.failed": ("bad", "syncd met an error that it did not expect"),
+    "state.unreachable": ("bad", "The state database did not answer{because}"),
+    "config.loaded": ("ok", "New settings are in force"),
     "config.rejected": ("bad", "New settings were refused; the old ones stay in force"),
     "operator.acted": ("info", "A person: {action} {provider}"),
     "capture.broken": ("bad", "Changes are no longer captured{because}"),

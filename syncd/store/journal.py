@@ -27,7 +27,7 @@ from syncd.store.review import (
     reviews,
     reviews_of,
 )
-from syncd.store.schema import Transaction, digests, field_names, intent, tombstone
+from syncd.store.schema import IS_OPEN, Transaction, digests, field_names, intent, tombstone
 
 __all__ = [
     "Event",
@@ -38,6 +38,7 @@ __all__ = [
     "bury",
     "close_intent",
     "close_intents",
+    "close_provider_intents",
     "close_reviews",
     "confirmable",
     "decide",
@@ -55,6 +56,7 @@ __all__ = [
     "reviews",
     "reviews_of",
     "runs",
+    "settle_anew",
     "start_run",
     "update_intent",
 ]
@@ -146,6 +148,17 @@ def close_intents(tx: Transaction, pair: Pair, verbs: Collection[Verb] | None = 
     if verbs is None:
         return tx.execute(_CLOSE_ALL, mine).rowcount
     return tx.execute(_CLOSE_ALL.where(intent.c.verb.in_([verb.value for verb in verbs])), mine).rowcount
+
+
+def close_provider_intents(tx: Transaction, provider: str, verbs: Collection[Verb]) -> int:
+    """Close all intents of these verbs at one provider: after a restore of the state they explain nothing any more."""
+    chosen = (intent.c.provider == provider, intent.c.verb.in_([verb.value for verb in verbs]))
+    return tx.execute(intent.delete().where(*chosen)).rowcount
+
+
+def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
+    """Let all open intents of a provider settle once more from now on."""
+    return tx.execute(intent.update().where(intent.c.provider == provider, IS_OPEN).values(settle_until=until)).rowcount
 
 
 def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> list[Pair]:

@@ -73,6 +73,13 @@ def check_key(tx: Transaction, key: bytes, *, remember: bool = True) -> None:
         )
 
 
+def key_is_known(tx: Transaction, key: bytes) -> bool:
+    """Whether the state was written under this key, or under none yet."""
+    table = schema.meta
+    found = tx.execute(sa.select(table.c.value).where(table.c.name == _FINGERPRINT)).scalar_one_or_none()
+    return found in {None, keyed(key, _FINGERPRINT)}
+
+
 def replace_key(tx: Transaction, key: bytes) -> None:
     """The old key is lost: forget every base and every digest of an intent, keep the links, go on under `key`.
 

@@ -364,10 +364,12 @@ def test_failed_write_leaves_no_origin(any_shop: Shop) -> None:
     with any_shop.source() as source:
         seen = customers.read(source, ["1"])["1"]
         assert isinstance(customers.update(source, seen, {"number": "18"}, "leaked"), Refused)
+        with source.engine.begin() as conn:
+            conn.exec_driver_sql("UPDATE customers SET secret_note = 'z' WHERE id = 2")
         assert customers.update(source, seen, {"number": "19", "street": "x" * 10}, "kept").__class__ is Written
         with source.engine.begin() as conn:
             conn.exec_driver_sql("UPDATE customers SET street = 'y' WHERE id = 2")
-        assert [entry.origin for entry in drained(source)] == ["kept", ""]
+        assert [entry.origin for entry in drained(source)] == ["", "kept", ""]
 
 
 def test_missing_table_is_told_without_values(any_shop: Shop) -> None:

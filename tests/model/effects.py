@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from syncd.source import changelog, customers
-from syncd.source.database import Source
+from syncd.source.database import Source, in_transaction
 from syncd.store.database import State, Transaction
 
 
@@ -28,15 +28,21 @@ class Effects:
         self.trace: list[str] = []
         self.source_writes = 0
         self._planned: dict[int, list[Callable[[], None]]] = {}
+        self._named: dict[str, Callable[[], None]] = {}
         self._inside = False
 
     def arm(self, crash_at: int, planned: dict[int, list[Callable[[], None]]]) -> None:
         """The plan of the next run; 0 never crashes."""
         self.count, self.crash_at, self._planned, self._inside = 0, crash_at, planned, False
 
+    def at(self, name: str, call: Callable[[], None]) -> None:
+        """Have something happen once, at the next point of this name; it may raise."""
+        self._named[name] = call
+
     def disarm(self) -> None:
         """Nothing more happens by itself."""
         self.arm(0, {})
+        self._named.clear()
 
     def point(self, name: str, *, locked: bool = False) -> None:
         """One more place reached; `locked`: a transaction is open, so only a crash can happen here."""
@@ -45,13 +51,17 @@ class Effects:
             return
         self.count += 1
         here = self._planned.pop(self.count, [])
+        if name in self._named:
+            here.append(self._named.pop(name))
         if locked and here:
             self._planned.setdefault(self.count + 1, []).extend(here)
             here = []
         self._inside = True
-        for intrusion in here:
-            intrusion()
-        self._inside = False
+        try:
+            for intrusion in here:
+                intrusion()
+        finally:
+            self._inside = False
         if self.count == self.crash_at:
             raise Crash(name)
 
@@ -69,6 +79,11 @@ class WatchedState(State):
         self.effects.point("state, after commit")
 
 
+def die() -> None:
+    """For `Effects.at`: the process ends here."""
+    raise Crash
+
+
 def watched(state: State, effects: Effects) -> WatchedState:
     """The same database, watched."""
     seen = WatchedState(state.writer, state.reader, state.key, state.path)
@@ -79,7 +94,7 @@ def watched(state: State, effects: Effects) -> WatchedState:
 @contextmanager
 def watched_source(effects: Effects) -> Iterator[None]:
     """Make every transaction on the source a point, before and after; count the rows that we wrote."""
-    original = customers.in_transaction
+    original = in_transaction
 
     def watch(source: Source, work: Callable[[Any], Any], **more: Any) -> Any:
         effects.point("source, before")
@@ -88,8 +103,10 @@ def watched_source(effects: Effects) -> Iterator[None]:
         effects.point("source, after")
         return result
 
-    customers.in_transaction = changelog.in_transaction = watch  # type: ignore[assignment]
+    for module in (customers, changelog):
+        vars(module)["in_transaction"] = watch
     try:
         yield
     finally:
-        customers.in_transaction = changelog.in_transaction = original
+        for module in (customers, changelog):
+            vars(module)["in_transaction"] = original

@@ -23,7 +23,7 @@ from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Profile, Setting, Wo
 Step = tuple[Any, ...]
 FIELDS = tuple(name for name in COLUMNS if name != "number")
 FAULTS = ("lost", "late", "dropped", "refused", "throttled", "die")
-LENGTH = (6, 22)
+LENGTH = (5, 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ def make(seed: int) -> History:
 
 def _profile(dice: random.Random) -> Profile:
     identity = dice.choice(list(Identity))
-    keeps = {name: dice.choice(("cut", "upper", "squeeze")) for name in ("name", "email", "city") if dice.random() < 0.3}
+    keeps = {
+        name: dice.choice(("cut", "upper", "squeeze")) for name in ("name", "email", "city") if dice.random() < 0.3
+    }
     nature = Nature(
         identity=identity,
         lists=dice.random() < 0.7,
@@ -64,7 +66,9 @@ def _profile(dice: random.Random) -> Profile:
         lag=dice.choice((0.0, 0.0, 20.0)) if identity is Identity.FINDABLE else 0.0,
         delay=dice.choice((1.0, 20.0, 50.0)),
     )
-    directions = {name: dice.choice((Direction.PUSH, Direction.OFF)) for name in ("email", "city") if dice.random() < 0.1}
+    directions = {
+        name: dice.choice((Direction.PUSH, Direction.OFF)) for name in ("email", "city") if dice.random() < 0.1
+    }
     return Profile(
         nature,
         policy=dice.choice((Policy.SOURCE, Policy.SOURCE, Policy.PROVIDER, Policy.REVIEW)),
@@ -88,7 +92,7 @@ def _step(dice: random.Random) -> Step:
         (1, lambda d: ("remote-archive", d.randrange(9), d.randrange(9))),
         (1, lambda d: ("stranger", d.randrange(9), d.randrange(9))),
         (2, lambda d: ("restart",)),
-        (3, lambda d: ("rest",)),
+        (2, lambda d: ("rest",)),
     ]
     chosen = dice.choices(makers, [weight for weight, _ in makers])[0]
     return chosen[1](dice)
@@ -302,9 +306,7 @@ def _simpler(history: History, fails: Callable[[History], bool]) -> History:
     for place, step in enumerate(history.steps):
         if step[0] == "run":
             for plain in (("run", 0, (), step[3], (0, 1, 2)), (*step[:2], (), *step[3:]), (*step[:4], (0, 1, 2))):
-                candidate = replace(
-                    history, steps=(*history.steps[:place], plain, *history.steps[place + 1 :])
-                )
+                candidate = replace(history, steps=(*history.steps[:place], plain, *history.steps[place + 1 :]))
                 if fails(candidate):
                     history = candidate
                     break

@@ -7,8 +7,10 @@ stopped answering, forget to index, and lose connections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from syncd.core.model import Cursor, Page, Remote, Removal, Value, Values
@@ -89,11 +91,12 @@ class Seen:
 
 @dataclass
 class Fault:
-    """One thing that goes wrong: `kind` at the next request of class `on` (write, read, any)."""
+    """One thing that goes wrong: `kind` at the next request of class `on` (write, read, any) but `skip`."""
 
     kind: str
     on: str
     delay: float = 0.0
+    skip: int = 0
 
 
 @dataclass
@@ -106,6 +109,8 @@ class Hostile:
     excuse: Callable[[str, str, str], None]
     records: dict[str, Record] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    down: bool = False
+    latency: float = LATENCY
     writes: int = 0
     serial: int = 0
     log: list[str] = field(default_factory=list)
@@ -185,9 +190,8 @@ class Hostile:
 class Adapter:
     """The translator; `ProviderAdapter` by its shape."""
 
-    def __init__(self, world: Hostile, lane: Lane, effects: Effects, timeout: float, owner: Callable[[str], str]) -> None:
-        self._world, self._lane, self._effects = world, lane, effects
-        self._timeout, self._owner = timeout, owner
+    def __init__(self, world: Hostile, lane: Lane, effects: Effects, owner: Callable[[str], str]) -> None:
+        self._world, self._lane, self._effects, self._owner = world, lane, effects, owner
         nature = world.nature
         self.capabilities = Capabilities(
             id_name="id",
@@ -243,7 +247,7 @@ class Adapter:
             raise Rejected("", "no listing")
         start = int(cursor.position) if cursor and cursor.position else 0
         while True:
-            shown, total = self._request("GET", lambda: self._slice(start))
+            shown, total = self._request("GET", partial(self._slice, start))
             start += PAGE
             yield Page(shown, Cursor(str(start)) if start < total else None, total)
             if start >= total:
@@ -260,15 +264,14 @@ class Adapter:
         carried = key if self.key_fits(key) else None
         of = self._owner(key)
 
-        def act() -> Record:
+        def act() -> Remote:
             holder = next((each for each in self._all() if each.key == carried), None) if nature.unique else None
             if holder is not None and nature.identity is not Identity.OUR_KEY:
                 raise Taken("number", "in use", external_id=holder.id)
-            return self._world.post(carried, values, of)
+            return self._answer(self._world.post(carried, values, of), values)
 
         self._world.log.append(f"create {key}")
-        record = self._write("POST", act)
-        return self._answer(record, values)
+        return self._write("POST", act)
 
     def update(self, current: Remote, values: Values) -> Remote:
         if current.archived:
@@ -279,14 +282,17 @@ class Adapter:
         if self._world.nature.split and len(values) > 1:
             names = sorted(values)
             parts = [{names[0]: values[names[0]]}, {name: values[name] for name in names[1:]}]
+        answer, sent, stored = current, dict[str, Value](), dict[str, Value]()
         for part in parts:
             self._world.log.append(f"update {current.external_id} {dict(part)}")
-            record = self._write("PUT", lambda part=part, seen=seen: self._put(current, part, seen))  # type: ignore[misc]
+            sent |= part
+            answer = self._write("PUT", partial(self._put, current.external_id, part, seen, dict(sent)))
+            stored |= {name: answer.values[name] for name in part if name in answer.values}
             seen = Seen({**seen.values, **part}, seen.at)
-        return self._answer(record, values)
+        return replace(answer, values={**answer.values, **stored})
 
-    def _put(self, current: Remote, values: Values, seen: Seen) -> Record:
-        return self._world.put(current.external_id, values, seen)
+    def _put(self, external_id: str, values: Values, seen: Seen, sent: Values) -> Remote:
+        return self._answer(self._world.put(external_id, values, seen), sent)
 
     def remove(self, current: Remote, how: Removal) -> None:
         def act() -> None:
@@ -339,9 +345,14 @@ class Adapter:
     def _begin(self, verb: str) -> Fault | None:
         self._effects.point(f"{self._world.name} {verb}, before")
         self._lane.admit(f"{verb} x")
-        self._world.clock.advance(LATENCY)
+        self._world.clock.advance(self._world.latency)
+        if self._world.down:
+            return Fault("refused", "any")
         kind = "read" if verb == "GET" else "write"
         fault = next((each for each in self._world.faults if each.on in {kind, "any"}), None)
+        if fault is not None and fault.skip:
+            fault.skip -= 1
+            return None
         if fault is not None:
             self._world.faults.remove(fault)
         return fault
@@ -359,19 +370,17 @@ class Adapter:
         """The request left, and no answer came. `die`: the process is gone before the effect takes place."""
 
         def effect() -> None:
-            try:
+            with contextlib.suppress(NotFound, Taken):
                 act()
-            except (NotFound, Taken):
-                pass
 
         self._world.writes += 1
         if fault.kind == "lost":
             effect()
         elif fault.kind in {"late", "die"}:
-            self._world.later((0 if fault.kind == "die" else self._timeout) + fault.delay, effect)
+            self._world.later((0 if fault.kind == "die" else self._lane.timeout) + fault.delay, effect)
         if fault.kind == "die":
             raise Crash("in flight")
-        self._world.clock.advance(self._timeout)
+        self._world.clock.advance(self._lane.timeout)
         raise OutcomeUnknown("no answer")
 
     def _answer(self, record: Record, sent: Values) -> Remote:

@@ -42,6 +42,7 @@ def quiesce(world: World) -> list[str]:
     """No more edits and no more faults: run until nothing is left. Answers what is wrong afterwards."""
     for provider in world.providers:
         provider.faults.clear()
+        provider.down = False
     world.clock.advance(OVERNIGHT)
     for _ in range(PATIENCE):
         world.run(Options(scan=True))
@@ -68,14 +69,12 @@ def _intents(world: World, tx: object, provider: Hostile) -> list[object]:
 
 def silence(world: World) -> Iterator[str]:
     """No echo: with nothing to do, a further look over everything writes nothing at all, on either side."""
-    for pause in (1.0, OVERNIGHT, OVERNIGHT):
-        before = (world.effects.source_writes, [provider.writes for provider in world.providers])
-        world.clock.advance(pause)
-        world.run(Options(scan=True))
-        after = (world.effects.source_writes, [provider.writes for provider in world.providers])
-        if before != after:
-            yield f"echo: a look without a change wrote {before} -> {after}"
-            return
+    before = (world.effects.source_writes, [provider.writes for provider in world.providers])
+    world.clock.advance(OVERNIGHT)
+    world.run(Options(scan=True))
+    after = (world.effects.source_writes, [provider.writes for provider in world.providers])
+    if before != after:
+        yield f"echo: a look without a change wrote {before} -> {after}"
 
 
 # -- after every step ----------------------------------------------------------------------------------------------
@@ -127,7 +126,7 @@ def rest(world: World) -> Iterator[str]:
     with world.state.read() as tx:
         reviews = journal.reviews(tx)
         links = {provider.name: mapping.page(tx, provider.name, "", 500) for provider in world.providers}
-    for provider, profile in zip(world.providers, world.setting.profiles, strict=True):
+    for provider, profile in world.configured():
         mine = {link.pair.key: link for link in links[provider.name]}
         for person in world.living():
             items = [each for each in reviews if (each.provider, each.customer_key) == (provider.name, str(person.key))]
@@ -221,22 +220,23 @@ def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
     for person in world.living():
         row = world.row(person) or {}
         for name in COLUMNS:
-            edits = [edit for edit in world.edits.get((person.tag, name), []) if edit.side]
+            edits = world.edits.get((person.tag, name), [])
             if name == "number" or (str(person.key), name) in parked:
                 continue
             last = {edit.side: edit.value for edit in edits}
             candidates = {canonical(value) for value in last.values()} or {world.agreed.get((person.tag, name))}
-            if "source" not in last and (person.tag, name) in world.agreed and not _certain(world, last):
-                candidates.add(world.agreed[person.tag, name])
+            if _cut_off(world) or any(edit.excused for edit in edits):
+                candidates |= {canonical(edit.value) for edit in edits if edit.side != "source"}
+                candidates |= {world.agreed[person.tag, name]} if (person.tag, name) in world.agreed else set()
             if canonical(row[name]) not in candidates:
                 yield f"{person.key}.{name} ends as {row[name]!r}; last typed were {last or candidates}"
             elif only_source and edits and edits[-1].side == "source" and canonical(row[name]) != edits[-1].value:
                 yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"
 
 
-def _certain(world: World, last: dict[str, Value]) -> bool:
-    """Whether an edit at a provider had to arrive: its record is still there and linked to nobody's displeasure."""
-    return not world.happened & {"remote-deleted", "remote-archived", "deleted", "stranger"}
+def _cut_off(world: World) -> bool:
+    """Whether something happened after which edits at a provider need not arrive any more."""
+    return bool(world.happened & {"remote-deleted", "remote-archived", "deleted", "stranger"})
 
 
 def remember(world: World) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-import syncd.cycle as cycle
+from syncd import cycle
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
 from syncd.core.plan import Rules
@@ -23,7 +23,7 @@ from syncd.lanes import Lane, Pace
 from syncd.reconcile.route import Guards, Route
 from syncd.source import database, triggers
 from syncd.source.connection import connect, source_url
-from syncd.source.database import Source, SourceConfig, open_source
+from syncd.source.database import Source, SourceConfig, Watch
 from syncd.store.database import State, open_state
 from syncd.store.leases import Lease
 from tests.clock import VirtualClock
@@ -38,11 +38,16 @@ COLUMNS = {
     "first_name": "first",
     "last_name": "last",
 }
-TABLE = """CREATE TABLE customers (id INTEGER PRIMARY KEY, customer_no TEXT, company TEXT, email TEXT, city TEXT,
-  first TEXT, last TEXT)"""
+TABLES = (
+    """CREATE TABLE customers (id INTEGER PRIMARY KEY, customer_no TEXT, company TEXT, email TEXT, city TEXT,
+      first TEXT, last TEXT)""",
+    "CREATE TABLE addresses (customer_id INTEGER)",
+    "CREATE VIEW shown AS SELECT customers.* FROM customers JOIN addresses ON customers.id = customer_id",
+)
 KEY = b"k" * 32
 TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
 WORST_DELAY = 50.0  # seconds by which anything lands after its request ended; settle is longer
+LOOK = Options()
 OVERNIGHT = 90_000.0  # seconds; longer than scan, reread and verify periods
 
 
@@ -50,7 +55,7 @@ OVERNIGHT = 90_000.0  # seconds; longer than scan, reread and verify periods
 class Profile:
     """One configured provider of a world."""
 
-    nature: Nature = Nature()
+    nature: Nature = field(default_factory=Nature)
     policy: Policy = Policy.SOURCE
     on_delete: Removal = Removal.KEEP
     create: CreateMode = CreateMode.ALWAYS
@@ -62,19 +67,22 @@ class Profile:
 class Setting:
     """What a world is made of. `sole` as with the file lock of a SQLite state: a dead process' leases are void."""
 
-    profiles: tuple[Profile, ...] = (Profile(),)
+    profiles: tuple[Profile, ...] = field(default_factory=lambda: (Profile(),))
     customers: int = 2
     sole: bool = True
     seed: int = 0
-    guards: Guards = Guards()
+    guards: Guards = field(default_factory=Guards)
+    view: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person typed `value`; `side` is "source" or a provider's name."""
+    """A person typed `value`; `side` is "source" or a provider's name. `excused`: it was overwritten inside a window
+    that no program can close, so it may be lost, and may have arrived all the same."""
 
     side: str
     value: Value
+    excused: bool = False
 
 
 @dataclass
@@ -88,9 +96,11 @@ class Person:
 
 
 @cache
-def _databases() -> tuple[Source, State, bytes, bytes]:
+def _databases(view: bool) -> tuple[Source, State, bytes, bytes]:
     """One source and one state for all histories; each begins from the same images."""
-    source = _source(SourceConfig(url="sqlite://", table="customers", key="id", fields=COLUMNS))
+    watch = (Watch("customers", "id"), Watch("addresses", "customer_id")) if view else ()
+    table = "shown" if view else "customers"
+    source = _source(SourceConfig(url="sqlite://", table=table, key="id", fields=COLUMNS, watch=watch))
     state = open_state("sqlite://", None, KEY)
     return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
 
@@ -99,7 +109,8 @@ def _source(config: SourceConfig) -> Source:
     """`open_source` wants the table to be there, and an SQLite in memory is there only once it is open."""
     engine = connect(source_url(config.url, None), config.lock_timeout, config.statement_timeout)
     with engine.connect() as conn:
-        conn.exec_driver_sql(TABLE)
+        for statement in TABLES:
+            conn.exec_driver_sql(statement)
         conn.commit()
     source = database._described(config, engine)
     triggers.install(source)
@@ -130,7 +141,7 @@ class World:
     order: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        source, state, source_image, state_image = _databases()
+        source, state, source_image, state_image = _databases(self.setting.view)
         _raw(source.engine).deserialize(source_image)
         _raw(state.writer).deserialize(state_image)
         self.source, self.state = source, watched(state, self.effects)
@@ -163,9 +174,7 @@ class World:
             run_id=self._name,
             lease=LEASE,
             sole=sole,
-            inbound_create=frozenset(
-                each.name for each, profile in zip(self.providers, self.setting.profiles, strict=True) if profile.inbound
-            ),
+            inbound_create=frozenset(each.name for each, profile in self.configured() if profile.inbound),
             lease_clock=lambda: self.clock.elapsed,
         )
 
@@ -176,7 +185,7 @@ class World:
     def _route(self, place: int, stop: threading.Event) -> Route:
         provider, profile = self.providers[place], self.setting.profiles[place]
         lane = Lane(provider.name, self.clock, Pace(None), 1, TIMEOUT, stop, self.random.random, lease=LEASE)
-        adapter = Adapter(provider, lane, self.effects, TIMEOUT, self._owner)
+        adapter = Adapter(provider, lane, self.effects, self._owner)
         names = {*COLUMNS, *provider.nature.fields}
         given = dict(profile.directions)
         rules = Rules(
@@ -186,6 +195,8 @@ class World:
             on_delete=profile.on_delete,
             create=profile.create,
             adopted=profile.create is CreateMode.ALWAYS,
+            writable=not self.setting.view,
+            renumbers=provider.nature.renumbers,
         )
         return Route(
             provider=provider.name,
@@ -203,17 +214,19 @@ class World:
             max_attempts=12,
             guards=self.setting.guards,
             ranks={each.name: rank for rank, each in enumerate(self.providers)},
-            policies={
-                each.name: of.policy for each, of in zip(self.providers, self.setting.profiles, strict=True)
-            },
+            policies={each.name: profile.policy for each, profile in self.configured()},
             known=frozenset(COLUMNS),
         )
+
+    def configured(self) -> list[tuple[Hostile, Profile]]:
+        """Every provider with its settings."""
+        return list(zip(self.providers, self.setting.profiles, strict=True))
 
     def restart(self) -> None:
         """The process is gone with all it had in memory; another one begins."""
         self.site = self.process()
 
-    def run(self, options: Options = Options(), *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
+    def run(self, options: Options = LOOK, *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
         """One cycle; False when the process died in it and was started again, or lost its lease."""
         self.effects.arm(crash_at, dict(planned or {}))
         try:
@@ -238,22 +251,22 @@ class World:
             for place in ranked:
                 jobs[place]()
 
-        original = cycle.together
-        cycle.together = one_by_one
+        original = vars(cycle)["together"]
+        vars(cycle)["together"] = one_by_one
         try:
             yield
         finally:
-            cycle.together = original
+            vars(cycle)["together"] = original
 
     def overtake(self) -> None:
         """The process is frozen for longer than its lease; another one takes over and works; then it wakes."""
         self.clock.advance(LEASE + 1)
         other = self.process(sole=False)
-        run_cycle(other, Options())
+        run_cycle(other, LOOK)
 
     # -- people ---------------------------------------------------------------------------------------------------
 
-    def sql(self, statement: str, *values: Value) -> list[Any]:
+    def sql(self, statement: str, *values: Value | int) -> list[Any]:
         """One statement of the application's own, committed at once."""
         with self.source.engine.connect() as conn:
             result = conn.exec_driver_sql(statement, values)
@@ -277,6 +290,7 @@ class World:
         columns = ", ".join(COLUMNS[name] for name in values)
         marks = ", ".join("?" * (len(values) + 1))
         self.sql(f"INSERT INTO customers (id, {columns}) VALUES ({marks})", person.key, *values.values())
+        self.sql("INSERT INTO addresses VALUES (?)", person.key)
         for name, value in values.items():
             self._typed(person.tag, name, "source", value)
         return person
@@ -314,9 +328,8 @@ class World:
         self.edits.setdefault((tag, name), []).append(Edit(side, value))
 
     def _excuse(self, tag: str, name: str, side: str) -> None:
-        """What was typed there was overwritten inside a window that no program can close."""
         edits = self.edits.get((tag, name), [])
-        self.edits[tag, name] = [replace(each, side="") if each.side == side else each for each in edits]
+        self.edits[tag, name] = [replace(each, excused=each.excused or each.side == side) for each in edits]
 
     # -- looking --------------------------------------------------------------------------------------------------
 

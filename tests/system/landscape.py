@@ -1,4 +1,4 @@
-"""A whole landscape for system tests: a shop on SQLite, the five sandboxes, a settings file, and syncd in this process."""
+"""A landscape for tests of commands: a shop on SQLite, five sandboxes, a settings file, and syncd in this process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass
 class Landscape:
-    """`common` lines go to every provider's table, `extra` lines to one; `source_url` and `head` replace the defaults."""
+    """`common` lines go to every provider's table, `extra` lines to one; `head` lines stand before them."""
 
     directory: Path
     server: Server

@@ -1,7 +1,7 @@
 """Five hundred customers as German and Dutch shops have them, and what each provider must hold for each of them.
 
-The expectations are written down here a second time, from the providers' documentation, and never ask an adapter: streets
-and telephone numbers stand beside what they must become.
+The expectations are written down here a second time, from the providers' documentation, and never ask an adapter:
+streets and telephone numbers stand beside what they must become.
 """
 
 from __future__ import annotations

@@ -10,13 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.cycle.decisions import decide, item
+from syncd.sandbox.five import NAMES
 from tests.contract.shop import Shop
-from tests.system.people import EXPECTED, people
-from tests.system.road import NAMES, Road, road
+from tests.system.people import EXPECTED, people, seen
+from tests.system.road import Road, road
 
 LISTING = ("aiotic", "jtl", "billbee")
 TWO = ("aiotic", "jtl")
-PLACES = {
+A_DAY = 90_000.0  # seconds: the sweep over everything comes round
+PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "aiotic": {"city": ("city",), "email": ("email",), "street": ("address",)},
     "invisible_collector": {"city": ("city",), "email": ("email",)},
     "jtl": {
@@ -38,7 +40,7 @@ def edit(way: Road, provider: str, key: int, **fields: str | None) -> None:
         if not rest:
             changes[first] = value
             continue
-        holder = deepcopy(changes.get(first, record[first]))
+        holder: Any = deepcopy(changes.get(first, record[first]))
         (holder[0] if isinstance(holder, list) else holder)[rest[0]] = value
         changes[first] = holder
     way.twin(provider).edit(way.external_id(provider, key), **changes)
@@ -76,11 +78,11 @@ def test_an_edit_at_each_provider_reaches_the_source_and_the_other_four(any_shop
             assert {name: there(way, name, key, "city") for name in NAMES} == dict.fromkeys(NAMES, town)
             assert written(way, before) == {name: int(name != origin) for name in NAMES}
         way.silent()
-        everybody = [p.changed(city=way.row(p.key)["city"]) for p in people(8)]
-        for name in NAMES:
-            for person in everybody:
-                wanted = EXPECTED[name](person)
-                assert {path: value for path, value in wanted.items() if path.endswith(("ity", "mail", "treet"))}
+        for person in people(8):
+            as_it_is = person.changed(city=way.row(person.key)["city"])
+            for name in NAMES:
+                wanted = EXPECTED[name](as_it_is)
+                assert seen(way.record(name, person.key), wanted) == wanted
 
 
 @pytest.mark.parametrize("origin", NAMES)
@@ -101,7 +103,7 @@ def test_edits_of_different_fields_on_both_sides_both_survive(sqlite_shop: Shop,
 @pytest.mark.parametrize("policy", ["source", "provider", "review"])
 @pytest.mark.parametrize("origin", TWO)
 def test_a_conflict_is_decided_by_the_policy(sqlite_shop: Shop, tmp_path: Path, policy: str, origin: str) -> None:
-    """Both sides changed one field: the policy's side wins everywhere, with `review` nobody writes until a person said."""
+    """Both sides changed one field: the policy's side wins everywhere, with `review` it waits for a person."""
     with road(sqlite_shop, tmp_path, 3, TWO) as way, way.opened(per={origin: f'conflict = "{policy}"\n'}):
         way.run()
         way.calm()
@@ -122,7 +124,7 @@ def test_a_conflict_is_decided_by_the_policy(sqlite_shop: Shop, tmp_path: Path, 
 
 
 def test_field_directions(sqlite_shop: Shop, tmp_path: Path) -> None:
-    """`push` answers an edit there with the source's value, `pull` sends an edit here to a person, `off` does nothing."""
+    """`push` answers an edit there with the source's value, `pull` sends one here to a person, `off` does nothing."""
     fields = '[providers.jtl.fields]\ncity = "push"\nemail = "pull"\nstreet = "off"\n'
     with road(sqlite_shop, tmp_path, 3, TWO) as way, way.opened(per={"jtl": fields}):
         way.run()
@@ -205,7 +207,7 @@ def test_a_crash_after_the_insert_makes_no_second_row(sqlite_shop: Shop, tmp_pat
             gone: list[bool] = []
 
             def inserting(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-                if statement.startswith("INSERT INTO customers"):
+                if statement.startswith("INSERT INTO") and "customers" in statement.split("(", maxsplit=1)[0]:
                     gone.append(True)
 
             def dying(_conn: Any) -> None:
@@ -275,7 +277,10 @@ def test_many_deletions_stop_at_the_guard(sqlite_shop: Shop, tmp_path: Path) -> 
         assert [(r.kind, r.count) for r in way.reviews()] == [("guard_delete", 1)]
 
 
-@pytest.mark.parametrize(("provider", "kind"), [(name, "remote_gone") for name in NAMES] + [("billbee", "remote_archived"), ("aiotic", "remote_archived")])
+@pytest.mark.parametrize(
+    ("provider", "kind"),
+    [(name, "remote_gone") for name in NAMES] + [("billbee", "remote_archived"), ("aiotic", "remote_archived")],
+)
 def test_a_remote_that_is_gone_waits_for_a_person(sqlite_shop: Shop, tmp_path: Path, provider: str, kind: str) -> None:
     """A remote deleted or archived over there is neither made again nor a reason to touch the source."""
     with road(sqlite_shop, tmp_path, 4) as way, way.opened():
@@ -288,6 +293,7 @@ def test_a_remote_that_is_gone_waits_for_a_person(sqlite_shop: Shop, tmp_path: P
             assert twin.archive is not None
             twin.archive(twin, twin.records[external_id])
         count, before, rows = len(twin.records), way.requests(), way.rows()
+        way.clock.advance(A_DAY)
         way.run(scan=True)
         assert [(r.provider, r.customer_key, r.kind) for r in way.reviews()] == [(provider, "2", kind)]
         assert way.rows() == rows
@@ -347,15 +353,20 @@ def test_mass_blanking_stops_at_the_guard(sqlite_shop: Shop, tmp_path: Path) -> 
         way.shop.run("UPDATE customers SET e_mail = NULL")
         staged = way.run().counts["aiotic"]["staged"]
         emptied = filled - sum(record["email"] is not None for record in way.twin("aiotic").records.values())
-        assert emptied < 10
+        assert emptied <= 10
         assert staged == filled - emptied
         assert [(r.kind, r.count) for r in way.reviews()] == [("guard_blank", staged)]
+        done = [
+            person.key
+            for person in people(40)
+            if person["e_mail"] and person["phone"] and way.record("aiotic", person.key)["email"] is None
+        ]
         resolve(way, "release", "guard_blank")
-        way.shop.run("UPDATE customers SET phone = NULL WHERE id IN (1, 5)")
+        way.change(done[0], phone=None)
         way.run()
         assert all(record["email"] is None for record in way.twin("aiotic").records.values())
-        assert all(there_phone is not None for there_phone in (way.record("aiotic", k)["phone_number"] for k in (1, 5)))
-        assert [(r.kind, r.count) for r in way.reviews()] == [("guard_blank", 2)]
+        assert way.record("aiotic", done[0])["phone_number"] is not None
+        assert [(r.kind, r.count) for r in way.reviews()] == [("guard_blank", 1)]
 
 
 def test_another_column_for_a_field_is_planned_and_guarded(sqlite_shop: Shop, tmp_path: Path) -> None:
@@ -363,17 +374,22 @@ def test_another_column_for_a_field_is_planned_and_guarded(sqlite_shop: Shop, tm
     with road(sqlite_shop, tmp_path, 40, ("aiotic",)) as way:
         way.shop.run("ALTER TABLE customers ADD COLUMN mail2 VARCHAR(160)")
         way.shop.run("UPDATE customers SET mail2 = 'zweit' || id || '@example.org'")
+
+        def pushed() -> int:
+            return sum("zweit" in str(record["email"]) for record in way.twin("aiotic").records.values())
+
         with way.opened():
             way.run()
             way.calm()
         with way.opened(columns={"email": "mail2"}):
             staged = way.run().counts["aiotic"]["staged"]
-            assert staged >= 15
-            pushed = sum("zweit" in str(record["email"]) for record in way.twin("aiotic").records.values())
-            assert pushed + staged == 40
+            assert staged == 19  # of 38 linked pairs half may change
+            assert pushed() == 19
             resolve(way, "release", "guard_update")
             way.run()
-            assert all("zweit" in str(record["email"]) for record in way.twin("aiotic").records.values())
+            assert pushed() == 38
+            # Empty over there, filled here, and never agreed: nothing is filled without a person.
+            assert {(r.customer_key, r.kind) for r in way.reviews()} == {("17", "no_base"), ("34", "no_base")}
             way.silent()
 
 
@@ -401,8 +417,7 @@ def test_a_view_over_two_tables(any_shop: Shop, tmp_path: Path) -> None:
             way.silent()
 
 
-VIEW = """[source]
-table = "customers"
+VIEW = """table = "customers"
 key = "id"
 write = false
 [[source.watch]]

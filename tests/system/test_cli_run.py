@@ -102,6 +102,7 @@ def test_exit_6_in_the_run_that_trips_a_guard(tmp_path: Path, capsys: pytest.Cap
         assert again.json["guards"][0] == {
             "provider": "aiotic", "guard": "update", "used": 2, "limit": "2/24h", "staged": 3,
         }  # fmt: skip
+        syncd.state("UPDATE work SET due_at = '2020-01-01 00:00:00.000000'")
         assert syncd("run-once").code == 5
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -36,13 +37,15 @@ def test_missing_triggers_stop_a_run_before_anything(tmp_path: Path, capsys: pyt
 
 
 def test_an_altered_trigger_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A trigger that somebody dropped is named; installing again mends exactly that."""
+    """A trigger that somebody dropped is named, and nothing runs; installing again mends exactly that."""
     with installed(tmp_path, capsys) as syncd:
         name = syncd.sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")[0][0]
         syncd.sql(f"DROP TRIGGER {name}")
         answer = syncd("triggers", "check", "--json")
         assert answer.code == 2
         assert name in answer.json["problems"][0]
+        assert syncd("run-once").code == 2
+        assert syncd.requests("aiotic") == 0
         assert syncd("triggers", "install").code == 0
         assert syncd("triggers", "check").code == 0
 
@@ -159,11 +162,11 @@ def test_sigterm_ends_a_run_in_order(tmp_path: Path, capsys: pytest.CaptureFixtu
     with installed(tmp_path, capsys, customers=40) as syncd:
         syncd.change('rate = "off"', 'rate = "10/s"')
         command = [sys.executable, "-m", "syncd", "run-once", "--config", str(syncd.config)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        while syncd.requests("aiotic") < 8:
-            assert process.poll() is None
-        os.kill(process.pid, signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            while syncd.requests("aiotic") < 8 and process.poll() is None:
+                time.sleep(0.02)
+            os.kill(process.pid, signal.SIGTERM)
+            out, _ = process.communicate(timeout=20)
         assert process.returncode == 4, out
         assert "still due" in out
         done = len(syncd.server.twins["aiotic"].records)

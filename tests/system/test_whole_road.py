@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from syncd.sandbox.five import NAMES
 from tests.contract.shop import Shop
 from tests.system.people import EXPECTED, Person, people, seen, shares_email
-from tests.system.road import NAMES, Road, road
+from tests.system.road import Road, road
 
 COUNT = 500
 
@@ -24,11 +25,11 @@ def test_awkward_customers_reach_all_five_once_and_right(any_shop: Shop, tmp_pat
         assert way.requests() == before
         assert again.captured == 0
         assert again.total("created", "updated", "pulled") == 0
-        way.calm()
         _one_changed_email(way, everybody[6])
         _ten_edits(way, everybody[8])
         _expect_all(way, [p for p in everybody if p.key not in {7, 9}], parked)
-        way.silent()
+        if any_shop.dialect == "sqlite":
+            way.silent()
 
 
 def _expect_all(way: Road, everybody: list[Person], parked: set[int] | None = None) -> set[int]:

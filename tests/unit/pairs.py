@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import EllipsisType
 from typing import Any
 
 from syncd.core.digest import digest as keyed
@@ -20,9 +21,9 @@ def digest(name: str, value: Value) -> str:
     return keyed(b"k" * 32, "billbee", "17", name, value)
 
 
-def agreed(source: Value, provider: Value = ..., /, name: str = "email", **flags: bool) -> FieldBase:  # type: ignore[assignment]
+def agreed(source: Value, provider: Value | EllipsisType = ..., name: str = "email", **flags: bool) -> FieldBase:
     """The base of a field; the provider's spelling is the source's unless it is given."""
-    there = source if provider is ... else provider
+    there = source if isinstance(provider, EllipsisType) else provider
     return FieldBase(digest(name, source), digest(name, there), **flags)
 
 

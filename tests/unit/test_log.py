@@ -296,6 +296,8 @@ def test_tables_in_a_snapshot_are_under_the_same_list(told: Told) -> None:
         ("see https://u:p@h/x?y=z now", "see [address] now"),
         ("see https://h/x?y=z now", "see [url] now"),
         ("key 0123456789abcdef0123456789abcdef bad", "key [token] bad"),
+        ("GET /api/v1/customers/{id}: answered 401", "GET /api/v1/customers/{id}: answered 401"),
+        ("GET /api/v1/0123456789abcdef0123456789abcdef: 401", "GET [token]: 401"),
         ("no Müller here", "no [text] here"),
         ("two\nlines\x1b[2J", "two lines?[2J"),
         ("x" * 400, "x" * 297 + "..."),

@@ -37,8 +37,12 @@ def facts(source: str | None, provider: str | None, base: tuple[str, str | None]
 AGREED = (OLD, OLD)
 WIN_SOURCE, WIN_PROVIDER, ASK = Policy.SOURCE, Policy.PROVIDER, Policy.REVIEW
 PULL_ONLY, PUSH_ONLY, OFF = Direction.PULL, Direction.PUSH, Direction.OFF
-LOST = {"late": (OLD, SENT), "sent": (SENT,), "unsettled": True}  # a write of SENT over OLD, outcome unknown
-LATER = {"late": (OLD, SENT), "sent": (SENT,)}  # the same write, judged, in its last settle time
+LOST: dict[str, object] = {
+    "late": (OLD, SENT),
+    "sent": (SENT,),
+    "unsettled": True,
+}  # a write of SENT over OLD, outcome unknown
+LATER: dict[str, object] = {"late": (OLD, SENT), "sent": (SENT,)}  # the same write, judged, in its last settle time
 
 # (what happened, facts, verdict, reason)
 HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
@@ -147,7 +151,7 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
     ("decided, and equal by now", facts(NEW, NEW, AGREED, decision=PULL_ONLY), SETTLE, "equal"),
     ("nothing composed is pulled", facts(NEW, EDIT, AGREED, composed=True, decision=PULL_ONLY), KEEP, "composed"),
     # two editors
-    ("two editors, the other comes first", facts(NEW, EDIT, AGREED, tie=Tie.THEIRS, policy=WIN_PROVIDER), PUSH, "conflict"),
+    ("two editors, the other first", facts(NEW, EDIT, AGREED, tie=Tie.THEIRS, policy=WIN_PROVIDER), PUSH, "conflict"),
     ("two editors, this one comes first", facts(NEW, EDIT, AGREED, tie=Tie.OURS, policy=WIN_SOURCE), PULL, "conflict"),
     ("two editors, one wants a person", facts(NEW, EDIT, AGREED, tie=Tie.REVIEW), REVIEW, "conflict"),
 ]  # fmt: skip
@@ -221,7 +225,7 @@ def _pull_broken(f: FieldFacts, said: Decision) -> str:
         "a changed form of an older write": bool(f.sent - {f.source.digest}) and f.base is not None
         and f.decision is None,
         "a changed form of what was sent": f.degraded and f.base is not None and f.decision is None
-        and (f.base.provisional or f.source.digest in f.sent and f.unsettled),
+        and (f.base.provisional or (f.source.digest in f.sent and f.unsettled)),
         "frozen": f.base is not None and f.base.frozen and f.decision is None,
     }  # fmt: skip
     return next((reason for reason, broken in reasons.items() if broken), "") if said.verdict is PULL else ""

@@ -51,7 +51,8 @@ def test_reading(field: str, raw: object, value: object) -> None:
 @pytest.mark.parametrize(
     ("field", "raw"),
     [("name", b"x"), ("name", 1.5), ("name", "a\0"), ("name", "\udcff"), ("name", True), ("active", "maybe"),
-     ("active", 1.5), ("birth_date", "infinity"), ("birth_date", "2001-02-30"), ("birth_date", 5)],
+     ("active", 1.5), ("birth_date", "infinity"), ("birth_date", "2001-02-30"),
+     ("birth_date", "0044-03-15 BC"), ("birth_date", 5)],
 )  # fmt: skip
 def test_unreadable(field: str, raw: object) -> None:
     """What has no canonical form says why, without the value."""
