@@ -328,11 +328,20 @@ def exchange(facts: Facts) -> Action:
 def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
     """A number that is the provider's address for the customer cannot follow; and a person may have said `ignore` for
     exactly what is there now."""
-    if name == "number" and not facts.rules.renumbers and decision.verdict in {Verdict.PUSH, Verdict.PULL}:
-        decision = Decision(Verdict.REVIEW, "renumbered")
+    if name == "number" and not facts.rules.renumbers:
+        decision = _number_for_good(facts, decision)
     if decision.verdict is Verdict.REVIEW and _left_alone(facts, name):
         return Decision(Verdict.KEEP, "ignored")
     return decision
+
+
+def _number_for_good(facts: Facts, decision: Decision) -> Decision:
+    """Whoever is linked under another number keeps it there; only a change since then is worth a question."""
+    if decision.verdict in {Verdict.KEEP, Verdict.SETTLE}:
+        return decision
+    if facts.link is None or "number" not in facts.link.base:
+        return Decision(Verdict.SETTLE, "own-number")
+    return Decision(Verdict.REVIEW, "renumbered") if decision.verdict is not Verdict.REVIEW else decision
 
 
 def _left_alone(facts: Facts, name: str) -> bool:

@@ -17,7 +17,7 @@ from syncd.cycle.capture import Captured, capture
 from syncd.cycle.drain import Tally, operator_pause, take_lane, work_off
 from syncd.cycle.installation import Installation
 from syncd.cycle.scan import look_around
-from syncd.cycle.tenure import CAPTURE, give_back, keep, lane_name
+from syncd.cycle.tenure import CAPTURE, fair_share, give_back, keep, lane_name
 from syncd.cycle.verify import rotate
 from syncd.errors import LeaseLost, Stopped
 from syncd.lanes import Crew
@@ -102,14 +102,21 @@ def _set_to_work(state: Steady) -> None:
     names = [route.provider for route in site.routes]
     with site.state.read() as tx:
         asked = agenda(tx, names, [_looked_at(route) for route in site.routes], site.clock.now())
+    share, ours = fair_share(site), [route for route in site.routes if lane_name(route.provider) in site.held]
     for route in site.routes:
         if route.provider in busy:
             _extend(site, route)
+            continue
+        if route in ours[share:]:
+            give_back(site, frozenset({lane_name(route.provider)}))
+        if route not in ours[:share] and len(ours) >= share:
             continue
         until, _ = state.rest.get(route.provider, (0.0, 0.0))
         if site.clock.monotonic() < until or not (has_work(site, route, asked) or _must_renew(site, route)):
             continue
         lane = take_lane(site, route)
+        if lane is not None and route not in ours:
+            ours.append(route)
         if lane is not None and has_work(site, lane, asked):
             state.tallies[route.provider] = Tally()
             state.crew.start(route.provider, _job(site, lane, state.tallies[route.provider]))

@@ -6,12 +6,14 @@ Leases are remembered between cycles in `Installation.held`, so that an idle pol
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 
 from syncd.cycle.installation import Held, Installation
 from syncd.errors import LeaseHeld
 from syncd.store import leases
 
 CAPTURE, VERIFY = "capture", "verify"
+MEMBER = "member:"
 
 
 def lane_name(provider: str) -> str:
@@ -34,6 +36,23 @@ def hold(site: Installation, name: str) -> Held | None:
     same = held is not None and held.lease.epoch == lease.epoch
     site.held[name] = replace(held, renewed=now) if held is not None and same else Held(lease, now)
     return site.held[name]
+
+
+def fair_share(site: Installation) -> int:
+    """How many lanes this process may hold, so that they spread over all daemons that share the state.
+
+    Each daemon shows by a lease of its own that it lives; one that died leaves its share after that has run out.
+    """
+    if site.sole:
+        return len(site.routes)
+    name = MEMBER + site.holder
+    if name not in site.held:
+        with site.state.begin() as tx:
+            leases.sweep_out(tx, MEMBER, site.lease_clock())
+    hold(site, name)
+    with site.state.read() as tx:
+        members = leases.living(tx, MEMBER, site.lease_clock())
+    return ceil(len(site.routes) / max(members, 1))
 
 
 def keep(site: Installation, name: str) -> bool:

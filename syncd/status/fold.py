@@ -178,7 +178,9 @@ def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[
     hour = folded.hours.get(number)
     if hour is None:
         return
-    mark = zlib.crc32(repr((at.timestamp(), what, event.get("customer_key"), event.get("event"))).encode())
+    mark = zlib.crc32(
+        f"{event['timestamp']} {what} {event.get('customer_key')} {event['event']}".encode("utf-8", "replace")
+    )
     if mark in hour.seen:
         return
     if len(hour.seen) < REMEMBERED:

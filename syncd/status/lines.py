@@ -47,10 +47,9 @@ def event_of(line: bytes) -> Mapping[str, Any] | None:
 
 
 def is_ours(event: Mapping[str, Any]) -> bool:
-    """Whether it looks like an event of syncd: a name with a known first word, and a time."""
+    """Whether it looks like an event of syncd: a name with a known first word, and a time (judged by who reads it)."""
     name = event.get("event")
-    known = isinstance(name, str) and name.partition(".")[0] in NOUNS
-    return known and moment(event.get("timestamp")) is not None
+    return isinstance(name, str) and name.partition(".")[0] in NOUNS and isinstance(event.get("timestamp"), str)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
@@ -86,6 +85,8 @@ def text(value: object) -> str:
     """A text that can be shown: printable, bounded; "" for anything else."""
     if not isinstance(value, str):
         return ""
+    if value.isprintable() and len(value) <= LONGEST_TEXT:
+        return value
     return "".join(letter if letter.isprintable() else "?" for letter in value[:LONGEST_TEXT])
 
 

@@ -91,6 +91,17 @@ def holders(tx: Transaction, now: float | None = None) -> list[Holder]:
     return [Holder(row.name, row.holder, row.epoch, row.until - moment) for row in rows]
 
 
+def living(tx: Transaction, prefix: str, now: float | None = None) -> int:
+    """How many leases of names that begin so are held and have not run out."""
+    chosen = (table.c.name.startswith(prefix, autoescape=True), table.c.until > _now(tx, now))
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
+
+
+def sweep_out(tx: Transaction, prefix: str, now: float | None = None) -> None:
+    """Delete rows of names that begin so and have run out: for names that no one will take again."""
+    tx.execute(table.delete().where(table.c.name.startswith(prefix, autoescape=True), table.c.until <= _now(tx, now)))
+
+
 def _mine(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.name == lease.name, table.c.holder == lease.holder, table.c.epoch == lease.epoch
 

@@ -23,7 +23,7 @@ def main() -> None:
         for poll in polls(place, (*SIZES, 1_000_000) if full else SIZES):
             cost = poll.cost
             print(f"one change in {poll.rows:>9} rows  {cost.cpu:6.2f} ms CPU  {poll.statements} statements")
-        for size, peak in memory(place, SIZES[:2] if not full else SIZES):
+        for size, peak in memory(place, SIZES[: 3 if full else 2]):
             print(f"first pass over {size:>7} rows  {peak:6.1f} MB at most")
 
 

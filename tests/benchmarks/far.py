@@ -1,4 +1,4 @@
-"""The sandboxes in a process of their own, so that their work is not counted as ours: `python -m tests.benchmarks.far`."""
+"""The sandboxes in a process of their own, so that their work is not counted as ours."""
 
 from __future__ import annotations
 

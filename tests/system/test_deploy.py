@@ -237,3 +237,35 @@ def test_the_grants_are_enough_and_no_more(dialect: str, tmp_path: Path) -> None
     assert {name: len(server.twins[name].records) for name in ("aiotic", "billbee")} == {"aiotic": 3, "billbee": 3}
     assert emails == ["from-billbee@example.com"]
     assert [statement for statement, was in refused.items() if not was] == []
+
+
+# -- man pages and completion --------------------------------------------------------------------------------------
+
+
+def test_every_command_has_a_man_page(tmp_path: Path) -> None:
+    """The pages are made for each command and each of its subcommands; none is empty."""
+    from syncd.cli import COMMANDS
+
+    subprocess.run(
+        [sys.executable, str(DEPLOY / "manpages.py"), str(tmp_path)], check=True, capture_output=True, timeout=60
+    )
+
+    pages = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 200}
+    assert {f"syncd-{name}.1" for name in COMMANDS} | {"syncd.1", "syncd-review-resolve.1"} <= pages
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_every_command(shell: str) -> None:
+    """click's completion answers for each shell, and knows the commands without importing them."""
+    from syncd.cli import COMMANDS
+
+    words = (
+        {"COMP_WORDS": "syncd ", "COMP_CWORD": "1"} if shell != "fish" else {"COMP_WORDS": "syncd", "COMP_CWORD": ""}
+    )
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "syncd")],
+        env={**os.environ, "_SYNCD_COMPLETE": f"{shell}_complete", **words},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+
+    assert [name for name in COMMANDS if name not in done.stdout] == []

@@ -86,7 +86,8 @@ def trouble_of_all_kinds(land: Landscape) -> None:
         "UPDATE customers SET city = 'Bremen' WHERE id = 6",
         "DELETE FROM customers WHERE id = 8",
         "UPDATE customers SET id = 99, phone = '+49 30 7654321' WHERE id = 10",
-        "INSERT INTO customers (number, name, email, country) VALUES ('2001', 'Neu & Söhne', 'neu@e.example', 'DE')",
+        "INSERT INTO customers (number, name, email, country, vat_number)"
+        " VALUES ('2001', 'Neu & Söhne', 'neu@e.example', 'DE', 'DE812345678')",
     )
     edit(land, "jtl", "1002", BillingAddress={"City": "Lübeck"})
     edit(land, "jtl", "1006", BillingAddress={"City": "Kiel"})

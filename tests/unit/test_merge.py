@@ -108,6 +108,7 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
     ("lost, superseded, stale reading", facts(NEW, OLD, (NEW, NEW), policy=WIN_PROVIDER, **LATER), PUSH, "late"),
     ("late on a pull-only field", facts(NEW, SENT, AGREED, direction=PULL_ONLY, **LATER), REVIEW, "pull-only"),
     ("late without a base", facts(NEW, SENT, None, policy=WIN_PROVIDER, **LATER), PUSH, "late"),
+    ("changed, without a base", facts(NEW, EDIT, None, policy=WIN_PROVIDER, **LATER), REVIEW, "no-base"),
     (
         "lost, stored cut off",
         facts(SENT, EDIT, AGREED, policy=WIN_PROVIDER, degraded=True, **LOST),
