@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from syncd.core.guards import guts, same_person
+from syncd.core.guards import IDENTIFYING, guts, same_person
 from syncd.core.merge import Decision, FieldFacts, Seen, Tie, Verdict, merge
 from syncd.core.model import (
     CreateMode,
@@ -73,6 +73,7 @@ class Facts:
     claimed    external ids among `found` that are linked to other customers
     holder     another customer whose reserved key at this provider is the one we want
     key_alive  after a deletion: another live customer carries our key at the provider
+    reborn     the row was inserted, or deleted and inserted again, since the last look
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
     held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
@@ -95,6 +96,7 @@ class Facts:
     composed: frozenset[str] = frozenset()
     rulings: Mapping[str, Ruling] = field(default_factory=dict)
     create_anyway: bool = False
+    reborn: bool = False
     ordered: str = ""
     held: tuple[str, str] | None = None
     ties: Mapping[str, Tie] = field(default_factory=dict)
@@ -163,10 +165,12 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """Forget the link; `tombstone` keeps anybody from bringing the customer back unasked."""
+    """Forget the link; `tombstone` keeps anybody from bringing the customer back unasked. `again`: there is a row
+    under this key, which is then looked at as one that nobody linked."""
 
     reason: str
     tombstone: bool
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,8 @@ def plan(facts: Facts) -> Action:
 
 
 def _linked(facts: Facts) -> Action:
+    if facts.reborn and _another(facts):
+        return Unlink("another customer has this key now", tombstone=True, again=True)
     if facts.remote is None:
         return Park("remote_gone", "the provider no longer has this customer")
     if facts.remote.archived:
@@ -198,6 +204,14 @@ def _linked(facts: Facts) -> Action:
     if facts.rejection is not None:
         return Reject(*facts.rejection)
     return exchange(facts)
+
+
+def _another(facts: Facts) -> bool:
+    """Whether a row that came anew under a linked key is somebody else's: nothing that identifies a customer stayed."""
+    base, source = facts.link.base if facts.link is not None else {}, facts.source or {}
+    known = {name for name, value in source.items() if value is not None and name in base}
+    names = known & set(IDENTIFYING) or known
+    return bool(names) and not any(base[name].source == facts.digest(name, source[name]) for name in names)
 
 
 def _unlinked(facts: Facts) -> Action:
@@ -240,9 +254,9 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
 
 def _recognised(facts: Facts, remote: Remote) -> bool:
     """Whether a record can be the one that our lost create made: any filled value in it is one that was sent, or is
-    what is left of the source's. A person who made it with the same key typed other data."""
+    what is left of the source's. A person who made it under the same number typed other data."""
     sent, source = late_digests(facts.intents), facts.source or {}
-    filled = {name: value for name, value in remote.values.items() if value is not None and name in sent}
+    filled = {n: value for n, value in remote.values.items() if value is not None and n in sent and n != "number"}
     return not filled or any(
         facts.digest(name, value) in sent[name] or degraded(source.get(name), value) for name, value in filled.items()
     )
@@ -277,6 +291,8 @@ def _departed(facts: Facts) -> Action:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
         return Park("delete_conflict", "another live customer carries this key")
+    if facts.ordered != "remove" and remote is not facts.remote and not _recognised(facts, remote):
+        return Park("delete_conflict", "deleted in the source; what carries its key holds nothing of what was sent")
     if facts.ordered != "remove" and facts.link is not None and _edited_there(facts, remote):
         return Park("delete_conflict", "deleted in the source, edited at the provider")
     return Remove(remote, facts.rules.on_delete)

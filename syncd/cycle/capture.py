@@ -67,7 +67,7 @@ def _consume(site: Installation, lease: Lease) -> Captured:
             break
         with site.state.fenced(lease) as tx:
             keys |= _mark(tx, site, batch.entries)
-            progress.set_meta(tx, EXPECTED, str(batch.acks + 1))
+            progress.set_meta(tx, EXPECTED, promise(batch))
         changelog.acknowledge(site.source, batch, owner)
         rows += len(batch.entries)
         if len(batch.entries) < BATCH:
@@ -121,7 +121,28 @@ def watch_fence(site: Installation) -> None:
 
 def _expected(site: Installation) -> int:
     with site.state.read() as tx:
-        return int(progress.meta(tx, EXPECTED) or 0)
+        return promised(progress.meta(tx, EXPECTED))
+
+
+def promise(batch: Batch) -> str:
+    """What the state remembers of an acknowledge it is about to make: the count after it, and which rows will go."""
+    seqs = [entry.seq for entry in batch.entries]
+    return f"{batch.acks + 1} {min(seqs)} {max(seqs)} {len(seqs)}" if seqs else str(batch.acks)
+
+
+def promised(expected: str) -> int:
+    """The count of acknowledges as the state remembers it."""
+    return int(expected.split()[0]) if expected else 0
+
+
+def _rows_are_there(batch: Batch, expected: str) -> bool:
+    """Whether the rows of the last acknowledge are still in the log, as they are when it was interrupted. A source
+    that was restored to just before it has other rows, or none."""
+    words = [int(word) for word in expected.split()[1:]]
+    if not words:
+        return True
+    first, last, number = words
+    return sum(first <= entry.seq <= last for entry in batch.entries) >= number
 
 
 def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
@@ -133,8 +154,9 @@ def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
         return "the source's change log belongs to another installation, or this state is new or a copy"
     if not batch.owner:
         return "the source's fence was reset while the state was not" if expected and batch.acks == 0 else ""
-    count = int(expected) if expected else 0
-    return "" if batch.acks in {count, count - 1} else "the source or the state was restored from a copy"
+    count = promised(expected)
+    interrupted = batch.acks == count - 1 and _rows_are_there(batch, expected)
+    return "" if batch.acks == count or interrupted else "the source or the state was restored from a copy"
 
 
 def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
@@ -164,15 +186,19 @@ def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[
         elif entry.was and entry.was != entry.key:
             changed.setdefault(entry.was, "changed")
         _own_insert(tx, site, entry)
-        deleted = entry.op == "D" and entry.table
-        changed[entry.key] = (
-            "deleted" if deleted else changed.get(entry.key, "changed") if entry.op == "D" else "changed"
-        )
+        changed[entry.key] = reason_of(entry, changed.get(entry.key, "changed"))
     now = site.clock.now()
-    for reason in ("changed", "deleted"):
+    for reason in ("changed", "inserted", "deleted"):
         pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
         work.mark(tx, pairs, reason, now)
     return set(changed)
+
+
+def reason_of(entry: Entry, before: str) -> str:
+    """Why a customer is due after one more mark. What happened to the row itself outweighs what happened beside it."""
+    if not entry.table or entry.op not in {"I", "D"}:
+        return "changed" if before == "deleted" and entry.op != "D" else before
+    return "inserted" if entry.op == "I" else "deleted"
 
 
 def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Link, Pair, Remote, Values, Work
 from syncd.cycle import scan as listings
-from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble
+from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
 from syncd.cycle.drain import changed_settings
 from syncd.cycle.installation import Installation
 from syncd.cycle.verify import share
@@ -69,8 +69,7 @@ def captured(site: Installation) -> Marks:
             if entry.table:
                 marks.was[entry.key] = entry.was
         if entry.key:
-            deleted = entry.op == "D" and entry.table
-            marks.reasons[entry.key] = "deleted" if deleted else "changed"
+            marks.reasons[entry.key] = reason_of(entry, marks.reasons.get(entry.key, "changed"))
         restart = restart or entry.op == "T"
     if restart:
         for key in _all_keys(site):

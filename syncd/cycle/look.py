@@ -19,7 +19,7 @@ from syncd.source import customers
 from syncd.source.lookup import matching
 from syncd.store import events, mapping, progress, review, work
 
-_KEPT = ("deleted", "adopted")  # reasons that change what is decided; under any other both sides are read
+_KEPT = ("deleted", "adopted", "inserted")  # reasons that change what is decided; under any other both sides are read
 
 
 @dataclass(frozen=True, slots=True)

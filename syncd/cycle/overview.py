@@ -98,7 +98,7 @@ def _captured(state: State, source: Source) -> SourceFacts:
         return SourceFacts("triggers", missing[0].reason)
     if source.config.change_log != "triggers":
         return SourceFacts()
-    batch, backlog = changelog.read(source, 1), changelog.backlog(source)
+    batch, backlog = changelog.read(source), changelog.backlog(source)
     with state.read() as tx:
         owner, expected = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
     trouble = fence_trouble(batch, owner, expected)

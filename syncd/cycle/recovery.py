@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from syncd.core.model import Link, Pair, Verb
-from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything
+from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
 from syncd.cycle.drain import release_lanes
 from syncd.cycle.foresight import links_of
 from syncd.cycle.installation import Installation
@@ -70,9 +70,9 @@ def diagnose(site: Installation) -> Findings:
     with site.state.read() as tx:
         owner, raw = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
         key_lost = not key_is_known(tx, site.state.key)
-    loss, acks, expected = Loss.NONE, 0, int(raw or 0)
+    loss, acks, expected = Loss.NONE, 0, promised(raw)
     if site.source.config.change_log == "triggers":
-        batch = changelog.read(site.source, 1)
+        batch = changelog.read(site.source)
         acks = batch.acks
         if fence_trouble(batch, owner, raw):
             loss = _which(batch.owner, owner, acks, expected)

@@ -102,21 +102,21 @@ def _set_to_work(state: Steady) -> None:
     names = [route.provider for route in site.routes]
     with site.state.read() as tx:
         asked = agenda(tx, names, [_looked_at(route) for route in site.routes], site.clock.now())
-    share, ours = fair_share(site), [route for route in site.routes if lane_name(route.provider) in site.held]
+    share, ours = fair_share(site), [name for name in names if lane_name(name) in site.held]
     for route in site.routes:
         if route.provider in busy:
             _extend(site, route)
             continue
-        if route in ours[share:]:
+        if route.provider in ours[share:]:
             give_back(site, frozenset({lane_name(route.provider)}))
-        if route not in ours[:share] and len(ours) >= share:
+        if route.provider not in ours[:share] and len(ours) >= share:
             continue
         until, _ = state.rest.get(route.provider, (0.0, 0.0))
         if site.clock.monotonic() < until or not (has_work(site, route, asked) or _must_renew(site, route)):
             continue
         lane = take_lane(site, route)
-        if lane is not None and route not in ours:
-            ours.append(route)
+        if lane is not None and route.provider not in ours:
+            ours.append(route.provider)
         if lane is not None and has_work(site, lane, asked):
             state.tallies[route.provider] = Tally()
             state.crew.start(route.provider, _job(site, lane, state.tallies[route.provider]))

@@ -210,6 +210,8 @@ def forget(route: Route, case: Case, action: Unlink, event: str = "pair.unlinked
         journal.close_intents(tx, case.pair)
         mapping.unlink(tx, case.pair)
         finish(tx, route, case, None)
+        if action.again:
+            work.mark(tx, [case.pair], "changed", route.clock.now())
         if link is not None or external_id:  # of somebody forgotten there is nothing left to note
             note(tx, route, case.pair.key, event, (), action.reason)
     if link is not None or external_id:

@@ -86,6 +86,7 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         ordered=ordered.word,
         held=ordered.held,
         fill=work.reason == "adopted",
+        reborn=work.reason in {"inserted", "deleted"},
     )
     if customer is None:
         return Case(work, _gone(route, work, facts), None, (link.provider_key if link else None) or key)
@@ -158,7 +159,7 @@ def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
 
 def _untouched(work: Work, facts: Facts) -> bool:
     """Whether every projected field is as it was last agreed, and nobody asked to look at the other side."""
-    if work.reason not in {"changed", "backfill"} or facts.intents or facts.source is None or facts.rulings:
+    if work.reason not in {"changed", "backfill", "inserted"} or facts.intents or facts.source is None or facts.rulings:
         return False
     base = facts.link.base if facts.link is not None else {}
     return all(name in base and base[name].source == facts.digest(name, value) for name, value in facts.source.items())

@@ -352,7 +352,7 @@ _DID: Mapping[str, str] = {"retry": "to retry", "review": "for review", "dead": 
 def _changes(folded: Folded) -> Iterator[Change]:
     for found in sorted(folded.changes.values(), reverse=True)[:CHANGES]:
         name = str(found.event["event"])
-        grave, sentence = _SENTENCES[name]
+        grave, sentence = SENTENCES[name]
         yield Change(found.at, grave, " ".join(sentence.format(**_words(found)).split()))
 
 
@@ -370,7 +370,7 @@ def _words(found: Latest) -> dict[str, str]:
     }
 
 
-_SENTENCES: Mapping[str, tuple[str, str]] = {
+SENTENCES: Mapping[str, tuple[str, str]] = {
     "daemon.started": ("ok", "syncd {version} started"),
     "daemon.stopped": ("warn", "syncd was stopped"),
     "daemon.recovered": ("ok", "syncd works again"),

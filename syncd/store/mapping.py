@@ -89,6 +89,8 @@ def save(tx: Transaction, link: Link) -> None:
     field_names(link.base)
     digests(digest for base in link.base.values() for digest in (base.source, base.provider))
     row = _row(link)
+    if tx.execute(_AGAIN, row | {f"of_{name}": row[name] for name in _SAME_AS_BEFORE}).rowcount == 1:
+        return  # same identifiers, same state: nothing to refuse and nothing to count
     before = _state_unless_taken(tx, link, row)
     tx.execute(_SAVE[tx.dialect.name], row)
     _recount(tx, link.pair.provider, before, link.state.value)
@@ -208,6 +210,16 @@ def _saving(statement: sqlite.Insert | postgresql.Insert) -> sa.Insert:
 
 # Statements of the busiest path, built once: building them costs more than running them.
 _SAVE = {"sqlite": _saving(sqlite.insert(table)), "postgresql": _saving(postgresql.insert(table))}
+_SAME_AS_BEFORE = ("provider", "customer_key", "external_id", "provider_key", "state")
+_AGAIN = (
+    table.update()
+    .where(*(table.c[name].is_not_distinct_from(sa.bindparam(f"of_{name}")) for name in _SAME_AS_BEFORE[2:]))
+    .where(*(table.c[name] == sa.bindparam(f"of_{name}") for name in _SAME_AS_BEFORE[:2]))
+    .values(
+        {name: sa.bindparam(name) for name in ("external_ids", "base", "synced_at", "verified_at")}
+        | {"created_at": sa.func.coalesce(sa.bindparam("created_at"), table.c.created_at)}
+    )
+)
 _IDENTIFIERS = ("provider", "customer_key", "external_id", "provider_key")
 _SAME = sa.union_all(  # one look an index: an OR over the three columns would read the whole table
     *(

@@ -27,6 +27,8 @@ CHANGED = "changed"
 """The reason of an ordinary edit; says nothing that the present row does not say."""
 ADOPTED = "adopted"
 """The reason of a pair that a person accepted from a match report: it allows one filling of empty sides."""
+INSERTED = "inserted"
+"""The reason of a pair whose row a trigger saw coming: under a linked key it may be somebody else's."""
 DELETED = "deleted"
 """The reason of a pair whose row a trigger saw going: the proof must outlive every other mark."""
 

@@ -13,9 +13,9 @@ def test_an_update_costs_a_small_multiple_of_its_requests(tmp_path: Path) -> Non
 
 
 def test_a_change_costs_the_same_in_a_small_and_a_large_table(tmp_path: Path) -> None:
-    """A poll executes exactly as many statements in 3000 rows as in 300, and takes about as long."""
+    """A poll executes as many statements in 3000 rows as in 300, and takes about as long."""
     small, large = polls(tmp_path, (300, 3000))
-    assert large.statements == small.statements
+    assert abs(large.statements - small.statements) <= 3  # a lease is renewed now and then
     assert large.cost.cpu < small.cost.cpu * 3.0 + 5.0
 
 

@@ -18,7 +18,6 @@ from syncd.errors import AlreadyLinked
 from syncd.store import journal, mapping, progress, schema, work
 from syncd.store.database import State as Database
 from syncd.store.database import Transaction
-from syncd.store.review import IGNORE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PAIR = Pair("billbee", "17")
@@ -547,7 +546,7 @@ def test_what_a_person_ignored_stays_known(state: Database) -> None:
     with state.begin() as tx:
         number = journal.open_review(tx, "billbee", "17", "found", {}, "", NOW)
         assert not journal.ignored(tx, "billbee", "17", "found")
-        journal.decide(tx, number, IGNORE, NOW)
+        journal.decide(tx, number, "ignore", NOW)
         journal.close_reviews(tx, "billbee", "17", None, NOW, "settled")
         journal.open_review(tx, "billbee", "18", "found", {}, "", NOW)
         journal.close_reviews(tx, "billbee", "18", None, NOW, "settled")

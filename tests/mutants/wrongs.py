@@ -63,8 +63,10 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", "if not _left_alone(facts, name)}", "}"),
     Wrong("plan", "return facts.rulings[name].shown == now", "return facts.rulings[name].shown[0] == now[0]"),
     Wrong("plan", "if intent.verb in OUTWARD and name in intent.fields", "if name in intent.fields"),
-    Wrong("plan", "unsettled=any(intent.stage is Stage.OPEN for intent in writes)", "unsettled=bool(writes)"),
-    Wrong("plan", "not facts.rules.renumbers and", "facts.rules.renumbers and"),
+    Wrong("plan", "for intent in writes if intent.stage is Stage.OPEN)", "for intent in writes)"),
+    Wrong("plan", "unsettled=any(intent.stage is Stage.OPEN for intent in writes)", "unsettled=False"),
+    Wrong("plan", 'if name == "number" and not facts.rules.renumbers:', 'if name == "number":'),
+    Wrong("plan", 'if facts.link is None or "number" not in facts.link.base:', "if False:"),
     Wrong("plan", 'return Unlink("out of scope", tombstone=False)', 'return Unlink("out of scope", tombstone=True)'),
     Wrong("plan", "len(ours) == 1 and len(facts.found) == 1 and same_person", "same_person"),
     # guards: how much may happen

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from syncd.bootstrap import installation, open_settings_source
@@ -118,6 +119,14 @@ class Landscape:
             shop.row_factory = sqlite3.Row
             found = shop.execute("SELECT * FROM customers WHERE id = ?", (key,)).fetchone()
             return dict(found) if found is not None else {}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The whole table, in whichever database it is."""
+        engine = sa.create_engine(self.source_url or f"sqlite:///{self.shop}")
+        with engine.connect() as conn:
+            rows = conn.execute(sa.text("SELECT * FROM customers ORDER BY id")).mappings().all()
+        engine.dispose()
+        return [dict(row) for row in rows]
 
     def said(self, *words: str) -> Answer:
         """A command as typed, in this process."""

@@ -1,13 +1,13 @@
-"""The fastest provider there is: a dict in this process, behind the real contract. For tests of what happens before it."""
+"""The fastest provider there is: a dict behind the real contract, for tests of what happens before a request."""
 
 from __future__ import annotations
 
 import random
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncd.clock import Clock, SystemClock
 from syncd.core.model import CreateMode, Cursor, Direction, Page, Policy, Remote, Removal, Value, Values
@@ -23,22 +23,27 @@ from syncd.store.leases import Lease
 
 NAME = "shelf"
 KEY = b"a state key of at least 32 characters"
+ABLE = Capabilities("id", Identity.OUR_KEY, frozenset({"name", "email", "street"}), delete=True)
 
 
 @dataclass
 class Shelf:
-    """`records` by our key. `before` is called ahead of every request with the key it is about, and may raise."""
+    """`records` by our key, `writes` the keys written, in order. `before` is called ahead of every request with the
+    key it is about, and may raise. `lists`: it can be listed; `blank`: it forgot everybody and says so with a 200."""
 
     records: dict[str, dict[str, Value]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _key: None
+    writes: list[str] = field(default_factory=list)
     requests: int = 0
     lists: bool = False
-    capabilities: Capabilities = Capabilities(
-        id_name="id", identity=Identity.OUR_KEY, fields=frozenset({"name", "email", "street"}), delete=True
-    )
+    blank: bool = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(ABLE, lists=self.lists)
 
     def project(self, values: Values) -> Values:
-        return {name: values[name] for name in self.capabilities.fields if name in values}
+        return {name: values[name] for name in ABLE.fields if name in values}
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
         return frozenset()
@@ -56,11 +61,13 @@ class Shelf:
 
     def create(self, key: str, values: Values) -> Remote:
         self._arrived(key)
-        self.records[key] = {name: values.get(name) for name in self.capabilities.fields}
+        self.writes.append(key)
+        self.records[key] = {name: values.get(name) for name in ABLE.fields}
         return self._remote(key)
 
     def update(self, current: Remote, values: Values) -> Remote:
         self._arrived(current.external_id)
+        self.writes.append(current.external_id)
         self.records[current.external_id] |= values
         return self._remote(current.external_id)
 
@@ -68,7 +75,8 @@ class Shelf:
         if not self.lists:
             raise Rejected("", "no listing")
         self._arrived("")
-        yield Page(tuple(self._remote(key) for key in list(self.records)), None, len(self.records))
+        shown = [] if self.blank else [self._remote(key) for key in list(self.records)]
+        yield Page(tuple(shown), None, len(shown))
 
     def remove(self, current: Remote, how: Removal) -> None:
         self._arrived(current.external_id)
@@ -121,13 +129,12 @@ def route(source: Source, state: State, shelf: Shelf, clock: Clock, name: str = 
 
 @contextmanager
 def shelved(
-    source: Source, url: str = "sqlite://", clock: Clock | None = None, **more: Shelf
+    source: Source, shelves: Mapping[str, Shelf], url: str = "sqlite://", clock: Clock | None = None
 ) -> Iterator[Installation]:
-    """A source with shelves behind it: `more` by name, one called "shelf" where none is given."""
+    """A source with these shelves behind it, by name."""
     time = clock or SystemClock()
     state = open_state(url, None, KEY)
     try:
-        shelves = more or {NAME: Shelf()}
         yield Installation(
             source=source,
             state=state,

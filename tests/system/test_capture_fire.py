@@ -42,7 +42,7 @@ def burning(place: Shop, writers: int, seconds: float, pause: float) -> Iterator
     """Poll every 50 ms while the writers write, and work off the rest; no sweep and no listing comes to help."""
     place.tables()
     shelf, clock = Shelf(), Ahead()
-    with place.source(fields=FIELDS) as source, shelved(source, clock=clock, **{NAME: shelf}) as site:
+    with place.source(fields=FIELDS) as source, shelved(source, {NAME: shelf}, clock=clock) as site:
         if place.dialect == "postgresql":
             place.run("ALTER SEQUENCE syncd.change_log_seq_seq CACHE 50")
         with fire(place, writers, pause) as made:
@@ -78,10 +78,6 @@ def test_every_last_change_arrives(dialect: str, tmp_path: Path) -> None:
         assert wrong(place, shelf) == set()
         assert changelog.backlog(site.source).rows == 0
         with site.state.read() as tx:
-            for row in tx.exec_driver_sql(
-                "SELECT w.customer_key, w.reason, w.error_class, w.attempts, m.state, m.external_id FROM work w LEFT JOIN mapping m USING (provider, customer_key)"
-            ):
-                print("LEFT", tuple(row), place.value(f"SELECT number FROM customers WHERE id={row[0]}"))
             assert work.next_due(tx, NAME, site.clock.now()) is None
 
 
@@ -113,7 +109,7 @@ def test_a_prepared_transaction_arrives_when_it_commits(tmp_path: Path) -> None:
             pytest.skip("this PostgreSQL has max_prepared_transactions = 0")
         place.tables()
         shelf = Shelf()
-        with place.source(fields=FIELDS) as source, shelved(source, **{NAME: shelf}) as site:
+        with place.source(fields=FIELDS) as source, shelved(source, {NAME: shelf}) as site:
             with place.app.connect() as conn:
                 conn.exec_driver_sql("INSERT INTO customers (id, number, company) VALUES (1, 'A', 'Slow')")
                 conn.exec_driver_sql("PREPARE TRANSACTION 'syncd_fire'")

@@ -142,6 +142,12 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
         REVIEW,
         "conflict",
     ),
+    (
+        "202, source went on to a longer form of what stands there",
+        facts(NEW, EDIT, AGREED, provisional=True, degraded=True, policy=WIN_SOURCE),
+        PUSH,
+        "conflict",
+    ),
     ("202, source went on", facts(NEW, OLD, AGREED, provisional=True), PUSH, "source-changed"),
     # freezing and decisions
     ("frozen", facts(NEW, EDIT, AGREED, frozen=True), REVIEW, "frozen"),

@@ -183,11 +183,14 @@ def test_a_number_that_is_the_address_cannot_follow() -> None:
 
     fixed = plan(linked(row, {**ROW, "number": "1"}, base, replace(LIVE, renumbers=False)))
     free = plan(linked(row, {**ROW, "number": "1"}, base, replace(LIVE, renumbers=True)))
+    adopted = plan(linked(row, {**ROW, "number": "1"}, BASE, replace(LIVE, renumbers=False)))
 
     assert isinstance(fixed, Exchange)
     assert isinstance(free, Exchange)
     assert (fixed.push, fixed.review) == ({}, {"number": "renumbered"})
     assert free.push == {"number": "2"}
+    assert isinstance(adopted, Exchange)
+    assert (adopted.push, adopted.review, set(adopted.settle)) == ({}, {}, {"number"})
 
 
 def test_a_crashed_pull_is_no_write_of_ours_over_there() -> None:
@@ -201,7 +204,7 @@ def test_a_crashed_pull_is_no_write_of_ours_over_there() -> None:
 
 
 def test_a_late_write_is_pushed_again() -> None:
-    """The histories of a write that lands after its successor, and of one that is cut off on the way (1, 2)."""
+    """A write that lands after its successor is no edit, nor is one that is cut off; a person's new value is (1, 2)."""
     late = intent({"name": ("Muster", "Erster")}, stage=Stage.CONFIRM)
     base = BASE | {"name": agreed("Zweiter", name="name")}
     lost = intent({"name": ("Muster", "Musterfirma Nord")})
@@ -210,8 +213,12 @@ def test_a_late_write_is_pushed_again() -> None:
     landed = plan(linked({**ROW, "name": "Zweiter"}, {**ROW, "name": "Erster"}, base, rules, intents=(late,)))
     cut = plan(linked({**ROW, "name": "Musterfirma Nord"}, {**ROW, "name": "Musterfir"}, BASE, rules, intents=(lost,)))
 
+    edited = plan(linked({**ROW, "name": "Zweiter"}, {**ROW, "name": "Dritter"}, base, intents=(late,)))
+
     assert isinstance(landed, Exchange)
     assert isinstance(cut, Exchange)
+    assert isinstance(edited, Exchange)
+    assert edited.pull == {"name": "Dritter"}
     assert (landed.push, landed.pull) == ({"name": "Zweiter"}, {})
     assert (cut.push, cut.pull, cut.settle, cut.lossy) == ({}, {}, frozenset({"name"}), frozenset({"name"}))
 

@@ -1,0 +1,169 @@
+"""The daemon for an hour against the five sandboxes: `python -m tests.system.soak --minutes 60`.
+
+One request in a hundred goes wrong, customers are edited on both sides all the time. It must lose no change, make no
+second customer, keep its memory, and tell the truth on the status page at every look. Exit 0 means all of that held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from syncd.sandbox.faults import Fault
+from syncd.sandbox.twin import Twin
+from tests.system.landscape import Landscape, landscape
+from tests.system.running import Running, running, until
+
+CUSTOMERS = 200
+KINDS = ("status", "status-after", "reset", "reset-after", "truncated", "html", "cut")
+HEAD = """[schedule]
+poll = "1s"
+scan = "10s"
+reread = "30s"
+[guards]
+update = "off"
+overwrite = "off"
+"""
+EDITABLE = ("aiotic", "jtl", "billbee")  # those that list: an edit there is seen within `scan`
+FRESH = 90.0  # seconds; a snapshot is told every minute
+
+
+@dataclass
+class Watch:
+    """What was seen: resident memory in kB, false pages, edits made."""
+
+    chance: random.Random
+    memory: list[int] = field(default_factory=list)
+    lies: list[str] = field(default_factory=list)
+    edits: int = 0
+    faults: int = 0
+    seen: int = 0
+
+
+def edit_shop(land: Landscape, watch: Watch) -> None:
+    """The application changes a customer with an even key."""
+    key = 2 * watch.chance.randint(1, CUSTOMERS // 2)
+    watch.edits += 1
+    land.sql(f"UPDATE customers SET email = 'shop{watch.edits}@example.com' WHERE id = {key}")
+
+
+def edit_remote(land: Landscape, watch: Watch) -> None:
+    """Somebody changes a customer with an odd key at a provider."""
+    key, name = 2 * watch.chance.randint(1, CUSTOMERS // 2) - 1, EDITABLE[watch.edits % len(EDITABLE)]
+    # one provider a customer: two people who edit one field at once are a matter of policy, not of losses
+    name = EDITABLE[key % len(EDITABLE)]
+    twin, number = land.twin(name), str(land.row(key)["number"])
+    found = next((i for i, record in list(twin.records.items()) if number_of(name, i, record) == number), None)
+    if found is None:
+        return
+    watch.edits += 1
+    email = f"remote{watch.edits}@example.com"
+    if name == "jtl":
+        address = dict(twin.records[found]["BillingAddress"])
+        twin.edit(found, BillingAddress={**address, "EmailAddress": email})
+    else:
+        twin.edit(found, **{"email" if name == "aiotic" else "Email": email})
+
+
+def number_of(name: str, external_id: str, record: dict[str, Any]) -> str:
+    """Our key in a remote record."""
+    return external_id if name == "aiotic" else str(record.get("Number"))
+
+
+def spoil(land: Landscape, watch: Watch) -> None:
+    """Let one request in a hundred go wrong."""
+    requests = sum(len(land.twin(name).log) for name in land.names)
+    while watch.faults < requests // 100:
+        watch.faults += 1
+        twin: Twin = land.twin(watch.chance.choice(land.names))
+        twin.faults.add(Fault(watch.chance.choice(KINDS), skip=watch.chance.randint(0, 5)))
+
+
+def look(land: Landscape, daemon: Running, watch: Watch) -> None:
+    """Memory, and whether the page tells what `status` tells."""
+    pages = Path(f"/proc/{daemon.process.pid}/statm").read_text(encoding="ascii").split()[1]
+    watch.memory.append(int(pages) * 4)
+    snapshots = daemon.events("status.snapshot")
+    if not snapshots:
+        watch.lies.append("no snapshot")
+        return
+    text = (land.directory / "page.html").read_text(encoding="utf-8")
+    if "is syncd running" in text:
+        watch.lies.append("the page doubts a running daemon")
+    truth = json.loads(land.said("status", "--json").out)
+    if truth["state"] == "stopped" and snapshots[-1]["state"] == "ok" and truth["source"]["capture"] != "ok":
+        watch.lies.append("the page says ok while nothing is captured")
+
+
+def agree(land: Landscape) -> list[str]:
+    """What differs between the shop and the providers; empty when nothing was lost or doubled."""
+    wrong = [f"{name}: {count} remotes" for name, count in land.remotes().items() if count != CUSTOMERS]
+    for key in range(1, CUSTOMERS + 1):
+        row = land.row(key)
+        for name in EDITABLE:
+            email = email_of(land.twin(name), name, str(row["number"]))
+            if email != row["email"]:
+                wrong.append(f"{name} {key}: e-mail differs")
+    return wrong
+
+
+def email_of(twin: Twin, name: str, number: str) -> object:
+    """The e-mail that a provider shows for a customer number."""
+    record = next(r for i, r in list(twin.records.items()) if number_of(name, i, r) == number)
+    if name == "jtl":
+        return record["BillingAddress"].get("EmailAddress")
+    return record.get("email" if name == "aiotic" else "Email")
+
+
+def soak(directory: Path, seconds: float, seed: int) -> tuple[Watch, list[str], int]:
+    """Run; what was watched, what differs at the end, and the daemon's exit code."""
+    watch = Watch(random.Random(seed))
+    head = f'{HEAD}[log]\nstatus_page = "{directory}/page.html"\n'
+    with landscape(directory, CUSTOMERS, head=head) as land, running(land.config, directory) as daemon:
+        until(lambda: set(land.remotes().values()) == {CUSTOMERS} and daemon.events("status.snapshot"), 120.0)
+        end, looked = time.monotonic() + seconds, 0.0
+        while time.monotonic() < end:
+            edit_shop(land, watch)
+            edit_remote(land, watch)
+            spoil(land, watch)
+            time.sleep(0.25)
+            if time.monotonic() - looked > min(10.0, seconds / 4):
+                looked = time.monotonic()
+                look(land, daemon, watch)
+        for name in land.names:
+            land.twin(name).faults.clear()
+        until(lambda: not agree(land), 240.0)
+        wrong = agree(land)
+        daemon.send(signal.SIGTERM)
+        return watch, wrong, daemon.process.wait(40)
+
+
+def flat(memory: list[int]) -> bool:
+    """Whether the last quarter of the samples is no higher than the second one, by more than 16 MB."""
+    quarter = max(len(memory) // 4, 1)
+    return max(memory[-quarter:]) - max(memory[quarter : 2 * quarter] or memory) < 16_000
+
+
+def main() -> int:
+    """The command."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--minutes", type=float, default=60.0)
+    asked.add_argument("--seed", type=int, default=1)
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory(prefix="syncd-soak-") as directory:
+        watch, wrong, code = soak(Path(directory), given.minutes * 60.0, given.seed)
+    print(f"{watch.edits} edits, {watch.faults} faults, memory {watch.memory[0]} .. {watch.memory[-1]} kB")
+    print(f"daemon left with {code}; {len(wrong)} differences {wrong[:5]}; page: {watch.lies or 'true at every look'}")
+    return 0 if code == 0 and not wrong and not watch.lies and flat(watch.memory) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
