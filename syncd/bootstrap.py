@@ -24,7 +24,7 @@ from syncd.cycle.installation import Installation, Rhythm
 from syncd.cycle.overview import Known, survey
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Lane, Pace
-from syncd.providers.adapter import Capabilities, ProviderAdapter
+from syncd.providers.adapter import ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
 from syncd.reconcile import Route
 from syncd.reconcile.route import Guards
@@ -185,13 +185,14 @@ def build_adapter(wanted: ProviderSettings, lane: Lane) -> ProviderAdapter:
 
 def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules:
     """What the settings say about one provider, with each field's effective direction."""
+    create = CreateMode.NEVER if wanted.direction is Direction.PULL else wanted.create  # nothing is sent there
     return Rules(
         provider=wanted.name,
         fields=directions(wanted, settings.source.fields.keys() | wanted.provider.capabilities.fields),
         policy=wanted.conflict,
         on_delete=wanted.on_delete,
-        create=wanted.create,
-        adopted=wanted.create is CreateMode.ALWAYS,
+        create=create,
+        adopted=create is CreateMode.ALWAYS,
         writable=settings.source.write and not source.is_view,
         renumbers=wanted.provider.capabilities.renumbers,
     )
@@ -252,8 +253,3 @@ def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
         if isinstance(source, Source):
             stack.callback(source.close)
         return survey(state, source, known(settings), guards(settings), (clock or SystemClock()).now())
-
-
-def capabilities_of(settings: Settings) -> dict[str, Capabilities]:
-    """Facts about every configured provider, by its name."""
-    return {wanted.name: wanted.provider.capabilities for wanted in settings.providers}

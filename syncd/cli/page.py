@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("status-page")
+@click.option("--config", expose_value=False, hidden=True, help="Accepted as everywhere; nothing of it is needed.")
 @click.argument("logs", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of stdout.")
 @click.option("--watch", is_flag=True, help="Go on reading and keep the page fresh until interrupted.")
@@ -93,13 +94,17 @@ def _fold(folded: Folded, lines: Iterator[bytes]) -> None:
 
 def _written(folded: Folded, output: Path | None, silent_after: timedelta, *, to_stdout: bool) -> Report:
     from syncd.clock import SystemClock
+    from syncd.errors import UsageError
     from syncd.status.page import publish, render
     from syncd.status.present import present
 
     now = SystemClock().now()
     report = present(folded, now, silent_after)
     if output is not None:
-        publish(output, render(folded, report, now))
+        try:
+            publish(output, render(folded, report, now))
+        except OSError as error:
+            raise UsageError(f"{output}: {error.strerror}") from None
     elif to_stdout:
         click.echo(render(folded, report, now), nl=False)
     return report

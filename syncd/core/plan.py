@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from syncd.core.guards import IDENTIFYING, guts, same_person
@@ -420,6 +420,21 @@ def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
             for name, sent in intent.fields.items():
                 explained.setdefault(name, set()).update(filter(None, (sent.before, sent.sent)))
     return {name: frozenset(digests) for name, digests in explained.items()}
+
+
+def recovered(facts: Facts) -> Facts:
+    """With the base of pulls that reached the source before a crash kept them from being recorded: what the row holds
+    there is no edit of a person, so that a later one at the provider meets no conflict."""
+    if facts.link is None:
+        return facts
+    base = dict(facts.link.base)
+    for intent in facts.intents:
+        if intent.verb is Verb.PULL and intent.stage is Stage.OPEN:
+            for name, digests in intent.fields.items():
+                source = seen(facts, name)[0]
+                if source is not None and source.digest == digests.sent:
+                    base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
+    return replace(facts, link=replace(facts.link, base=base))
 
 
 def unknown_create(facts: Facts) -> Intent | None:

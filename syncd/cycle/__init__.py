@@ -70,6 +70,7 @@ def run_cycle(site: Installation, options: Options = Options()) -> Result:
 
 def _cycle(site: Installation, options: Options, run_id: str) -> Result:
     started = site.clock.monotonic()
+    emit("cycle.started", mode=options.mode)
     routes = [route for route in site.routes if not options.providers or route.provider in options.providers]
     held = [lane for route in routes if (lane := take_lane(site, route)) is not None]
     if options.exclusive and (len(held) < len(routes) or hold(site, CAPTURE) is None):

@@ -58,6 +58,8 @@ def _candidate(site: Installation, route: Route, remote: Remote, matches: list[s
     with site.state.fenced(route.lease) as tx:
         free = [key for key in matches if not _linked(mapping.read(tx, Pair(route.provider, key)))]
         for key in free:
+            if any(review.ignored(tx, route.provider, key, kind) for kind in ("candidate", "unlinked")):
+                continue  # a person said so; `syncd link` still links them
             reason = f"remote {remote.external_id} looks like this customer; syncd link {route.provider} decides"
             review.open_review(tx, route.provider, key, "candidate", {}, reason, site.clock.now())
 

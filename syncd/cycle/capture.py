@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
@@ -25,6 +25,7 @@ from syncd.store.leases import Lease
 BATCH = 1000
 EXPECTED = "fence.expected_acks"
 OWNER = "fence.owner"
+LONG_AGO = "1970-01-01T00:00:00+00:00"
 OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
 
 
@@ -132,7 +133,7 @@ def promise(batch: Batch) -> str:
 
 def promised(expected: str) -> int:
     """The count of acknowledges as the state remembers it."""
-    return int(expected.split()[0]) if expected else 0
+    return int(expected.split(maxsplit=1)[0]) if expected else 0
 
 
 def _rows_are_there(batch: Batch, expected: str) -> bool:
@@ -179,11 +180,10 @@ def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[
         if entry.op == "T":
             look_at_everything(tx, site)
             continue
-        if entry.was and entry.table and entry.was != entry.key:
+        if entry.was and entry.was != entry.key:
             with contextlib.suppress(AlreadyLinked):  # moved before, and both keys are alive: both are looked at
                 mapping.move_key(tx, entry.was, entry.key)
-            changed.setdefault(entry.was, "changed")
-        elif entry.was and entry.was != entry.key:
+                emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
             changed.setdefault(entry.was, "changed")
         _own_insert(tx, site, entry)
         changed[entry.key] = reason_of(entry, changed.get(entry.key, "changed"))
@@ -224,10 +224,5 @@ def look_at_everything(tx: Transaction, site: Installation) -> None:
     for route in site.routes:
         progress.save_provider_state(tx, route.provider, backfilled=False)
         progress.set_cursor(tx, f"backfill:{route.provider}", "")
-        progress.set_cursor(tx, f"verify:{route.provider}", "")
-    progress.set_cursor(tx, "verify:at", "")
-
-
-def due_reasons(entries: Sequence[Entry]) -> set[str]:
-    """The customers a batch names, for `syncd plan`, which acknowledges nothing."""
-    return {key for entry in entries for key in (entry.key, entry.was) if key}
+    progress.set_cursor(tx, "verify:source", "")
+    progress.set_cursor(tx, "verify:at", LONG_AGO)  # an empty one would mean a new state, and wait for a whole period

@@ -66,8 +66,7 @@ def captured(site: Installation) -> Marks:
     for entry in entries:
         if entry.was and entry.was != entry.key:
             marks.reasons.setdefault(entry.was, "changed")
-            if entry.table:
-                marks.was[entry.key] = entry.was
+            marks.was[entry.key] = entry.was
         if entry.key:
             marks.reasons[entry.key] = reason_of(entry, marks.reasons.get(entry.key, "changed"))
         restart = restart or entry.op == "T"

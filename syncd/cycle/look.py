@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
 from syncd.core.plan import Action, Facts, plan, verdicts
-from syncd.cycle.drain import operator_pause
+from syncd.cycle.drain import operator_pause, ready_to_create
 from syncd.cycle.installation import Installation
 from syncd.cycle.overview import condition_of
 from syncd.errors import ProviderError, SyncdError
@@ -57,13 +57,13 @@ def look(site: Installation, route: Route, key: str, customer: Customer | None) 
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
         item = work.read(tx, pair)
-        adopted = bool(progress.meta(tx, f"adopted:{route.provider}"))
+        ready = ready_to_create(tx, route)
     condition, reason, _ = condition_of(kept, site.clock.now())
     asked = [each for each in memory.reviews.get(key, ()) if each.closed_at is None]
     seen = Look(route.provider, condition, memory.links.get(key), item, tuple(asked))
     if operator_pause(site, kept) or condition in {"down", "blocked", "paused"}:
         return replace(seen, silence=f"{condition}: {reason}" if reason else condition)
-    route = replace(route, rules=replace(route.rules, adopted=route.rules.adopted or adopted))
+    route = replace(route, rules=replace(route.rules, adopted=ready))
     wanted = item or Work(pair, 0, "person", site.clock.now(), site.clock.now())
     try:
         case = gather(route, wanted if wanted.reason in _KEPT else replace(wanted, reason="person"), customer, memory)

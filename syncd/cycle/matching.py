@@ -118,7 +118,7 @@ def _listing(site: Installation, route: Route, notes: Notes) -> dict[str, Remote
     for page in route.adapter.scan(None):
         ids = [remote.external_id for remote in page.remotes]
         with site.state.read() as tx:
-            known = mapping.by_external_id(tx, route.provider, ids).keys()
+            known = set(mapping.by_external_id(tx, route.provider, ids))
             known |= journal.buried_ids(tx, site.state.key, route.provider, ids)
         remotes |= {remote.external_id: remote for remote in page.remotes if remote.external_id not in known}
         seen += len(ids)
@@ -127,7 +127,8 @@ def _listing(site: Installation, route: Route, notes: Notes) -> dict[str, Remote
 
 
 def _line(route: Route, found: Match, here: Here, remotes: Mapping[str, Remote]) -> Line:
-    fills, differs = (), ()
+    fills: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
     if found.kind is not Kind.AMBIGUOUS:
         fills, differs = _compared(route, here.values, remotes[found.external_ids[0]].values)
     return Line(found.kind.value, found.key, found.external_ids, found.reasons, fills, differs)
@@ -209,7 +210,7 @@ def _accept_line(tx: Transaction, site: Installation, route: Route, line: Line, 
         return
     pair, now = Pair(route.provider, line.key), site.clock.now()
     link = mapping.read(tx, pair)
-    taken = mapping.by_external_id(tx, route.provider, line.external_ids).keys()
+    taken = set(mapping.by_external_id(tx, route.provider, line.external_ids))
     taken |= journal.buried_ids(tx, site.state.key, route.provider, line.external_ids)
     free = [external_id for external_id in line.external_ids if external_id not in taken]
     if (link is not None and link.external_id is not None) or not free:

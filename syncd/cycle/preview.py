@@ -22,8 +22,8 @@ from syncd.lanes import LanePaused
 from syncd.reconcile import Route
 from syncd.reconcile.create import adopted, create_asks, sendable
 from syncd.reconcile.exchange import asks_of, braked
-from syncd.reconcile.gather import GRANTED, Case, Memory, gather, remember
-from syncd.reconcile.outcome import Ask
+from syncd.reconcile.gather import Case, Memory, gather, remember
+from syncd.reconcile.outcome import Ask, granted
 from syncd.source import customers
 from syncd.store import mapping, progress, review
 
@@ -80,12 +80,11 @@ class Budget:
 
     def holds(self, case: Case, ask: Ask) -> bool:
         """Whether this guard would stage the operation; counts it otherwise."""
-        granted = case.work.error_class == GRANTED + ask.verb and set(ask.names) <= set(case.work.error.split(","))
         so_far = self.spent.get(ask.verb)
         if so_far is None and ask.limit is not None:
             with self.route.state.read() as tx:
                 so_far = progress.spent(tx, self.route.provider, ask.verb, self.route.later(-ask.limit.window))
-        if not granted and trips(ask.limit, so_far or 0, self._total(ask), ask.number):
+        if not granted(case, ask) and trips(ask.limit, so_far or 0, self._total(ask), ask.number):
             return True
         self.spent[ask.verb] = (so_far or 0) + ask.number
         return False

@@ -45,6 +45,7 @@ def look_around(site: Installation, route: Route, *, force: bool = False) -> Non
 
 
 def is_due(site: Installation, route: Route, what: str, *, force: bool) -> bool:
+    """Whether a `scan` or `reread` of this provider was last finished longer ago than its period."""
     period = site.rhythm.scan if what == "scan" else site.rhythm.reread
     with site.state.read() as tx:
         last = progress.cursor(tx, f"{what}:{route.provider}:at")

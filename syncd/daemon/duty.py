@@ -91,6 +91,7 @@ class Duty:
     def _poll(self) -> None:
         if self.trouble.event or self.site.clock.monotonic() - self._checked >= CHECK:
             triggers.require(self.site.source)
+            emit("capture.checked")
             self._checked = self.site.clock.monotonic()
         polled = poll(self._steady, min(PATIENCE, self._wanted.poll))
         doors = [error for error in polled.errors.values() if isinstance(error, SyncdError)]

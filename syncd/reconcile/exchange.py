@@ -221,6 +221,8 @@ def _pushed(route: Route, case: Case, action: Exchange, done: Progress, result: 
     fresh = renewed(case.facts, stored.values, frozenset(action.push), provisional=stored.provisional)
     base = {**done.base, **_resent(route, case, action, done, stored), **fresh}
     lossy = _shortened(case.facts, action.push, stored.values)
+    if not route.adapter.capabilities.clears:
+        lossy |= {name for name, value in action.push.items() if value is None and stored.values.get(name, "") is not None}
     done = replace(done, base=base, pushed=tuple(action.push))
     return _finished(route, case, replace(action, lossy=action.lossy | lossy), done, (intent, stored.provisional))
 

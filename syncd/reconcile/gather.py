@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncd.core.merge import Tie, Verdict
+from syncd.core.merge import Tie
 from syncd.core.model import (
     CreateMode,
     Customer,
@@ -19,12 +19,10 @@ from syncd.core.model import (
     Pair,
     Policy,
     Remote,
-    Stage,
     Values,
-    Verb,
     Work,
 )
-from syncd.core.plan import Departure, Facts, unknown_create, verdicts
+from syncd.core.plan import Departure, Facts, recovered, unknown_create, verdicts
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
 from syncd.reconcile.orders import Orders, orders
@@ -91,7 +89,7 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     if customer is None:
         return Case(work, _gone(route, work, facts), None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
-    facts = replace(facts, digest=route.digester(our_key))
+    facts = recovered(replace(facts, link=_numbered_link(facts.link, our_key), digest=route.digester(our_key)))
     if facts.link is not None and facts.link.external_id is not None:
         asked = any(item.closed_at is None for item in memory.reviews.get(key, ()))
         facts = _linked(route, work, facts, asked=asked)
@@ -101,6 +99,13 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     if ordered.word == "link":
         return Case(work, _named(route, facts, ordered.external_id), customer, our_key)
     return Case(work, _unlinked(route, facts, key, our_key), customer, our_key)
+
+
+def _numbered_link(link: Link | None, our_key: str) -> Link | None:
+    """A row that a crash left linked without our key (an inbound insert) keeps the one its first base is made under."""
+    if link is None or link.external_id is None or link.provider_key is not None:
+        return link
+    return replace(link, provider_key=our_key)
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:
@@ -288,13 +293,3 @@ def _tie(route: Route, other: str) -> Tie:
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
         return Tie.REVIEW
     return Tie.OURS if route.ranks.get(route.provider, 0) < route.ranks.get(other, 0) else Tie.THEIRS
-
-
-def needs_settling(intents: Sequence[Intent]) -> bool:
-    """Whether a create, update or removal of ours is still open."""
-    return any(intent.stage is Stage.OPEN and intent.verb is not Verb.PULL for intent in intents)
-
-
-def disputes(facts: Facts) -> list[str]:
-    """Names of fields that wait for a person."""
-    return [name for name, decision in verdicts(facts).items() if decision.verdict is Verdict.REVIEW]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from syncd.core.backoff import delay
 from syncd.core.guards import Limit, trips
@@ -20,6 +21,7 @@ from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
 STAGED = "staged:"
+MILDER = MappingProxyType({"blank": ("overwrite", "update"), "overwrite": ("update",)})
 STAGED_PAUSE = 86_400.0  # seconds until a staged operation is looked at again by itself
 FIELD_KINDS = (
     "conflict",
@@ -193,7 +195,7 @@ def _source_rows(route: Route) -> int:
 
 
 def _over(tx: Transaction, route: Route, case: Case, ask: Ask, rows: int) -> bool:
-    if ask.limit is None or _granted(case, ask.verb, ask.names):
+    if ask.limit is None or granted(case, ask):
         return False
     spent = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
     linked = 0 if _of_the_source(ask) else mapping.counts(tx).get(route.provider, {}).get(State.LINKED, 0)
@@ -206,11 +208,17 @@ def refund(tx: Transaction, route: Route, asks: Sequence[Ask]) -> None:
         progress.spend(tx, route.provider, ask.verb, -ask.number, route.clock.now())
 
 
-def _granted(case: Case, verb: str, names: tuple[str, ...]) -> bool:
-    """A release covers exactly what was on the screen: this verb, these fields or fewer."""
-    if case.work.error_class != GRANTED + verb:
+def granted(case: Case, ask: Ask) -> bool:
+    """A release covers exactly what was on the screen: this verb, these fields or fewer.
+
+    It passes the milder guards of the same operation too: two that are both full would hand it to and fro for ever.
+    """
+    if not case.work.error_class.startswith(GRANTED):
         return False
-    return set(names) <= set(case.work.error.split(","))
+    verb = case.work.error_class.removeprefix(GRANTED)
+    if verb == ask.verb:
+        return set(ask.names) <= set(case.work.error.split(","))
+    return ask.verb in MILDER.get(verb, ())
 
 
 def shown_digests(facts: Facts, names: Mapping[str, str]) -> dict[str, list[str | None]]:

@@ -266,7 +266,14 @@ def _provider(draft: Draft, source: SourceTable) -> ProviderSettings:
         options=draft.options,
         provider=provider,
         field_hashes=MappingProxyType({field: _digest(column) for field, column in source.fields.items()}),
-        config_hash=_digest([source.fields, _mapping(draft), read.url, _plain_options(draft, provider)]),
+        config_hash=_digest(
+            [
+                [source.fields, source.table, source.write],
+                _mapping(draft),
+                [read.url, read.create, read.on_delete],
+                _plain_options(draft, provider),
+            ]
+        ),
     )
 
 

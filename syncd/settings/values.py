@@ -19,6 +19,7 @@ _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)", re.ASCII)
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)/(s|m|h)", re.ASCII)
 _LIMIT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(%?)/(\d{1,9}(?:ms|s|m|h|d))", re.ASCII)
 _LONGEST = 3650 * 86400.0
+LONGEST_WINDOW = 60 * 86400.0  # the state counts operations no further back
 
 
 class Wrong(ValueError):
@@ -67,6 +68,8 @@ def limit(value: object) -> Limit | None:
     if match is None:
         raise Wrong("is not a guard.", 'Write a share or a count per window: "5%/24h", "200/24h", or "off".')
     amount, window = float(match[1]), duration(match[3])
+    if window > LONGEST_WINDOW:
+        raise Wrong("looks back further than 60 days, and no operation is counted for longer.", 'Write "5%/30d".')
     if match[2]:
         if not 0 < amount <= 100:
             raise Wrong("must be more than 0% and at most 100%.")

@@ -20,7 +20,7 @@ PATIENCE = 30  # cycles after which everything must have come to rest
 WAITS = ("adopt", "staged:", "empty")
 CAUSES = {
     "remote_gone": {"remote-deleted"},
-    "remote_archived": {"remote-archived"},
+    "remote_archived": {"remote-archived", "reinserted"},
     "ambiguous": {"stranger"},
     "found": {"stranger", "reinserted", "unlinked"},
     "key_taken": {"renumbered", "reinserted", "rekeyed"},

@@ -18,7 +18,7 @@ from syncd.providers.adapter import Identity
 from syncd.reconcile.route import Guards
 from syncd.store import events, journal, mapping, work
 from tests.model import oracle
-from tests.model.effects import die, watched_source
+from tests.model.effects import die
 from tests.model.hostile import Fault, Hostile, Nature, Record
 from tests.model.world import LEASE, OVERNIGHT, SETTLE, TIMEOUT, Person, Profile, Setting, World
 
@@ -172,7 +172,7 @@ def _die_when(made: World, value: str) -> None:
 def test_row_05_stolen_mark() -> None:
     """A worker that slept while another finished and a new mark came deletes neither the mark nor the new base."""
     made = world()
-    _, provider, record = only(made)
+    _, _, record = only(made)
     type_here(made, "name")
     latest: list[str] = []
 
@@ -244,7 +244,7 @@ def _visitor(made: World, place: int = 0) -> Record:
     return provider.post("9001", values, "st9", ours=False)
 
 
-@pytest.mark.parametrize("crash_at", range(0, 46, 1))
+@pytest.mark.parametrize("crash_at", range(46))
 def test_row_09_insert_at_origin(crash_at: int) -> None:
     """A remote that becomes a row is linked to it: no second record at its origin, no second row, whatever crashes."""
     made = world(Profile(SEARCH, inbound=True), Profile(SEARCH))
@@ -742,6 +742,98 @@ def test_taken_value_is_asked_about(failure: Taken, monkeypatch: pytest.MonkeyPa
     assert len(made.providers[0].log) == 1
 
 
+def test_edit_after_a_pull_that_nobody_recorded() -> None:
+    """Dying between the source's row and the base does not turn our own write into an edit that beats a person's."""
+    made = world(Profile(policy=Policy.SOURCE))
+    value = type_there(made, "city")
+    made.effects.at("source, after", partial(_die_when, made, value))
+    run(made)
+    later = type_there(made, "city")
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert source(made, "city") == later == only(made)[2].values["city"]
+    calm(made)
+
+
+@NATURES
+@pytest.mark.parametrize("together", [True, False])
+def test_somebody_else_under_an_old_key(nature: Nature, together: bool) -> None:
+    """A key that was deleted and given to another customer, unseen by us, never leads to a write over the old record."""
+    made = world(Profile(nature), customers=2)
+    person, provider, _ = only(made)
+    before = {number: dict(record.values) for number, record in provider.records.items()}
+    made.delete(person)
+    if not together:
+        capture(made.site)
+    made.happened.add("reinserted")
+    made.insert(key=person.key)
+    for _ in range(3):
+        run(made, pause=SETTLED)
+    assert {number: dict(record.values) for number, record in provider.records.items()} == before
+    assert kinds(made) == ["came_back"]
+
+
+def test_same_customer_inserted_anew() -> None:
+    """An application that deletes and inserts where others update changes the same customer."""
+    made = world()
+    person, provider, record = only(made)
+    made.delete(person)
+    made.insert(key=person.key, number=person.number, tag=person.tag)
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert list(provider.records) == [record.id]
+    assert record.values["city"] == source(made, "city")
+    assert kinds(made) == []
+
+
+@pytest.mark.parametrize("policy", [Policy.PROVIDER, Policy.REVIEW])
+def test_cut_form_of_a_superseded_write(policy: Policy) -> None:
+    """What is left of our lost update, beside a newer row, stays a question until a person answers it."""
+    made = world(Profile(CUT, policy=policy))
+    _, provider, _ = only(made)
+    type_here(made, "name")
+    provider.faults.append(Fault("lost", "write"))
+    run(made)
+    latest = type_here(made, "name")
+    for _ in range(4):
+        run(made, pause=OVERNIGHT)
+        assert source(made, "name") == latest
+        assert kinds(made) == ["conflict"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "archived"])
+def test_question_outlives_an_edit_beside_it(how: str) -> None:
+    """An edit of a field that a provider does not hold takes no question about that provider off the list."""
+    made = world()
+    _, provider, record = only(made)
+    if how == "deleted":
+        del provider.records[record.id]
+        made.clock.advance(OVERNIGHT)
+    else:
+        record.archived = True
+    run(made)
+    before = kinds(made)
+    type_here(made, "last_name")
+    run(made, Options(), pause=1.0)
+    assert kinds(made) == before == ["remote_gone" if how == "deleted" else "remote_archived"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "archived", "rejected"])
+def test_question_about_an_unconfirmed_write_rests(how: str) -> None:
+    """A pair that stops while a write of it waits for its confirming reading is not looked at for ever."""
+    nature = replace(ECHO, demands=frozenset({"email"}))
+    made = world(Profile(nature))
+    person, provider, record = only(made)
+    if how == "deleted":
+        del provider.records[record.id]
+    elif how == "archived":
+        record.archived = True
+    else:
+        made.write(person, "email", None)
+    made.happened |= {f"remote-{how}"}
+    calm(made)
+
+
 def every_crash(steps: list[Callable[[World], None]], crash_at: int) -> list[str]:
     """The same story, with the process dying at one point of each run."""
     made = World(Setting((Profile(SEARCH), Profile(replace(ECHO, replaces=True), on_delete=Removal.DELETE)), 2))
@@ -753,16 +845,21 @@ def every_crash(steps: list[Callable[[World], None]], crash_at: int) -> list[str
     return oracle.quiesce(made)
 
 
+def _edit_both(made: World) -> None:
+    type_here(made, "city")
+    type_here(made, "name")
+    if made.providers[0].records:
+        type_there(made, "email")
+
+
 STORY: list[Callable[[World], None]] = [
     lambda made: None,
-    lambda made: [type_here(made, "city"), type_here(made, "name")] and None,
-    lambda made: type_there(made, "email", 0) and None if made.providers[0].records else None,
+    _edit_both,
     lambda made: made.delete(made.people[0]),
 ]
 
 
 @pytest.mark.parametrize("crash_at", range(1, 81))
 def test_crash_at_every_point(crash_at: int) -> None:
-    """Whatever the point at which the process dies in each of four runs, everything comes out right."""
-    with watched_source(World(Setting()).effects):
-        assert every_crash(STORY, crash_at) == []
+    """Whatever the point at which the process dies in each of three runs, everything comes out right."""
+    assert every_crash(STORY, crash_at) == []

@@ -16,6 +16,7 @@ from syncd.cycle.installation import Installation, Rhythm
 from syncd.errors import Rejected
 from syncd.lanes import Lane, Pace
 from syncd.providers.adapter import Capabilities, Identity
+from syncd.providers.http import OPEN_GATE, Gate
 from syncd.reconcile import Route
 from syncd.source.database import Source
 from syncd.store.database import State, open_state
@@ -37,6 +38,7 @@ class Shelf:
     requests: int = 0
     lists: bool = False
     blank: bool = False
+    gate: Gate = OPEN_GATE
 
     @property
     def capabilities(self) -> Capabilities:
@@ -90,6 +92,7 @@ class Shelf:
         """Nothing is open."""
 
     def _arrived(self, key: str) -> None:
+        self.gate.admit("shelf")
         self.requests += 1
         self.before(key)
 
@@ -99,7 +102,7 @@ class Shelf:
 
 def route(source: Source, state: State, shelf: Shelf, clock: Clock, name: str = NAME) -> Route:
     """The shelf as a configured provider: creates and deletes at once, no guards, no pace."""
-    stop = threading.Event()
+    shelf.gate = lane = Lane(name, clock, Pace(None), 1, 5.0, threading.Event(), random.random, lease=30.0)
     return Route(
         provider=name,
         adapter=shelf,
@@ -113,7 +116,7 @@ def route(source: Source, state: State, shelf: Shelf, clock: Clock, name: str = 
         ),
         state=state,
         source=source,
-        lane=Lane(name, clock, Pace(None), 1, 5.0, stop, random.random, lease=30.0),
+        lane=lane,
         lease=Lease("", "", 0),
         clock=clock,
         jitter=random.random,

@@ -223,6 +223,7 @@ def test_a_crash_after_the_insert_makes_no_second_row(sqlite_shop: Shop, tmp_pat
             way.run(scan=True)
             assert len(way.rows()) == 4
             assert {len(way.twin(name).records) for name in NAMES} == {4}
+            assert way.link(origin, max(row["id"] for row in way.rows())).provider_key is not None
             way.clock.advance(500.0)
             way.run(scan=True)
             assert way.reviews() == []

@@ -17,15 +17,21 @@ import pytest
 from syncd.sandbox.faults import Fault
 from tests.system.landscape import Landscape, landscape
 from tests.system.running import Running, running, until
+from tests.system.soak import soak
 
 TWO = ("aiotic", "jtl")
 FAST = '[schedule]\npoll = "500ms"\n'
 
 
 @contextmanager
-def working(directory: Path, head: str = FAST, customers: int = 5) -> Iterator[tuple[Landscape, Running]]:
+def working(
+    directory: Path, head: str = FAST, customers: int = 5, **environment: str
+) -> Iterator[tuple[Landscape, Running]]:
     """A daemon that has done its first pass."""
-    with landscape(directory, customers, TWO, head=head) as land, running(land.config, directory) as daemon:
+    with (
+        landscape(directory, customers, TWO, head=head) as land,
+        running(land.config, directory, environment) as daemon,
+    ):
         assert until(lambda: set(land.remotes().values()) == {customers}), daemon.log.read_text()
         yield land, daemon
 
@@ -69,6 +75,41 @@ def test_a_daemon_is_ready_delivers_and_ends_in_order(tmp_path: Path) -> None:
     assert any(told.startswith("STOPPING=1") for told in stopping)
     assert (names[0], names[-1]) == ("daemon.started", "daemon.stopped")
     assert {"daemon.stopping", "status.snapshot"} <= set(names)
+
+
+def test_the_watchdog_is_fed_in_time(tmp_path: Path) -> None:
+    """systemd hears from a working daemon at least twice in the time that it allows."""
+    with working(tmp_path, WATCHDOG_USEC="1000000") as (_, daemon):
+        daemon.heard()
+        until(lambda: False, 2.2)
+        fed = daemon.heard().count("WATCHDOG=1")
+
+        assert 3 <= fed <= 5
+        assert daemon.end()[0] == 0
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    """SIGTERM lets a request in flight end; a second one leaves at once, and the next start settles what was open."""
+    with working(tmp_path) as (land, daemon):
+        land.twin("aiotic").faults.add(Fault("hang-after", method="PUT", seconds=2.9))
+        change_email(land, "in-flight@example.com")
+        assert until(lambda: arrived(land, "in-flight@example.com"))
+        daemon.send(signal.SIGTERM)
+        assert until(lambda: daemon.events("daemon.stopping"))
+        assert daemon.end(5.0)[0] == 0
+        assert daemon.events("daemon.stopped")[0]["outcome"] == "unfinished"
+        writes = land.twin("aiotic").writes()
+
+        with running(land.config, tmp_path) as again:
+            assert until(lambda: settled(land))
+            assert again.end()[0] == 0
+    assert land.twin("aiotic").writes() == writes
+
+
+def settled(land: Landscape) -> bool:
+    """Whether nothing is due or under way any more."""
+    with closing(sqlite3.connect(land.state)) as state:
+        return all(state.execute(f"SELECT count(*) FROM {name}").fetchone()[0] == 0 for name in ("work", "intent"))
 
 
 def test_a_quiet_daemon_is_silent(tmp_path: Path) -> None:
@@ -214,3 +255,12 @@ def test_monitor_page_and_metrics_are_kept_fresh(tmp_path: Path) -> None:
     assert paths[:2] == ["/ping/abc/start", "/ping/abc"]
     assert 'syncd_customers{provider="aiotic",state="linked"}' in (tmp_path / "syncd.prom").read_text()
     assert "<!doctype html>" in (tmp_path / "page.html").read_text().lower()
+
+
+def test_twenty_seconds_of_the_soak(tmp_path: Path) -> None:
+    """The hour that `python -m tests.system.soak` runs, in small: faults, edits on both sides, nothing lost."""
+    watch, wrong, code = soak(tmp_path, 20.0, seed=3)
+
+    assert (code, wrong, watch.lies) == (0, [], [])
+    assert watch.edits > 30
+    assert watch.faults > 5

@@ -320,7 +320,7 @@ def test_forgetting_needs_a_yes_without_a_terminal(land: Landscape) -> None:
     assert land.said("forget", "4", "--yes").code == 0
 
 
-# -- changed settings ---------------------------------------------------------------------------------------------------
+# -- changed settings ------------------------------------------------------------------------------------------------
 
 
 def test_a_changed_column_mapping_drops_that_fields_base_only(land: Landscape) -> None:

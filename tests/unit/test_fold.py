@@ -92,6 +92,8 @@ def told(draw: st.DrawFn) -> bytes:
         fields |= {"customer_key": draw(st.sampled_from(KEYS)), "reason": draw(st.sampled_from(["", "answered 503"]))}
     if name == "guard.tripped":
         fields["guard"] = draw(st.sampled_from(["update", "delete"]))
+    if name == "cycle.finished":
+        fields |= {"run_id": draw(st.sampled_from("ab")), "duration_ms": draw(st.integers(1, 3))}
     if name in LANES:
         fields["state"] = draw(st.sampled_from(["down", "blocked"]))
     return line(at, name, **fields)
@@ -258,6 +260,22 @@ def test_lanes_pause_and_resume() -> None:
     assert after(("lane.resumed", {"provider": "jtl"}), report=paused)["providers"][0]["state"] == "paused"
 
 
+def test_late_and_simultaneous_lines() -> None:
+    """A line that comes late does not undo a newer one; at the same moment the graver one stands."""
+    start = NOW - timedelta(minutes=1)
+    pair = {"provider": "jtl", "customer_key": "1"}
+    lines = [
+        snapshot(start, well(start)),
+        line(NOW - timedelta(seconds=2), "lane.paused", provider="jtl", state="down"),
+        line(NOW - timedelta(seconds=1), "lane.resumed", provider="jtl"),
+        line(NOW, "conflict.opened", fields=["city"], **pair),
+        line(NOW, "pair.pushed", **pair),
+    ]
+    answer = status(lines)
+    assert ([p["kind"] for p in answer["problems"]], answer["providers"][1]["state"]) == (["conflict"], "ok")
+    assert status(lines[::-1]) == answer
+
+
 def test_source_and_state() -> None:
     """A source or state that does not answer stops everything until a cycle ends; a restore needs a person."""
     lost = ("source.unreachable", {"reason": "no connection"})
@@ -352,7 +370,7 @@ def test_hostile_words_are_only_words() -> None:
     }  # fmt: skip
     lines = [json.dumps(event).encode()]
     for name in EVENTS:
-        fields = dict.fromkeys(
+        fields: dict[str, Any] = dict.fromkeys(
             ("provider", "customer_key", "reason", "state", "guard", "kind", "run_id", "mode"), HOSTILE
         )
         fields |= {"event": name, "timestamp": iso(NOW), "counts": {HOSTILE: {HOSTILE: 4}}, "until": HOSTILE}

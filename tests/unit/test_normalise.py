@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.digest import digest
+from syncd.core.digest import digest, digester
 from syncd.core.model import FIELDS, Value
 from syncd.core.normalise import as_text, canonical, comparable, degraded, e164, equal, text
 
@@ -73,6 +73,7 @@ def test_one_number_in_two_spellings(one: str, other: str, country: str | None) 
         ("030 12345678", "+31 30 12345678"),
         ("030 12345678#12", "030 12345678#34"),
         ("030 12345678", "030 12345678#12"),
+        ("030 12345678", "030 1234567#8"),
         ("030 1234567 ext. 12", "030 1234567 ext. 34"),
         ("030 1234567 (privat)", "030 1234567"),
         ("n/a", "unbekannt"),
@@ -176,6 +177,16 @@ def test_a_digest_knows_its_place(value: str) -> None:
     places += [(KEY, "p", "1", "street"), (KEY, "p1", "", "name"), (KEY, "", "p1", "name"), (KEY, "p", "1n", "ame")]
 
     assert len({digest(*place, value) for place in places}) == len(places)
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), values), max_size=8))
+def test_one_look_asks_in_any_order(asked: list[tuple[str, Value]]) -> None:
+    """What a pair's digester answered before changes no later answer."""
+    of_pair = digester(KEY, "p", "1")
+
+    assert [of_pair(name, value) for name, value in [*asked, *asked]] == [
+        digest(KEY, "p", "1", name, value) for name, value in [*asked, *asked]
+    ]
 
 
 @given(st.text(max_size=30))

@@ -555,6 +555,14 @@ def test_config_hash_follows_mapping_directions_and_policies_only(tmp_path: Path
         assert _load(tmp_path, changed).providers[0].config_hash != first.providers[0].config_hash
 
 
+@pytest.mark.parametrize("line", ['create = "never"\n', 'on_delete = "archive"\n'])
+def test_other_rules_for_new_and_removed_customers_make_everybody_due(tmp_path: Path, line: str) -> None:
+    """Who was left out under `create = "never"` is looked at again once the setting changes, and not a day later."""
+    before, after = (_load(tmp_path, text).providers[0].config_hash for text in (SOURCE + SHOP, SOURCE + SHOP + line))
+
+    assert before != after
+
+
 def test_field_hashes_change_with_their_own_column_only(tmp_path: Path) -> None:
     """Only the remapped field loses its base."""
     before = _load(tmp_path, SOURCE + LEDGER).providers[0].field_hashes
@@ -634,9 +642,9 @@ def test_guards_are_a_share_or_a_count(text: str, expected: Limit | None) -> Non
     assert limit(text) == expected
 
 
-@pytest.mark.parametrize("value", ["", "5%", "5/", "0%/1h", "101%/1h", "0/1h", "1.5/1h", "5%/0s", "5%/1w", 5])
+@pytest.mark.parametrize("value", ["", "5%", "5/", "0%/1h", "101%/1h", "0/1h", "1.5/1h", "5%/0s", "5%/1w", "5%/61d", 5])
 def test_other_guards_are_refused(value: object) -> None:
-    """A guard without window, or one that lets nothing pass, is a mistake."""
+    """A guard without window, one that lets nothing pass, or one that looks back further than is counted, is wrong."""
     with pytest.raises(Wrong):
         limit(value)
 
