@@ -59,12 +59,16 @@ class Walk:
 
     def run(self, *, scan: bool = False, wait: float = 10.0) -> Result:
         """One `run-once` in this process."""
-        from syncd.bootstrap import installation
+        from syncd.bootstrap import guards, installation, known
         from syncd.cycle import Options, run_cycle
+        from syncd.cycle.overview import survey, tell
         from syncd.settings import load
 
-        with installation(load(self.config)) as site:
-            return run_cycle(site, Options(mode="run-once", scan=scan, wait=wait, exclusive=True))
+        settings = load(self.config)
+        with installation(settings) as site:
+            result = run_cycle(site, Options(mode="run-once", scan=scan, wait=wait, exclusive=True))
+            tell(survey(site.state, site.source, known(settings), guards(settings), site.clock.now()))
+        return result
 
     def writes(self) -> dict[str, int]:
         """Changing requests so far, by provider."""
@@ -93,7 +97,9 @@ def demo(keep: Path | None, customers: int) -> None:
             part(walk, customers)
         _closing(walk)
         if keep is not None:
-            click.echo(f"\nLook around:  cd {directory} && syncd sandbox &   then   syncd status")
+            click.echo(
+                f"\nLook around:  cd {directory} && syncd sandbox &   then   syncd status\nThe status page of this walk:  {directory / 'status.html'}"
+            )
     click.echo("\nYour own data:  syncd init")
 
 
@@ -226,6 +232,7 @@ def _closing(walk: Walk) -> None:
     click.echo()
     code, said = _command(walk, "status")
     click.echo(said)
+    _command(walk, "status-page", str(walk.directory / "demo.log"), "-o", str(walk.directory / "status.html"))
     if code != 0:
         raise Exit(INTERNAL)
 

@@ -12,7 +12,7 @@ from syncd.cycle import scan as listings
 from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
 from syncd.cycle.drain import changed_settings
 from syncd.cycle.installation import Installation
-from syncd.cycle.verify import share
+from syncd.cycle.verify import THROUGH, share
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
 from syncd.reconcile.gather import Memory
@@ -175,7 +175,7 @@ def _swept(site: Installation) -> list[str]:
     with site.state.read() as tx:
         at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
     rested = at and site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
-    if not at or (after == "" and rested):
+    if not at or after == THROUGH or (after == "" and rested):
         return []
     keys: list[str] = []
     position = after.removeprefix("=") or None

@@ -49,7 +49,10 @@ def is_due(site: Installation, route: Route, what: str, *, force: bool) -> bool:
     period = site.rhythm.scan if what == "scan" else site.rhythm.reread
     with site.state.read() as tx:
         last = progress.cursor(tx, f"{what}:{route.provider}:at")
-    return force or not last or site.clock.now() - datetime.fromisoformat(last) >= timedelta(seconds=period)
+    if force or not last:
+        return True
+    elapsed = site.clock.now() - datetime.fromisoformat(last)
+    return not timedelta() <= elapsed < timedelta(seconds=period)  # negative: the clock was set back
 
 
 def _done(tx: Transaction, site: Installation, route: Route, what: str) -> None:

@@ -171,7 +171,8 @@ def _looked_at(route: Route) -> str:
 
 def _look_due(site: Installation, route: Route, last: str) -> bool:
     period = site.rhythm.scan if route.adapter.capabilities.lists else site.rhythm.reread
-    return not last or site.clock.now() - datetime.fromisoformat(last) >= timedelta(seconds=period)
+    elapsed = site.clock.now() - datetime.fromisoformat(last) if last else timedelta(seconds=period)
+    return not timedelta() <= elapsed < timedelta(seconds=period)  # negative: the clock was set back
 
 
 def dismiss(state: Steady) -> None:

@@ -6,9 +6,10 @@ list. So every source row and every mapping is looked at once per `verify` perio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
 from syncd.cycle.installation import Installation
@@ -18,14 +19,17 @@ from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.source import customers
 from syncd.store import mapping, progress, work
+from syncd.store.database import Transaction
 
 ROWS = 200
+THROUGH = "through"  # a position: that part of the pass is done
 
 
 def rotate(site: Installation) -> None:
     """Start a pass when its period has passed, and carry it on by as much as this cycle's share.
 
-    One process does so at a time, for all providers: whoever holds a lane finds the marks.
+    One process does so at a time, for all providers: whoever holds a lane finds the marks. First all rows, then all
+    mappings; each has a position of its own, because the source and the state put keys in different orders.
     """
     tenure = hold(site, VERIFY)
     if tenure is None:
@@ -41,46 +45,58 @@ def rotate(site: Installation) -> None:
     if after == "" and now - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify):
         return
     routes = [replace(route, lease=tenure.lease) for route in site.routes]
-    _rows(site, routes, after.removeprefix("="), share(site))
+    pages = share(site)
+    with site.state.begin() as tx:
+        progress.set_cursor(tx, "verify:step", now.isoformat())
+    if after != THROUGH:
+        pages = _rows(site, routes, after.removeprefix("="), pages)
+    if pages and all([_mappings(site, route, pages) for route in routes]):
+        with site.state.begin() as tx:
+            begin_anew(tx, [route.provider for route in routes])
+            progress.set_cursor(tx, "verify:at", site.clock.now().isoformat())
+        emit("scan.finished")
+
+
+def begin_anew(tx: Transaction, providers: Iterable[str]) -> None:
+    """No pass is under way; the next one begins with the first row."""
+    for name in ("source", "step", *providers):
+        progress.set_cursor(tx, f"verify:{name}", "")
 
 
 def share(site: Installation) -> int:
-    """Pages per cycle so that a pass takes about a quarter of the period at one cycle per poll."""
-    cycles = max(site.rhythm.verify / 4 / max(site.rhythm.poll, 0.1), 1.0)
-    return max(1, round(customers.count(site.source) / ROWS / cycles))
+    """Pages for this cycle, so that a pass takes about a quarter of its period, however seldom cycles come."""
+    with site.state.read() as tx:
+        step = progress.cursor(tx, "verify:step")
+    since = (site.clock.now() - datetime.fromisoformat(step)).total_seconds() if step else site.rhythm.poll
+    return max(1, ceil(customers.count(site.source) / ROWS * since / (site.rhythm.verify / 4)))
 
 
-def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> None:
-    for _ in range(pages):
+def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> int:
+    """Look at the next rows; how many pages of this cycle's share are left once they are through, else 0."""
+    for left in range(pages - 1, -1, -1):
         rows = customers.page(site.source, after or None, ROWS)
-        last = rows[-1].key if rows else ""
         for route in routes:
             check_rows(site, route, rows)
-            absent(site, route, after, last if len(rows) == ROWS else "")
-        done = len(rows) < ROWS
-        after = last
+        through = len(rows) < ROWS
+        after = rows[-1].key if rows else after
         with site.state.begin() as tx:
-            progress.set_cursor(tx, "verify:source", "" if done else f"={after}")
-            if done:
-                progress.set_cursor(tx, "verify:at", site.clock.now().isoformat())
-                emit("scan.finished", seen=len(rows))
-        if done:
-            return
+            progress.set_cursor(tx, "verify:source", THROUGH if through else f"={after}")
+        if through:
+            return left
+    return 0
 
 
-def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> int:
-    """Mark pairs whose row is not what was last agreed, and every linked pair for a fetch; returns the drifted ones."""
+def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> None:
+    """Mark what is worth a look. What is due already needs no mark."""
     with site.state.read() as tx:
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
-        known = {row.key: work.read(tx, Pair(route.provider, row.key)) for row in rows}
-    drifted = [row.key for row in rows if known[row.key] is None and drifts(route, row, links.get(row.key))]
-    marks = {key: "verify" for key in (row.key for row in rows) if known[key] is None}
+        idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
+    drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
     with site.state.fenced(route.lease) as tx:
-        pairs = [Pair(route.provider, key) for key in marks]
+        pairs = [Pair(route.provider, row.key) for row in idle]
         work.mark(tx, pairs, "verify", site.clock.now())
     for key in drifted:
         emit("drift.found", provider=route.provider, customer_key=key)
-    return len(drifted)
 
 
 def drifts(route: Route, row: Customer, link: Link | None) -> bool:
@@ -101,13 +117,23 @@ def drifts(route: Route, row: Customer, link: Link | None) -> bool:
     )
 
 
-def absent(site: Installation, route: Route, after: str, last: str) -> None:
-    """Mappings between two keys whose source row is not there: looked at, proven by the look alone."""
+def _mappings(site: Installation, route: Route, pages: int) -> bool:
+    """Look at the next mappings of one provider: those whose row is not there become due, proven by the look alone.
+
+    Answers whether this provider is through with the pass.
+    """
+    name = f"verify:{route.provider}"
     with site.state.read() as tx:
-        links = mapping.page(tx, route.provider, after, ROWS * 2)
-    links = [link for link in links if not last or link.pair.key <= last]
-    rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
-    missing = [link.pair for link in links if link.pair.key not in rows]
-    if missing:
+        after = progress.cursor(tx, name)
+    for _ in range(pages):
+        if after == THROUGH:
+            break
+        with site.state.read() as tx:
+            links = mapping.page(tx, route.provider, after.removeprefix("="), ROWS)
+        rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
+        missing = [link.pair for link in links if link.pair.key not in rows]
+        after = f"={links[-1].pair.key}" if len(links) == ROWS else THROUGH
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, missing, "verify", site.clock.now())
+            progress.set_cursor(tx, name, after)
+    return after == THROUGH

@@ -222,7 +222,7 @@ def _pushed(route: Route, case: Case, action: Exchange, done: Progress, result: 
     base = {**done.base, **_resent(route, case, action, done, stored), **fresh}
     lossy = _shortened(case.facts, action.push, stored.values)
     if not route.adapter.capabilities.clears:
-        lossy |= {name for name, value in action.push.items() if value is None and stored.values.get(name, "") is not None}
+        lossy |= {n for n, value in action.push.items() if value is None and stored.values.get(n, "") is not None}
     done = replace(done, base=base, pushed=tuple(action.push))
     return _finished(route, case, replace(action, lossy=action.lossy | lossy), done, (intent, stored.provisional))
 

@@ -126,7 +126,7 @@ def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
         stale=bool(doubt_kind(report)),
         report=report,
         cards=tuple(_card(report, group, groups) for group in groups[:CARDS]),
-        unlisted=report.problems_total - sum(len(group) for group in groups[:CARDS]),
+        unlisted=report.problems_total - sum(_size(report, group, groups) for group in groups[:CARDS]),
         rows=tuple(_rows(folded, report, now)),
         guards=tuple(guard for guard in report.guards if guard.staged or guard.used),
         runs=tuple(_runs(folded, report)),
@@ -190,7 +190,7 @@ def _groups(report: Report) -> list[list[Problem]]:
 def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> Card:
     first = group[0]
     sentence = remedy_of(first.kind, first.customer_key, first.command).sentence
-    count = max(len(group), _counted(report, first, groups))
+    count = _size(report, group, groups)
     keys = tuple(problem.customer_key for problem in group if problem.customer_key)[:KEYS]
     kind = _KINDS.get(first.kind) or first.kind.removeprefix("capture_").replace("_", " ")
     customers = "" if not first.customer_key else "1 customer " if count == 1 else f"{count:,} customers "
@@ -229,11 +229,14 @@ def _reason(report: Report, problem: Problem, sentence: str) -> str:
     return "" if problem.reason in {sentence, told} else problem.reason
 
 
-def _counted(report: Report, problem: Problem, groups: Sequence[Sequence[Problem]]) -> int:
-    """What the provider's line counts, where only one card is about that figure: a snapshot lists but the first."""
-    about = [group for group in groups if group[0].provider == problem.provider and column(group[0]) == column(problem)]
-    lines = [line for line in report.providers if line.name == problem.provider]
-    return int(getattr(lines[0], column(problem))) if lines and len(about) == 1 and problem.customer_key else 0
+def _size(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> int:
+    """How many a card stands for. Where it is the only one about a figure of its provider, what that figure says: a
+    snapshot lists but the first."""
+    first = group[0]
+    about = [each[0] for each in groups if (each[0].provider, column(each[0])) == (first.provider, column(first))]
+    lines = [line for line in report.providers if line.name == first.provider]
+    figure = int(getattr(lines[0], column(first))) if lines and len(about) == 1 and first.customer_key else 0
+    return max(len(group), figure)
 
 
 # -- providers ---------------------------------------------------------------------------------------------------------

@@ -742,6 +742,48 @@ def test_taken_value_is_asked_about(failure: Taken, monkeypatch: pytest.MonkeyPa
     assert len(made.providers[0].log) == 1
 
 
+def test_edit_during_a_push() -> None:
+    """An edit that is marked while its predecessor is being pushed goes out afterwards."""
+    made = world()
+    type_here(made, "city")
+
+    def edit_and_mark() -> None:
+        type_here(made, "city")
+        capture(made.site)
+
+    made.effects.at("p0 PUT, answered", edit_and_mark)
+    run(made, Options(look=False))
+    run(made, Options(look=False), pause=1.0)
+    assert only(made)[2].values["city"] == source(made, "city")
+    calm(made)
+
+
+def test_edit_between_reading_and_acknowledging() -> None:
+    """A row that enters the change log after it was read is not acknowledged with what was."""
+    made = world()
+    type_here(made, "city")
+    made.effects.at("source, before", lambda: type_here(made, "email") and None)
+    for _ in range(2):
+        run(made, Options(look=False), pause=1.0)
+    _, _, record = only(made)
+    assert (record.values["city"], record.values["email"]) == (source(made, "city"), source(made, "email"))
+
+
+def test_failing_search_is_no_absence() -> None:
+    """A create whose answer was lost is not repeated because the search for it fails."""
+    made = world(Profile(SEARCH), run=False)
+    provider = made.providers[0]
+    provider.faults.append(Fault("lost", "write"))
+    run(made, Options(look=True))
+    provider.faults.append(Fault("dropped", "read"))
+    made.clock.advance(SETTLED)
+    for _ in range(3):
+        run(made, Options(look=False), pause=900.0)
+    assert provider.log == ["create 1001"]
+    assert len(provider.records) == 1
+    calm(made)
+
+
 def test_edit_after_a_pull_that_nobody_recorded() -> None:
     """Dying between the source's row and the base does not turn our own write into an edit that beats a person's."""
     made = world(Profile(policy=Policy.SOURCE))
@@ -758,7 +800,7 @@ def test_edit_after_a_pull_that_nobody_recorded() -> None:
 @NATURES
 @pytest.mark.parametrize("together", [True, False])
 def test_somebody_else_under_an_old_key(nature: Nature, together: bool) -> None:
-    """A key that was deleted and given to another customer, unseen by us, never leads to a write over the old record."""
+    """A key that was deleted and given to another customer never leads to a write over the old one's record."""
     made = world(Profile(nature), customers=2)
     person, provider, _ = only(made)
     before = {number: dict(record.values) for number, record in provider.records.items()}

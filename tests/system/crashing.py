@@ -91,9 +91,9 @@ def naive() -> None:
     def nobody(*_args: Any, **_kwargs: Any) -> dict[str, Any]:
         return {}
 
-    journal.open_intent = no_intent  # type: ignore[assignment]
-    journal.update_intent = lambda *_args, **_kwargs: False  # type: ignore[assignment]
-    journal.intents = nobody  # type: ignore[assignment]
+    journal.open_intent = no_intent
+    journal.update_intent = lambda *_args, **_kwargs: False
+    journal.intents = nobody
     gathering = _module("syncd.reconcile.gather")
     gathering._looked_up = lambda _route, facts, _key, *, own: facts  # type: ignore[attr-defined]
 

@@ -22,6 +22,7 @@ from syncd.errors import SettingsError
 from syncd.sandbox.five import provider_settings, serve_five, write_secrets
 from syncd.sandbox.kit import Server
 from syncd.settings import load
+from syncd.settings.secret import resolve
 from tests.databases import database
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -269,3 +270,15 @@ def test_the_shell_completes_every_command(shell: str) -> None:
     )  # fmt: skip
 
     assert [name for name in COMMANDS if name not in done.stdout] == []
+
+
+def test_a_credential_is_found_under_either_name(tmp_path: Path) -> None:
+    """systemd calls the files of a directory that is loaded as `syncd` syncd_NAME; the file's own name comes first."""
+    (tmp_path / "syncd_loaded").write_text("from-a-directory\n", encoding="ascii")
+    (tmp_path / "plain").write_text("by-name\n", encoding="ascii")
+    (tmp_path / "syncd_plain").write_text("from-a-directory\n", encoding="ascii")
+
+    def found(name: str) -> str:
+        return resolve(f"credential:{name}", str(tmp_path), lambda _name: None)
+
+    assert (found("loaded"), found("plain")) == ("from-a-directory", "by-name")

@@ -64,6 +64,18 @@ def test_a_record_that_is_gone_or_archived_waits_for_a_person() -> None:
     assert kind(replace(linked(changed, ROW, BASE), remote=remote(ROW, archived=True))) == "remote_archived"
 
 
+def test_a_key_that_is_given_anew_is_no_edit_of_the_old_customer() -> None:
+    """A row inserted again under a linked key is somebody else when nothing that identifies stayed the same (21)."""
+    other = {**ROW, "name": "Anders", "email": "z@y.de"}
+
+    assert plan(linked(other, ROW, BASE, reborn=True)) == Unlink(
+        "another customer has this key now", tombstone=True, again=True
+    )
+    assert isinstance(plan(linked(other, ROW, BASE)), Exchange)
+    assert isinstance(plan(linked({**other, "email": "a@x.de"}, ROW, BASE, reborn=True)), Exchange)
+    assert plan(linked(ROW, ROW, BASE, reborn=True)) == Nothing()
+
+
 def test_placeholders_of_an_anonymised_record_are_not_pulled() -> None:
     """An archived record's values are nobody's edit (32)."""
     hollow = remote({"name": "Anonymisiert", "email": None}, archived=True)

@@ -1,0 +1,360 @@
+"""Wrong implementations of the laws, one at a time: each must be caught by a named sequence or by few random histories.
+
+A mutant that lives means that a law is not tested. Every one of them is a way in which real integrations fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import syncd.core.merge
+import syncd.core.plan
+import syncd.cycle.capture
+import syncd.reconcile
+import syncd.reconcile.create
+import syncd.reconcile.exchange
+import syncd.reconcile.gather
+import syncd.reconcile.outcome
+from syncd.core.model import Customer, Intent, Policy, Remote, Values, Work
+from syncd.core.plan import Action, Adopt, Departure, Facts
+from syncd.cycle.installation import Installation
+from syncd.errors import Temporary
+from syncd.lanes import Lane, Report
+from syncd.reconcile import Route
+from syncd.source import changelog, customers
+from syncd.source.changelog import Batch, Entry
+from syncd.source.database import Source
+from syncd.store import journal, leases, mapping, work
+from syncd.store.schema import Transaction, intent
+from tests.model import test_sequences as rows
+from tests.model.history import live, make
+from tests.model.hostile import Nature
+
+Patch = pytest.MonkeyPatch
+SEEDS = 250  # random histories after which a mutant counts as alive
+CREATING = Nature(identity=rows.SEARCH.identity)
+
+
+# -- the wrong implementations -------------------------------------------------------------------------------------
+
+
+def flag_instead_of_generation(patch: Patch) -> None:
+    """Finishing clears the mark, whoever set it and when."""
+    patch.setattr(work, "finish", lambda tx, item: work.drop(tx, item.pair))
+
+
+def search_without_settling(patch: Patch) -> None:
+    """An unknown outcome is looked up at once."""
+    patch.setattr(work, "_is_held", lambda _now: sa.false())
+
+
+def base_is_what_was_sent(patch: Patch) -> None:
+    """The base is taken from the request, not from what the provider stored."""
+    renewed = syncd.core.plan.renewed
+
+    def wrong(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> Any:
+        return renewed(facts, {**stored, **(facts.source or {})}, names, provisional=provisional)
+
+    patch.setattr(syncd.reconcile.exchange, "renewed", wrong)
+    patch.setattr(syncd.reconcile.create, "renewed", wrong)
+
+
+def acknowledge_everything(patch: Patch) -> None:
+    """The log is emptied instead of deleting what was read."""
+    patch.setattr(changelog, "_delete", lambda conn, source, _entries: conn.execute(source.log.delete()))
+
+
+def acknowledge_first(patch: Patch) -> None:
+    """Marks leave the log before they are durable on our side."""
+    read, acknowledge = changelog.read, changelog.acknowledge
+
+    def read_and_acknowledge(source: Source, limit: int = 1000) -> Batch:
+        batch = read(source, limit)
+        if batch.owner:
+            acknowledge(source, batch, batch.owner)
+        return batch
+
+    patch.setattr(changelog, "read", read_and_acknowledge)
+    patch.setattr(changelog, "acknowledge", lambda *_: None)
+
+
+def lookup_error_is_absence(patch: Patch) -> None:
+    """A search that fails counts as "not found"."""
+    look_up = syncd.reconcile.gather.look_up
+
+    def wrong(*args: Any, **more: Any) -> Sequence[Remote]:
+        try:
+            return look_up(*args, **more)
+        except Temporary:
+            return ()
+
+    patch.setattr(syncd.reconcile.gather, "look_up", wrong)
+
+
+def fetch_error_is_deletion(patch: Patch) -> None:
+    """A reading that fails counts as "was deleted there"."""
+    fetch = syncd.reconcile.gather.fetch_proven
+
+    def wrong(route: Route, external_id: str) -> Remote | None:
+        try:
+            return fetch(route, external_id)
+        except Temporary:
+            return None
+
+    patch.setattr(syncd.reconcile.gather, "fetch_proven", wrong)
+
+
+def own_changes_ignored(patch: Patch) -> None:
+    """Echo suppression by writer: what we wrote into the source is nobody's change."""
+    mark = syncd.cycle.capture._mark
+
+    def wrong(tx: Transaction, site: Installation, entries: Sequence[Entry]) -> set[str]:
+        return mark(tx, site, [entry for entry in entries if not entry.origin.startswith("syncd:")])
+
+    patch.setattr(syncd.cycle.capture, "_mark", wrong)
+
+
+def no_compare_and_set(patch: Patch) -> None:
+    """The source row is written without looking whether it is still the one that was read."""
+    patch.setattr(customers, "_differs", lambda *_: False)
+
+
+def no_intent(patch: Patch) -> None:
+    """Nothing is written down before a write leaves."""
+    patch.setattr(journal, "open_intent", lambda *_, **__: 1_000_000)
+
+
+def adopt_whatever_is_found(patch: Patch) -> None:
+    """A record that carries our key is linked, whoever made it."""
+    unlinked = syncd.core.plan._unlinked
+
+    def wrong(facts: Facts) -> Action:
+        return Adopt(facts.found[0], own=False) if facts.found else unlinked(facts)
+
+    patch.setattr(syncd.core.plan, "_unlinked", wrong)
+
+
+def adopt_unrecognised(patch: Patch) -> None:
+    """After a lost create, whatever carries our key is ours."""
+    patch.setattr(syncd.core.plan, "_recognised", lambda *_: True)
+
+
+def mark_jumps_the_settle_time(patch: Patch) -> None:
+    """A new mark makes a pair due although a write of it has not settled."""
+    mark = work.mark
+
+    def wrong(tx: Transaction, pairs: Any, reason: str, now: Any, due_at: Any = None) -> int:
+        tx.execute(intent.update().values(settle_until=now))
+        return mark(tx, pairs, reason, now, due_at)
+
+    patch.setattr(work, "mark", wrong)
+
+
+def finish_before_the_write(patch: Patch) -> None:
+    """The mark is gone before its work is done."""
+    look = syncd.reconcile._one
+
+    def wrong(route: Route, item: Work, customer: Customer | None, memory: Any) -> Report:
+        with route.state.fenced(route.lease) as tx:
+            work.finish(tx, item)
+        return look(route, item, customer, memory)
+
+    patch.setattr(syncd.reconcile, "_one", wrong)
+
+
+def no_late_digests(patch: Patch) -> None:
+    """What our own unconfirmed writes explain is taken for an edit."""
+    patch.setattr(syncd.core.plan, "late_digests", lambda _intents: {})
+
+
+def cut_forms_are_edits(patch: Patch) -> None:
+    """A provider that truncates or changes case is believed to have edited."""
+    patch.setattr(syncd.core.plan, "degraded", lambda *_: False)
+
+
+def create_without_reserving(patch: Patch) -> None:
+    """Our key at the provider is not claimed before the create."""
+    patch.setattr(mapping, "reserve", lambda *_: None)
+
+
+def fan_out_to_the_first(patch: Patch) -> None:
+    """A change in the source is told to one provider."""
+    pairs = Installation.pairs
+    patch.setattr(Installation, "pairs", lambda site, key: pairs(site, key)[:1])
+
+
+def delete_on_absence(patch: Patch) -> None:
+    """A row that is not found was deleted."""
+    departure = syncd.reconcile.gather._departure
+
+    def wrong(route: Route, item: Work) -> Departure:
+        found = departure(route, item)
+        return Departure.GONE if found is not Departure.UNPROVEN else Departure.UNPROVEN
+
+    patch.setattr(syncd.reconcile.gather, "_departure", wrong)
+
+
+def tombstones_ignored(patch: Patch) -> None:
+    """Who was removed on purpose may come back by himself."""
+    patch.setattr(journal, "buried", lambda *_, **__: False)
+
+
+def no_fence(patch: Patch) -> None:
+    """A worker that lost its lease still writes."""
+    patch.setattr(leases, "check", lambda *_: None)
+
+
+def outage_uses_up_attempts(patch: Patch) -> None:
+    """Failures of a provider that is down count against its customers."""
+    patch.setattr(Lane, "healthy", lambda _lane: True)
+
+
+def brake_counts_edits(patch: Patch) -> None:
+    """Repeated edits in one direction freeze a field."""
+    patch.setattr(syncd.reconcile.exchange, "flips", lambda history, *_: len(history) >= 3)
+
+
+def composed_fields_are_pulled(patch: Patch) -> None:
+    """A composed value is written back into one of its parts' customers."""
+    facts = syncd.core.plan.field_facts
+
+    def wrong(*args: Any, **more: Any) -> Any:
+        return replace(facts(*args, **more), composed=False)
+
+    patch.setattr(syncd.core.plan, "field_facts", wrong)
+
+
+def lost_pull_is_an_edit(patch: Patch) -> None:
+    """A pull that nobody recorded is taken for a person's edit of the source."""
+    patch.setattr(syncd.reconcile.gather, "recovered", lambda facts: facts)
+
+
+def key_is_the_customer(patch: Patch) -> None:
+    """Whoever has the key is the customer that had it."""
+    patch.setattr(syncd.core.plan, "_another", lambda _facts: False)
+
+
+def doubt_ends_with_the_write(patch: Patch) -> None:
+    """A question about a cut value is forgotten together with the write that left it."""
+    patch.setattr(syncd.reconcile.exchange, "_doubted", lambda _facts, base, _disputed: base)
+
+
+def parked_writes_wait_for_ever(patch: Patch) -> None:
+    """A parked pair is looked at again and again for a confirmation that cannot come."""
+    patch.setattr(syncd.reconcile.outcome, "let_go", lambda *_: None)
+
+
+def untouched_means_answered(patch: Patch) -> None:
+    """An edit that does not concern a provider closes the question about it."""
+    linked = syncd.reconcile.gather._linked
+
+    def wrong(route: Route, item: Work, facts: Facts, *, asked: bool) -> Facts:
+        del asked
+        return linked(route, item, facts, asked=False)
+
+    patch.setattr(syncd.reconcile.gather, "_linked", wrong)
+
+
+def last_writer_wins(patch: Patch) -> None:
+    """No base: whatever differs at the provider is newer."""
+    merge = syncd.core.merge._three_way
+
+    def wrong(facts: Any, source: Any, provider: Any, base: Any) -> Any:
+        return merge(facts, replace(source, digest=base.source), provider, base)
+
+    patch.setattr(syncd.core.merge, "_three_way", wrong)
+
+
+def executed_intents_forgotten(patch: Patch) -> None:
+    """A superseded write of unknown outcome is forgotten at the first look, before it can land late."""
+    patch.setattr(syncd.reconcile.exchange, "settle_intents", _close_all)
+
+
+def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> None:
+    for each in intents:
+        journal.close_intent(tx, each.id)
+
+
+# -- and what catches them -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong implementation and the sequences that catch it; none named: random histories have to."""
+
+    wrong: Callable[[Patch], None]
+    sequences: Sequence[Callable[[], None]] = ()
+
+
+def _every_crash() -> None:
+    for crash_at in range(1, 81):
+        rows.test_crash_at_every_point(crash_at)
+
+
+MUTANTS: Mapping[str, Mutant] = {
+    mutant.wrong.__name__: mutant
+    for mutant in (
+        Mutant(flag_instead_of_generation, (rows.test_edit_during_a_push,)),
+        Mutant(search_without_settling, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
+        Mutant(base_is_what_was_sent),
+        Mutant(acknowledge_everything, (rows.test_edit_between_reading_and_acknowledging,)),
+        Mutant(acknowledge_first, (_every_crash,)),
+        Mutant(lookup_error_is_absence, (rows.test_failing_search_is_no_absence,)),
+        Mutant(fetch_error_is_deletion),
+        Mutant(own_changes_ignored, (partial(rows.test_row_31_toggling_flag, "provider"),)),
+        Mutant(no_compare_and_set, (partial(rows.test_row_19_almost_equal, "source, before"),)),
+        Mutant(no_intent, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
+        Mutant(adopt_whatever_is_found, (partial(rows.test_row_08_key_taken, "stranger", CREATING),)),
+        Mutant(adopt_unrecognised, (rows.test_stranger_instead_of_our_lost_create,)),
+        Mutant(mark_jumps_the_settle_time, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
+        Mutant(finish_before_the_write, (_every_crash,)),
+        Mutant(no_late_digests, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
+        Mutant(cut_forms_are_edits, (partial(rows.test_row_12_promise_and_truncation, Policy.SOURCE),)),
+        Mutant(create_without_reserving, (partial(rows.test_row_08_key_taken, "renumbered", CREATING),)),
+        Mutant(fan_out_to_the_first),
+        Mutant(delete_on_absence, (rows.test_empty_source_removes_nobody,)),
+        Mutant(tombstones_ignored, (partial(rows.test_row_10_unlinked_and_back, same=False),)),
+        Mutant(no_fence, (rows.test_row_05_stolen_mark,)),
+        Mutant(outage_uses_up_attempts, (rows.test_row_26_long_outage,)),
+        Mutant(brake_counts_edits, (partial(rows.test_row_31_toggling_flag, "provider"),)),
+        Mutant(composed_fields_are_pulled, (rows.test_row_15_composed_field,)),
+        Mutant(lost_pull_is_an_edit, (rows.test_edit_after_a_pull_that_nobody_recorded,)),
+        Mutant(key_is_the_customer, (partial(rows.test_somebody_else_under_an_old_key, CREATING, together=True),)),
+        Mutant(doubt_ends_with_the_write, (partial(rows.test_cut_form_of_a_superseded_write, Policy.PROVIDER),)),
+        Mutant(
+            parked_writes_wait_for_ever, (partial(rows.test_question_about_an_unconfirmed_write_rests, "archived"),)
+        ),
+        Mutant(untouched_means_answered, (partial(rows.test_question_outlives_an_edit_beside_it, "archived"),)),
+        Mutant(last_writer_wins),
+        Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
+    )
+}
+
+
+def _catches(mutant: Mutant) -> Iterator[str]:
+    """What caught it; nothing when it lives."""
+    for sequence in mutant.sequences:
+        try:
+            sequence()
+        except AssertionError as caught:
+            yield str(caught)
+    if mutant.sequences:
+        return
+    for seed in range(SEEDS):
+        if wrong := live(make(seed)):
+            yield f"seed {seed}: {wrong[0]}"
+            return
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_mutant_is_caught(name: str, monkeypatch: Patch) -> None:
+    """This wrong implementation does not pass."""
+    mutant = MUTANTS[name]
+    mutant.wrong(monkeypatch)
+    assert next(_catches(mutant), None) is not None, f"{name} lives"
