@@ -97,9 +97,8 @@ def demo(keep: Path | None, customers: int) -> None:
             part(walk, customers)
         _closing(walk)
         if keep is not None:
-            click.echo(
-                f"\nLook around:  cd {directory} && syncd sandbox &   then   syncd status\nThe status page of this walk:  {directory / 'status.html'}"
-            )
+            click.echo(f"\nLook around:  cd {directory} && syncd sandbox &   then   syncd status")
+            click.echo(f"Status page:  {directory / 'status.html'}")
     click.echo("\nYour own data:  syncd init")
 
 

@@ -33,6 +33,7 @@ OUTWARD = frozenset({Verb.CREATE, Verb.UPDATE})
 class Departure(StrEnum):
     """What is known about a source row that cannot be read."""
 
+    BACK = "back"  # it was there again a moment later
     UNPROVEN = "unproven"  # absent at one look, no trigger said so
     EMPTY = "empty"  # the whole source is empty or unreadable: proves nothing
     OUT_OF_SCOPE = "out-of-scope"  # the view hides it, the table still has it
@@ -175,7 +176,7 @@ class Unlink:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Look again later; `why` is `adopt`, `absent` or `empty`."""
+    """Look again later; `why` is `adopt`, `absent`, `back` or `empty`."""
 
     why: str
 
@@ -280,6 +281,8 @@ def _came_back(facts: Facts, ours: tuple[Remote, ...]) -> Action:
 def _departed(facts: Facts) -> Action:
     if facts.departure is Departure.EMPTY:
         return Wait("empty")
+    if facts.departure is Departure.BACK:
+        return Wait("back")
     if facts.departure is Departure.UNPROVEN:
         return Wait("absent")
     if facts.departure is Departure.OUT_OF_SCOPE:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from syncd.core.model import Link, Pair, State
 from syncd.cycle.installation import Installation
 from syncd.cycle.tenure import CAPTURE, hold
+from syncd.cycle.verify import begin_anew
 from syncd.errors import AlreadyLinked, SafetyStop
 from syncd.log import emit
 from syncd.source import changelog, snapshot, timestamps
@@ -224,6 +225,5 @@ def look_at_everything(tx: Transaction, site: Installation) -> None:
     for route in site.routes:
         progress.save_provider_state(tx, route.provider, backfilled=False)
         progress.set_cursor(tx, f"backfill:{route.provider}", "")
-    for name in ("source", "step", *(route.provider for route in site.routes)):
-        progress.set_cursor(tx, f"verify:{name}", "")
+    begin_anew(tx, [route.provider for route in site.routes])
     progress.set_cursor(tx, "verify:at", LONG_AGO)  # an empty one would mean a new state, and wait for a whole period

@@ -174,7 +174,7 @@ def _swept(site: Installation) -> list[str]:
     """The rows that the rotating sweep would look at in this cycle."""
     with site.state.read() as tx:
         at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
-    rested = at and site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
+    rested = at and timedelta() <= site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
     if not at or after == THROUGH or (after == "" and rested):
         return []
     keys: list[str] = []

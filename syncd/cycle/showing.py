@@ -15,7 +15,7 @@ from syncd.reconcile import Route
 from syncd.reconcile.gather import Case, fetch_proven, gather, remember
 from syncd.reconcile.outcome import STAGED
 from syncd.source import customers
-from syncd.store import work
+from syncd.store import overview
 from syncd.store.review import Review
 
 LISTED = 50
@@ -67,6 +67,6 @@ def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
 def _staged(site: Installation, item: Review) -> tuple[str, ...]:
     waits = "adopt" if item.kind == "adopt" else STAGED + item.kind.removeprefix("guard_")
     with site.state.read() as tx:
-        rows = work.of_class(tx, item.provider, waits, LISTED)
+        rows = overview.of_class(tx, item.provider, waits, "", LISTED)
     lines = [f"  {row.pair.key}  {row.error.replace(',', ', ')}".rstrip() for row in rows]
     return (*lines, f"  ... and {item.count - LISTED} more") if item.count > LISTED else tuple(lines)

@@ -42,7 +42,7 @@ def rotate(site: Installation) -> None:
         with site.state.begin() as tx:
             progress.set_cursor(tx, "verify:at", now.isoformat())
         return
-    if after == "" and now - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify):
+    if after == "" and timedelta() <= now - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify):
         return
     routes = [replace(route, lease=tenure.lease) for route in site.routes]
     pages = share(site)
@@ -50,7 +50,8 @@ def rotate(site: Installation) -> None:
         progress.set_cursor(tx, "verify:step", now.isoformat())
     if after != THROUGH:
         pages = _rows(site, routes, after.removeprefix("="), pages)
-    if pages and all([_mappings(site, route, pages) for route in routes]):
+    through = [_mappings(site, route, pages) for route in routes]
+    if pages and all(through):
         with site.state.begin() as tx:
             begin_anew(tx, [route.provider for route in routes])
             progress.set_cursor(tx, "verify:at", site.clock.now().isoformat())
@@ -72,7 +73,7 @@ def share(site: Installation) -> int:
 
 
 def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> int:
-    """Look at the next rows; how many pages of this cycle's share are left once they are through, else 0."""
+    """Look at the next rows; how many pages are left for the mappings once they are through, one at least; else 0."""
     for left in range(pages - 1, -1, -1):
         rows = customers.page(site.source, after or None, ROWS)
         for route in routes:
@@ -82,7 +83,7 @@ def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -
         with site.state.begin() as tx:
             progress.set_cursor(tx, "verify:source", THROUGH if through else f"={after}")
         if through:
-            return left
+            return max(left, 1)
     return 0
 
 

@@ -23,6 +23,8 @@ from syncd.store import work
 
 ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
 EMPTY_PAUSE = 600.0
+BUDGET_PAUSE = 10.0
+REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
 __all__ = ["Route", "reconcile", "reconcile_all"]
 
@@ -38,6 +40,8 @@ def reconcile_all(route: Route, works: Sequence[Work]) -> list[Report]:
 def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:
     if customer is not None and customer.key != item.pair.key:
         return _respelled(route, item, customer)
+    if item.error_class in REPEATED and not route.lane.may_retry():
+        return _spared(route, item)
     route.lane.begin_look()
     try:
         return reconcile(route, item, customer, memory)
@@ -48,6 +52,14 @@ def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) ->
     except LanePaused:
         pass
     return Report("deferred")
+
+
+def _spared(route: Route, item: Work) -> Report:
+    """The lane's budget for repeats is used up: in an outage, repeats stay a small part of the traffic."""
+    due_at = route.later(BUDGET_PAUSE)
+    with route.state.fenced(route.lease) as tx:
+        work.postpone(tx, item, due_at, item.attempts, item.error_class, item.error)
+    return Report("retry", due_at)
 
 
 def _respelled(route: Route, item: Work, customer: Customer) -> Report:
@@ -113,7 +125,7 @@ def _perform(route: Route, case: Case) -> Report:
 
 
 def _wait(route: Route, case: Case, why: str) -> Report:
-    pause = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN}.get(why, EMPTY_PAUSE)
+    pause = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN, "back": 0.0}.get(why, EMPTY_PAUSE)
     due_at = route.later(pause)
     with route.state.fenced(route.lease) as tx:
         if why == "absent" and case.work.error_class == "absent" and case.work.error:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from syncd.core.backoff import delay
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown_create
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.gather import Case, numbered
-from syncd.reconcile.outcome import Ask, finish, park, permitted, refund, reject, waited
+from syncd.reconcile.outcome import Ask, dead_letter, finish, park, permitted, refund, reject, waited
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.store import journal, mapping, work
 from syncd.store.database import Transaction
@@ -122,8 +123,11 @@ def unknown(route: Route, case: Case, intent: int, verb: str, error: Exception) 
     """Nobody knows whether the write took effect: leave it alone for the settle time, then look."""
     until = route.later(route.settle)
     attempts = case.work.attempts + (1 if route.lane.healthy() else 0)
+    if attempts >= route.max_attempts:
+        return dead_letter(route, case, type(error).__name__, f"{verb}: outcome unknown", attempts)
     with route.state.fenced(route.lease) as tx:
         journal.update_intent(tx, intent, settle_until=until)
+        until = max(until, route.later(delay(route.backoff, attempts, route.jitter())))
         work.postpone(tx, case.work, until, attempts, "OutcomeUnknown", f"{verb}: {error}")
         mapping.set_state(tx, case.pair, State.AMBIGUOUS)
         note(tx, route, case.pair.key, "pair.retried", (), f"{verb}: outcome unknown")
@@ -158,13 +162,15 @@ def adopted(route: Route, case: Case, action: Adopt) -> Case:
         }
     link = linked(case, remote, base, case.key, route.clock.now())
     facts = replace(case.facts, link=link, remote=remote, found=(), digest=route.digester(case.key))
-    return replace(case, facts=_confirming(facts))
+    return replace(case, facts=_confirming(facts, route.later(route.settle)))
 
 
-def _confirming(facts: Facts) -> Facts:
+def _confirming(facts: Facts, until: datetime) -> Facts:
     return replace(
         facts,
-        intents=tuple(replace(i, stage=Stage.CONFIRM) if i.verb is Verb.CREATE else i for i in facts.intents),
+        intents=tuple(
+            replace(i, stage=Stage.CONFIRM, settle_until=until) if i.verb is Verb.CREATE else i for i in facts.intents
+        ),
     )
 
 
@@ -201,7 +207,7 @@ def forget(route: Route, case: Case, action: Unlink, event: str = "pair.unlinked
     """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back."""
     link = case.facts.link
     external_id = external_id or (link.external_id if link is not None else "") or ""
-    if not external_id and len(case.facts.found) == 1:
+    if not external_id and len(case.facts.found) == 1 and case.facts.found[0].external_id not in case.facts.claimed:
         external_id = case.facts.found[0].external_id
     with route.state.fenced(route.lease) as tx:
         if action.tombstone and external_id:

@@ -46,7 +46,7 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
     if intent is None:
         return Report("staged")
     remote = case.facts.remote
-    settled = renewed(case.facts, remote.values, action.settle, provisional=False)
+    settled = _pulled_before(case.facts, renewed(case.facts, remote.values, action.settle, provisional=False))
     base = _doubted(case.facts, {**case.facts.link.base, **settled}, action.review)
     done = Progress(base, case.customer, dict(action.review), frozen=frozen)
     done = _frozen_base(done)
@@ -78,7 +78,7 @@ def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[
     now = route.clock.now()
     with route.state.read() as tx:
         history = events.events(tx, case.pair.key, limit=200)
-    moves = sorted((e for e in history if e.event in {"pair.pushed", "pair.pulled"}), key=lambda e: e.at)
+    moves = [e for e in reversed(history) if e.event in {"pair.pushed", "pair.pulled"}]
     frozen = []
     for name in moving:
         trail = [Move(e.event.removeprefix("pair.")[:4], e.provider, e.at) for e in moves if name in e.fields]
@@ -92,6 +92,12 @@ def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[
         push={name: value for name, value in action.push.items() if name not in frozen},
         review={**action.review, **dict.fromkeys(frozen, "frozen")},
     ), tuple(frozen)
+
+
+def _pulled_before(facts: Facts, settled: Mapping[str, FieldBase]) -> dict[str, FieldBase]:
+    """A pull that a crash kept from being recorded is still a pull: the order of providers depends on it."""
+    sent = {(name, s.sent) for i in facts.intents if i.verb is Verb.PULL for name, s in i.fields.items()}
+    return {n: replace(entry, pulled=True) if (n, entry.provider) in sent else entry for n, entry in settled.items()}
 
 
 def _doubted(facts: Facts, base: Mapping[str, FieldBase], disputed: Collection[str]) -> dict[str, FieldBase]:

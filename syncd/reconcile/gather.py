@@ -255,9 +255,9 @@ def _gone(route: Route, work: Work, facts: Facts) -> Facts:
 def _departure(route: Route, work: Work) -> Departure:
     presence = customers.presence(route.source, work.pair.key)
     if presence.in_view:
-        return Departure.UNPROVEN  # it came back while we looked: the next look reads it
+        return Departure.BACK  # the next look reads it
     if presence.in_table:
-        return Departure.OUT_OF_SCOPE
+        return Departure.OUT_OF_SCOPE if _looked_before(route, work) else Departure.UNPROVEN
     if customers.count(route.source) == 0:
         return Departure.EMPTY
     if work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):

@@ -126,7 +126,7 @@ def retry(route: Route, case: Case, error: ProviderError) -> Report:
     attempts = case.work.attempts + (1 if route.lane.healthy() else 0)
     kind = type(error).__name__
     if attempts >= route.max_attempts:
-        return _bury_alive(route, case, kind, error.message, attempts)
+        return dead_letter(route, case, kind, error.message, attempts)
     due_at = route.later(delay(route.backoff, max(attempts, 1), route.jitter()))
     with route.state.fenced(route.lease) as tx:
         work.postpone(tx, case.work, due_at, attempts, kind, error.message)
@@ -135,7 +135,8 @@ def retry(route: Route, case: Case, error: ProviderError) -> Report:
     return Report("retry", due_at)
 
 
-def _bury_alive(route: Route, case: Case, kind: str, message: str, attempts: int) -> Report:
+def dead_letter(route: Route, case: Case, kind: str, message: str, attempts: int) -> Report:
+    """The pair used up its attempts; an open intent stays and is judged first when anything revives the pair."""
     with route.state.fenced(route.lease) as tx:
         mapping.save(tx, replace(blank_link(case.pair, case.facts.link), state=State.DEAD))
         work.finish(tx, case.work)

@@ -138,7 +138,7 @@ def _latest(at: datetime, event: Mapping[str, Any]) -> Latest:
 
 
 def _snapshot(folded: Folded, found: Latest) -> None:
-    if folded.snapshot is not None and folded.snapshot >= found:
+    if False:
         return
     folded.snapshot = found
     folded.report = report_of(found.event, found.at)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
+from syncd.status.activity import Bar, bars_of, quantile, summary, waits, window
 from syncd.status.codes import PERSON, RETRY
-from syncd.status.fold import GROWTH, Folded, Hour, Latest
-from syncd.status.lines import moment, table, text, whole
+from syncd.status.fold import Folded
+from syncd.status.history import Change, Run, changes, runs
 from syncd.status.present import column, doubt_kind
-from syncd.status.recorded import remedy_of, sums
+from syncd.status.recorded import remedy_of
 from syncd.status.remedies import LOG, PROVIDERS
 from syncd.status.report import GuardFacts, Problem, ProviderReport, Report
 
 CARDS = 12
 KEYS = 8
-RUNS = 10
-CHANGES = 12
-BARS = 24
 
 SYMBOLS: Mapping[str, str] = {"ok": "✔", "warn": "▲", "bad": "✖", "unknown": "?", "info": "•"}
 
@@ -42,17 +39,6 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One hour: how many ended well, are tried again, or need a person; heights in parts of 100."""
-
-    label: str
-    done: int
-    retried: int
-    failed: int
-    heights: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """A provider's line. `line` is None when no snapshot told its figures; `p50` and `p95` are seconds."""
 
@@ -64,27 +50,6 @@ class Row:
     summary: str
     p50: float | None
     p95: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run: when it ended, how, how long it took in seconds, what it did."""
-
-    at: datetime
-    grave: str
-    outcome: str
-    mode: str
-    took: float | None
-    did: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of state in words."""
-
-    at: datetime
-    grave: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +94,8 @@ def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
         unlisted=report.problems_total - sum(_size(report, group, groups) for group in groups[:CARDS]),
         rows=tuple(_rows(folded, report, now)),
         guards=tuple(guard for guard in report.guards if guard.staged or guard.used),
-        runs=tuple(_runs(folded, report)),
-        changes=tuple(_changes(folded)),
+        runs=tuple(runs(folded, report)),
+        changes=tuple(changes(folded)),
         lines=folded.lines,
         foreign=folded.foreign,
         ahead=folded.ahead,
@@ -243,23 +208,23 @@ def _size(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
 
 
 def _rows(folded: Folded, report: Report, now: datetime) -> Iterator[Row]:
-    hours = _window(folded, now)
+    hours = window(folded, now)
     told = [line.name for line in report.providers]
     active = {who for hour in hours if hour is not None for who, _ in hour.done} - {""}
     lines: dict[str, ProviderReport | None] = {line.name: line for line in report.providers}
     for name in [*told, *sorted(active - set(told))]:
         line = lines.get(name)
-        bars = _bars(name, hours, now)
-        waits = sum((_waits(name, hour) for hour in hours if hour is not None), Counter[int]())
+        bars = bars_of(name, hours, now)
+        steps = sum((waits(name, hour) for hour in hours if hour is not None), Counter[int]())
         yield Row(
             name=name,
             line=line,
             grave=_state_gravity(line),
             note=_note(line),
             bars=bars,
-            summary=_summary(name, bars),
-            p50=quantile(waits, 0.5),
-            p95=quantile(waits, 0.95),
+            summary=summary(name, bars),
+            p50=quantile(steps, 0.5),
+            p95=quantile(steps, 0.95),
         )
 
 
@@ -274,119 +239,3 @@ def _note(line: ProviderReport | None) -> str:
         return ""
     remedy = PROVIDERS.get(line.state)
     return line.reason or (remedy.sentence if remedy is not None and line.state != "ok" else "")
-
-
-def _window(folded: Folded, now: datetime) -> list[Hour | None]:
-    last = int(now.timestamp()) // 3600
-    return [folded.hours.get(number) for number in range(last - BARS + 1, last + 1)]
-
-
-def _waits(name: str, hour: Hour) -> Counter[int]:
-    return Counter({step: number for (who, step), number in hour.waits.items() if who == name})
-
-
-def quantile(steps: Counter[int], share: float) -> float | None:
-    """Seconds that this share of the waiting times did not pass, as far as the scale's steps of a fifth tell."""
-    left = share * steps.total()
-    for step in sorted(steps):
-        left -= steps[step]
-        if left <= 0:
-            return math.exp(step * GROWTH)
-    return None
-
-
-def _bars(name: str, hours: Sequence[Hour | None], now: datetime) -> tuple[Bar, ...]:
-    first = int(now.timestamp()) // 3600 - BARS + 1
-    bars = []
-    for place, hour in enumerate(hours):
-        label = datetime.fromtimestamp((first + place) * 3600, UTC).strftime("%H:%M")
-        done, retried, failed = ((hour.done[name, word] if hour else 0) for word in ("done", "retried", "failed"))
-        bars.append(Bar(label, done, retried, failed))
-    most = max((bar.done + bar.retried + bar.failed for bar in bars), default=0)
-    return tuple(replace(bar, heights=_heights(bar, most)) for bar in bars)
-
-
-def _heights(bar: Bar, most: int) -> tuple[float, float, float]:
-    """Shares of 100; what happened at all can be seen."""
-    parts = [100 * number / most if most else 0.0 for number in (bar.done, bar.retried, bar.failed)]
-    seen = [max(part, 6.0) if part else 0.0 for part in parts]
-    scale = 100 / max(sum(seen), 100.0)
-    done, retried, failed = (round(part * scale, 1) for part in seen)
-    return done, retried, failed
-
-
-def _summary(name: str, bars: Sequence[Bar]) -> str:
-    done, retried, failed = (sum(getattr(bar, word) for bar in bars) for word in ("done", "retried", "failed"))
-    if not done + retried + failed:
-        return f"{name}: nothing happened in the last 24 hours"
-    busiest = max(bars, key=lambda bar: bar.done + bar.retried + bar.failed)
-    words = f"{done:,} done, {retried:,} tried again, {failed:,} need a person"
-    return f"{name}, last 24 hours: {words}; most at {busiest.label} UTC"
-
-
-# -- history -----------------------------------------------------------------------------------------------------------
-
-
-def _runs(folded: Folded, report: Report) -> Iterator[Run]:
-    newest = sorted(folded.runs.values(), reverse=True)[:RUNS]
-    for found in newest:
-        event = found.event
-        counts = sums(table(inner) for inner in table(event.get("counts")).values())
-        took = whole(event.get("duration_ms")) / 1000 if "duration_ms" in event else None
-        yield _run(found.at, text(event.get("outcome")), text(event.get("mode")), took, counts)
-    last = report.last_run
-    ended = moment(last.get("finished_at")) if last is not None else None
-    if last is not None and ended is not None and not newest:
-        began = moment(last.get("started_at"))
-        took = (ended - began).total_seconds() if began is not None else None
-        yield _run(ended, str(last.get("outcome")), str(last.get("mode")), took, last["counts"])
-
-
-def _run(at: datetime, outcome: str, mode: str, took: float | None, counts: Mapping[str, int]) -> Run:
-    did = [f"{number:,} {_DID.get(word, word)}" for word, number in counts.items() if number and word not in _QUIET]
-    grave = {"ok": "ok", "partial": "warn"}.get(outcome, "bad")
-    return Run(at, grave, outcome or "unknown", mode, took, ", ".join(did[:8]) or "nothing to do")
-
-
-_QUIET = frozenset({"unchanged", "customers", "excluded", "again"})
-_DID: Mapping[str, str] = {"retry": "to retry", "review": "for review", "dead": "given up", "ambiguous": "unclear"}
-
-
-def _changes(folded: Folded) -> Iterator[Change]:
-    for found in sorted(folded.changes.values(), reverse=True)[:CHANGES]:
-        name = str(found.event["event"])
-        grave, sentence = SENTENCES[name]
-        yield Change(found.at, grave, " ".join(sentence.format(**_words(found)).split()))
-
-
-def _words(found: Latest) -> dict[str, str]:
-    event = found.event
-    reason, until = text(event.get("reason")), moment(event.get("until"))
-    return {
-        "provider": text(event.get("provider")) or "everything",
-        "because": f": {reason}" if reason else "",
-        "until": f"; next try {until:%H:%M} UTC" if until is not None else "",
-        "action": text(event.get("action")) or "acted",
-        "version": text(event.get("version")),
-        "count": str(whole(event.get("count"))),
-        "state": text(event.get("state")) or "down",
-    }
-
-
-SENTENCES: Mapping[str, tuple[str, str]] = {
-    "daemon.started": ("ok", "syncd {version} started"),
-    "daemon.stopped": ("warn", "syncd was stopped"),
-    "daemon.recovered": ("ok", "syncd works again"),
-    "job.failed": ("bad", "syncd met an error that it did not expect"),
-    "state.unreachable": ("bad", "The state database did not answer{because}"),
-    "config.loaded": ("ok", "New settings are in force"),
-    "config.rejected": ("bad", "New settings were refused; the old ones stay in force"),
-    "operator.acted": ("info", "A person: {action} {provider}"),
-    "capture.broken": ("bad", "Changes are no longer captured{because}"),
-    "source.unreachable": ("bad", "The source database did not answer{because}"),
-    "lane.paused": ("bad", "{provider} {state}{because}{until}"),
-    "lane.resumed": ("ok", "{provider} answers again"),
-    "provider.throttled": ("info", "{provider} asked for a slower pace{until}"),
-    "alert.failed": ("warn", "An alert could not be sent"),
-    "log.dropped": ("warn", "{count} lines of the log were lost"),
-}

@@ -15,6 +15,9 @@ from syncd.store.review import review as one_review
 from syncd.store.schema import Transaction, event, review, work
 from syncd.store.work import read as read_work
 
+WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
+"""Of a review item: it waits for a person. One that is decided waits for the next look at its pair alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -51,8 +54,8 @@ def of_class(tx: Transaction, provider: str, error_class: str, after: str, limit
 
 
 def open_items(tx: Transaction) -> dict[str, int]:
-    """How many review items are open, by provider."""
-    query = sa.select(review.c.provider, sa.func.count()).where(review.c.closed_at.is_(None))
+    """How many review items wait for a person, by provider; what is decided only waits for the next run."""
+    query = sa.select(review.c.provider, sa.func.count()).where(*WAITS)
     return {provider: int(number) for provider, number in tx.execute(query.group_by(review.c.provider))}
 
 
@@ -60,7 +63,7 @@ def oldest_items(tx: Transaction, provider: str, limit: int) -> list[Review]:
     """The open items of a provider, those that stand for many customers first, then the longest open."""
     query = (
         sa.select(review.c.id)
-        .where(review.c.provider == provider, review.c.closed_at.is_(None))
+        .where(review.c.provider == provider, *WAITS)
         .order_by(review.c.customer_key != "", review.c.id)
         .limit(limit)
     )

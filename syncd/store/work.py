@@ -165,14 +165,6 @@ def count_class(tx: Transaction, provider: str, error_class: str) -> int:
     return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
 
 
-def of_class(tx: Transaction, provider: str, error_class: str, limit: int) -> list[Work]:
-    """The first due rows of a provider that carry this error class, by customer key."""
-    chosen = (table.c.provider == provider, table.c.error_class == error_class)
-    return [
-        _work(row) for row in tx.execute(sa.select(table).where(*chosen).order_by(table.c.customer_key).limit(limit))
-    ]
-
-
 def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
     """Keys of pairs whose write of unknown outcome has not settled at this moment: nobody looks at them before."""
     query = sa.select(intent.c.customer_key).where(intent.c.provider == provider, IS_OPEN, intent.c.settle_until > now)

@@ -8,24 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-import syncd.core.merge
-import syncd.core.plan
-import syncd.cycle.capture
-import syncd.reconcile
-import syncd.reconcile.create
-import syncd.reconcile.exchange
-import syncd.reconcile.gather
-import syncd.reconcile.outcome
 from syncd.core.model import Customer, Intent, Policy, Remote, Values, Work
 from syncd.core.plan import Action, Adopt, Departure, Facts
 from syncd.cycle.installation import Installation
 from syncd.errors import Temporary
-from syncd.lanes import Lane, Report
+from syncd.lanes import Lane
 from syncd.reconcile import Route
 from syncd.source import changelog, customers
 from syncd.source.changelog import Batch, Entry
@@ -35,6 +28,12 @@ from syncd.store.schema import Transaction, intent
 from tests.model import test_sequences as rows
 from tests.model.history import live, make
 from tests.model.hostile import Nature
+
+# functions of these names hide the modules in their packages
+MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
+CAPTURE, RECONCILE = import_module("syncd.cycle.capture"), import_module("syncd.reconcile")
+GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
+EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
 
 Patch = pytest.MonkeyPatch
 SEEDS = 250  # random histories after which a mutant counts as alive
@@ -56,13 +55,13 @@ def search_without_settling(patch: Patch) -> None:
 
 def base_is_what_was_sent(patch: Patch) -> None:
     """The base is taken from the request, not from what the provider stored."""
-    renewed = syncd.core.plan.renewed
+    renewed = PLAN.renewed
 
     def wrong(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> Any:
         return renewed(facts, {**stored, **(facts.source or {})}, names, provisional=provisional)
 
-    patch.setattr(syncd.reconcile.exchange, "renewed", wrong)
-    patch.setattr(syncd.reconcile.create, "renewed", wrong)
+    patch.setattr(EXCHANGE, "renewed", wrong)
+    patch.setattr(CREATE, "renewed", wrong)
 
 
 def acknowledge_everything(patch: Patch) -> None:
@@ -86,7 +85,7 @@ def acknowledge_first(patch: Patch) -> None:
 
 def lookup_error_is_absence(patch: Patch) -> None:
     """A search that fails counts as "not found"."""
-    look_up = syncd.reconcile.gather.look_up
+    look_up = GATHER.look_up
 
     def wrong(*args: Any, **more: Any) -> Sequence[Remote]:
         try:
@@ -94,12 +93,12 @@ def lookup_error_is_absence(patch: Patch) -> None:
         except Temporary:
             return ()
 
-    patch.setattr(syncd.reconcile.gather, "look_up", wrong)
+    patch.setattr(GATHER, "look_up", wrong)
 
 
 def fetch_error_is_deletion(patch: Patch) -> None:
     """A reading that fails counts as "was deleted there"."""
-    fetch = syncd.reconcile.gather.fetch_proven
+    fetch = GATHER.fetch_proven
 
     def wrong(route: Route, external_id: str) -> Remote | None:
         try:
@@ -107,17 +106,17 @@ def fetch_error_is_deletion(patch: Patch) -> None:
         except Temporary:
             return None
 
-    patch.setattr(syncd.reconcile.gather, "fetch_proven", wrong)
+    patch.setattr(GATHER, "fetch_proven", wrong)
 
 
 def own_changes_ignored(patch: Patch) -> None:
     """Echo suppression by writer: what we wrote into the source is nobody's change."""
-    mark = syncd.cycle.capture._mark
+    mark = CAPTURE._mark
 
-    def wrong(tx: Transaction, site: Installation, entries: Sequence[Entry]) -> set[str]:
+    def wrong(tx: Transaction, site: Installation, entries: Sequence[Entry]) -> Any:
         return mark(tx, site, [entry for entry in entries if not entry.origin.startswith("syncd:")])
 
-    patch.setattr(syncd.cycle.capture, "_mark", wrong)
+    patch.setattr(CAPTURE, "_mark", wrong)
 
 
 def no_compare_and_set(patch: Patch) -> None:
@@ -132,17 +131,17 @@ def no_intent(patch: Patch) -> None:
 
 def adopt_whatever_is_found(patch: Patch) -> None:
     """A record that carries our key is linked, whoever made it."""
-    unlinked = syncd.core.plan._unlinked
+    unlinked = PLAN._unlinked
 
     def wrong(facts: Facts) -> Action:
         return Adopt(facts.found[0], own=False) if facts.found else unlinked(facts)
 
-    patch.setattr(syncd.core.plan, "_unlinked", wrong)
+    patch.setattr(PLAN, "_unlinked", wrong)
 
 
 def adopt_unrecognised(patch: Patch) -> None:
     """After a lost create, whatever carries our key is ours."""
-    patch.setattr(syncd.core.plan, "_recognised", lambda *_: True)
+    patch.setattr(PLAN, "_recognised", lambda *_: True)
 
 
 def mark_jumps_the_settle_time(patch: Patch) -> None:
@@ -158,24 +157,24 @@ def mark_jumps_the_settle_time(patch: Patch) -> None:
 
 def finish_before_the_write(patch: Patch) -> None:
     """The mark is gone before its work is done."""
-    look = syncd.reconcile._one
+    look = RECONCILE._one
 
-    def wrong(route: Route, item: Work, customer: Customer | None, memory: Any) -> Report:
+    def wrong(route: Route, item: Work, customer: Customer | None, memory: Any) -> Any:
         with route.state.fenced(route.lease) as tx:
             work.finish(tx, item)
         return look(route, item, customer, memory)
 
-    patch.setattr(syncd.reconcile, "_one", wrong)
+    patch.setattr(RECONCILE, "_one", wrong)
 
 
 def no_late_digests(patch: Patch) -> None:
     """What our own unconfirmed writes explain is taken for an edit."""
-    patch.setattr(syncd.core.plan, "late_digests", lambda _intents: {})
+    patch.setattr(PLAN, "late_digests", lambda _intents: {})
 
 
 def cut_forms_are_edits(patch: Patch) -> None:
     """A provider that truncates or changes case is believed to have edited."""
-    patch.setattr(syncd.core.plan, "degraded", lambda *_: False)
+    patch.setattr(PLAN, "degraded", lambda *_: False)
 
 
 def create_without_reserving(patch: Patch) -> None:
@@ -191,13 +190,13 @@ def fan_out_to_the_first(patch: Patch) -> None:
 
 def delete_on_absence(patch: Patch) -> None:
     """A row that is not found was deleted."""
-    departure = syncd.reconcile.gather._departure
+    departure = GATHER._departure
 
     def wrong(route: Route, item: Work) -> Departure:
         found = departure(route, item)
         return Departure.GONE if found is not Departure.UNPROVEN else Departure.UNPROVEN
 
-    patch.setattr(syncd.reconcile.gather, "_departure", wrong)
+    patch.setattr(GATHER, "_departure", wrong)
 
 
 def tombstones_ignored(patch: Patch) -> None:
@@ -217,63 +216,63 @@ def outage_uses_up_attempts(patch: Patch) -> None:
 
 def brake_counts_edits(patch: Patch) -> None:
     """Repeated edits in one direction freeze a field."""
-    patch.setattr(syncd.reconcile.exchange, "flips", lambda history, *_: len(history) >= 3)
+    patch.setattr(EXCHANGE, "flips", lambda history, *_: len(history) >= 3)
 
 
 def composed_fields_are_pulled(patch: Patch) -> None:
     """A composed value is written back into one of its parts' customers."""
-    facts = syncd.core.plan.field_facts
+    facts = PLAN.field_facts
 
     def wrong(*args: Any, **more: Any) -> Any:
         return replace(facts(*args, **more), composed=False)
 
-    patch.setattr(syncd.core.plan, "field_facts", wrong)
+    patch.setattr(PLAN, "field_facts", wrong)
 
 
 def lost_pull_is_an_edit(patch: Patch) -> None:
     """A pull that nobody recorded is taken for a person's edit of the source."""
-    patch.setattr(syncd.reconcile.gather, "recovered", lambda facts: facts)
+    patch.setattr(GATHER, "recovered", lambda facts: facts)
 
 
 def key_is_the_customer(patch: Patch) -> None:
     """Whoever has the key is the customer that had it."""
-    patch.setattr(syncd.core.plan, "_another", lambda _facts: False)
+    patch.setattr(PLAN, "_another", lambda _facts: False)
 
 
 def doubt_ends_with_the_write(patch: Patch) -> None:
     """A question about a cut value is forgotten together with the write that left it."""
-    patch.setattr(syncd.reconcile.exchange, "_doubted", lambda _facts, base, _disputed: base)
+    patch.setattr(EXCHANGE, "_doubted", lambda _facts, base, _disputed: base)
 
 
 def parked_writes_wait_for_ever(patch: Patch) -> None:
     """A parked pair is looked at again and again for a confirmation that cannot come."""
-    patch.setattr(syncd.reconcile.outcome, "let_go", lambda *_: None)
+    patch.setattr(OUTCOME, "let_go", lambda *_: None)
 
 
 def untouched_means_answered(patch: Patch) -> None:
     """An edit that does not concern a provider closes the question about it."""
-    linked = syncd.reconcile.gather._linked
+    linked = GATHER._linked
 
-    def wrong(route: Route, item: Work, facts: Facts, *, asked: bool) -> Facts:
+    def wrong(route: Route, item: Work, facts: Facts, *, asked: bool) -> Any:
         del asked
         return linked(route, item, facts, asked=False)
 
-    patch.setattr(syncd.reconcile.gather, "_linked", wrong)
+    patch.setattr(GATHER, "_linked", wrong)
 
 
 def last_writer_wins(patch: Patch) -> None:
     """No base: whatever differs at the provider is newer."""
-    merge = syncd.core.merge._three_way
+    merge = MERGE._three_way
 
     def wrong(facts: Any, source: Any, provider: Any, base: Any) -> Any:
         return merge(facts, replace(source, digest=base.source), provider, base)
 
-    patch.setattr(syncd.core.merge, "_three_way", wrong)
+    patch.setattr(MERGE, "_three_way", wrong)
 
 
 def executed_intents_forgotten(patch: Patch) -> None:
     """A superseded write of unknown outcome is forgotten at the first look, before it can land late."""
-    patch.setattr(syncd.reconcile.exchange, "settle_intents", _close_all)
+    patch.setattr(EXCHANGE, "settle_intents", _close_all)
 
 
 def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> None:
@@ -327,9 +326,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(lost_pull_is_an_edit, (rows.test_edit_after_a_pull_that_nobody_recorded,)),
         Mutant(key_is_the_customer, (partial(rows.test_somebody_else_under_an_old_key, CREATING, together=True),)),
         Mutant(doubt_ends_with_the_write, (partial(rows.test_cut_form_of_a_superseded_write, Policy.PROVIDER),)),
-        Mutant(
-            parked_writes_wait_for_ever, (partial(rows.test_question_about_an_unconfirmed_write_rests, "archived"),)
-        ),
+        Mutant(parked_writes_wait_for_ever, (partial(rows.test_question_about_a_write_rests, "archived"),)),
         Mutant(untouched_means_answered, (partial(rows.test_question_outlives_an_edit_beside_it, "archived"),)),
         Mutant(last_writer_wins),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),

@@ -861,7 +861,7 @@ def test_question_outlives_an_edit_beside_it(how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["deleted", "archived", "rejected"])
-def test_question_about_an_unconfirmed_write_rests(how: str) -> None:
+def test_question_about_a_write_rests(how: str) -> None:
     """A pair that stops while a write of it waits for its confirming reading is not looked at for ever."""
     nature = replace(ECHO, demands=frozenset({"email"}))
     made = world(Profile(nature))

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from syncd.core.model import State
 from syncd.log import EVENTS
 from syncd.log.keys import permitted
+from syncd.status.activity import quantile
 from syncd.status.fold import AHEAD, CAPTURE, CHANGES, DONE, LANES, TROUBLE, Folded, take
+from syncd.status.history import SENTENCES
 from syncd.status.lines import NOUNS, event_of
 from syncd.status.page import render
 from syncd.status.present import present
 from syncd.status.recorded import judge, report_of
 from syncd.status.report import Item, ProviderFacts, Report, SourceFacts, as_json, build, iso
-from syncd.status.sheet import SENTENCES, quantile, sheet
+from syncd.status.sheet import sheet
 from syncd.status.snapshot import fair_share, snapshot_event
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)

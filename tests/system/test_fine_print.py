@@ -1,0 +1,102 @@
+"""What the settings and the words promise in passing, seen on a whole installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncd.core.model import Pair
+from syncd.cycle import Options, run_cycle, verify
+from syncd.cycle.capture import look_at_everything
+from syncd.cycle.decisions import decide, order_unlink
+from syncd.store import events, work
+from tests.contract.shop import Shop
+from tests.system.people import people
+from tests.system.road import road
+from tests.system.test_both_ways import newcomer
+
+A_DAY = 90_000.0  # seconds: the sweep over everything comes round
+
+
+def test_the_sweep_finds_every_row_that_left_unseen(
+    sqlite_shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are ordered as numbers in the source and as text in the state; a deletion that no trigger saw is found
+    wherever its key stands, and however many there are."""
+    with road(sqlite_shop, tmp_path, 0, ("aiotic",)) as way:
+        monkeypatch.setattr(verify, "ROWS", 20)
+        way.fill(people(104))
+        with way.opened(tops='[guards]\ncreate = "off"\ndelete = "off"\n') as site:
+            way.run()
+            way.calm()
+            way.clock.advance(A_DAY)
+            way.run()
+            way.shop.run(
+                "DELETE FROM customers WHERE id IN (3, 98, 99) OR id BETWEEN 30 AND 90",
+                "DELETE FROM syncd_change_log",
+            )
+            for _ in range(12):
+                way.clock.advance(A_DAY / 5)
+                run_cycle(site, Options(mode="once", rounds=1))
+            for key in (3, 30, 57, 90, 98, 99):
+                assert way.link("aiotic", key) is None, key
+            assert way.link("aiotic", 97) is not None
+
+
+def test_a_reset_looks_at_every_mapping_at_once(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """After a TRUNCATE or a recovery the sweep begins in the next cycle, not after another period."""
+    with road(sqlite_shop, tmp_path, 3, ("aiotic",)) as way, way.opened() as site:
+        way.run()
+        way.calm()
+        way.shop.run("DELETE FROM customers WHERE id = 2", "DELETE FROM syncd_change_log")
+        with site.state.begin() as tx:
+            look_at_everything(tx, site)
+        way.run()
+        with site.state.read() as tx:
+            found = work.read(tx, Pair("aiotic", "2"))
+        assert found is not None
+        assert found.error_class == "absent"
+
+
+def test_an_ignored_candidate_is_not_asked_again(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """A new record that looks like an unlinked customer is one question; every later listing respects the answer."""
+    per = {"billbee": "inbound_create = true\n"}
+    with road(sqlite_shop, tmp_path, 3, ("billbee",)) as way, way.opened(per=per) as site:
+        way.run()
+        way.calm()
+        way.shop.run("UPDATE customers SET e_mail = 'neuling@example.org' WHERE id = 1")
+        way.run()
+        order_unlink(site.state, Pair("billbee", "1"), site.clock.now())
+        way.run()
+        newcomer(way, "billbee")
+        way.clock.advance(700.0)
+        way.run(scan=True)
+        asked = [each for each in way.reviews("billbee") if each.kind == "candidate"]
+        for each in asked:
+            decide(site.state, each, "ignore", site.clock.now())
+        for _ in range(2):
+            way.clock.advance(700.0)
+            way.run(scan=True)
+        assert [each.kind for each in way.reviews("billbee")] == []
+
+
+def test_nothing_is_created_where_everything_is_only_pulled(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """`direction = "pull"` means that nothing is sent there, a new customer neither."""
+    with road(sqlite_shop, tmp_path, 3, ("aiotic",)) as way, way.opened(per={"aiotic": 'direction = "pull"\n'}):
+        result = way.run()
+        assert way.requests() == {"aiotic": 0}
+        assert result.counts["aiotic"] == {"excluded": 3}
+
+
+def test_a_field_that_cannot_be_emptied_there_is_told(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """Azotte keeps a value that the source has emptied: that is noted with the customer, and never passed over."""
+    with road(sqlite_shop, tmp_path, 3, ("azotte",)) as way, way.opened() as site:
+        way.run()
+        way.calm()
+        key = next(row["id"] for row in way.rows() if row["phone"])
+        way.change(key, phone=None)
+        way.run()
+        with site.state.read() as tx:
+            told = {(each.event, each.fields) for each in events.events(tx, str(key))}
+        assert ("pair.lossy", ("phone",)) in told
