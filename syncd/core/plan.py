@@ -284,7 +284,8 @@ def _departed(facts: Facts) -> Action:
     if facts.departure is Departure.BACK:
         return Wait("back")
     if facts.departure is Departure.UNPROVEN:
-        return Wait("absent")
+        linked = facts.link is not None and facts.link.external_id is not None
+        return Wait("absent") if linked or facts.intents else Unlink("not in the source", tombstone=False)
     if facts.departure is Departure.OUT_OF_SCOPE:
         return Unlink("out of scope", tombstone=False)
     remote = facts.remote

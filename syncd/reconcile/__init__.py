@@ -24,6 +24,7 @@ from syncd.store import work
 ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
 EMPTY_PAUSE = 600.0
 BUDGET_PAUSE = 10.0
+POISONOUS = 3  # failures while others got through, after which a pair no longer speaks for its provider
 REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
 __all__ = ["Route", "reconcile", "reconcile_all"]
@@ -81,14 +82,16 @@ def reconcile(route: Route, item: Work, customer: Customer | None, memory: Memor
     except Rejected as refused:
         return reject(route, case, refused.field, refused.reason)
     except (Temporary, OutcomeUnknown) as error:
-        route.lane.failed(error.message)
+        if item.attempts < POISONOUS:
+            route.lane.failed(error.message)
         return retry(route, case, error)
     except ProviderError as error:
         return retry(route, case, error)
     except AlreadyLinked:
         return park(route, case, Park("ambiguous", "this remote is linked to another customer"))
     if report.kind == "ambiguous":
-        route.lane.failed("an answer was lost")
+        if item.attempts < POISONOUS:
+            route.lane.failed("an answer was lost")
     elif route.lane.requests():
         route.lane.succeeded()
     return report

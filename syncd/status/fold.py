@@ -138,7 +138,7 @@ def _latest(at: datetime, event: Mapping[str, Any]) -> Latest:
 
 
 def _snapshot(folded: Folded, found: Latest) -> None:
-    if False:
+    if folded.snapshot is not None and folded.snapshot >= found:
         return
     folded.snapshot = found
     folded.report = report_of(found.event, found.at)
@@ -160,7 +160,7 @@ def _pair(folded: Folded, at: datetime, name: str, event: Mapping[str, Any], kin
         return
     slot = (provider, "", text(event.get("guard"))) if name == "guard.tripped" else (provider, key, "")
     words = [name, *(str(event.get(word)) for word in ("kind", "guard", "fields", "reason") if word in event)]
-    found = Latest(at, int(name in TROUBLE), " ".join(words), event)
+    found = Latest(at, 0, " ".join(words), event)
     if slot not in folded.pairs or folded.pairs[slot] < found:
         folded.pairs[slot] = found
     if len(folded.pairs) > OPEN:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -158,11 +159,15 @@ def main() -> int:
     asked.add_argument("--minutes", type=float, default=60.0)
     asked.add_argument("--seed", type=int, default=1)
     given = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="syncd-soak-") as directory:
-        watch, wrong, code = soak(Path(directory), given.minutes * 60.0, given.seed)
+    directory = Path(tempfile.mkdtemp(prefix="syncd-soak-"))
+    watch, wrong, code = soak(directory, given.minutes * 60.0, given.seed)
     print(f"{watch.edits} edits, {watch.faults} faults, memory {watch.memory[0]} .. {watch.memory[-1]} kB")
     print(f"daemon left with {code}; {len(wrong)} differences {wrong[:5]}; page: {watch.lies or 'true at every look'}")
-    return 0 if code == 0 and not wrong and not watch.lies and flat(watch.memory) else 1
+    if code or wrong or watch.lies or not flat(watch.memory):
+        print(f"log and state stay in {directory}")
+        return 1
+    shutil.rmtree(directory)
+    return 0
 
 
 if __name__ == "__main__":

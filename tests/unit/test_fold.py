@@ -272,10 +272,13 @@ def test_late_and_simultaneous_lines() -> None:
         line(NOW - timedelta(seconds=1), "lane.resumed", provider="jtl"),
         line(NOW, "conflict.opened", fields=["city"], **pair),
         line(NOW, "pair.pushed", **pair),
+        line(NOW - timedelta(seconds=3), "cycle.finished", run_id="a", outcome="partial"),
+        line(NOW, "cycle.finished", run_id="a", outcome="ok"),
     ]
     answer = status(lines)
     assert ([p["kind"] for p in answer["problems"]], answer["providers"][1]["state"]) == (["conflict"], "ok")
     assert status(lines[::-1]) == answer
+    assert picture(lines[::-1]) == picture(lines)
 
 
 def test_source_and_state() -> None:
