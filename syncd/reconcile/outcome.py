@@ -128,8 +128,11 @@ def retry(route: Route, case: Case, error: ProviderError) -> Report:
     if attempts >= route.max_attempts:
         return dead_letter(route, case, kind, error.message, attempts)
     due_at = route.later(delay(route.backoff, max(attempts, 1), route.jitter()))
+    why = (kind, error.message)
+    if case.work.error_class.startswith(GRANTED):  # what a person released stays released until it is done
+        why = (case.work.error_class, case.work.error)
     with route.state.fenced(route.lease) as tx:
-        work.postpone(tx, case.work, due_at, attempts, kind, error.message)
+        work.postpone(tx, case.work, due_at, attempts, *why)
         note(tx, route, case.pair.key, "pair.retried", (), error.message)
     tell(route, case.pair.key, "pair.retried", reason=error.message, attempt=attempts)
     return Report("retry", due_at)

@@ -160,7 +160,7 @@ def _pair(folded: Folded, at: datetime, name: str, event: Mapping[str, Any], kin
         return
     slot = (provider, "", text(event.get("guard"))) if name == "guard.tripped" else (provider, key, "")
     words = [name, *(str(event.get(word)) for word in ("kind", "guard", "fields", "reason") if word in event)]
-    found = Latest(at, 0, " ".join(words), event)
+    found = Latest(at, int(name in TROUBLE), " ".join(words), event)
     if slot not in folded.pairs or folded.pairs[slot] < found:
         folded.pairs[slot] = found
     if len(folded.pairs) > OPEN:

@@ -25,7 +25,7 @@ from tests.system.shelf import NAME, Shelf, shelved
 POLL = Options(mode="poll", look=False, limit=50, rounds=0)
 REST = Options(mode="poll", look=False)
 FIELDS = {"number": "number", "name": "company", "email": "email"}
-LOADS = {"postgresql": (16, 5.0, 0.4), "mysql": (16, 5.0, 0.4), "sqlite": (4, 3.0, 0.1)}
+LOADS = {"postgresql": (16, 20.0, 0.4), "mysql": (16, 20.0, 0.4), "sqlite": (4, 3.0, 0.1)}
 
 
 class Ahead(SystemClock):

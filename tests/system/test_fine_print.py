@@ -14,7 +14,7 @@ from syncd.store import events, work
 from tests.contract.shop import Shop
 from tests.system.people import people
 from tests.system.road import road
-from tests.system.test_both_ways import newcomer
+from tests.system.test_both_ways import VIEW, newcomer
 
 A_DAY = 90_000.0  # seconds: the sweep over everything comes round
 
@@ -100,3 +100,22 @@ def test_a_field_that_cannot_be_emptied_there_is_told(sqlite_shop: Shop, tmp_pat
         with site.state.read() as tx:
             told = {(each.event, each.fields) for each in events.events(tx, str(key))}
         assert ("pair.lossy", ("phone",)) in told
+
+
+def test_a_key_changed_under_a_view_moves_the_link(any_shop: Shop, tmp_path: Path) -> None:
+    """The first table under the view holds the customers: its changed key is theirs, and no record is made or lost."""
+    moved = ("UPDATE people SET id = 20 WHERE id = 2", "UPDATE addresses SET customer_id = 20 WHERE customer_id = 2")
+    with road(any_shop, tmp_path, 0, ("aiotic",)) as way:
+        way.fill_view(people(3))
+        with way.opened(source=VIEW):
+            way.run()
+            way.calm()
+            external_id, before = way.external_id("aiotic", 2), way.requests()
+            way.shop.run(*moved)
+            way.run()
+            assert way.external_id("aiotic", 20) == external_id
+            assert way.link("aiotic", 2) is None
+            way.clock.advance(500.0)
+            way.run()
+            assert way.requests() == before
+            assert way.reviews() == []
