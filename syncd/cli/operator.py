@@ -66,6 +66,7 @@ def _say_retried(key: str | None, number: int, paused: list[str]) -> None:
 
 def _failed(tx: Transaction, provider: str, key: str | None) -> Iterator[Pair]:
     """Pairs in retry, rejected or dead; of one customer or of all."""
+    from syncd.clock import SystemClock
     from syncd.core.model import Pair, State
     from syncd.status.report import is_failure
     from syncd.store import mapping, overview, work
@@ -80,7 +81,7 @@ def _failed(tx: Transaction, provider: str, key: str | None) -> Iterator[Pair]:
     while links := mapping.page(tx, provider, after, PAGE, states=wanted):
         yield from (link.pair for link in links)
         after = links[-1].pair.key
-    classes = {row.error_class for row in overview.waiting(tx, datetime.now(UTC)) if row.provider == provider}
+    classes = {row.error_class for row in overview.waiting(tx, SystemClock().now()) if row.provider == provider}
     for word in sorted(name for name in classes if is_failure(name) or name == "OutcomeUnknown"):
         after = ""
         while rows := overview.of_class(tx, provider, word, after, PAGE):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any, cast
 
 from syncd.core.model import Customer, Pair, Remote, Work
 from syncd.core.plan import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
@@ -18,7 +17,6 @@ from syncd.cycle.installation import Installation
 from syncd.cycle.preview import looks
 from syncd.cycle.reading import patiently
 from syncd.errors import ProviderError
-from syncd.providers.adapter import ProviderAdapter
 from syncd.reconcile import Route
 from syncd.source import customers
 from syncd.store import mapping
@@ -46,20 +44,6 @@ class Audit:
     differences: list[Difference] = field(default_factory=list)
 
 
-class Prefetched:
-    """An adapter that answers `fetch` from what was read already; everything else, and the rest, it asks for."""
-
-    def __init__(self, adapter: ProviderAdapter, remotes: Mapping[str, Remote]) -> None:
-        self._adapter = adapter
-        self._remotes = remotes
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._adapter, name)
-
-    def fetch(self, external_id: str) -> Remote | None:
-        return self._remotes.get(external_id) or self._adapter.fetch(external_id)
-
-
 def audit(site: Installation, route: Route, share: float, result: Audit) -> None:
     """Compare one provider's customers with the source, all of them or a random `share` (0..1)."""
     lists = route.adapter.capabilities.lists
@@ -71,7 +55,7 @@ def audit(site: Installation, route: Route, share: float, result: Audit) -> None
         if not lists:
             remotes = _found(site, route, rows, result)
         checked += len(rows)
-        read = replace(route, adapter=cast("ProviderAdapter", Prefetched(route.adapter, remotes)))
+        read = replace(route, listed=remotes)
         suspects |= {found.key: found for found in _different(read, [row.key for row in rows])}
     keys = sorted(suspects)
     result.differences += _different(route, keys) if lists else suspects.values()

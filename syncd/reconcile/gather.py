@@ -172,7 +172,7 @@ def _untouched(work: Work, facts: Facts) -> bool:
 
 def fetch_proven(route: Route, external_id: str) -> Remote | None:
     """The record, or None on proof: gone at two looks with a healthy authorised call between them."""
-    remote = route.adapter.fetch(external_id)
+    remote = route.listed.get(external_id) or route.adapter.fetch(external_id)
     if remote is None:
         route.adapter.probe()
         remote = route.adapter.fetch(external_id)

@@ -47,7 +47,7 @@ class Route:
     """One provider's road: settings as values, doors to both sides, and the place to write down what happened.
 
     Times are in seconds. `rank` is the provider's place in the settings (earlier wins ties), `ranks` and `policies` are
-    those of all providers. `approved` creates of a first pass that a person allowed do not count for the guard.
+    those of all providers. `listed` records were read a moment ago by an audit and are not fetched again.
     """
 
     provider: str
@@ -68,6 +68,7 @@ class Route:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     listing: Listing = field(default_factory=Listing)
+    listed: Mapping[str, Remote] = field(default_factory=dict)
 
     def digester(self, provider_key: str) -> Callable[[str, Value], str]:
         """The keyed digest for one pair of this provider."""

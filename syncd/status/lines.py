@@ -49,7 +49,7 @@ def event_of(line: bytes) -> Mapping[str, Any] | None:
 def is_ours(event: Mapping[str, Any]) -> bool:
     """Whether it looks like an event of syncd: a name with a known first word, and a time (judged by who reads it)."""
     name = event.get("event")
-    return isinstance(name, str) and name.partition(".")[0] and isinstance(event.get("timestamp"), str)
+    return isinstance(name, str) and name.partition(".")[0] in NOUNS and isinstance(event.get("timestamp"), str)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
