@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields as fields_of
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -132,10 +133,11 @@ def _route(
     source, state = doors
     clock, _ = time
     lane = _lane(settings, wanted, Breaker(credentials=fingerprint(wanted, state.key)), time)
+    adapter = build_adapter(wanted, lane)
     return Route(
         provider=wanted.name,
-        adapter=build_adapter(wanted, lane),
-        rules=rules(settings, wanted, source),
+        adapter=adapter,
+        rules=replace(rules(settings, wanted, source), clears=adapter.capabilities.clears),
         state=state,
         source=source,
         lane=lane,
@@ -195,6 +197,7 @@ def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules
         adopted=create is CreateMode.ALWAYS,
         writable=settings.source.write and not source.is_view,
         renumbers=wanted.provider.capabilities.renumbers,
+        echoes=wanted.provider.capabilities.echoes,
     )
 
 

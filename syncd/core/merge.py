@@ -59,7 +59,7 @@ class FieldFacts:
     equal      both sides mean the same in comparison form
     degraded   the provider's value is a cut, re-cased or re-punctuated form of the source's
     late       digests that our own writes of unknown outcome explain
-    sent       what such writes sent whose outcome is being judged right now
+    sent       those of them that may still be stored, or be left there in a cut form
     unsettled  such a write is being judged right now
     fill       adoption: an empty side may be filled from the other, as the match report showed
     decision   what a person decided for exactly these two values
@@ -176,7 +176,7 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")
     # What stands there may be a cut form of an older value of ours, and only its digest is left to compare with.
-    doubtful = _superseded(facts, source) or (base.provisional and ours)
+    doubtful = _superseded(facts, source) or base.disputed or (base.provisional and ours)
     if not ours and not doubtful:
         return Decision(Verdict.PULL, "provider-changed")
     if not ours and not facts.unsettled:

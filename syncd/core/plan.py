@@ -53,6 +53,8 @@ class Rules:
     writable: bool = True
     repeatable: bool = True  # a create may be repeated once a look-up proves that nothing arrived
     renumbers: bool = True  # our key at the provider may change later, as an ordinary field
+    clears: bool = True  # an empty value can be sent and is kept as empty
+    echoes: bool = False  # an answered write may still be stored later, and shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,8 @@ def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
     exactly what is there now."""
     if name == "number" and not facts.rules.renumbers:
         decision = _number_for_good(facts, decision)
+    if not facts.rules.clears and _stays_filled(facts, name, decision):
+        decision = Decision(Verdict.REVIEW, "cannot-clear")
     if decision.verdict is Verdict.REVIEW and _left_alone(facts, name):
         return Decision(Verdict.KEEP, "ignored")
     return decision
@@ -362,6 +366,16 @@ def _number_for_good(facts: Facts, decision: Decision) -> Decision:
     if facts.link is None or "number" not in facts.link.base:
         return Decision(Verdict.SETTLE, "own-number")
     return Decision(Verdict.REVIEW, "renumbered") if decision.verdict is not Verdict.REVIEW else decision
+
+
+def _stays_filled(facts: Facts, name: str, decision: Decision) -> bool:
+    """Emptied here, and the provider cannot empty it: agreeing in silence would hide that it still holds the value."""
+    source, there = seen(facts, name)
+    if source is None or source.value is not None or decision.verdict not in {Verdict.PUSH, Verdict.KEEP}:
+        return False
+    if there is None:
+        return decision.verdict is Verdict.PUSH
+    return there.value is not None and decision.reason not in {"off", "not-mapped", "ignored"}
 
 
 def _left_alone(facts: Facts, name: str) -> bool:
@@ -393,7 +407,7 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
         equal=same,
         degraded=bool(source and provider and not same and degraded(source.value, provider.value)),
         late=late.get(name, frozenset()),
-        sent=frozenset(intent.fields[name].sent for intent in writes if intent.stage is Stage.OPEN),
+        sent=frozenset(i.fields[name].sent for i in writes if i.stage is Stage.OPEN or facts.rules.echoes),
         unsettled=any(intent.stage is Stage.OPEN for intent in writes),
         fill=facts.fill,
         decision=ruling.take if ruling is not None and ruling.take and _as_shown(facts, name) else None,

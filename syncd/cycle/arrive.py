@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
-from syncd.core.guards import IDENTIFYING
+from syncd.core.guards import IDENTIFYING, trips
 from syncd.core.model import Customer, Link, Pair, Remote, State, Values, Verb
 from syncd.core.plan import Facts, renewed
 from syncd.cycle.installation import Installation
@@ -13,7 +14,11 @@ from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.source import customers
 from syncd.source.lookup import matching
-from syncd.store import events, journal, mapping, review, work
+from syncd.store import events, journal, mapping, progress, review, work
+from syncd.store.database import Transaction
+
+INSERT = "insert"
+ALLOWED = "inserts:"
 
 
 def arrive(site: Installation, route: Route, remote: Remote) -> None:
@@ -23,6 +28,8 @@ def arrive(site: Installation, route: Route, remote: Remote) -> None:
     matches = matching(site.source, {n: remote.values[n] for n in IDENTIFYING if remote.values.get(n)})
     if matches:
         _candidate(site, route, remote, matches)
+        return
+    if _key_is_held(site, route, remote) or _too_many(site, route):
         return
     values = {name: value for name, value in remote.values.items() if name in route.known}
     intent = _intend(site, route, remote)
@@ -36,6 +43,47 @@ def arrive(site: Installation, route: Route, remote: Remote) -> None:
             review.open_review(tx, route.provider, "", "does_not_fit", {}, reason, site.clock.now())
         return
     _link(site, route, remote, result.customer, intent)
+
+
+def _key_is_held(site: Installation, route: Route, remote: Remote) -> bool:
+    """Our key on a record that nobody linked belongs to a customer who is linked to another one: a person looks."""
+    if remote.key is None:
+        return False
+    with site.state.fenced(route.lease) as tx:
+        holder = mapping.by_provider_key(tx, route.provider, remote.key)
+        if holder is None:
+            return False
+        reason = "another record there carries this customer's key"
+        if not review.ignored(tx, route.provider, holder.pair.key, "twice"):
+            review.open_review(tx, route.provider, holder.pair.key, "twice", {}, reason, site.clock.now())
+        return True
+
+
+def _too_many(site: Installation, route: Route) -> bool:
+    """The guard on source rows changed from outside counts new ones too; a release allows as many as were shown."""
+    limit = route.guards.overwrite
+    rows = customers.count(site.source) if limit is not None else 0
+    now, name = site.clock.now(), ALLOWED + route.provider
+    with site.state.fenced(route.lease) as tx:
+        allowance = int(progress.meta(tx, name) or 0)
+        since = route.later(-limit.window) if limit is not None else now
+        if allowance == 0 and trips(limit, progress.spent(tx, route.provider, INSERT, since), rows):
+            route.listing.kept_out += 1
+            reason = "insert limit reached"
+            kept_out = route.listing.kept_out
+            review.open_review(tx, route.provider, "", f"guard_{INSERT}", {}, reason, now, count=kept_out)
+            return True
+        if allowance:
+            progress.set_meta(tx, name, str(allowance - 1))
+        progress.spend(tx, route.provider, INSERT, 1, now)
+    return False
+
+
+def allow_inserts(tx: Transaction, provider: str, number: int, now: datetime) -> None:
+    """A person released so many new rows; the next scan brings them."""
+    progress.set_meta(tx, ALLOWED + provider, str(number))
+    progress.set_cursor(tx, f"scan:{provider}:at", "")
+    review.close_reviews(tx, provider, "", [f"guard_{INSERT}"], now, "release")
 
 
 def _known(site: Installation, route: Route, remote: Remote) -> bool:

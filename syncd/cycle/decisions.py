@@ -18,6 +18,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.core.model import Pair
+from syncd.cycle.arrive import INSERT, allow_inserts
 from syncd.errors import UsageError
 from syncd.reconcile.gather import GRANTED
 from syncd.reconcile.orders import HELD_KINDS, LINK
@@ -44,6 +45,8 @@ def allowed(kind: str) -> tuple[str, ...]:
         return ("release",)
     if kind in CREATABLE:
         return ("link", "create", "ignore")
+    if kind == "twice":
+        return ("ignore",)
     return ("link", "ignore") if kind in LINKABLE else ()
 
 
@@ -99,6 +102,9 @@ def _reason(kind: str, decision: str) -> str:
 
 def _release(tx: Transaction, found: Review, now: datetime) -> int:
     verb = found.kind.removeprefix(GUARD)
+    if verb == INSERT:
+        allow_inserts(tx, found.provider, found.count, now)
+        return found.count
     released = work.release(tx, found.provider, STAGED + verb, GRANTED + verb, now)
     review.close_reviews(tx, found.provider, "", [found.kind], now, "release")
     return released

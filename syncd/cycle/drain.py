@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -159,9 +160,10 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
     finally:
         tally.add(route.provider, kinds)
         if kinds:
-            with site.state.begin() as tx:
+            with contextlib.suppress(LeaseLost), site.state.fenced(route.lease) as tx:
                 recount(tx, route)
-        keep_condition(site, route)
+        with contextlib.suppress(LeaseLost):
+            keep_condition(site, route)
 
 
 def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
@@ -203,7 +205,7 @@ def keep_condition(site: Installation, route: Route) -> None:
     if not calls and held is not None and held.condition == condition:
         return
     now = site.clock.now()
-    with site.state.begin() as tx:
+    with site.state.fenced(route.lease) as tx:
         progress.save_provider_state(tx, route.provider, breaker=condition)
         if lane.last_ok is not None:
             progress.save_provider_state(tx, route.provider, last_ok=lane.last_ok)
@@ -215,7 +217,7 @@ def keep_condition(site: Installation, route: Route) -> None:
 
 def _remember(site: Installation, route: Route, state: str) -> None:
     breaker = route.lane.breaker
-    with site.state.begin() as tx:
+    with contextlib.suppress(LeaseLost), site.state.fenced(route.lease) as tx:
         progress.save_provider_state(tx, route.provider, breaker=route.lane.dump())
     if state == "ok":
         emit("lane.resumed", provider=route.provider)

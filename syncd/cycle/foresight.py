@@ -12,7 +12,7 @@ from syncd.cycle import scan as listings
 from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
 from syncd.cycle.drain import changed_settings
 from syncd.cycle.installation import Installation
-from syncd.cycle.verify import THROUGH, share
+from syncd.cycle.verify import THROUGH, share, worth_a_look
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
 from syncd.reconcile.gather import Memory
@@ -127,7 +127,7 @@ def due(
     seen, arrivals = _looked_around(site, route, scan=scan)
     mark(seen, "scan")
     mark((pair.key for pair in confirming), "confirm")
-    mark(_swept(site), "verify")
+    mark(_swept(site, route), "verify")
     ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
     return [item for item in ordered if item.pair.key not in settling], arrivals
 
@@ -170,7 +170,7 @@ def links_of(site: Installation, route: Route) -> Iterator[Link]:
         after = links[-1].pair.key
 
 
-def _swept(site: Installation) -> list[str]:
+def _swept(site: Installation, route: Route) -> list[str]:
     """The rows that the rotating sweep would look at in this cycle."""
     with site.state.read() as tx:
         at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
@@ -181,7 +181,9 @@ def _swept(site: Installation) -> list[str]:
     position = after.removeprefix("=") or None
     for _ in range(share(site)):
         rows = customers.page(site.source, position, ROWS)
-        keys += [row.key for row in rows]
+        with site.state.read() as tx:
+            links = mapping.read_many(tx, route.provider, [row.key for row in rows])
+        keys += [row.key for row in rows if worth_a_look(route, row, links.get(row.key))]
         if len(rows) < ROWS:
             break
         position = rows[-1].key

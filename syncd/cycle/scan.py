@@ -7,7 +7,7 @@ fails, repeats, misses or shifts rows is never read as a deletion.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
@@ -18,7 +18,7 @@ from syncd.lanes import LanePaused
 from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.source import customers
-from syncd.store import journal, mapping, progress, work
+from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
 ROWS = 200
@@ -66,12 +66,16 @@ def sweep(site: Installation, route: Route) -> None:
     """One listing, resumed where the last one stopped; changed-since where the provider has it, complete otherwise."""
     start = _cursor(site, route)
     seen: set[str] = set()
+    carriers: dict[str, list[str]] = {}
     complete = start is None or (not start.position and not start.since)
     total = 0
     for page in _pages(route, start):
         fresh = [remote for remote in page.remotes if remote.external_id not in seen]
         seen |= {remote.external_id for remote in fresh}
         total += len(fresh)
+        for remote in fresh:
+            if remote.key is not None and not remote.archived:
+                carriers.setdefault(remote.key, []).append(remote.external_id)
         _page(site, route, fresh)
         with site.state.fenced(route.lease) as tx:
             progress.set_cursor(tx, f"scan:{route.provider}", _kept(page))
@@ -81,7 +85,26 @@ def sweep(site: Installation, route: Route) -> None:
             return
     if complete and total:
         _missing(site, route, seen)
+        _twice(site, route, carriers)
+        with site.state.fenced(route.lease) as tx:
+            progress.set_cursor(tx, f"scan:{route.provider}:full", site.clock.now().isoformat())
     emit("scan.finished", provider=route.provider, seen=total)
+
+
+def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]]) -> None:
+    """Two records with one key of ours: told to a person, never mended by guessing; closes itself when it is over."""
+    double = {id_ for ids in carriers.values() if len(ids) > 1 for id_ in ids}
+    now = site.clock.now()
+    with site.state.fenced(route.lease) as tx:
+        linked = mapping.by_external_id(tx, route.provider, sorted(double))
+        keys = {link.pair.key for link in linked.values()}
+        for item in review.reviews(tx, provider=route.provider):
+            if item.kind == "twice" and item.customer_key not in keys:
+                review.close_reviews(tx, route.provider, item.customer_key, ["twice"], now, "settled")
+        for key in sorted(keys):
+            if not review.ignored(tx, route.provider, key, "twice"):
+                reason = "several records there carry this customer's key"
+                review.open_review(tx, route.provider, key, "twice", {}, reason, now)
 
 
 def _pages(route: Route, start: Cursor | None) -> Iterator[Page]:
@@ -92,7 +115,16 @@ def _pages(route: Route, start: Cursor | None) -> Iterator[Page]:
 def _cursor(site: Installation, route: Route) -> Cursor | None:
     with site.state.read() as tx:
         text = progress.cursor(tx, f"scan:{route.provider}")
-    return Cursor(**json.loads(text)) if text else None
+        full = progress.cursor(tx, f"scan:{route.provider}:full")
+    start = Cursor(**json.loads(text)) if text else None
+    if start is not None and start.since and not start.position and not _recent(site, full):
+        return None  # a listing of changes shows no removal: once per verify period all of it is listed
+    return start
+
+
+def _recent(site: Installation, at: str) -> bool:
+    age = site.clock.now() - datetime.fromisoformat(at) if at else timedelta.max
+    return timedelta() <= age < timedelta(seconds=site.rhythm.verify)
 
 
 def _kept(page: Page) -> str:

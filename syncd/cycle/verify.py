@@ -93,11 +93,18 @@ def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> No
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
         idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
     drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
+    pairs = [Pair(route.provider, row.key) for row in idle if worth_a_look(route, row, links.get(row.key))]
     with site.state.fenced(route.lease) as tx:
-        pairs = [Pair(route.provider, row.key) for row in idle]
         work.mark(tx, pairs, "verify", site.clock.now())
     for key in drifted:
         emit("drift.found", provider=route.provider, customer_key=key)
+
+
+def worth_a_look(route: Route, row: Customer, link: Link | None) -> bool:
+    """Whether the sweep spends a request: where listings show the other side anyway, only what they cannot settle."""
+    if not route.adapter.capabilities.lists or link is None or link.state is not State.LINKED:
+        return True
+    return drifts(route, row, link)
 
 
 def drifts(route: Route, row: Customer, link: Link | None) -> bool:

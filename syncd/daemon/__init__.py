@@ -25,7 +25,7 @@ from syncd.daemon.duty import SNAPSHOT, Duty, Wanted
 from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
-from syncd.errors import LeaseHeld, SettingsError, SourceUnreachable, StateUnreachable, SyncdError
+from syncd.errors import SettingsError, SyncdError
 from syncd.settings import Environment, Settings, load
 from syncd.source import triggers
 
@@ -76,16 +76,18 @@ def serve(config: Path, opening: Opening) -> None:
 def _serve_with(host: Host, settings: Settings, *, first: bool) -> Settings | None:
     """Serve with these settings; the next ones after a reload, None at the end."""
     page = _prepare(host, settings)
-    stop = Event()
+    stop, told = Event(), False
     while True:
         try:
             with host.opening(settings, stop=stop) as site:
                 triggers.require(site.source)
                 return _serve(host, settings, (site, page), first=first)
-        except (LeaseHeld, SourceUnreachable, StateUnreachable) as error:
+        except SyncdError as error:
             if first:
                 raise
-            log.emit("source.unreachable", reason=error.message)
+            if not told:
+                log.emit("source.unreachable", reason=error.message)
+            told = True
         if _asked_to_end(signals.next_signal(RETRY)):
             log.emit("daemon.stopped", outcome="drained")
             return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core.guards import Move, blanked, flips
 from syncd.core.model import Customer, FieldBase, Intent, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.normalise import degraded, equal
-from syncd.core.plan import OUTWARD, Exchange, Facts, renewed
+from syncd.core.plan import OUTWARD, Exchange, Facts, renewed, seen
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown
@@ -100,14 +100,17 @@ def _pulled_before(facts: Facts, settled: Mapping[str, FieldBase]) -> dict[str, 
     return {n: replace(entry, pulled=True) if (n, entry.provider) in sent else entry for n, entry in settled.items()}
 
 
-def _doubted(facts: Facts, base: Mapping[str, FieldBase], disputed: Collection[str]) -> dict[str, FieldBase]:
-    """A dispute over what a write of unknown outcome left there outlives that write: the mark keeps what is shown
-    from being taken for an edit once the write is forgotten."""
-    unsettled = {name for i in facts.intents if i.stage is Stage.OPEN and i.verb in OUTWARD for name in i.fields}
-    return {
-        name: replace(entry, provisional=True) if name in disputed and name in unsettled else entry
-        for name, entry in base.items()
-    }
+def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, str]) -> dict[str, FieldBase]:
+    """A conflict over what may be left of an older write of ours outlives that write: the mark keeps what is shown
+    from being taken for an edit once the write is confirmed and forgotten."""
+    writes = [intent for intent in facts.intents if intent.verb in OUTWARD]
+
+    def unsure(name: str, entry: FieldBase) -> bool:
+        source = seen(facts, name)[0]
+        older = any(i.fields[name].sent != (source.digest if source else None) for i in writes if name in i.fields)
+        return review.get(name) == "conflict" and (older or entry.provisional)
+
+    return {name: replace(entry, disputed=True) if unsure(name, entry) else entry for name, entry in base.items()}
 
 
 def _frozen_base(done: Progress) -> Progress:
@@ -317,7 +320,7 @@ def _finished(
         settle_intents(tx, route, case.facts.intents)
         kinds = _open_reviews(tx, route, case, done)
         state = State.REVIEW if done.review else State.LINKED
-        base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now, disputed=done.review)
+        base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now)
         saved = replace(
             link,
             base=base,
@@ -341,16 +344,11 @@ def settle_intents(tx: Transaction, route: Route, intents: tuple[Intent, ...]) -
             journal.close_intent(tx, intent.id)
 
 
-def confirmed(
-    base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: datetime, disputed: Collection[str] = ()
-) -> dict[str, FieldBase]:
-    """The base without its provisional marks, once every write that waited for a confirming reading had one.
-
-    A disputed field keeps its mark: what is shown there is still not known to be anybody's edit.
-    """
+def confirmed(base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: datetime) -> dict[str, FieldBase]:
+    """The base without its provisional marks, once every write that waited for a confirming reading had one."""
     if any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in intents):
         return dict(base)
-    return {name: entry if name in disputed else replace(entry, provisional=False) for name, entry in base.items()}
+    return {name: replace(entry, provisional=False) for name, entry in base.items()}
 
 
 def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> tuple[str, ...]:

@@ -87,12 +87,12 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         reborn=work.reason in {"inserted", "deleted"},
     )
     if customer is None:
-        return Case(work, _gone(route, work, facts), None, (link.provider_key if link else None) or key)
+        facts = _gone(route, work, facts, proven=_open(memory, key, "delete_conflict"))
+        return Case(work, facts, None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
     facts = recovered(replace(facts, link=_numbered_link(facts.link, our_key), digest=route.digester(our_key)))
     if facts.link is not None and facts.link.external_id is not None:
-        asked = any(item.closed_at is None for item in memory.reviews.get(key, ()))
-        facts = _linked(route, work, facts, asked=asked)
+        facts = _linked(route, work, facts, asked=_open(memory, key))
         if facts.link is None or not _given_up(facts, ordered):
             return Case(work, facts, customer, our_key)
         facts = replace(facts, link=replace(facts.link, external_id=None, external_ids={}, base={}), remote=None)
@@ -237,8 +237,14 @@ def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Seque
     return route.listing.keys.get(our_key, ())
 
 
-def _gone(route: Route, work: Work, facts: Facts) -> Facts:
-    departure = _departure(route, work)
+def _open(memory: Memory, key: str, kind: str = "") -> bool:
+    """Whether a person is asked about this pair right now; with a `kind`, that very question."""
+    return any(item.closed_at is None and kind in {"", item.kind} for item in memory.reviews.get(key, ()))
+
+
+def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
+    """What is known about a row that is not there; `proven`: an earlier look knew, and asked what to do."""
+    departure = _departure(route, work, proven=proven)
     facts = replace(facts, departure=departure)
     if departure is not Departure.GONE:
         return facts
@@ -252,7 +258,7 @@ def _gone(route: Route, work: Work, facts: Facts) -> Facts:
     return replace(facts, remote=remote, key_alive=alive)
 
 
-def _departure(route: Route, work: Work) -> Departure:
+def _departure(route: Route, work: Work, *, proven: bool) -> Departure:
     presence = customers.presence(route.source, work.pair.key)
     if presence.in_view:
         return Departure.BACK  # the next look reads it
@@ -260,7 +266,7 @@ def _departure(route: Route, work: Work) -> Departure:
         return Departure.OUT_OF_SCOPE if _looked_before(route, work) else Departure.UNPROVEN
     if customers.count(route.source) == 0:
         return Departure.EMPTY
-    if work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):
+    if proven or work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):
         return Departure.GONE
     return Departure.UNPROVEN
 

@@ -22,6 +22,7 @@ from syncd.store.database import Transaction
 
 STAGED = "staged:"
 MILDER = MappingProxyType({"blank": ("overwrite", "update"), "overwrite": ("update",)})
+STANDING = (State.LINKED, State.REVIEW, State.RETRY, State.AMBIGUOUS)
 STAGED_PAUSE = 86_400.0  # seconds until a staged operation is looked at again by itself
 FIELD_KINDS = (
     "conflict",
@@ -33,6 +34,7 @@ FIELD_KINDS = (
     "does_not_fit",
     "frozen",
     "renumbered",
+    "cannot_clear",
 )
 PAIR_KINDS = (
     "remote_gone",
@@ -76,7 +78,7 @@ def recount(tx: Transaction, route: Route) -> None:
     """Bring the counts of the items that stand for many up to date; one whose reason is gone closes itself."""
     for item in review.reviews(tx, provider=route.provider, key=""):
         staged = STAGED + item.kind.removeprefix("guard_")
-        if item.kind != "adopt" and not item.kind.startswith("guard_"):
+        if item.kind == "guard_insert" or (item.kind != "adopt" and not item.kind.startswith("guard_")):
             continue
         count = work.count_class(tx, route.provider, "adopt" if item.kind == "adopt" else staged)
         if count == 0:
@@ -93,12 +95,15 @@ def park(route: Route, case: Case, action: Park) -> Report:
             finish(tx, route, case, replace(blank_link(case.pair, case.facts.link), state=State.EXCLUDED))
             review.close_reviews(tx, route.provider, case.pair.key, [action.kind], now, "ignore")
             return Report("excluded")
+        asked = any(item.kind == action.kind for item in review.reviews(tx, provider=route.provider, key=case.pair.key))
         review.open_review(tx, route.provider, case.pair.key, action.kind, {}, action.reason, now)
         shown = replace(blank_link(case.pair, case.facts.link), state=State.REVIEW)
         let_go(tx, case, now)
         finish(tx, route, case, shown, keep=(action.kind,))
-        note(tx, route, case.pair.key, "pair.parked", (), action.kind)
-    tell(route, case.pair.key, "pair.parked", kind=action.kind)
+        if not asked:
+            note(tx, route, case.pair.key, "pair.parked", (), action.kind)
+    if not asked:
+        tell(route, case.pair.key, "pair.parked", kind=action.kind)
     return Report("review")
 
 
@@ -202,7 +207,8 @@ def _over(tx: Transaction, route: Route, case: Case, ask: Ask, rows: int) -> boo
     if ask.limit is None or granted(case, ask):
         return False
     spent = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
-    linked = 0 if _of_the_source(ask) else mapping.counts(tx).get(route.provider, {}).get(State.LINKED, 0)
+    counts = {} if _of_the_source(ask) else mapping.counts(tx).get(route.provider, {})
+    linked = sum(counts.get(state, 0) for state in STANDING)  # staging must not shrink its own limit
     return trips(ask.limit, spent, rows if _of_the_source(ask) else linked, ask.number)
 
 

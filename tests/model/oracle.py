@@ -22,7 +22,7 @@ CAUSES = {
     "remote_gone": {"remote-deleted"},
     "remote_archived": {"remote-archived", "reinserted"},
     "ambiguous": {"stranger"},
-    "found": {"stranger", "reinserted", "unlinked"},
+    "found": {"conflict", "stranger", "reinserted", "unlinked"},
     "key_taken": {"renumbered", "reinserted", "rekeyed"},
     "came_back": {"reinserted"},
     "taken": {"stranger"},
@@ -152,6 +152,8 @@ def _pair(
         yield f"{where}: neither linked nor parked ({link})"
         return
     record = provider.records.get(link.external_id)
+    if record is None and not provider.records and provider.nature.lists:
+        return  # an empty listing proves nothing, and until an edit nobody looks at this one
     if record is None:
         yield f"{where}: linked to {link.external_id}, which is not there, and nobody was told"
         return
@@ -225,7 +227,7 @@ def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
                 continue
             last = {edit.side: edit.value for edit in edits}
             candidates = {canonical(value) for value in last.values()} or {world.agreed.get((person.tag, name))}
-            if _cut_off(world) or any(edit.excused for edit in edits):
+            if _cut_off(world, row) or any(edit.excused for edit in edits):
                 candidates |= {canonical(edit.value) for edit in edits if edit.side != "source"}
                 candidates |= {world.agreed[person.tag, name]} if (person.tag, name) in world.agreed else set()
             if canonical(row[name]) not in candidates:
@@ -234,8 +236,10 @@ def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
                 yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"
 
 
-def _cut_off(world: World) -> bool:
+def _cut_off(world: World, row: dict[str, Value]) -> bool:
     """Whether something happened after which edits at a provider need not arrive any more."""
+    if any(row[name] is None for profile in world.setting.profiles for name in profile.nature.demands):
+        return True
     return bool(world.happened & {"remote-deleted", "remote-archived", "deleted", "stranger"})
 
 

@@ -192,8 +192,8 @@ def delete_on_absence(patch: Patch) -> None:
     """A row that is not found was deleted."""
     departure = GATHER._departure
 
-    def wrong(route: Route, item: Work) -> Departure:
-        found = departure(route, item)
+    def wrong(*args: Any, **more: Any) -> Departure:
+        found: Departure = departure(*args, **more)
         return Departure.GONE if found is not Departure.UNPROVEN else Departure.UNPROVEN
 
     patch.setattr(GATHER, "_departure", wrong)

@@ -13,8 +13,9 @@ from functools import cache
 from typing import Any
 
 from syncd import cycle
+from syncd.core.digest import digest
 from syncd.core.guards import Limit
-from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
+from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
 from syncd.core.plan import Rules
 from syncd.cycle import Options, Result, run_cycle
 from syncd.cycle.installation import Installation, Rhythm
@@ -24,6 +25,7 @@ from syncd.reconcile.route import Guards, Route
 from syncd.source import database, triggers
 from syncd.source.connection import connect, source_url
 from syncd.source.database import Source, SourceConfig, Watch
+from syncd.store import journal, mapping
 from syncd.store.database import State, open_state
 from syncd.store.leases import Lease
 from tests.clock import VirtualClock
@@ -197,6 +199,7 @@ class World:
             adopted=profile.create is CreateMode.ALWAYS,
             writable=not self.setting.view,
             renumbers=provider.nature.renumbers,
+            echoes=bool(provider.nature.echo),
         )
         return Route(
             provider=provider.name,
@@ -313,9 +316,25 @@ class World:
 
     def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
         """A person edits a record at the provider."""
+        doubtful = self._superseded(provider, record, name)
         kept = provider.edit(record, name, value)
         if self.pullable(provider, name):
             self._typed(record.of, name, provider.name, kept)
+            if doubtful:
+                self._excuse(record.of, name, provider.name)
+
+    def _superseded(self, provider: Hostile, record: Record, name: str) -> bool:
+        """Whether a write of ours is unconfirmed there that carried another value than the row has now: what stands
+        there may be left of it, so that an edit right now is asked about, or loses to a source that has the say."""
+        person = next((each for each in self.people if each.tag == record.of and each.alive), None)
+        row = self.row(person) if person is not None else None
+        if person is None or row is None or name not in row:
+            return False
+        with self.state.read() as tx:
+            found = journal.intents(tx, provider.name, [str(person.key)]).get(str(person.key), [])
+            link = mapping.read(tx, Pair(provider.name, str(person.key)))
+        now = digest(KEY, provider.name, (link.provider_key if link else None) or "", name, row[name])
+        return any(name in each.fields and each.fields[name].sent != now for each in found)
 
     def pullable(self, provider: Hostile, name: str) -> bool:
         """Whether an edit of this field over there is wanted in the source."""

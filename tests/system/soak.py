@@ -161,7 +161,7 @@ def main() -> int:
     given = asked.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="syncd-soak-"))
     watch, wrong, code = soak(directory, given.minutes * 60.0, given.seed)
-    print(f"{watch.edits} edits, {watch.faults} faults, memory {watch.memory[0]} .. {watch.memory[-1]} kB")
+    print(f"{watch.edits} edits, {watch.faults} faults, memory in kB {watch.memory[:: max(len(watch.memory) // 8, 1)]}")
     print(f"daemon left with {code}; {len(wrong)} differences {wrong[:5]}; page: {watch.lies or 'true at every look'}")
     if code or wrong or watch.lies or not flat(watch.memory):
         print(f"log and state stay in {directory}")

@@ -384,8 +384,8 @@ def test_another_column_for_a_field_is_planned_and_guarded(sqlite_shop: Shop, tm
             way.calm()
         with way.opened(columns={"email": "mail2"}):
             staged = way.run().counts["aiotic"]["staged"]
-            assert staged == 19  # of 38 linked pairs half may change
-            assert pushed() == 19
+            assert staged == 18  # of 40 linked pairs half may change; two of them wait for a person
+            assert pushed() == 20
             resolve(way, "release", "guard_update")
             way.run()
             assert pushed() == 38

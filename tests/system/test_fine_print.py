@@ -10,7 +10,7 @@ from syncd.core.model import Pair
 from syncd.cycle import Options, run_cycle, verify
 from syncd.cycle.capture import look_at_everything
 from syncd.cycle.decisions import decide, order_unlink
-from syncd.store import events, work
+from syncd.store import work
 from tests.contract.shop import Shop
 from tests.system.people import people
 from tests.system.road import road
@@ -90,16 +90,19 @@ def test_nothing_is_created_where_everything_is_only_pulled(sqlite_shop: Shop, t
 
 
 def test_a_field_that_cannot_be_emptied_there_is_told(sqlite_shop: Shop, tmp_path: Path) -> None:
-    """Azotte keeps a value that the source has emptied: that is noted with the customer, and never passed over."""
-    with road(sqlite_shop, tmp_path, 3, ("azotte",)) as way, way.opened() as site:
+    """Azotte keeps a value that the source has emptied: a person hears of it until the field is filled again."""
+    with road(sqlite_shop, tmp_path, 3, ("azotte",)) as way, way.opened():
         way.run()
         way.calm()
         key = next(row["id"] for row in way.rows() if row["phone"])
         way.change(key, phone=None)
         way.run()
-        with site.state.read() as tx:
-            told = {(each.event, each.fields) for each in events.events(tx, str(key))}
-        assert ("pair.lossy", ("phone",)) in told
+        assert [(each.kind, list(each.fields)) for each in way.reviews("azotte")] == [("cannot_clear", ["phone"])]
+        before = way.requests()
+        way.change(key, phone="+49 30 1234567")
+        way.run()
+        assert way.reviews("azotte") == []
+        assert way.requests() != before
 
 
 def test_a_key_changed_under_a_view_moves_the_link(any_shop: Shop, tmp_path: Path) -> None:

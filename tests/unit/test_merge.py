@@ -25,7 +25,7 @@ def facts(source: str | None, provider: str | None, base: tuple[str, str | None]
     agreed = FieldBase(f"#{base[0]}", None if base[1] is None else f"#{base[1]}") if base else None
     same = source is not None and source == provider
     made = FieldFacts(seen(source), seen(provider), agreed, equal=same)
-    flags = {name: more.pop(name) for name in ("provisional", "frozen") if name in more}
+    flags = {name: more.pop(name) for name in ("provisional", "frozen", "disputed") if name in more}
     if agreed is not None and flags:
         made = replace(made, base=replace(agreed, **flags))  # type: ignore[arg-type]
     for name in ("late", "sent"):
@@ -132,6 +132,9 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
     ),
     ("the same, source wins", facts(OLD, EDIT, AGREED, policy=WIN_SOURCE, **LOST), PUSH, "conflict"),
     ("superseded, lands late and changed", facts(NEW, EDIT, (NEW, NEW), **LATER), REVIEW, "conflict"),
+    ("left of an older write, for all we know", facts(OLD, EDIT, AGREED, disputed=True), REVIEW, "conflict"),
+    ("the same, then edited here", facts(NEW, EDIT, AGREED, disputed=True, policy=WIN_SOURCE), PUSH, "conflict"),
+    ("the same, provider wins", facts(NEW, EDIT, AGREED, disputed=True, policy=WIN_PROVIDER), REVIEW, "conflict"),
     # an answer that only repeats what was sent
     ("202, then cut off", facts(OLD, EDIT, AGREED, provisional=True, degraded=True), SETTLE, "lossy"),
     ("202, then edited", facts(OLD, EDIT, AGREED, provisional=True), PULL, "provider-changed"),
