@@ -192,14 +192,14 @@ def plan(facts: Facts) -> Action:
         return Unlink("unlinked by a person", tombstone=False)
     if facts.source is None and facts.rejection is None:
         return _departed(facts)
+    if facts.reborn and _another(facts):
+        return Unlink("another customer has this key now", tombstone=True, again=True)
     if facts.link is not None and facts.link.external_id is not None:
         return _linked(facts)
     return _unlinked(facts)
 
 
 def _linked(facts: Facts) -> Action:
-    if facts.reborn and _another(facts):
-        return Unlink("another customer has this key now", tombstone=True, again=True)
     if facts.remote is None:
         return Park("remote_gone", "the provider no longer has this customer")
     if facts.remote.archived:
@@ -210,11 +210,14 @@ def _linked(facts: Facts) -> Action:
 
 
 def _another(facts: Facts) -> bool:
-    """Whether a row that came anew under a linked key is somebody else's: nothing that identifies a customer stayed."""
-    base, source = facts.link.base if facts.link is not None else {}, facts.source or {}
-    known = {name for name, value in source.items() if value is not None and name in base}
+    """Whether a row that came anew under a known key is somebody else's: nothing that identifies a customer stayed."""
+    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
+    agreed = {name: entry.source for name, entry in base.items()}
+    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    source = facts.source or {}
+    known = {name for name, value in source.items() if value is not None and name in agreed}
     names = known & set(IDENTIFYING) or known
-    return bool(names) and not any(base[name].source == facts.digest(name, source[name]) for name in names)
+    return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
 
 
 def _unlinked(facts: Facts) -> Action:

@@ -178,12 +178,13 @@ def _swept(site: Installation, route: Route) -> list[str]:
     if not at or after == THROUGH or (after == "" and rested):
         return []
     keys: list[str] = []
+    shown = listings.lately_complete(site, route)
     position = after.removeprefix("=") or None
     for _ in range(share(site)):
         rows = customers.page(site.source, position, ROWS)
         with site.state.read() as tx:
             links = mapping.read_many(tx, route.provider, [row.key for row in rows])
-        keys += [row.key for row in rows if worth_a_look(route, row, links.get(row.key))]
+        keys += [row.key for row in rows if worth_a_look(route, row, links.get(row.key), shown=shown)]
         if len(rows) < ROWS:
             break
         position = rows[-1].key

@@ -117,12 +117,19 @@ def _cursor(site: Installation, route: Route) -> Cursor | None:
         text = progress.cursor(tx, f"scan:{route.provider}")
         full = progress.cursor(tx, f"scan:{route.provider}:full")
     start = Cursor(**json.loads(text)) if text else None
-    if start is not None and start.since and not start.position and not _recent(site, full):
+    if start is not None and start.since and not start.position and not recent(site, full):
         return None  # a listing of changes shows no removal: once per verify period all of it is listed
     return start
 
 
-def _recent(site: Installation, at: str) -> bool:
+def lately_complete(site: Installation, route: Route) -> bool:
+    """Whether a complete listing, not an empty one, showed the other side within the verify period."""
+    with site.state.read() as tx:
+        return recent(site, progress.cursor(tx, f"scan:{route.provider}:full"))
+
+
+def recent(site: Installation, at: str) -> bool:
+    """Whether a stored moment lies within the verify period."""
     age = site.clock.now() - datetime.fromisoformat(at) if at else timedelta.max
     return timedelta() <= age < timedelta(seconds=site.rhythm.verify)
 
@@ -156,14 +163,14 @@ def differs(route: Route, link: Link, remote: Remote) -> bool:
         return False
     digest = route.digester(link.provider_key or "")
     return remote.archived or any(
-        _readable(link.base.get(name)) and digest(name, value) != link.base[name].provider
+        _watched(link.base.get(name)) and digest(name, value) != link.base[name].provider
         for name, value in remote.values.items()
         if name in link.base
     )
 
 
-def _readable(entry: FieldBase | None) -> bool:
-    return entry is not None and entry.provider is not None and not entry.frozen
+def _watched(entry: FieldBase | None) -> bool:
+    return entry is not None and not entry.frozen
 
 
 def _missing(site: Installation, route: Route, seen: set[str]) -> None:

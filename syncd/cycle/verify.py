@@ -13,6 +13,7 @@ from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
 from syncd.cycle.installation import Installation
+from syncd.cycle.scan import lately_complete
 from syncd.cycle.tenure import VERIFY, hold
 from syncd.errors import Rejected
 from syncd.log import emit
@@ -93,16 +94,17 @@ def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> No
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
         idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
     drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
-    pairs = [Pair(route.provider, row.key) for row in idle if worth_a_look(route, row, links.get(row.key))]
+    shown = lately_complete(site, route)
+    pairs = [Pair(route.provider, row.key) for row in idle if worth_a_look(route, row, links.get(row.key), shown=shown)]
     with site.state.fenced(route.lease) as tx:
         work.mark(tx, pairs, "verify", site.clock.now())
     for key in drifted:
         emit("drift.found", provider=route.provider, customer_key=key)
 
 
-def worth_a_look(route: Route, row: Customer, link: Link | None) -> bool:
-    """Whether the sweep spends a request: where listings show the other side anyway, only what they cannot settle."""
-    if not route.adapter.capabilities.lists or link is None or link.state is not State.LINKED:
+def worth_a_look(route: Route, row: Customer, link: Link | None, *, shown: bool) -> bool:
+    """Whether the sweep spends a request: where a listing has shown the other side, only what that cannot settle."""
+    if not shown or link is None or link.state is not State.LINKED:
         return True
     return drifts(route, row, link)
 

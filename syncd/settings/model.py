@@ -88,7 +88,8 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """A dead man's switch to call after every run; its address may itself be a capability, so it is not shown."""
+    """A dead man's switch to call every minute and after every run-once. Its address may itself be a capability, so it
+    is not shown."""
 
     ping_url: str = field(repr=False)
 

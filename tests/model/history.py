@@ -6,6 +6,7 @@ history is a history.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,11 +15,14 @@ from typing import Any
 
 from syncd.core.model import Direction, Policy, Removal
 from syncd.cycle import Options
+from syncd.cycle.decisions import allowed, decide
+from syncd.errors import UsageError
 from syncd.providers.adapter import Identity
+from syncd.store import journal
 from tests.model import oracle
 from tests.model.effects import Crash
 from tests.model.hostile import PLAIN, Fault, Hostile, Nature, Record
-from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Profile, Setting, World
+from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Person, Profile, Setting, World
 
 Step = tuple[Any, ...]
 FIELDS = tuple(name for name in COLUMNS if name != "number")
@@ -61,13 +65,16 @@ def _profile(dice: random.Random) -> Profile:
         composed=dice.random() < 0.3,
         unique=dice.random() < 0.3,
         split=dice.random() < 0.2,
+        renumbers=identity is not Identity.OUR_KEY and dice.random() < 0.2,
         narrow=identity is Identity.SCAN and dice.random() < 0.15,
         demands=frozenset({"email"}) if dice.random() < 0.1 else frozenset(),
         lag=dice.choice((0.0, 0.0, 20.0)) if identity is Identity.FINDABLE else 0.0,
         delay=dice.choice((1.0, 20.0, 50.0)),
     )
     directions = {
-        name: dice.choice((Direction.PUSH, Direction.OFF)) for name in ("email", "city") if dice.random() < 0.1
+        name: dice.choice((Direction.PUSH, Direction.OFF, Direction.PULL))
+        for name in ("email", "city")
+        if dice.random() < 0.1
     }
     return Profile(
         nature,
@@ -91,6 +98,8 @@ def _step(dice: random.Random) -> Step:
         (1, lambda d: ("remote-delete", d.randrange(9), d.randrange(9))),
         (1, lambda d: ("remote-archive", d.randrange(9), d.randrange(9))),
         (1, lambda d: ("stranger", d.randrange(9), d.randrange(9))),
+        (1, lambda d: ("renumber", d.randrange(9))),
+        (4, lambda d: ("decide", d.randrange(9), d.randrange(9))),
         (2, lambda d: ("restart",)),
         (2, lambda d: ("rest",)),
     ]
@@ -128,6 +137,8 @@ def live(history: History, *, tell: Callable[[str], None] | None = None) -> list
     world = World(history.setting)
     if any(profile.nature.keeps and profile.policy is not Policy.SOURCE for profile in history.setting.profiles):
         world.happened.add("conflict")
+    if any(Direction.PULL in dict(profile.directions).values() for profile in history.setting.profiles):
+        world.happened.add("pull-only")
     if any(profile.nature.narrow for profile in history.setting.profiles):
         world.happened.add("narrow")
     for step in (*history.steps, ("rest",)):
@@ -199,6 +210,11 @@ def _comings_and_goings(world: World, step: Step) -> None:
             if world.living():
                 world.happened.add("rekeyed")
                 world.rekey(_person(world, who), max(person.key for person in world.people) + 1)
+        case ("renumber", who):
+            if world.living():
+                _renumber(world, _person(world, who))
+        case ("decide", which, how):
+            _decide(world, which, how)
         case ("remote-delete", where, which):
             provider, record = _record(world, where, which)
             if record is not None:
@@ -258,6 +274,32 @@ def _again(world: World, who: int, *, same: bool) -> None:
     person = gone[who % len(gone)]
     world.happened.add("reinserted")
     world.insert(key=person.key, number=person.number if same else None, tag=person.tag if same else "")
+
+
+def _renumber(world: World, person: Person) -> None:
+    """The customer number changes, to one that nobody ever had."""
+    world.happened.add("renumbered")
+    world.renumber(person)
+
+
+def _decide(world: World, which: int, how: int) -> None:
+    """A person answers an open question, in any of the ways that are offered."""
+    with world.state.read() as tx:
+        items = [item for item in journal.reviews(tx) if item.customer_key and allowed(item.kind)]
+    if not items:
+        return
+    item = items[which % len(items)]
+    decision = allowed(item.kind)[how % len(allowed(item.kind))]
+    person = next((each for each in world.living() if str(each.key) == item.customer_key), None)
+    provider = world.provider(item.provider)
+    if decision == "link":
+        own = [record.id for record in provider.records.values() if person and record.of == person.tag]
+        if not own:
+            return
+        decision = f"link:{own[0]}"
+    with contextlib.suppress(UsageError):
+        decide(world.state, item, decision, world.clock.now())
+        world.decided(provider, person, item, decision)
 
 
 def _stranger(world: World, where: int, who: int) -> None:

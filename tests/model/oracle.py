@@ -26,14 +26,16 @@ CAUSES = {
     "key_taken": {"renumbered", "reinserted", "rekeyed"},
     "came_back": {"reinserted"},
     "taken": {"stranger"},
+    "twice": {"stranger", "reinserted", "ordered"},
     "unknown_create": {"narrow"},
     "delete_conflict": {"deleted"},
     "no_base": {"reinserted", "remapped", "stranger", "inbound"},
     "candidate": {"inbound", "stranger"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
-    "conflict": {"conflict"},
+    "conflict": {"conflict", "pull-only"},
     "first_seen": {"hidden"},
+    "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked"},
 }
 
@@ -102,7 +104,7 @@ def _one_remote_each(world: World, provider: Hostile) -> Iterator[str]:
     for record in provider.records.values():
         if not record.ours:
             continue
-        if record.of in seen and not (world.happened & {"reinserted"}):
+        if record.of in seen and not (world.happened & {"reinserted", "ordered"}):
             yield f"{provider.name}: {record.of} has the records {seen[record.of]} and {record.id}"
         seen[record.of] = record.id
 
@@ -146,7 +148,9 @@ def _pair(
     if row is None:
         yield f"{where}: the row of a living person is gone"
         return
-    if any(not item.fields for item in items) or _refused(profile, row, link):
+    if any(not item.fields and item.kind != "twice" for item in items) or _refused(profile, row, link):
+        return
+    if (provider.name, str(person.key)) in world.left_alone:
         return
     if link is None or link.external_id is None:
         yield f"{where}: neither linked nor parked ({link})"
@@ -223,7 +227,8 @@ def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
         row = world.row(person) or {}
         for name in COLUMNS:
             edits = world.edits.get((person.tag, name), [])
-            if name == "number" or (str(person.key), name) in parked:
+            left = any((each.name, str(person.key)) in world.left_alone for each in world.providers)
+            if name == "number" or left or (str(person.key), name) in parked:
                 continue
             last = {edit.side: edit.value for edit in edits}
             candidates = {canonical(value) for value in last.values()} or {world.agreed.get((person.tag, name))}

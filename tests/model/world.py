@@ -27,6 +27,7 @@ from syncd.source.connection import connect, source_url
 from syncd.source.database import Source, SourceConfig, Watch
 from syncd.store import journal, mapping
 from syncd.store.database import State, open_state
+from syncd.store.journal import Review
 from syncd.store.leases import Lease
 from tests.clock import VirtualClock
 from tests.model.effects import Crash, Effects, watched, watched_source
@@ -140,6 +141,8 @@ class World:
     edits: dict[tuple[str, str], list[Edit]] = field(default_factory=dict)
     agreed: dict[tuple[str, str], Value] = field(default_factory=dict)
     happened: set[str] = field(default_factory=set)
+    owners: dict[str, str] = field(default_factory=dict)
+    left_alone: set[tuple[str, str]] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -289,6 +292,7 @@ class World:
         known = max([*(person.key for person in self.people), 0])
         person = Person(tag, key if key is not None else known + 1, number or f"{1000 + self._serial}")
         self.people.append(person)
+        self.owners[person.number or str(person.key)] = person.tag
         values = {name: self.value(tag, name) for name in COLUMNS if name != "number"} | {"number": person.number}
         columns = ", ".join(COLUMNS[name] for name in values)
         marks = ", ".join("?" * (len(values) + 1))
@@ -308,6 +312,28 @@ class World:
         person.alive = False
         self.happened.add("deleted")
         self.sql("DELETE FROM customers WHERE id = ?", person.key)
+
+    def renumber(self, person: Person) -> None:
+        """The row gets another customer number."""
+        self._serial += 1
+        person.number = f"{1000 + self._serial}"
+        self.owners[person.number] = person.tag
+        self.write(person, "number", person.number)
+
+    def decided(self, provider: Hostile, person: Person | None, item: Review, decision: str) -> None:
+        """What a person decided is what he wants: a side that he takes is as good as typed by him."""
+        if decision in {"create", "ignore"} or decision.startswith("link:"):
+            self.happened.add("ordered")
+            self.left_alone.add((item.provider, item.customer_key))
+        row = self.row(person) if person is not None else None
+        record = next((each for each in provider.records.values() if person and each.of == person.tag), None)
+        if person is None or row is None or record is None:
+            return
+        for name in item.fields:
+            source = decision == "take:source"
+            value = row.get(name) if source else record.values.get(name)
+            self._typed(person.tag, name, "source" if source else provider.name, value)
+            self._excuse(person.tag, name, "source" if source else provider.name)
 
     def rekey(self, person: Person, key: int) -> None:
         """The row gets another primary key."""
@@ -353,11 +379,8 @@ class World:
     # -- looking --------------------------------------------------------------------------------------------------
 
     def _owner(self, key: str) -> str:
-        """Whose number or key this is right now, for the tag of a record that we make."""
-        for person in reversed(self.people):
-            if person.alive and key == (person.number or str(person.key)):
-                return person.tag
-        return next((person.tag for person in reversed(self.people) if key == person.number), "?")
+        """Whose number or key this was last, for the tag of a record that we make."""
+        return self.owners.get(key, "?")
 
     def living(self) -> list[Person]:
         """People with a row."""
