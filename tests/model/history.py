@@ -22,7 +22,7 @@ from syncd.store import journal
 from tests.model import oracle
 from tests.model.effects import Crash
 from tests.model.hostile import PLAIN, Fault, Hostile, Nature, Record
-from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Person, Profile, Setting, World
+from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Profile, Setting, World
 
 Step = tuple[Any, ...]
 FIELDS = tuple(name for name in COLUMNS if name != "number")
@@ -71,11 +71,8 @@ def _profile(dice: random.Random) -> Profile:
         lag=dice.choice((0.0, 0.0, 20.0)) if identity is Identity.FINDABLE else 0.0,
         delay=dice.choice((1.0, 20.0, 50.0)),
     )
-    directions = {
-        name: dice.choice((Direction.PUSH, Direction.OFF, Direction.PULL))
-        for name in ("email", "city")
-        if dice.random() < 0.1
-    }
+    ways = (Direction.PUSH, Direction.OFF, Direction.PULL)
+    directions = {name: dice.choice(ways) for name in ("email", "city") if dice.random() < 0.1}
     return Profile(
         nature,
         policy=dice.choice((Policy.SOURCE, Policy.SOURCE, Policy.PROVIDER, Policy.REVIEW)),
@@ -206,29 +203,36 @@ def _comings_and_goings(world: World, step: Step) -> None:
                 world.delete(_person(world, who))
         case ("again", who, same):
             _again(world, who, same=same)
-        case ("rekey", who):
-            if world.living():
-                world.happened.add("rekeyed")
-                world.rekey(_person(world, who), max(person.key for person in world.people) + 1)
-        case ("renumber", who):
-            if world.living():
-                _renumber(world, _person(world, who))
+        case ("rekey" | "renumber", who):
+            _otherwise_known(world, step[0], who)
         case ("decide", which, how):
             _decide(world, which, how)
-        case ("remote-delete", where, which):
-            provider, record = _record(world, where, which)
-            if record is not None:
-                world.happened.add("remote-deleted")
-                del provider.records[record.id]
-        case ("remote-archive", where, which):
-            provider, record = _record(world, where, which)
-            if record is not None:
-                world.happened.add("remote-archived")
-                record.archived = True
+        case ("remote-delete" | "remote-archive", where, which):
+            _gone_there(world, step[0], *_record(world, where, which))
         case ("stranger", where, who):
             _stranger(world, where, who)
         case _:
             raise AssertionError(f"no such step: {step}")
+
+
+def _otherwise_known(world: World, how: str, who: int) -> None:
+    if not world.living():
+        return
+    world.happened.add(f"{how}ed")
+    if how == "rekey":
+        world.rekey(_person(world, who), max(person.key for person in world.people) + 1)
+    else:
+        world.renumber(_person(world, who))
+
+
+def _gone_there(world: World, how: str, provider: Hostile, record: Record | None) -> None:
+    if record is None:
+        return
+    world.happened.add(f"{how}d")
+    if how == "remote-delete":
+        del provider.records[record.id]
+    else:
+        record.archived = True
 
 
 def _person(world: World, who: int) -> Any:
@@ -274,12 +278,6 @@ def _again(world: World, who: int, *, same: bool) -> None:
     person = gone[who % len(gone)]
     world.happened.add("reinserted")
     world.insert(key=person.key, number=person.number if same else None, tag=person.tag if same else "")
-
-
-def _renumber(world: World, person: Person) -> None:
-    """The customer number changes, to one that nobody ever had."""
-    world.happened.add("renumbered")
-    world.renumber(person)
 
 
 def _decide(world: World, which: int, how: int) -> None:
