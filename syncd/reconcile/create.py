@@ -69,6 +69,7 @@ def _intend(tx: Transaction, route: Route, case: Case, values: Values) -> int:
     if mapping.reserve(tx, case.pair, case.key, now) is not None:
         return 0
     journal.close_intents(tx, case.pair)
+    work.judged(tx, case.work)
     until = route.later(route.timeout + route.settle)
     return journal.open_intent(tx, case.pair, Verb.CREATE, fields, route.lease.epoch, now, until)
 

@@ -111,6 +111,11 @@ def postpone(tx: Transaction, work: Work, due_at: datetime, attempts: int, error
     return tx.execute(_POSTPONE, _as_read(work) | values).rowcount == 1
 
 
+def judged(tx: Transaction, work: Work) -> None:
+    """The row that this mark saw coming was looked at and is acted on: from here on it is one like any other."""
+    tx.execute(_JUDGED, _as_read(work))
+
+
 def read(tx: Transaction, pair: Pair) -> Work | None:
     """The due row of a pair, if it has one."""
     row = tx.execute(sa.select(table).where(*_is(pair))).one_or_none()
@@ -277,6 +282,7 @@ _UNTOUCHED = (
     table.c.generation == sa.bindparam("read_generation"),
 )
 _FINISH = table.delete().where(*_UNTOUCHED)
+_JUDGED = table.update().where(*_UNTOUCHED, table.c.reason == INSERTED).values(reason=CHANGED)
 _POSTPONE = (
     table.update()
     .where(*_UNTOUCHED)

@@ -249,8 +249,10 @@ def _cut_off(world: World, row: dict[str, Value]) -> bool:
 
 
 def remember(world: World) -> None:
-    """What stands now is agreed; the next round of edits starts from it."""
+    """What stands now is agreed; the next round of edits starts from it. What could not arrive yet may still do so."""
     for person in world.living():
-        for name, value in (world.row(person) or {}).items():
+        row = world.row(person) or {}
+        for name, value in row.items():
             world.agreed[person.tag, name] = canonical(value)
-    world.edits.clear()
+            if not _cut_off(world, row):
+                world.edits.pop((person.tag, name), None)

@@ -862,6 +862,34 @@ def test_somebody_else_under_an_old_key(nature: Nature, together: bool) -> None:
     assert kinds(made) == ["came_back"]
 
 
+def test_somebody_else_under_the_key_of_an_unknown_create() -> None:
+    """A create whose outcome is unknown belongs to the row it was made from, not to the next one under its key."""
+    made = world(Profile(SEARCH), run=False, customers=2)
+    person, provider = made.people[0], made.providers[0]
+    provider.faults.append(Fault("late", "write", 30.0))
+    run(made)
+    made.delete(person)
+    made.happened.add("reinserted")
+    made.insert(key=person.key)
+    for _ in range(3):
+        run(made, pause=SETTLED)
+    theirs = next(record for record in provider.records.values() if record.of == person.tag)
+    assert theirs.values["name"] in made.typed[person.tag, "name"]
+    assert kinds(made) == ["came_back"]
+
+
+def test_new_number_during_an_unknown_create() -> None:
+    """A row that gets another number before its lost create was found is still the same customer."""
+    made = world(Profile(SEARCH, directions=(("email", Direction.OFF),)), run=False)
+    made.providers[0].faults.append(Fault("late", "write", 30.0))
+    run(made)
+    made.renumber(made.people[0])
+    for _ in range(3):
+        run(made, pause=SETTLED)
+    assert len(made.providers[0].records) == 1
+    assert kinds(made) == ["renumbered"]
+
+
 def test_same_customer_inserted_anew() -> None:
     """An application that deletes and inserts where others update changes the same customer."""
     made = world()
