@@ -9,6 +9,7 @@ from tests.system.crash import duplicates, lost, play, series, writes
 SERIES = [(1, "sqlite", 70), (2, "sqlite", 70), (3, "postgresql", 70)]
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("seed", "state", "kills"), SERIES)
 def test_killed_at_every_point(seed: int, state: str, kills: int) -> None:
     """After SIGKILLs, lost answers and edits on both sides: every customer once, nothing lost, no echo."""
