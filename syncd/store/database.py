@@ -160,7 +160,8 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
         secret = key or key_beside(path)
     except OSError as error:
         raise StateUnreachable(f"cannot open the state at {path} ({type(error).__name__})") from None
-    arguments: dict[str, Any] = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+    # prepared statements cost some 10 kB each, in every connection: the driver's 128 would add up over weeks
+    arguments: dict[str, Any] = {"check_same_thread": False, "timeout": BUSY_SECONDS, "cached_statements": 48}
     url = url.set(database=str(path))
     writer = _engine(url, pool_size=1, arguments=arguments)
     reader = _engine(url, pool_size=5, arguments=arguments)

@@ -277,7 +277,8 @@ def _again(world: World, who: int, *, same: bool) -> None:
         return
     person = gone[who % len(gone)]
     world.happened.add("reinserted")
-    world.insert(key=person.key, number=person.number if same else None, tag=person.tag if same else "")
+    back = world.insert(key=person.key, number=person.number if same else None, tag=person.tag if same else "")
+    back.back = same
 
 
 def _decide(world: World, which: int, how: int) -> None:

@@ -205,6 +205,8 @@ def _departed(
         return
     tags = {person.tag for person in world.living()}
     for person in world.people:
+        if (provider.name, str(person.key)) in world.left_alone:
+            continue
         if person.alive or person.tag in tags or str(person.key) in asked or str(person.key) in living:
             continue
         for record in provider.records.values():
@@ -228,7 +230,7 @@ def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
         for name in COLUMNS:
             edits = world.edits.get((person.tag, name), [])
             left = any((each.name, str(person.key)) in world.left_alone for each in world.providers)
-            if name == "number" or left or (str(person.key), name) in parked:
+            if name == "number" or left or person.back or (str(person.key), name) in parked:
                 continue
             last = {edit.side: edit.value for edit in edits}
             candidates = {canonical(value) for value in last.values()} or {world.agreed.get((person.tag, name))}

@@ -90,12 +90,14 @@ class Edit:
 
 @dataclass
 class Person:
-    """Somebody who has a row. `tag` marks all his values; `alive` while the row is there."""
+    """Somebody who has a row. `tag` marks all his values; `alive` while the row is there; `back`: it was away, and what
+    it holds was compared without a base."""
 
     tag: str
     key: int
     number: str
     alive: bool = True
+    back: bool = False
 
 
 @cache
@@ -322,7 +324,7 @@ class World:
 
     def decided(self, provider: Hostile, person: Person | None, item: Review, decision: str) -> None:
         """What a person decided is what he wants: a side that he takes is as good as typed by him."""
-        if decision in {"create", "ignore"} or decision.startswith("link:"):
+        if item.kind == "delete_conflict" or decision in {"create", "ignore"} or decision.startswith("link:"):
             self.happened.add("ordered")
             self.left_alone.add((item.provider, item.customer_key))
         row = self.row(person) if person is not None else None
