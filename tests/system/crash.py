@@ -52,7 +52,7 @@ class Series:
     chance: random.Random
     forks: subprocess.Popen[str]
     protocol: str = ""
-    shared: str = ""
+    shared: sa.Engine | None = None
     kills: int = 0
     runs: int = 0
     points: Counter[str] = field(default_factory=Counter)
@@ -74,8 +74,8 @@ class Series:
 
     def outlive(self) -> None:
         """Let the dead process's leases run out, as waiting for `lease` would (SQLite's file lock is free at once)."""
-        if self.shared:
-            with sa.create_engine(self.shared).begin() as conn:
+        if self.shared is not None:
+            with self.shared.begin() as conn:
                 conn.execute(sa.text("UPDATE lease SET until = 0"))
 
     def sql(self, statement: str, *values: Any) -> None:
@@ -106,10 +106,12 @@ def series(seed: int, state: str = "sqlite", protocol: str = "") -> Iterator[Ser
                 text=True,
                 cwd=Path(__file__).parents[2],
             )
+            shared = sa.create_engine(url) if state == "postgresql" else None
             try:
-                shared = url if state == "postgresql" else ""
                 yield Series(directory, server, config, random.Random(seed), forks, protocol, shared)
             finally:
+                if shared is not None:
+                    shared.dispose()
                 assert forks.stdin is not None
                 assert forks.stdout is not None
                 forks.stdin.close()
