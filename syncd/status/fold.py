@@ -134,7 +134,12 @@ def take(folded: Folded, event: Mapping[str, Any] | None, now: datetime) -> None
 
 
 def _latest(at: datetime, event: Mapping[str, Any]) -> Latest:
-    return Latest(at, 0, json.dumps(event, sort_keys=True, default=str), event)
+    return Latest(at, 0, _spelled(event), event)
+
+
+def _spelled(event: Mapping[str, Any]) -> str:
+    """The whole line in one spelling: only what says exactly the same is the same line once more."""
+    return json.dumps(event, sort_keys=True, default=str)
 
 
 def _snapshot(folded: Folded, found: Latest) -> None:
@@ -178,9 +183,7 @@ def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[
     hour = folded.hours.get(number)
     if hour is None:
         return
-    mark = zlib.crc32(
-        f"{event['timestamp']} {what} {event.get('customer_key')} {event['event']}".encode("utf-8", "replace")
-    )
+    mark = zlib.crc32(_spelled(event).encode("utf-8", "replace"))
     if mark in hour.seen:
         return
     if len(hour.seen) < REMEMBERED:

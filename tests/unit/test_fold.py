@@ -92,6 +92,7 @@ def told(draw: st.DrawFn) -> bytes:
     fields: dict[str, Any] = {"provider": draw(st.sampled_from(NAMES))}
     if name.partition(".")[0] in {"pair", "conflict", "field", "guard"}:
         fields |= {"customer_key": draw(st.sampled_from(KEYS)), "reason": draw(st.sampled_from(["", "answered 503"]))}
+        fields |= {"wait_s": draw(st.sampled_from([0.5, 60.0]))}
     if name == "guard.tripped":
         fields["guard"] = draw(st.sampled_from(["update", "delete"]))
     if name == "cycle.finished":
@@ -279,6 +280,14 @@ def test_late_and_simultaneous_lines() -> None:
     assert ([p["kind"] for p in answer["problems"]], answer["providers"][1]["state"]) == (["conflict"], "ok")
     assert status(lines[::-1]) == answer
     assert picture(lines[::-1]) == picture(lines)
+
+
+def test_two_lines_of_one_moment_count_both() -> None:
+    """Lines that differ in one figure only are two; whichever comes first, both waiting times are counted."""
+    lines = [line(NOW, "pair.pushed", provider="jtl", customer_key="1", wait_s=wait) for wait in (0.5, 60.0)]
+    assert picture(lines) == picture(lines[::-1])
+    hour = next(iter(folded([*lines, *lines]).hours.values()))
+    assert (hour.done["jtl", "done"], len(hour.waits)) == (2, 2)
 
 
 def test_source_and_state() -> None:
