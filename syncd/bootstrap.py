@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from syncd.clock import Clock, SystemClock
+from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction
-from syncd.core.plan import Rules
 from syncd.cycle.installation import Installation, Rhythm
 from syncd.cycle.overview import Known, survey
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError

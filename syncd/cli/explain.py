@@ -12,8 +12,9 @@ import click
 from syncd.cli.options import config_option, json_option, print_json, settings_for
 
 if TYPE_CHECKING:
+    from syncd.core.actions import Action
+    from syncd.core.facts import Facts
     from syncd.core.model import Customer, Value
-    from syncd.core.plan import Action, Facts
     from syncd.cycle.look import Look
     from syncd.store.events import Event
 
@@ -180,7 +181,7 @@ def next_action(each: Look) -> str:
 
 def described(action: Action | None) -> str:
     """An action of the plan in a few words; "" where there is nothing to do."""
-    from syncd.core.plan import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+    from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 
     match action:
         case Create(values):

@@ -1,189 +1,53 @@
 """The decision: facts about one pair in, one action out. Read `merge` for the fields, this for everything around them.
 
-`plan`, `syncd plan`, `--dry-run`, `explain` and the daemon all call this one function.
+`plan`, `syncd plan`, `--dry-run`, `explain` and the daemon all call this one function. Whole behaviour, the first line
+that is true decides:
+
+    a person ordered `unlink`             unlink; later while the outcome of a create of ours is unknown
+    the row cannot be read                as "gone" below
+    it came anew, as somebody else        unlink with a tombstone, then look again
+    linked
+        the record is gone or archived    park: nobody is brought back by a write
+        the provider's rules refuse it    reject
+        else                              exchange what `merge` says field by field, but
+            number fixed over there       review, or its own for good when it was linked that way
+            emptied, cannot be emptied    review
+            read-only source, gutting     review instead of pull
+            left alone as shown           keep
+    not linked
+        a person named the record         adopt; park one that is not there, archived or another customer's
+        our create may have made it       adopt the one that holds what was sent; park several, another's, a stranger,
+                                          and none where nobody can look it up
+        the provider's rules refuse it    reject
+        a question about it is open       park
+        another customer has its key      park
+        it was removed before             adopt where number, e-mail or VAT number agree, else park
+        create = "never"                  nothing
+        a record carries its key          park: never overwritten, never linked by itself
+        no match report was accepted      wait
+        else                              create
+    gone
+        empty source, back, one look      wait
+        only out of view or filter        unlink
+        on_delete = "keep", nothing left  unlink with a tombstone
+        another customer carries its key  park
+        edited there, or not ours         park
+        else                              remove
+
+What a person ordered (`create`, `keep`, `remove`) stands before the doubt it answers, never before the key of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Mapping
 
+from syncd.core.actions import Action, Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
+from syncd.core.facts import Departure, Facts, seen
 from syncd.core.guards import IDENTIFYING, guts, same_person
-from syncd.core.merge import Decision, FieldFacts, Seen, Tie, Verdict, merge
-from syncd.core.model import (
-    CreateMode,
-    Direction,
-    FieldBase,
-    Intent,
-    Link,
-    Policy,
-    Remote,
-    Removal,
-    Stage,
-    Value,
-    Values,
-    Verb,
-)
+from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
+from syncd.core.model import CreateMode, Direction, Remote, Removal, Stage
 from syncd.core.normalise import degraded, equal
-
-OUTWARD = frozenset({Verb.CREATE, Verb.UPDATE})
-
-
-class Departure(StrEnum):
-    """What is known about a source row that cannot be read."""
-
-    BACK = "back"  # it was there again a moment later
-    UNPROVEN = "unproven"  # absent at one look, no trigger said so
-    EMPTY = "empty"  # the whole source is empty or unreadable: proves nothing
-    OUT_OF_SCOPE = "out-of-scope"  # the view hides it, the table still has it
-    GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the settings and the adapter say about one provider; `fields` holds each field's effective direction."""
-
-    provider: str
-    fields: Mapping[str, Direction] = field(default_factory=dict)
-    policy: Policy = Policy.SOURCE
-    on_delete: Removal = Removal.KEEP
-    create: CreateMode = CreateMode.AFTER_MATCH
-    adopted: bool = False
-    writable: bool = True
-    repeatable: bool = True  # a create may be repeated once a look-up proves that nothing arrived
-    renumbers: bool = True  # our key at the provider may change later, as an ordinary field
-    clears: bool = True  # an empty value can be sent and is kept as empty
-    echoes: bool = False  # an answered write may still be stored later, and shorter
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What a person decided about one field, valid only for the two digests that were on the screen."""
-
-    take: Direction | None  # None: ignore
-    shown: tuple[str | None, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """All that `plan` may look at.
-
-    source     the projected row, None where it could not be read (then `departure` says what is known)
-    rejection  (field, reason) where the provider's rules refuse the projection
-    remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
-    found      records that carry our key, looked up just now, for a pair that is not linked
-    claimed    external ids among `found` that are linked to other customers
-    holder     another customer whose reserved key at this provider is the one we want
-    key_alive  after a deletion: another live customer carries our key at the provider
-    reborn     the row was inserted, or deleted and inserted again, since the last look
-    ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
-               delete conflict `remove` or `keep`
-    held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
-               created before
-    """
-
-    rules: Rules
-    digest: Callable[[str, Value], str]
-    source: Values | None = None
-    departure: Departure | None = None
-    rejection: tuple[str, str] | None = None
-    link: Link | None = None
-    remote: Remote | None = None
-    found: tuple[Remote, ...] = ()
-    claimed: frozenset[str] = frozenset()
-    holder: str | None = None
-    key_alive: bool = False
-    buried: bool = False
-    intents: tuple[Intent, ...] = ()
-    composed: frozenset[str] = frozenset()
-    rulings: Mapping[str, Ruling] = field(default_factory=dict)
-    create_anyway: bool = False
-    reborn: bool = False
-    ordered: str = ""
-    held: tuple[str, str] | None = None
-    ties: Mapping[str, Tie] = field(default_factory=dict)
-    fill: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """Both sides agree, or there is nothing to agree about."""
-
-    reason: str = "agreed"
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """A new remote from these values."""
-
-    values: Values
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Link an existing remote; `own` when our create of unknown outcome made it: what was sent is then the base."""
-
-    remote: Remote
-    own: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """Move fields between two linked sides. `settle` fields only move the base, `review` maps field to reason,
-    `reasons` every field's reason, `resolved` conflicts that a policy decided, `lossy` fields kept shorter there."""
-
-    push: Values = field(default_factory=dict)
-    pull: Values = field(default_factory=dict)
-    settle: frozenset[str] = frozenset()
-    review: Mapping[str, str] = field(default_factory=dict)
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    resolved: Mapping[str, str] = field(default_factory=dict)
-    lossy: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """Stop the pair until a person decides."""
-
-    kind: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """The provider's rules refuse this customer until it changes."""
-
-    field: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Archive or delete the remote, then unlink and leave a tombstone."""
-
-    remote: Remote
-    how: Removal
-
-
-@dataclass(frozen=True, slots=True)
-class Unlink:
-    """Forget the link; `tombstone` keeps anybody from bringing the customer back unasked. `again`: there is a row
-    under this key, which is then looked at as one that nobody linked."""
-
-    reason: str
-    tombstone: bool
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Look again later; `why` is `adopt`, `absent`, `back` or `empty`."""
-
-    why: str
-
-
-Action = Nothing | Create | Adopt | Exchange | Park | Reject | Remove | Unlink | Wait
+from syncd.core.writes import OUTWARD, late_digests, unknown_create
 
 
 def plan(facts: Facts) -> Action:
@@ -386,6 +250,12 @@ def _left_alone(facts: Facts, name: str) -> bool:
     return ruling is not None and ruling.take is None and _as_shown(facts, name)
 
 
+def _as_shown(facts: Facts, name: str) -> bool:
+    source, provider = seen(facts, name)
+    now = (source.digest if source else None, provider.digest if provider else None)
+    return facts.rulings[name].shown == now
+
+
 def verdicts(facts: Facts) -> dict[str, Decision]:
     """The decision for each projected field, as `explain` shows it."""
     late = late_digests(facts.intents)
@@ -416,62 +286,3 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
         decision=ruling.take if ruling is not None and ruling.take and _as_shown(facts, name) else None,
         tie=facts.ties.get(name, Tie.NONE),
     )
-
-
-def seen(facts: Facts, name: str) -> tuple[Seen | None, Seen | None]:
-    """Both sides of a field with their digests; None where unknown."""
-
-    def side(values: Values) -> Seen | None:
-        return Seen(values[name], facts.digest(name, values[name])) if name in values else None
-
-    return side(facts.source or {}), side(facts.remote.values if facts.remote is not None else {})
-
-
-def _as_shown(facts: Facts, name: str) -> bool:
-    source, provider = seen(facts, name)
-    now = (source.digest if source else None, provider.digest if provider else None)
-    return facts.rulings[name].shown == now
-
-
-def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
-    """Per field, the values that our own unconfirmed writes explain: what stood there before and what was sent."""
-    explained: dict[str, set[str]] = {}
-    for intent in intents:
-        if intent.verb in OUTWARD:
-            for name, sent in intent.fields.items():
-                explained.setdefault(name, set()).update(filter(None, (sent.before, sent.sent)))
-    return {name: frozenset(digests) for name, digests in explained.items()}
-
-
-def recovered(facts: Facts) -> Facts:
-    """With the base of pulls that reached the source before a crash kept them from being recorded: what the row holds
-    there is no edit of a person, so that a later one at the provider meets no conflict."""
-    if facts.link is None:
-        return facts
-    base = dict(facts.link.base)
-    for intent in facts.intents:
-        if intent.verb is Verb.PULL and intent.stage is Stage.OPEN:
-            for name, digests in intent.fields.items():
-                source = seen(facts, name)[0]
-                if source is not None and source.digest == digests.sent:
-                    base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
-    return replace(facts, link=replace(facts.link, base=base))
-
-
-def unknown_create(facts: Facts) -> Intent | None:
-    """Our own create whose outcome nobody knows, if there is one."""
-    return next((i for i in facts.intents if i.verb is Verb.CREATE and i.stage is Stage.OPEN), None)
-
-
-def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> dict[str, FieldBase]:
-    """The base after agreement: the source's present spelling, and the provider's as stored (None where unreadable)."""
-    source = facts.source or {}
-    return {
-        name: FieldBase(
-            source=facts.digest(name, source[name]),
-            provider=facts.digest(name, stored[name]) if name in stored else None,
-            provisional=provisional,
-        )
-        for name in names
-        if name in source
-    }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING, trips
 from syncd.core.model import Customer, Link, Pair, Remote, State, Values, Verb
-from syncd.core.plan import Facts, renewed
+from syncd.core.writes import renewed
 from syncd.cycle.installation import Installation
 from syncd.errors import Rejected
 from syncd.log import emit

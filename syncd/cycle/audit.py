@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
+from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 from syncd.core.model import Customer, Pair, Remote, Work
-from syncd.core.plan import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 from syncd.cycle.foresight import Marks, links_of
 from syncd.cycle.installation import Installation
 from syncd.cycle.preview import looks

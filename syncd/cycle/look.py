@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from syncd.core.actions import Action
+from syncd.core.facts import Facts
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
-from syncd.core.plan import Action, Facts, plan, verdicts
+from syncd.core.plan import plan, verdicts
 from syncd.cycle.drain import operator_pause, ready_to_create
 from syncd.cycle.installation import Installation
 from syncd.cycle.overview import condition_of

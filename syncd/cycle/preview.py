@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+from syncd.core.facts import Facts
 from syncd.core.guards import trips
 from syncd.core.model import Customer, Removal, State, Value, Values, Work
-from syncd.core.plan import Adopt, Create, Exchange, Facts, Park, Reject, Remove, Unlink, Wait, plan
+from syncd.core.plan import plan
 from syncd.cycle.foresight import Marks, captured, due
 from syncd.cycle.installation import Installation
 from syncd.cycle.reading import patiently, stopped

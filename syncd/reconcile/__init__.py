@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+from syncd.core.facts import Facts
 from syncd.core.model import Customer, State, Work
-from syncd.core.plan import Adopt, Create, Exchange, Facts, Park, Reject, Remove, Unlink, Wait, plan
+from syncd.core.plan import plan
 from syncd.errors import AlreadyLinked, OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import adopt, create, forget, remove

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from syncd.core.actions import Adopt, Park, Remove, Unlink
 from syncd.core.backoff import delay
+from syncd.core.facts import Facts
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
-from syncd.core.plan import Adopt, Facts, Park, Remove, Unlink, renewed, unknown_create
+from syncd.core.writes import renewed, unknown_create
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.gather import Case, numbered

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from syncd.core.actions import Exchange
+from syncd.core.facts import Facts, seen
 from syncd.core.guards import Move, blanked, flips
 from syncd.core.model import Customer, FieldBase, Intent, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.normalise import degraded, equal
-from syncd.core.plan import OUTWARD, Exchange, Facts, renewed, seen
+from syncd.core.writes import OUTWARD, renewed
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import conclude, unknown

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from syncd.core.facts import Departure, Facts
 from syncd.core.merge import Tie
 from syncd.core.model import (
     CreateMode,
@@ -22,7 +23,8 @@ from syncd.core.model import (
     Values,
     Work,
 )
-from syncd.core.plan import Departure, Facts, recovered, unknown_create, verdicts
+from syncd.core.plan import verdicts
+from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
 from syncd.reconcile.orders import Orders, orders

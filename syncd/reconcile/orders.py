@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.facts import Ruling
 from syncd.core.model import Direction
-from syncd.core.plan import Ruling
 from syncd.store.review import LEAVE, Review
 
 HELD_KINDS = ("candidate", "ambiguous", "unlinked")

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from syncd.core.actions import Park
 from syncd.core.backoff import delay
+from syncd.core.facts import Facts, seen
 from syncd.core.guards import Limit, trips
 from syncd.core.model import Link, Stage, State
-from syncd.core.plan import Facts, Park, seen
 from syncd.errors import ProviderError
 from syncd.lanes import Report
 from syncd.reconcile.gather import GRANTED, Case

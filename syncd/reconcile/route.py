@@ -9,10 +9,10 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.core.digest import digester
+from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import Link, Pair, Policy, Remote, Value
 from syncd.core.model import State as Shown
-from syncd.core.plan import Rules
 from syncd.lanes import Lane
 from syncd.log import emit
 from syncd.providers.adapter import ProviderAdapter

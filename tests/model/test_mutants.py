@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.actions import Action, Adopt
+from syncd.core.facts import Departure, Facts
 from syncd.core.model import Customer, Intent, Policy, Values, Work
-from syncd.core.plan import Action, Adopt, Departure, Facts
 from syncd.cycle.installation import Installation
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
@@ -31,6 +32,7 @@ from tests.model.hostile import Nature
 
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
+WRITES = import_module("syncd.core.writes")
 CAPTURE, RECONCILE = import_module("syncd.cycle.capture"), import_module("syncd.reconcile")
 GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
 EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
@@ -55,7 +57,7 @@ def search_without_settling(patch: Patch) -> None:
 
 def base_is_what_was_sent(patch: Patch) -> None:
     """The base is taken from the request, not from what the provider stored."""
-    renewed = PLAN.renewed
+    renewed = WRITES.renewed
 
     def wrong(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> Any:
         return renewed(facts, {**stored, **(facts.source or {})}, names, provisional=provisional)

@@ -14,9 +14,9 @@ from typing import Any
 
 from syncd import cycle
 from syncd.core.digest import digest
+from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
-from syncd.core.plan import Rules
 from syncd.cycle import Options, Result, run_cycle
 from syncd.cycle.installation import Installation, Rhythm
 from syncd.errors import LeaseLost

@@ -70,6 +70,12 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", 'if facts.link is None or "number" not in facts.link.base:', "if False:"),
     Wrong("plan", 'return Unlink("out of scope", tombstone=False)', 'return Unlink("out of scope", tombstone=True)'),
     Wrong("plan", "len(ours) == 1 and len(facts.found) == 1 and same_person", "same_person"),
+    # writes: what our own writes explain
+    Wrong("writes", "if intent.verb in OUTWARD:", "if True:"),
+    Wrong("writes", "filter(None, (sent.before, sent.sent))", "(sent.sent,)"),
+    Wrong("writes", "i.verb is Verb.CREATE and i.stage is Stage.OPEN", "i.verb is Verb.CREATE"),
+    Wrong("writes", "source=facts.digest(name, source[name])", "source=facts.digest(name, stored.get(name))"),
+    Wrong("writes", "facts.digest(name, stored[name]) if name in stored else None", "facts.digest(name, source[name])"),
     # guards: how much may happen
     Wrong("guards", "max(NEVER_BELOW, int((limit.share or 0.0) * total))", "int((limit.share or 0.0) * total)"),
     Wrong("guards", "return spent + more > limit.count", "return spent + more >= limit.count"),

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from syncd.clock import Clock, SystemClock
+from syncd.core.facts import Rules
 from syncd.core.model import CreateMode, Cursor, Direction, Page, Policy, Remote, Removal, Value, Values
-from syncd.core.plan import Rules
 from syncd.cycle.installation import Installation, Rhythm
 from syncd.errors import Rejected
 from syncd.lanes import Lane, Pace

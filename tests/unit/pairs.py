@@ -8,8 +8,8 @@ from types import EllipsisType
 from typing import Any
 
 from syncd.core.digest import digest as keyed
+from syncd.core.facts import Facts, Rules
 from syncd.core.model import FieldBase, Intent, Link, Pair, Remote, Sent, Stage, State, Value, Values, Verb
-from syncd.core.plan import Facts, Rules
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 PAIR = Pair("billbee", "17")

@@ -9,9 +9,11 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from syncd.core.actions import Exchange, Nothing
+from syncd.core.facts import Facts, Rules
 from syncd.core.merge import Decision
 from syncd.core.model import FIELDS, FieldBase, Policy, Value
-from syncd.core.plan import Exchange, Facts, Nothing, Rules, plan, verdicts
+from syncd.core.plan import plan, verdicts
 from tests.unit.pairs import LIVE, agreed, digest, intent, linked
 
 TEXTS = [name for name in FIELDS if name not in {"number", "birth_date", "active"}]

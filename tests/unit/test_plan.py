@@ -8,23 +8,11 @@ from typing import Any
 
 import pytest
 
+from syncd.core.actions import Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
+from syncd.core.facts import Departure, Facts, Ruling
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
-from syncd.core.plan import (
-    Adopt,
-    Create,
-    Departure,
-    Exchange,
-    Facts,
-    Nothing,
-    Park,
-    Reject,
-    Remove,
-    Ruling,
-    Unlink,
-    Wait,
-    plan,
-    renewed,
-)
+from syncd.core.plan import plan
+from syncd.core.writes import renewed
 from tests.unit.pairs import LIVE, agreed, digest, hidden, intent, link, linked, remote
 
 ROW: Values = {"name": "Muster", "email": "a@x.de", "phone": "1", "street": "Weg 1"}
@@ -226,7 +214,10 @@ def test_a_late_write_is_pushed_again() -> None:
     cut = plan(linked({**ROW, "name": "Musterfirma Nord"}, {**ROW, "name": "Musterfir"}, BASE, rules, intents=(lost,)))
 
     edited = plan(linked({**ROW, "name": "Zweiter"}, {**ROW, "name": "Dritter"}, base, intents=(late,)))
+    before = plan(linked({**ROW, "name": "Zweiter"}, {**ROW, "name": "Muster"}, base, rules, intents=(late,)))
 
+    assert isinstance(before, Exchange)
+    assert (before.push, before.pull) == ({"name": "Zweiter"}, {})
     assert isinstance(landed, Exchange)
     assert isinstance(cut, Exchange)
     assert isinstance(edited, Exchange)
@@ -301,6 +292,7 @@ def test_a_row_without_a_record(facts: Facts, action: object) -> None:
         ({"intents": (LOST,), "found": (MINE, OTHER)}, "ambiguous"),
         ({"intents": (LOST,), "found": (MINE,), "claimed": {"r7"}}, "ambiguous"),
         ({"intents": (LOST,), "found": (OTHER,)}, "found"),
+        ({"intents": (replace(LOST, stage=Stage.CONFIRM),), "found": (MINE,)}, "found"),
         ({"intents": (LOST,), "rules": replace(LIVE, repeatable=False)}, "unknown_create"),
         ({"buried": True}, "came_back"),
         ({"buried": True, "found": (MINE, OTHER)}, "came_back"),
