@@ -16,6 +16,7 @@ from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from syncd.clock import Clock
 from syncd.core.backoff import clamp_retry_after
@@ -90,6 +91,26 @@ class Pace:
         """... and clean answers win it back, slowly."""
         with self._lock:
             self._slow = max(self._slow * 0.98, 1.0)
+
+    def kept(self, now: float) -> dict[str, Any]:
+        """What was learned, for the next process: moments as seconds from now, for no monotonic clock outlives it."""
+        with self._lock:
+            spread = {name: [each, until - now] for name, (each, until) in self._spread.items() if each and until > now}
+            return {"slow": self._slow, "next": _ahead(self._next, now), "spread": spread}
+
+    def resume(self, kept: Mapping[str, Any], now: float, ago: float) -> None:
+        """Take up what was kept `ago` seconds ago. It only ever makes slower: what this process knows itself stands."""
+        with self._lock:
+            self._slow = max(self._slow, float(kept.get("slow", 1.0)))
+            for name, wait in kept.get("next", {}).items():
+                self._next[name] = max(self._next.get(name, 0.0), now + wait - ago)
+            for name, (each, left) in kept.get("spread", {}).items():
+                if left > ago:
+                    self._spread.setdefault(name, (each, now + left - ago))
+
+
+def _ahead(moments: Mapping[str, float], now: float) -> dict[str, float]:
+    return {name: moment - now for name, moment in moments.items() if moment > now}
 
 
 def _number(raw: str | None) -> float | None:
@@ -299,13 +320,17 @@ class Lane:
     def may_retry(self) -> bool:
         """Spend one retry of the budget, which holds retries near a tenth of the traffic in an outage."""
         with self._lock:
-            now = self.clock.monotonic()
-            self._budget = min(BUDGET_CAP, self._budget + (now - self._budget_at) * BUDGET_TRICKLE)
-            self._budget_at = now
-            if self._budget < 1.0:
+            if self._left_for_repeats() < 1.0:
                 return False
             self._budget -= 1.0
             return True
+
+    def _left_for_repeats(self) -> float:
+        """The budget with what has trickled in until now."""
+        now = self.clock.monotonic()
+        self._budget = min(BUDGET_CAP, self._budget + (now - self._budget_at) * BUDGET_TRICKLE)
+        self._budget_at = now
+        return self._budget
 
     def paused_until(self) -> datetime | None:
         """When the next request may go out; None when it may now."""
@@ -352,6 +377,29 @@ class Lane:
         if kept.state == "blocked" and kept.credentials != credentials:
             kept = Breaker()
         self.breaker = replace(kept, credentials=credentials)
+
+    def dump_pace(self) -> str:
+        """What the provider's answers taught, and what is left for repeats, as text for the state database."""
+        kept = self.pace.kept(self.clock.monotonic())
+        with self._lock:
+            budget = self._left_for_repeats()
+        return json.dumps({"at": self.clock.now().isoformat(), "budget": budget, **kept})
+
+    def load_pace(self, text: str) -> None:
+        """Go on at the pace that was kept: a restart is no way round a limit. A clock set back passes no time."""
+        if not text:
+            return
+        kept = json.loads(text)
+        ago = max((self.clock.now() - datetime.fromisoformat(kept["at"])).total_seconds(), 0.0)
+        self.pace.resume(kept, self.clock.monotonic(), ago)
+        with self._lock:
+            self._budget = min(self._left_for_repeats(), kept["budget"] + ago * BUDGET_TRICKLE)
+
+    def take_calls(self) -> int:
+        """How many requests left since this was last asked."""
+        with self._lock:
+            calls, self.calls = self.calls, 0
+        return calls
 
 
 def drain(

@@ -21,6 +21,8 @@ from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
 
+KEEP = 30.0  # seconds: a first pass takes hours, and what the lane learned must outlive a crash in it
+
 
 @dataclass
 class Tally:
@@ -61,6 +63,7 @@ def take_lane(site: Installation, route: Route) -> Route | None:
     lane.renewed(held.renewed)
     lane.settle_pause = lambda state: _remember(site, route, state)
     lane.load(kept.breaker, lane.breaker.credentials)
+    lane.load_pace(kept.pace)
     return route
 
 
@@ -139,10 +142,14 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
     if operator_pause(site, kept):
         return
     kinds: Counter[str] = Counter()
+    written = [site.clock.monotonic()]
 
     def take(busy: frozenset[str]) -> Sequence[Work]:
         if paused_by_person(site, route):
             return ()
+        if site.clock.monotonic() - written[0] >= KEEP:
+            keep_condition(site, route)
+            written[0] = site.clock.monotonic()
         with site.state.read() as tx:
             if only is not None:
                 return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())
@@ -200,13 +207,12 @@ def probe(route: Route) -> bool:
 def keep_condition(site: Installation, route: Route) -> None:
     """Write down the lane's condition and its calls, so that a restart changes nothing; idle ones write nothing."""
     lane, held = route.lane, site.held.get(lane_name(route.provider))
-    calls, lane.calls = lane.calls, 0
-    condition = lane.dump()
+    calls, condition = lane.take_calls(), lane.dump()
     if not calls and held is not None and held.condition == condition:
         return
     now = site.clock.now()
     with site.state.fenced(route.lease) as tx:
-        progress.save_provider_state(tx, route.provider, breaker=condition)
+        progress.save_provider_state(tx, route.provider, breaker=condition, pace=lane.dump_pace())
         if lane.last_ok is not None:
             progress.save_provider_state(tx, route.provider, last_ok=lane.last_ok)
         if calls:
@@ -218,7 +224,7 @@ def keep_condition(site: Installation, route: Route) -> None:
 def _remember(site: Installation, route: Route, state: str) -> None:
     breaker = route.lane.breaker
     with contextlib.suppress(LeaseLost), site.state.fenced(route.lease) as tx:
-        progress.save_provider_state(tx, route.provider, breaker=route.lane.dump())
+        progress.save_provider_state(tx, route.provider, breaker=route.lane.dump(), pace=route.lane.dump_pace())
     if state == "ok":
         emit("lane.resumed", provider=route.provider)
     elif state == "throttled":

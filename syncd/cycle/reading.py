@@ -36,6 +36,7 @@ def reader(site: Installation, route: Route) -> Route:
     lane = route.lane
     lane.lease = float("inf")
     lane.load(kept.breaker, lane.breaker.credentials)
+    lane.load_pace(kept.pace)
     return replace(route, rules=replace(route.rules, adopted=ready), listing=type(route.listing)())
 
 

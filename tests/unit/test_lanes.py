@@ -417,6 +417,78 @@ def test_the_condition_outlives_the_process() -> None:
     assert after.paused_until() == clock.now() + timedelta(seconds=60)
 
 
+def after_a_restart(before: Lane, pace: Pace | None, down: float = 0.0, wall: float = 0.0) -> Lane:
+    """The next process's lane, so many seconds later; `wall` sets its wall clock on or back besides."""
+    clock = VirtualClock(before.clock.now() + timedelta(seconds=down + wall))
+    after = a_lane(clock, pace)
+    after.load_pace(before.dump_pace())
+    return after
+
+
+def test_the_slower_pace_outlives_the_process() -> None:
+    """A restart is no way round a 429: the rate stays halved, and is won back by clean answers as before."""
+    before = a_lane(VirtualClock(), Pace(1.0))
+    before.observe(GET, 429, {})
+    before.observe(GET, 429, {})
+
+    after = a_lane(VirtualClock(), Pace(1.0))
+    usual = departures(Pace(1.0), 2)[1]
+    after.load_pace(before.dump_pace())
+    slow = departures(after.pace, 2)[1]
+    for _ in range(100):
+        after.observe(GET, 200, {})
+    later = [after.pace.reserve(GET, 1000.0) for _ in range(2)][1]
+
+    assert slow == pytest.approx(4 * usual)
+    assert later == pytest.approx(usual)
+
+
+@pytest.mark.parametrize(("down", "wall", "wait"), [(0, 0, 45), (20, 0, 25), (60, 0, 0), (20, -3600, 45)])
+def test_an_empty_quota_is_not_filled_by_a_restart(down: float, wall: float, wait: float) -> None:
+    """The reset stays where it was; a wall clock that was set back meanwhile makes nobody wait longer than told."""
+    before = a_lane(VirtualClock(), Pace(1.0))
+    before.observe(GET, 200, quota(30, 0, **{"x-ratelimit-interval-length-seconds": "45"}))
+
+    after = after_a_restart(before, Pace(1.0), down, wall)
+
+    assert after.pace.reserve(GET, 0.0) == pytest.approx(wait)
+
+
+@pytest.mark.parametrize(("down", "spread"), [(0, True), (44, True), (46, False)])
+def test_a_scarce_quota_stays_scarce_over_a_restart(down: float, spread: bool) -> None:
+    """What is left of a quota is spread over what is left of its interval, whoever sends it."""
+    before = a_lane(VirtualClock(), Pace(None))
+    before.observe(GET, 200, quota(30, 5, **{"x-ratelimit-interval-length-seconds": "45"}))
+
+    after = after_a_restart(before, Pace(None), down)
+
+    assert (departures(after.pace, 2)[1] > 10.0) is spread
+
+
+def test_a_restart_grants_no_new_repeats() -> None:
+    """The budget of repeats goes on as it was, with what trickled in while nobody was there."""
+    before = a_lane(VirtualClock())
+    assert sum(before.may_retry() for _ in range(50)) == int(BUDGET_CAP)
+
+    assert not after_a_restart(before, None).may_retry()
+    again = after_a_restart(before, None, down=31.0)
+    assert sum(again.may_retry() for _ in range(50)) == 3
+
+
+def test_what_is_known_here_is_not_forgotten_for_what_was_kept() -> None:
+    """Read again by the same process, what was written earlier makes the lane neither faster nor richer."""
+    lane = a_lane(VirtualClock(), Pace(1.0))
+    kept = lane.dump_pace()
+    lane.observe(GET, 429, {})
+    while lane.may_retry():
+        pass
+
+    lane.load_pace(kept)
+
+    assert departures(lane.pace, 2)[1] == pytest.approx(2 / 0.93)
+    assert not lane.may_retry()
+
+
 def test_other_credentials_end_a_block_and_nothing_else() -> None:
     """A new key is tried at once; an outage or a 429 is not over for that."""
     clock = VirtualClock()
