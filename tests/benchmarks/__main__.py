@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.beside import neighbours, own_poison
 from tests.benchmarks.measure import memory, polls, throughput
 
 SIZES = (1_000, 10_000, 100_000)
@@ -25,6 +26,9 @@ def main() -> None:
             print(f"one change in {poll.rows:>9} rows  {cost.cpu:6.2f} ms CPU  {poll.statements} statements")
         for size, peak in memory(place, SIZES[: 3 if full else 2]):
             print(f"first pass over {size:>7} rows  {peak:6.1f} MB at most")
+        took = neighbours(place) | {"own poison record": own_poison(place)}
+        for name, seconds in took.items():
+            print(f"beside: {name:<18}      {seconds * 1000:6.0f} ms  ratio {seconds / took['nobody']:4.2f}")
 
 
 if __name__ == "__main__":

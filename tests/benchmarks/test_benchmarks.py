@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.benchmarks.beside import neighbours, own_poison
 from tests.benchmarks.measure import memory, polls, throughput
 
 
@@ -23,3 +24,14 @@ def test_a_first_pass_is_held_in_pieces(tmp_path: Path) -> None:
     """Ten times the customers do not take ten times the memory."""
     (_, small), (_, large) = memory(tmp_path, (400, 4000))
     assert large < small * 2.5
+
+
+def test_trouble_at_one_provider_slows_no_other(tmp_path: Path) -> None:
+    """Beside one that hangs, fails, refuses or is poisoned, a provider gets its changes as soon as if it were alone."""
+    took = neighbours(tmp_path, ("nobody", "hangs", "answers 503", "one poison record"))
+    assert {name: seconds / took["nobody"] for name, seconds in took.items() if seconds > took["nobody"] * 1.7} == {}
+
+
+def test_a_poison_record_slows_no_other(tmp_path: Path) -> None:
+    """One record that fails for ever leaves the others of its own lane as quick as they were."""
+    assert own_poison(tmp_path) < neighbours(tmp_path, ("nobody",))["nobody"] * 1.7
