@@ -42,15 +42,16 @@ def server(dialect: str) -> URL | None:
 
 
 @contextmanager
-def database(dialect: str, directory: Path) -> Iterator[str]:
-    """The URL of a new, empty database, dropped afterwards; skips the test where the server is missing."""
+def database(dialect: str, directory: Path, where: URL | None = None) -> Iterator[str]:
+    """The URL of a new, empty database, on this server or the usual one, dropped afterwards; skips the test where the
+    server is missing."""
     name = f"syncd_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     if dialect == "sqlite":
         path = directory / f"{name}.db"
         path.touch()
         yield f"sqlite:///{path}"
         return
-    where = server(dialect)
+    where = where or server(dialect)
     if where is None:
         reason = f"no {dialect} server answers; set {SERVERS[dialect][0]}"
         if os.environ.get("CI"):

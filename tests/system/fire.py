@@ -24,14 +24,17 @@ HURRIED = (sa.exc.OperationalError, sa.exc.DBAPIError)  # deadlocks, lock timeou
 
 @dataclass
 class Writer:
-    """One connection of the application. `rows` are the keys that are certainly there and only ours."""
+    """One connection of the application. `rows` are the keys that are certainly there and only ours; `two_phase`:
+    the server takes prepared transactions."""
 
     number: int
     conn: sa.Connection
     dialect: str
     chance: random.Random
+    two_phase: bool
     rows: list[int] = field(default_factory=list)
     commits: int = 0
+    prepared: int = 0
 
     def __post_init__(self) -> None:
         self._fresh = itertools.count(self.number * 1_000_000 + 1)
@@ -40,10 +43,10 @@ class Writer:
     def transaction(self, least: int = 1) -> None:
         """Some statements, then a commit or not; now and then late."""
         before = list(self.rows)
-        prepared = self.dialect == "mysql" and self.chance.random() < 0.05
+        prepared = self.two_phase and self.chance.random() < 0.05
         name = f"w{self.number}x{next(self._text)}"
         try:
-            self._say(f"XA START '{name}'" if prepared else "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
+            self._begin(name if prepared else "")
             for _ in range(self.chance.randint(least, 3)):
                 self._change()
             self._wait()
@@ -51,22 +54,33 @@ class Writer:
             self._end(name if prepared else "", commit=done)
         except HURRIED:
             done = False
-            self._say_if_possible(f"XA END '{name}'" if prepared else "")
-            self._say_if_possible(f"XA ROLLBACK '{name}'" if prepared else "ROLLBACK")
+            distributed = prepared and self.dialect == "mysql"
+            self._say_if_possible(f"XA END '{name}'" if distributed else "")
+            self._say_if_possible(f"XA ROLLBACK '{name}'" if distributed else "ROLLBACK")
         if done:
             self.commits += 1
+            self.prepared += prepared
         else:
             self.rows = before
+
+    def _begin(self, prepared: str) -> None:
+        if prepared and self.dialect == "mysql":
+            self._say(f"XA START '{prepared}'")
+        else:
+            self._say("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
 
     def _end(self, prepared: str, *, commit: bool) -> None:
         word = "COMMIT" if commit else "ROLLBACK"
         if not prepared:
             self._say(word)
             return
-        self._say(f"XA END '{prepared}'")
-        self._say(f"XA PREPARE '{prepared}'")
+        if self.dialect == "mysql":
+            self._say(f"XA END '{prepared}'")
+            self._say(f"XA PREPARE '{prepared}'")
+        else:
+            self._say(f"PREPARE TRANSACTION '{prepared}'")
         time.sleep(self.chance.uniform(0, 0.3))
-        self._say(f"XA {word} '{prepared}'")
+        self._say(f"XA {word} '{prepared}'" if self.dialect == "mysql" else f"{word} PREPARED '{prepared}'")
 
     def _wait(self) -> None:
         roll = self.chance.random()
@@ -137,8 +151,10 @@ class Writer:
 def fire(shop: Shop, writers: int, pause: float, seed: int = 0) -> Iterator[list[Writer]]:
     """Writers at work as long as the block lasts; `pause` is how long one rests at most between transactions."""
     shop.run(*[f"INSERT INTO customers (id, number, company) VALUES ({key}, 'N{key}', 'All')" for key in COMMON_ROWS])
-    more: dict[str, Any] = {} if shop.dialect == "sqlite" else {"pool_size": writers}
-    engine = sa.create_engine(shop.url, isolation_level="AUTOCOMMIT", **more)
+    engine = sa.create_engine(shop.url, isolation_level="AUTOCOMMIT", pool_size=writers)
+    two_phase = shop.dialect == "mysql" or (
+        shop.dialect == "postgresql" and shop.value("SHOW max_prepared_transactions") != "0"
+    )
     stop = threading.Event()
     made: list[Writer] = []
 
@@ -146,7 +162,7 @@ def fire(shop: Shop, writers: int, pause: float, seed: int = 0) -> Iterator[list
         with engine.connect() as conn:
             if shop.dialect == "mysql":
                 conn.exec_driver_sql("SET innodb_lock_wait_timeout = 3")
-            writer = Writer(number, conn, shop.dialect, random.Random(seed * 1000 + number))
+            writer = Writer(number, conn, shop.dialect, random.Random(seed * 1000 + number), two_phase)
             made.append(writer)
             while not stop.is_set():
                 writer.transaction()
