@@ -169,6 +169,7 @@ def upgrade() -> None:  # one statement a table, in the order of their names
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error_class", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("shown", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("provider", "customer_key", name="pk_work"),
     )
     op.create_index(

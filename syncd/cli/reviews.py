@@ -65,7 +65,7 @@ def _shape(item: Review) -> dict[str, Any]:
         "kind": item.kind,
         "provider": item.provider,
         "customer_key": item.customer_key,
-        "fields": sorted(item.fields),
+        "fields": sorted(item.fields) if item.customer_key else [],
         "reason": item.reason,
         "opened_at": item.opened_at.isoformat(),
         "count": item.count,
@@ -150,7 +150,7 @@ def _text(side: Values, name: str) -> str:
 @click.option("--link", "external_id", metavar="EXTERNAL_ID", help="The customer is this record of the provider.")
 @click.option("--create", is_flag=True, help="Create a new record all the same.")
 @click.option("--ignore", is_flag=True, help="Leave it as it is until something changes.")
-@click.option("--release", is_flag=True, help="Let pass what a guard holds back right now.")
+@click.option("--release", is_flag=True, help="Let pass what a guard holds back, as this ID showed it.")
 @config_option
 def resolve(number: int, config: Path | None, take: str | None, external_id: str | None, **flags: bool) -> None:
     """Decide one item; the next run (a daemon: within seconds) acts on it.
@@ -161,11 +161,13 @@ def resolve(number: int, config: Path | None, take: str | None, external_id: str
     delete_conflict   --take source removes the record, --take provider keeps it there and forgets the link
     candidate, found, ambiguous, came_back, unknown_create, taken
                       --link EXTERNAL_ID, or where it makes sense --create; --ignore keeps the customer out of there
-    guard_...         --release lets the operations pass that are staged now, each planned anew; later ones wait again
+    guard_...         --release lets the operations pass that this ID showed, each planned anew; when more are held back
+                      the item goes on under a new ID, and the old one still stands for what it showed
+    not_inserted, twice  --ignore: leave these records as they are
     """
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock
-    from syncd.cycle.decisions import decide, item
+    from syncd.cycle.decisions import AT_ONCE, decide, item
     from syncd.reconcile.orders import LINK
 
     words = [f"take:{take}" if take else "", LINK + external_id if external_id else ""]
@@ -181,5 +183,7 @@ def resolve(number: int, config: Path | None, take: str | None, external_id: str
     said = chosen[0].replace(":", " ")
     if said == "release":
         click.echo(f"#{number} resolved: {due} staged operations of {found.provider} may go. They are due now.")
+    elif found.kind in AT_ONCE:
+        click.echo(f"#{number} resolved: {said}.")
     else:
         click.echo(f"#{number} resolved: {said}. {found.provider} {found.customer_key} is due now.")

@@ -118,12 +118,14 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
 
 def _staged(site: Installation) -> dict[tuple[str, str], int]:
     """How many operations each guard of each provider holds back."""
-    from syncd.reconcile.outcome import STAGED
-    from syncd.store import overview
+    from syncd.reconcile.staging import INSERT, STAGED
+    from syncd.store import overview, review
 
     with site.state.read() as tx:
         rows = overview.waiting(tx, site.clock.now())
-    return {(row.provider, row.error_class): row.now + row.later for row in rows if row.error_class.startswith(STAGED)}
+        inserts = {(item.provider, INSERT): item.count for item in review.reviews(tx, key="") if item.kind == INSERT}
+    staged = {row for row in rows if row.error_class.startswith(STAGED)}
+    return inserts | {(row.provider, row.error_class): row.now + row.later for row in staged}
 
 
 @contextmanager

@@ -4,113 +4,158 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 
 from syncd.core.facts import Facts
-from syncd.core.guards import IDENTIFYING, trips
-from syncd.core.model import Customer, Link, Pair, Remote, State, Values, Verb
+from syncd.core.guards import IDENTIFYING
+from syncd.core.model import Customer, Intent, Link, Pair, Remote, State, Values, Verb
 from syncd.core.writes import renewed
 from syncd.cycle.installation import Installation
+from syncd.cycle.threshold import Newcomers, may_enter, refund
 from syncd.errors import Rejected
 from syncd.log import emit
 from syncd.reconcile import Route
+from syncd.reconcile.gather import numbered
 from syncd.source import customers
 from syncd.source.lookup import matching
-from syncd.store import events, journal, mapping, progress, review, work
+from syncd.store import events, journal, mapping, review, work
 from syncd.store.database import Transaction
 
-INSERT = "insert"
-ALLOWED = "inserts:"
+NOT_INSERTED = "not_inserted"
+CANDIDATE = "candidate"
+LOOKS = "looks like this customer"
+REMOTE = "remote:"  # stands before the external id where an item is about a record that is no customer yet
 
 
-def arrive(site: Installation, route: Route, remote: Remote) -> None:
-    """Insert a remote that matches nobody; a match, a tombstone or an archived record is never inserted."""
-    if remote.archived or _known(site, route, remote):
+class Obstacle(StrEnum):
+    """Why a record that nobody linked does not become a row."""
+
+    NONE = "none"
+    KNOWN = "known"  # archived, linked, buried, on its way in, or made by a create of ours
+    MATCH = "match"  # a customer has its number, VAT number or e-mail
+    TWICE = "twice"  # a linked customer's key is on it
+    LEFT_OUTSIDE = "left-outside"  # a person said so when it did not fit
+
+
+def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -> None:
+    """Insert a remote that matches nobody; what stands in the way is asked about, once, or is nobody's business."""
+    _forget_unexecuted(site, route, remote)
+    obstacle, keys = in_the_way(site, route, remote)
+    if obstacle is not Obstacle.NONE:
+        _ask(site, route, remote, (obstacle, keys), found)
         return
-    matches = matching(site.source, {n: remote.values[n] for n in IDENTIFYING if remote.values.get(n)})
-    if matches:
-        _candidate(site, route, remote, matches)
+    if not may_enter(site, route, remote, found):
         return
-    if _key_is_held(site, route, remote) or _too_many(site, route):
-        return
+    remote = numbered(route, remote)
     values = {name: value for name, value in remote.values.items() if name in route.known}
     intent = _intend(site, route, remote)
     result = customers.insert(site.source, values, f"syncd:{route.provider}:insert:{intent}")
     if not isinstance(result, customers.Written):
         with site.state.fenced(route.lease) as tx:
             journal.close_intent(tx, intent)
-            if isinstance(result, customers.Busy):
-                return
-            reason = f"{result.field}: {result.reason}"
-            review.open_review(tx, route.provider, "", "does_not_fit", {}, reason, site.clock.now())
+            refund(tx, route, site.clock.now())
+        if isinstance(result, customers.Refused):
+            _refused(site, route, remote, f"{result.field}: {result.reason}", found)
         return
     _link(site, route, remote, result.customer, intent)
 
 
-def _key_is_held(site: Installation, route: Route, remote: Remote) -> bool:
-    """Our key on a record that nobody linked belongs to a customer who is linked to another one: a person looks."""
-    if remote.key is None:
-        return False
-    with site.state.fenced(route.lease) as tx:
-        holder = mapping.by_provider_key(tx, route.provider, remote.key)
-        if holder is None:
-            return False
-        reason = "another record there carries this customer's key"
-        if not review.ignored(tx, route.provider, holder.pair.key, "twice"):
-            review.open_review(tx, route.provider, holder.pair.key, "twice", {}, reason, site.clock.now())
-        return True
-
-
-def _too_many(site: Installation, route: Route) -> bool:
-    """The guard on source rows changed from outside counts new ones too; a release allows as many as were shown."""
-    limit = route.guards.overwrite
-    rows = customers.count(site.source) if limit is not None else 0
-    now, name = site.clock.now(), ALLOWED + route.provider
-    with site.state.fenced(route.lease) as tx:
-        allowance = int(progress.meta(tx, name) or 0)
-        since = route.later(-limit.window) if limit is not None else now
-        if allowance == 0 and trips(limit, progress.spent(tx, route.provider, INSERT, since), rows):
-            route.listing.kept_out += 1
-            reason = "insert limit reached"
-            kept_out = route.listing.kept_out
-            review.open_review(tx, route.provider, "", f"guard_{INSERT}", {}, reason, now, count=kept_out)
-            return True
-        if allowance:
-            progress.set_meta(tx, name, str(allowance - 1))
-        progress.spend(tx, route.provider, INSERT, 1, now)
-    return False
-
-
-def allow_inserts(tx: Transaction, provider: str, number: int, now: datetime) -> None:
-    """A person released so many new rows; the next scan brings them."""
-    progress.set_meta(tx, ALLOWED + provider, str(number))
-    progress.set_cursor(tx, f"scan:{provider}:at", "")
-    review.close_reviews(tx, provider, "", [f"guard_{INSERT}"], now, "release")
-
-
-def _known(site: Installation, route: Route, remote: Remote) -> bool:
-    """Linked, buried, or being inserted right now by a look whose outcome is not known yet."""
-    now = site.clock.now()
-    with site.state.fenced(route.lease) as tx:
+def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstacle, tuple[str, ...]]:
+    """What keeps a record from becoming a row, and the customers it concerns. Reads only: `plan` asks the same."""
+    if remote.archived:
+        return Obstacle.KNOWN, ()
+    with site.state.read() as tx:
         if mapping.by_external_id(tx, route.provider, [remote.external_id]):
-            return True
+            return Obstacle.KNOWN, ()
         if journal.buried(tx, site.state.key, route.provider, external_id=remote.external_id):
-            return True
-        earlier = [i for i in journal.insert_intents(tx, route.provider) if i.note == remote.external_id]
-        if any(intent.settle_until > now for intent in earlier):
-            return True
-        for intent in earlier:  # capture ran since and found no row of ours: it was not executed
-            journal.close_intent(tx, intent.id)
-    return False
+            return Obstacle.KNOWN, ()
+        if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
+            return Obstacle.KNOWN, ()
+        if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
+            return Obstacle.LEFT_OUTSIDE, ()
+    known = numbered(route, remote).values
+    matches = matching(site.source, {name: known[name] for name in IDENTIFYING if known.get(name)})
+    with site.state.read() as tx:
+        if matches:
+            links = [mapping.read(tx, Pair(route.provider, key)) for key in matches]
+            return Obstacle.MATCH, tuple(k for k, link in zip(matches, links, strict=True) if not _linked(link))
+        holder = mapping.by_provider_key(tx, route.provider, remote.key) if remote.key is not None else None
+    if holder is None:
+        return Obstacle.NONE, ()
+    # Who holds the key and is not linked is looked at by himself: our own create may just have made this record.
+    return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
 
 
-def _candidate(site: Installation, route: Route, remote: Remote, matches: list[str]) -> None:
+def _inserts_of(tx: Transaction, route: Route, remote: Remote) -> list[Intent]:
+    return [intent for intent in journal.insert_intents(tx, route.provider) if intent.note == remote.external_id]
+
+
+def _forget_unexecuted(site: Installation, route: Route, remote: Remote) -> None:
+    """An insert of unknown outcome whose time is over: capture ran since and found no row of ours."""
+    with site.state.read() as tx:
+        over = [i for i in _inserts_of(tx, route, remote) if i.settle_until <= site.clock.now()]
+    if over:
+        with site.state.fenced(route.lease) as tx:
+            for intent in over:
+                journal.close_intent(tx, intent.id)
+
+
+# -- questions -----------------------------------------------------------------------------------------------------
+
+
+def _ask(
+    site: Installation, route: Route, remote: Remote, why: tuple[Obstacle, tuple[str, ...]], found: Newcomers
+) -> None:
+    obstacle, keys = why
+    if obstacle is Obstacle.LEFT_OUTSIDE:
+        found.refused.add(remote.external_id)
+    if not keys:
+        return
+    (found.twice if obstacle is Obstacle.TWICE else found.matched).update(keys)
     with site.state.fenced(route.lease) as tx:
-        free = [key for key in matches if not _linked(mapping.read(tx, Pair(route.provider, key)))]
-        for key in free:
-            if any(review.ignored(tx, route.provider, key, kind) for kind in ("candidate", "unlinked")):
-                continue  # a person said so; `syncd link` still links them
-            reason = f"remote {remote.external_id} looks like this customer; syncd link {route.provider} decides"
-            review.open_review(tx, route.provider, key, "candidate", {}, reason, site.clock.now())
+        for key in keys:
+            if obstacle is Obstacle.TWICE:
+                ask_twice(tx, route, key, site.clock.now())
+            else:
+                _ask_candidate(tx, route, remote, key, site.clock.now())
+
+
+def ask_twice(tx: Transaction, route: Route, key: str, now: datetime) -> None:
+    """Two records with one key of ours: told to a person, never mended by guessing."""
+    if not review.ignored(tx, route.provider, key, "twice"):
+        reason = "several records there carry this customer's key"
+        review.open_review(tx, route.provider, key, "twice", {}, reason, now)
+
+
+def _ask_candidate(tx: Transaction, route: Route, remote: Remote, key: str, now: datetime) -> None:
+    """Not where a person said no; `syncd link` still links them."""
+    if not any(review.ignored(tx, route.provider, key, kind) for kind in (CANDIDATE, "unlinked")):
+        reason = f"remote {remote.external_id} {LOOKS}; syncd link {route.provider} decides"
+        review.open_review(tx, route.provider, key, CANDIDATE, {}, reason, now)
+
+
+def _refused(site: Installation, route: Route, remote: Remote, reason: str, found: Newcomers) -> None:
+    """The source does not take this record: one question a record, for as long as scans find it so."""
+    found.refused.add(remote.external_id)
+    with site.state.fenced(route.lease) as tx:
+        key = REMOTE + remote.external_id
+        review.open_review(tx, route.provider, key, NOT_INSERTED, {}, reason, site.clock.now())
+
+
+def close_answered(tx: Transaction, route: Route, found: Newcomers, now: datetime) -> None:
+    """After a complete listing: questions about records that are linked, gone or otherwise now are over. A customer who
+    was held back by one is looked at anew."""
+    for item in review.reviews(tx, provider=route.provider):
+        key = item.customer_key
+        refused = item.kind == NOT_INSERTED and key.removeprefix(REMOTE) not in found.refused
+        unlike = item.kind == CANDIDATE and not item.decision and LOOKS in item.reason and key not in found.matched
+        if refused or unlike:
+            review.close_reviews(tx, route.provider, key, [item.kind], now, "settled")
+        if unlike:
+            work.mark(tx, [Pair(route.provider, key)], "scan", now)
+
+
+# -- the deed ------------------------------------------------------------------------------------------------------
 
 
 def _linked(link: Link | None) -> bool:
@@ -135,6 +180,7 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
     with site.state.fenced(route.lease) as tx:
         mapping.save(tx, link)
         journal.close_intent(tx, intent)
+        review.close_reviews(tx, route.provider, REMOTE + remote.external_id, [NOT_INSERTED], now, "settled")
         events.record(tx, pair, now, "pair.pulled", sorted(base), "inserted")
         work.mark(tx, [pair], "changed", now)
     emit("pair.pulled", provider=route.provider, customer_key=row.key, fields=sorted(base))

@@ -10,7 +10,7 @@ What each one means to the next look:
     link X                 the customer is record X; nothing is created, fields are compared without a base
     create                 a new record, although something spoke against it
     ignore                 leave it as it is; for a pair: no further look until somebody links it or it changes back
-    release                the guard lets exactly the operations pass that were staged when this was said
+    release                the guard lets exactly the operations pass that this number of the item showed
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.core.model import Pair
-from syncd.cycle.arrive import INSERT, allow_inserts
+from syncd.cycle import threshold
 from syncd.errors import UsageError
-from syncd.reconcile.gather import GRANTED
 from syncd.reconcile.orders import HELD_KINDS, LINK
-from syncd.reconcile.outcome import FIELD_KINDS, STAGED
+from syncd.reconcile.outcome import FIELD_KINDS
+from syncd.reconcile.staging import GUARD, INSERT, release
 from syncd.store import mapping, review, work
 from syncd.store.database import State, Transaction
-from syncd.store.review import Review
+from syncd.store.review import RENEWED, Review
 
 PERSON = "person"
 TAKES = ("take:source", "take:provider")
 CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
 LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
-GUARD = "guard_"
+AT_ONCE = ("twice", "not_inserted")  # no look at a pair has anything to do once a person said `ignore`
 _TYPED = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
 
 
@@ -45,7 +45,7 @@ def allowed(kind: str) -> tuple[str, ...]:
         return ("release",)
     if kind in CREATABLE:
         return ("link", "create", "ignore")
-    if kind == "twice":
+    if kind in AT_ONCE:
         return ("ignore",)
     return ("link", "ignore") if kind in LINKABLE else ()
 
@@ -56,12 +56,13 @@ def typed(kind: str) -> list[str]:
 
 
 def item(state: State, number: int) -> Review:
-    """An open item by its number. Raises `UsageError` for one that is closed or was never opened."""
+    """An open item by its number, or by the number it had when less was held back. Raises `UsageError` for one that is
+    closed or was never opened."""
     with state.read() as tx:
         found = review.review(tx, number)
     if found is None:
         raise UsageError(f"there is no review item {number}.", remedy="syncd review list")
-    if found.closed_at is not None:
+    if found.closed_at is not None and found.decision != RENEWED:
         raise UsageError(f"item {number} is closed ({found.decision}).", remedy="syncd review list")
     return found
 
@@ -83,12 +84,15 @@ def decide(state: State, found: Review, decision: str, now: datetime) -> int:
     """Keep the decision and make due what it concerns; answers how many pairs that is."""
     check(found, decision)
     with state.begin() as tx:
+        if decision == "release":
+            return _release(tx, found, now)
         if decision.startswith(LINK):
             _free(tx, found.provider, found.customer_key, decision.removeprefix(LINK))
         if not review.decide(tx, found.id, decision, now):
             raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
-        if decision == "release":
-            return _release(tx, found, now)
+        if found.kind in AT_ONCE:
+            review.conclude(tx, found.id, decision, now)
+            return 0
         pair = Pair(found.provider, found.customer_key)
         return work.mark(tx, [pair], _reason(found.kind, decision), now)
 
@@ -101,13 +105,10 @@ def _reason(kind: str, decision: str) -> str:
 
 
 def _release(tx: Transaction, found: Review, now: datetime) -> int:
-    verb = found.kind.removeprefix(GUARD)
-    if verb == INSERT:
-        allow_inserts(tx, found.provider, found.count, now)
-        return found.count
-    released = work.release(tx, found.provider, STAGED + verb, GRANTED + verb, now)
-    review.close_reviews(tx, found.provider, "", [found.kind], now, "release")
-    return released
+    current = review.review(tx, found.id)
+    if current is None or (current.closed_at is not None and current.decision != RENEWED):
+        raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
+    return threshold.release(tx, current, now) if current.kind == INSERT else release(tx, current, now)
 
 
 def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> None:

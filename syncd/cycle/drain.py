@@ -16,7 +16,7 @@ from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthori
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
 from syncd.reconcile import Route, reconcile_all
-from syncd.reconcile.outcome import recount
+from syncd.reconcile.staging import recount
 from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
@@ -168,7 +168,7 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
         tally.add(route.provider, kinds)
         if kinds:
             with contextlib.suppress(LeaseLost), site.state.fenced(route.lease) as tx:
-                recount(tx, route)
+                recount(tx, route.provider, site.clock.now())
         with contextlib.suppress(LeaseLost):
             keep_condition(site, route)
 

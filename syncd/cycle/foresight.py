@@ -6,24 +6,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from syncd.core.guards import IDENTIFYING
-from syncd.core.model import Link, Pair, Remote, Values, Work
+from syncd.core.model import Link, Pair, Remote, Work
 from syncd.cycle import scan as listings
+from syncd.cycle.arrive import Obstacle, in_the_way
 from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
 from syncd.cycle.drain import changed_settings
 from syncd.cycle.installation import Installation
 from syncd.cycle.verify import THROUGH, share, worth_a_look
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
-from syncd.reconcile.gather import Memory
+from syncd.reconcile.gather import Memory, numbered
 from syncd.source import changelog, customers, snapshot, timestamps
 from syncd.source.changelog import Entry
-from syncd.source.lookup import matching
 from syncd.store import journal, mapping, progress, work
 
 ROWS = 200
 ALL = 1_000_000_000
-Arrival = tuple[str, Values]  # external id, values
 
 
 @dataclass
@@ -102,7 +100,7 @@ def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
 
 def due(
     site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool
-) -> tuple[list[Work], list[Arrival]]:
+) -> tuple[list[Work], list[Remote]]:
     """The pairs of one provider, live ones first; and unlinked remotes that would be inserted into the source."""
     now, provider = site.clock.now(), route.provider
     with site.state.read() as tx:
@@ -132,7 +130,7 @@ def due(
     return [item for item in ordered if item.pair.key not in settling], arrivals
 
 
-def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[list[str], list[Arrival]]:
+def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[list[str], list[Remote]]:
     lists = route.adapter.capabilities.lists
     if not listings.is_due(site, route, "scan" if lists else "reread", force=scan):
         return [], []
@@ -147,15 +145,9 @@ def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[lis
     arrivals = []
     if route.provider in site.inbound_create and route.rules.adopted:
         fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
-        arrivals = [(remote.external_id, remote.values) for remote in fresh if _would_arrive(site, route, remote)]
+        enters = (remote for remote in fresh if in_the_way(site, route, remote)[0] is Obstacle.NONE)
+        arrivals = [numbered(route, remote) for remote in enters]
     return keys, arrivals
-
-
-def _would_arrive(site: Installation, route: Route, remote: Remote) -> bool:
-    with site.state.read() as tx:
-        if remote.archived or journal.buried(tx, site.state.key, route.provider, external_id=remote.external_id):
-            return False
-    return not matching(site.source, {n: remote.values[n] for n in IDENTIFYING if remote.values.get(n)})
 
 
 def links_of(site: Installation, route: Route) -> Iterator[Link]:

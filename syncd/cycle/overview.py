@@ -16,8 +16,8 @@ from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble
 from syncd.errors import SettingsError, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker
 from syncd.log import emit
-from syncd.reconcile.outcome import STAGED
 from syncd.reconcile.route import Guards
+from syncd.reconcile.staging import STAGED
 from syncd.source import changelog, triggers
 from syncd.source.database import Source
 from syncd.status.report import (
@@ -166,7 +166,7 @@ def _items(tx: Transaction, line: ProviderFacts) -> Iterator[Item]:
                 kind = "ambiguous" if word == UNKNOWN else "retry"
                 yield Item(line.name, item.pair.key, kind, (), item.error or word, item.since)
     for asked in overview.oldest_items(tx, line.name, LISTED) if line.reviews else ():
-        names = tuple(sorted(asked.fields))
+        names = tuple(sorted(asked.fields)) if asked.customer_key else ()
         yield Item(line.name, asked.customer_key, asked.kind, names, asked.reason, asked.opened_at, asked.id)
 
 

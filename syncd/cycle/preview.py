@@ -14,20 +14,23 @@ from datetime import timedelta
 from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Facts
 from syncd.core.guards import trips
-from syncd.core.model import Customer, Removal, State, Value, Values, Work
+from syncd.core.model import Customer, Remote, Removal, Value, Values, Work
 from syncd.core.plan import plan
+from syncd.cycle.arrive import REMOTE
 from syncd.cycle.foresight import Marks, captured, due
 from syncd.cycle.installation import Installation
 from syncd.cycle.reading import patiently, stopped
+from syncd.cycle.threshold import VERB, foretold
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.reconcile import Route
 from syncd.reconcile.create import adopted, create_asks, sendable
 from syncd.reconcile.exchange import asks_of, braked
 from syncd.reconcile.gather import Case, Memory, gather, remember
-from syncd.reconcile.outcome import Ask, granted
+from syncd.reconcile.outcome import Ask, granted, of_the_source, source_rows, total
 from syncd.source import customers
-from syncd.store import mapping, progress, review
+from syncd.store import progress, review
+from syncd.store.database import Transaction
 
 CHUNK = 200
 Change = tuple[Value, Value]  # from, to
@@ -75,36 +78,38 @@ class Preview:
 
 @dataclass
 class Budget:
-    """The guards of one provider, counted on from where they stand."""
+    """The guards of one provider, counted on from where they stand; what a later look replaces is given back."""
 
     route: Route
-    spent: dict[str, int] = field(default_factory=dict)
+    booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
 
-    def holds(self, case: Case, ask: Ask) -> bool:
-        """Whether this guard would stage the operation; counts it otherwise."""
-        so_far = self.spent.get(ask.verb)
-        if so_far is None and ask.limit is not None:
-            with self.route.state.read() as tx:
-                so_far = progress.spent(tx, self.route.provider, ask.verb, self.route.later(-ask.limit.window))
-        if not granted(case, ask) and trips(ask.limit, so_far or 0, self._total(ask), ask.number):
-            return True
-        self.spent[ask.verb] = (so_far or 0) + ask.number
-        return False
-
-    def _total(self, ask: Ask) -> int:
-        if ask.limit is None or ask.limit.share is None:
-            return 0
-        if ask.verb in {"create", "overwrite"}:
-            return customers.count(self.route.source)
+    def holds(self, case: Case, asks: Sequence[Ask]) -> Ask | None:
+        """The guard that would stage the operation; None when it passes them all, and is counted."""
+        self.give_back(case.pair.key)
         with self.route.state.read() as tx:
-            return mapping.counts(tx).get(self.route.provider, {}).get(State.LINKED, 0)
+            held = next((ask for ask in asks if not granted(case, ask) and self._over(tx, ask)), None)
+        if held is None:
+            self.booked[case.pair.key] = tuple(asks)
+        return held
+
+    def give_back(self, key: str) -> None:
+        """What was counted for this customer."""
+        self.booked.pop(key, None)
+
+    def _over(self, tx: Transaction, ask: Ask) -> bool:
+        if ask.limit is None:
+            return False
+        spent = progress.spent(tx, self.route.provider, ask.verb, self.route.later(-ask.limit.window))
+        spent += sum(other.number for asks in self.booked.values() for other in asks if other.verb == ask.verb)
+        rows = source_rows(self.route) if of_the_source(ask) else 0
+        return trips(ask.limit, spent, total(tx, self.route, ask, rows), ask.number)
 
 
 def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:
     """Everything a `run-once --wait WAIT` that started now would do. Raises what a run would raise before it began:
     `SafetyStop`, `SetupNeeded`, `SourceUnreachable`."""
     result, overlay = Preview(), Overlay()
-    marks = captured(site)
+    marks, budgets = captured(site), {route.provider: Budget(route) for route in routes}
     until = site.clock.now() + timedelta(seconds=wait)
     for route in routes:
         pause = stopped(site, route)
@@ -113,34 +118,47 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
             continue
         try:
             works, arrivals = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
-            for key, values in arrivals:
-                result.operations.append(Operation(route.provider, key, "insert", _from_nothing(values)))
-            _through(route, works, marks, overlay, result)
+            _arrivals(site, route, arrivals, overlay, result)
+            _through(budgets[route.provider], works, marks, overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
-    _fan_out(routes, marks, overlay, result)
+    _fan_out(budgets, marks, overlay, result)
     return result
 
 
-def _through(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    budget = Budget(route)
-    for case, action in looks(route, works, marks, overlay):
-        _act(route, case, action, budget, (result, overlay))
+def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Preview) -> None:
+    """Records that would become rows, under a key that stands for the one which the source will choose."""
+    entering, outside = foretold(site, route, remotes)
+    for remote in entering:
+        key = REMOTE + remote.external_id
+        result.operations.append(Operation(route.provider, key, "insert", _from_nothing(remote.values)))
+        overlay[key] = {name: value for name, value in remote.values.items() if name in route.known}
+    for remote in outside:
+        result.waiting.append(Waiting(route.provider, REMOTE + remote.external_id, "staged", VERB))
 
 
-def _fan_out(routes: Sequence[Route], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    """Rows that a pull would change, once more for every other provider; what was listed for them gives way."""
-    pulled = {(op.provider, op.key) for op in result.operations if op.verb == "pull"}
-    for route in routes:
-        keys = [key for key in overlay if (route.provider, key) not in pulled]
+def _through(budget: Budget, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
+    for case, action in looks(budget.route, works, marks, overlay):
+        _act(budget.route, case, action, budget, (result, overlay))
+
+
+def _fan_out(budgets: Mapping[str, Budget], marks: Marks, overlay: Overlay, result: Preview) -> None:
+    """Rows that a pull or an insert would change, once more for every other provider; what was listed for them gives
+    way."""
+    origins = {(op.provider, op.key) for op in result.operations if op.verb in {"pull", "insert"}}
+    for budget in budgets.values():
+        route = budget.route
+        keys = [key for key in overlay if (route.provider, key) not in origins]
         if not keys or route.provider in result.troubles or route.provider in result.paused:
             continue
         result.operations = [op for op in result.operations if op.provider != route.provider or op.key not in keys]
         result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
+        for key in keys:
+            budget.give_back(key)
         now = route.clock.now()
         works = [Work(pair, 0, "changed", now, now) for pair in (marks.pair(route.provider, key) for key in keys)]
         try:
-            _through(route, works, marks, overlay, result)
+            _through(budget, works, marks, overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
 
@@ -156,7 +174,9 @@ def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -
         memory = marks.moved(route.provider, remember(route, marks.known_as([work.pair.key for work in chunk])))
         for work in chunk:
             row = rows.get(work.pair.key)
-            if row is not None and row.key in overlay:
+            if row is None and work.pair.key.startswith(REMOTE) and work.pair.key in overlay:
+                row = Customer(work.pair.key, overlay[work.pair.key])
+            elif row is not None and row.key in overlay:
                 row = replace(row, values={**row.values, **overlay[row.key]})
             yield _look(route, work, row, memory)
 
@@ -206,7 +226,7 @@ def _act(route: Route, case: Case, action: object, budget: Budget, into: tuple[P
 
 
 def _staged(budget: Budget, case: Case, asks: Sequence[Ask], result: Preview) -> bool:
-    held = next((ask for ask in asks if budget.holds(case, ask)), None)
+    held = budget.holds(case, asks)
     if held is not None:
         result.waiting.append(Waiting(case.pair.provider, case.pair.key, "staged", held.verb, held.names))
     return held is not None

@@ -11,8 +11,9 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
-from syncd.cycle.arrive import arrive
+from syncd.cycle.arrive import arrive, ask_twice, close_answered
 from syncd.cycle.installation import Installation
+from syncd.cycle.threshold import Newcomers, announce, newcomers
 from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.log import emit
@@ -68,7 +69,7 @@ def sweep(site: Installation, route: Route) -> None:
     seen: set[str] = set()
     carriers: dict[str, list[str]] = {}
     complete = start is None or (not start.position and not start.since)
-    total = 0
+    total, found = 0, newcomers(site, route)
     for page in _pages(route, start):
         fresh = [remote for remote in page.remotes if remote.external_id not in seen]
         seen |= {remote.external_id for remote in fresh}
@@ -76,7 +77,7 @@ def sweep(site: Installation, route: Route) -> None:
         for remote in fresh:
             if remote.key is not None and not remote.archived:
                 carriers.setdefault(remote.key, []).append(remote.external_id)
-        _page(site, route, fresh)
+        _page(site, route, fresh, found)
         with site.state.fenced(route.lease) as tx:
             progress.set_cursor(tx, f"scan:{route.provider}", _kept(page))
             if page.cursor is None:
@@ -85,26 +86,26 @@ def sweep(site: Installation, route: Route) -> None:
             return
     if complete and total:
         _missing(site, route, seen)
-        _twice(site, route, carriers)
+        _twice(site, route, carriers, found)
+        announce(site, route, found, complete=True)
         with site.state.fenced(route.lease) as tx:
+            close_answered(tx, route, found, site.clock.now())
             progress.set_cursor(tx, f"scan:{route.provider}:full", site.clock.now().isoformat())
     emit("scan.finished", provider=route.provider, seen=total)
 
 
-def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]]) -> None:
-    """Two records with one key of ours: told to a person, never mended by guessing; closes itself when it is over."""
+def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]], found: Newcomers) -> None:
+    """Two records with one key of ours, in a complete listing; the question closes itself when it is over."""
     double = {id_ for ids in carriers.values() if len(ids) > 1 for id_ in ids}
     now = site.clock.now()
     with site.state.fenced(route.lease) as tx:
         linked = mapping.by_external_id(tx, route.provider, sorted(double))
-        keys = {link.pair.key for link in linked.values()}
+        keys = {link.pair.key for link in linked.values()} | found.twice
         for item in review.reviews(tx, provider=route.provider):
             if item.kind == "twice" and item.customer_key not in keys:
                 review.close_reviews(tx, route.provider, item.customer_key, ["twice"], now, "settled")
         for key in sorted(keys):
-            if not review.ignored(tx, route.provider, key, "twice"):
-                reason = "several records there carry this customer's key"
-                review.open_review(tx, route.provider, key, "twice", {}, reason, now)
+            ask_twice(tx, route, key, now)
 
 
 def _pages(route: Route, start: Cursor | None) -> Iterator[Page]:
@@ -140,7 +141,7 @@ def _kept(page: Page) -> str:
     return json.dumps({"position": "", "since": page.since}) if page.since else ""
 
 
-def _page(site: Installation, route: Route, remotes: list[Remote]) -> None:
+def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcomers) -> None:
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in remotes])
     differing = [
@@ -154,7 +155,8 @@ def _page(site: Installation, route: Route, remotes: list[Remote]) -> None:
     if route.provider in site.inbound_create and route.rules.adopted:
         for remote in remotes:
             if remote.external_id not in links:
-                arrive(site, route, remote)
+                arrive(site, route, remote, found)
+        announce(site, route, found, complete=False)
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:

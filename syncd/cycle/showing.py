@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.model import Pair, Remote, Values, Work
+from syncd.cycle.arrive import NOT_INSERTED, REMOTE
 from syncd.cycle.installation import Installation
 from syncd.cycle.reading import chosen, patiently
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
 from syncd.reconcile import Route
 from syncd.reconcile.gather import Case, fetch_proven, gather, remember
-from syncd.reconcile.outcome import STAGED
+from syncd.reconcile.staging import GUARD, STAGED
 from syncd.source import customers
 from syncd.store import overview
 from syncd.store.review import Review
@@ -42,6 +43,8 @@ def shown(site: Installation, item: Review) -> Shown:
     if not item.customer_key:
         return Shown(pairs=_staged(site, item))
     route = chosen(site, [item.provider])[0]
+    if item.kind == NOT_INSERTED:
+        return _outside(route, item.customer_key.removeprefix(REMOTE))
     pair, now = Pair(item.provider, item.customer_key), site.clock.now()
     row = customers.read(site.source, [pair.key]).get(pair.key)
     try:
@@ -51,6 +54,15 @@ def shown(site: Installation, item: Review) -> Shown:
     except (ProviderError, LanePaused) as error:
         return Shown(row.values if row is not None else {}, trouble=str(error))
     return Shown(case.facts.source or (row.values if row is not None else {}), remotes)
+
+
+def _outside(route: Route, external_id: str) -> Shown:
+    """A record that the source did not take."""
+    try:
+        remote = patiently(route, lambda: fetch_proven(route, external_id))
+    except (ProviderError, LanePaused) as error:
+        return Shown(trouble=str(error))
+    return Shown(remotes={external_id: remote.values} if remote is not None else {})
 
 
 def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
@@ -65,8 +77,9 @@ def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
 
 
 def _staged(site: Installation, item: Review) -> tuple[str, ...]:
-    waits = "adopt" if item.kind == "adopt" else STAGED + item.kind.removeprefix("guard_")
+    """The pairs that this number of the item stands for."""
+    waits = "adopt" if item.kind == "adopt" else STAGED + item.kind.removeprefix(GUARD)
     with site.state.read() as tx:
-        rows = overview.of_class(tx, item.provider, waits, "", LISTED)
+        rows = overview.of_class(tx, item.provider, waits, "", LISTED, None if item.kind == "adopt" else item.id)
     lines = [f"  {row.pair.key}  {row.error.replace(',', ', ')}".rstrip() for row in rows]
     return (*lines, f"  ... and {item.count - LISTED} more") if item.count > LISTED else tuple(lines)

@@ -18,8 +18,9 @@ from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import adopt, create, forget, remove
 from syncd.reconcile.exchange import confirmed, exchange, settle_intents
 from syncd.reconcile.gather import ABSENT_AGAIN, Case, Memory, gather, remember
-from syncd.reconcile.outcome import announce, finish, park, put_off, reject, retry
+from syncd.reconcile.outcome import finish, park, put_off, reject, retry
 from syncd.reconcile.route import Route, blank_link
+from syncd.reconcile.staging import announce
 from syncd.source import customers
 from syncd.store import work
 
@@ -138,7 +139,7 @@ def _wait(route: Route, case: Case, why: str) -> Report:
         else:
             put_off(tx, case, due_at, why, route.clock.now().isoformat() if why == "absent" else "")
         if why == "adopt":
-            announce(tx, route, "adopt", "customers wait for `syncd adopt`")
+            announce(tx, route.provider, "adopt", "customers wait for `syncd adopt`", route.clock.now())
     return Report("waiting", due_at)
 
 

@@ -29,12 +29,12 @@ from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
+from syncd.reconcile.staging import GRANTED
 from syncd.source import customers
 from syncd.source.lookup import number_taken
 from syncd.store import journal, mapping, review
 
 ABSENT_AGAIN = 60.0  # seconds between two looks that prove a deletion no trigger reported
-GRANTED = "granted:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ from syncd.core.guards import Limit, trips
 from syncd.core.model import Link, Stage, State
 from syncd.errors import ProviderError
 from syncd.lanes import Report
-from syncd.reconcile.gather import GRANTED, Case
+from syncd.reconcile.gather import Case
 from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.route import Route, blank_link, note, tell
+from syncd.reconcile.staging import GRANTED, GUARD, STAGED, announce
 from syncd.source import customers
 from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
-STAGED = "staged:"
 MILDER = MappingProxyType({"blank": ("overwrite", "update"), "overwrite": ("update",)})
 STANDING = (State.LINKED, State.REVIEW, State.RETRY, State.AMBIGUOUS)
 STAGED_PAUSE = 86_400.0  # seconds until a staged operation is looked at again by itself
@@ -67,25 +67,6 @@ def finish(tx: Transaction, route: Route, case: Case, link: Link | None, *, keep
 def put_off(tx: Transaction, case: Case, due_at: datetime, why: str, detail: str = "") -> None:
     """Look again at `due_at`, unless a newer mark came; `why` is a fixed word."""
     work.postpone(tx, case.work, due_at, case.work.attempts, why, detail)
-
-
-def announce(tx: Transaction, route: Route, kind: str, reason: str) -> None:
-    """One review item that stands for many; its count is brought up to date once a run, by `recount`."""
-    if not any(item.kind == kind for item in review.reviews(tx, provider=route.provider, key="")):
-        review.open_review(tx, route.provider, "", kind, {}, reason, route.clock.now())
-
-
-def recount(tx: Transaction, route: Route) -> None:
-    """Bring the counts of the items that stand for many up to date; one whose reason is gone closes itself."""
-    for item in review.reviews(tx, provider=route.provider, key=""):
-        staged = STAGED + item.kind.removeprefix("guard_")
-        if item.kind == "guard_insert" or (item.kind != "adopt" and not item.kind.startswith("guard_")):
-            continue
-        count = work.count_class(tx, route.provider, "adopt" if item.kind == "adopt" else staged)
-        if count == 0:
-            review.close_reviews(tx, route.provider, "", [item.kind], route.clock.now(), "settled")
-        elif count != item.count:
-            review.open_review(tx, route.provider, "", item.kind, {}, item.reason, route.clock.now(), count=count)
 
 
 def park(route: Route, case: Case, action: Park) -> Report:
@@ -173,7 +154,7 @@ def permitted(route: Route, case: Case, asks: Sequence[Ask], opening: Callable[[
     All is counted in the transaction that opens the intent, before the operation, so that threads cannot pass a limit
     together; what was certainly not executed is given back by `refund`.
     """
-    rows = _source_rows(route) if any(_of_the_source(ask) for ask in asks) else 0
+    rows = source_rows(route) if any(of_the_source(ask) for ask in asks) else 0
     with route.state.fenced(route.lease) as tx:
         held = next((ask for ask in asks if _over(tx, route, case, ask, rows)), None)
         if held is None:
@@ -182,8 +163,8 @@ def permitted(route: Route, case: Case, asks: Sequence[Ask], opening: Callable[[
             return opening(tx)
         staged = STAGED + held.verb
         fresh = case.work.error_class != staged
-        work.postpone(tx, case.work, route.later(STAGED_PAUSE), case.work.attempts, staged, ",".join(held.names))
-        announce(tx, route, f"guard_{held.verb}", f"{held.verb} limit reached")
+        work.stage(tx, case.work, route.later(STAGED_PAUSE), staged, held.names)
+        announce(tx, route.provider, GUARD + held.verb, f"{held.verb} limit reached", route.clock.now())
         if case.facts.link is not None:
             mapping.save(tx, replace(case.facts.link, state=State.REVIEW))
         if fresh:
@@ -193,11 +174,12 @@ def permitted(route: Route, case: Case, asks: Sequence[Ask], opening: Callable[[
     return None
 
 
-def _of_the_source(ask: Ask) -> bool:
+def of_the_source(ask: Ask) -> bool:
+    """Whether this operation's share counts the source's rows."""
     return ask.limit is not None and ask.limit.share is not None and ask.verb in {"create", "overwrite"}
 
 
-def _source_rows(route: Route) -> int:
+def source_rows(route: Route) -> int:
     """How many customers there are, counted once a cycle: guards need the size, not the figure."""
     if route.listing.rows is None:
         route.listing.rows = customers.count(route.source)
@@ -208,9 +190,16 @@ def _over(tx: Transaction, route: Route, case: Case, ask: Ask, rows: int) -> boo
     if ask.limit is None or granted(case, ask):
         return False
     spent = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
-    counts = {} if _of_the_source(ask) else mapping.counts(tx).get(route.provider, {})
-    linked = sum(counts.get(state, 0) for state in STANDING)  # staging must not shrink its own limit
-    return trips(ask.limit, spent, rows if _of_the_source(ask) else linked, ask.number)
+    return trips(ask.limit, spent, total(tx, route, ask, rows), ask.number)
+
+
+def total(tx: Transaction, route: Route, ask: Ask, rows: int) -> int:
+    """What a share is a share of: the source's rows, or the pairs that are linked, parked and staged ones included, for
+    staging must not shrink its own limit."""
+    if of_the_source(ask):
+        return rows
+    counts = mapping.counts(tx).get(route.provider, {})
+    return sum(counts.get(state, 0) for state in STANDING)
 
 
 def refund(tx: Transaction, route: Route, asks: Sequence[Ask]) -> None:

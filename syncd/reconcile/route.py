@@ -36,12 +36,10 @@ class Guards:
 @dataclass
 class Listing:
     """What is read once per cycle: the keys of all remotes of a provider that can only be listed, before the first
-    create (only a first look: after an unknown create the adapter lists afresh), the number of source rows, and
-    how many new rows the guard kept out."""
+    create (only a first look: after an unknown create the adapter lists afresh), and the number of source rows."""
 
     keys: dict[str, tuple[Remote, ...]] | None = None
     rows: int | None = None
-    kept_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

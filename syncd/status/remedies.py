@@ -55,6 +55,7 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "does_not_fit": Remedy("The source's column does not hold the provider's value.", _SHOW, PERSON),
         "renumbered": Remedy("The number changed, and the provider cannot follow.", _SHOW, PERSON),
         "cannot_clear": Remedy("Emptied in the source, and the provider cannot empty it.", _SHOW, PERSON),
+        "not_inserted": Remedy("A new customer there does not fit into the source.", _SHOW, PERSON),
         "twice": Remedy("Several records there carry this customer's key.", _SHOW, PERSON),
         "frozen": Remedy("A field swings between two writers and was stopped.", _SHOW, PERSON),
         "remote_gone": Remedy("The provider no longer has this customer.", _SHOW, PERSON),

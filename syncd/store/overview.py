@@ -45,9 +45,14 @@ def waiting(tx: Transaction, now: datetime) -> list[Waiting]:
     return [Waiting(row.provider, row.error_class, int(row.now), int(row.later), row.oldest) for row in rows]
 
 
-def of_class(tx: Transaction, provider: str, error_class: str, after: str, limit: int) -> list[Work]:
-    """Due rows of one error class in the order of their keys, from behind `after` ("" begins)."""
-    chosen = (work.c.provider == provider, work.c.error_class == error_class, work.c.customer_key > after)
+def of_class(
+    tx: Transaction, provider: str, error_class: str, after: str, limit: int, shown: int | None = None
+) -> list[Work]:
+    """Due rows of one error class in the order of their keys, from behind `after` ("" begins); with `shown` those that
+    this review item or an older one was the first to show."""
+    chosen = [work.c.provider == provider, work.c.error_class == error_class, work.c.customer_key > after]
+    if shown is not None:
+        chosen.append(work.c.shown.between(1, shown))
     keys = tx.execute(sa.select(work.c.customer_key).where(*chosen).order_by(work.c.customer_key).limit(limit))
     found = [read_work(tx, Pair(provider, key)) for key in keys.scalars().all()]
     return [row for row in found if row is not None]

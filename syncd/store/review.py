@@ -16,6 +16,7 @@ from syncd.store.schema import Transaction, digests, field_names
 from syncd.store.schema import review as table
 
 CHUNK = 500
+RENEWED = "renewed"
 LEAVE = ("ignore", "unlink")
 """Decisions that outlive their item: leave this customer alone as long as nobody says otherwise."""
 
@@ -84,6 +85,35 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
         values |= {"decision": "", "decided_at": None}
     tx.execute(table.update().where(table.c.id == found.id).values(**values))
     return int(found.id)
+
+
+def renew(tx: Transaction, item: Review, count: int, fields: Mapping[str, Sequence[str | None]], now: datetime) -> int:
+    """The same question under a new number, because it is about more than before; the old number stays on record with
+    what it showed. Answers the new number."""
+    digests(digest for seen in fields.values() for digest in seen)
+    tx.execute(table.update().where(table.c.id == item.id).values(closed_at=now, decision=RENEWED))
+    values: dict[str, Any] = {
+        "kind": item.kind,
+        "provider": item.provider,
+        "customer_key": item.customer_key,
+        "fields": {name: list(seen) for name, seen in sorted(fields.items())},
+        "reason": item.reason,
+        "opened_at": item.opened_at,
+        "decision": "",
+        "count": count,
+    }
+    return int(tx.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+
+
+def conclude(tx: Transaction, review_id: int, decision: str, now: datetime) -> None:
+    """Close one item, or a former number of one, with what a person decided."""
+    tx.execute(table.update().where(table.c.id == review_id).values(closed_at=now, decision=decision, decided_at=now))
+
+
+def drop_renewed(tx: Transaction, provider: str, kind: str) -> None:
+    """The former numbers of an item that is over stand for nothing any more."""
+    same = (table.c.provider == provider, table.c.customer_key == "", table.c.kind == kind)
+    tx.execute(table.delete().where(*same, table.c.decision == RENEWED))
 
 
 def close_reviews(

@@ -119,6 +119,7 @@ work = sa.Table(
     sa.Column("attempts", sa.Integer(), nullable=False),
     _text("error_class"),
     _text("error"),
+    sa.Column("shown", sa.BigInteger(), nullable=False),  # the review item that first showed a staged operation; or 0
     sa.Index(None, "customer_key"),
     sa.Index(None, "provider", "error_class"),
 )

@@ -6,7 +6,7 @@ was read. So a mark that arrives while somebody works can never be deleted by hi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,6 +74,7 @@ def mark(tx: Transaction, pairs: Iterable[Pair], reason: str, now: datetime, due
                 "attempts": 0,
                 "error_class": "",
                 "error": "",
+                "shown": 0,
             }
             for generation, pair in enumerate(unique, first)
         ],
@@ -111,6 +112,23 @@ def postpone(tx: Transaction, work: Work, due_at: datetime, attempts: int, error
     return tx.execute(_POSTPONE, _as_read(work) | values).rowcount == 1
 
 
+def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, fields: Sequence[str]) -> bool:
+    """Hold an operation back behind a guard, under `error_class`. One that was shown stays shown as long as it grows by
+    no field; any other is new to every item."""
+    known = work.error_class == error_class and set(fields) <= set(work.error.split(","))
+    if not postpone(tx, work, due_at, work.attempts, error_class, ",".join(fields)):
+        return False
+    if not known:
+        tx.execute(table.update().where(*_is(work.pair)).values(shown=0))
+    return True
+
+
+def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
+    """What no review item has shown yet is shown by this one from here on."""
+    chosen = (table.c.provider == provider, table.c.error_class == error_class, table.c.shown == 0)
+    tx.execute(table.update().where(*chosen).values(shown=item))
+
+
 def judged(tx: Transaction, work: Work) -> None:
     """The row that this mark saw coming was looked at and is acted on: from here on it is one like any other."""
     tx.execute(_JUDGED, _as_read(work))
@@ -146,8 +164,11 @@ def counts(tx: Transaction, now: datetime) -> dict[str, Due]:
     return {row.provider: Due(int(row.due), int(row.retry), row.oldest) for row in rows}
 
 
-def release(tx: Transaction, provider: str, error_class: str, granted: str, now: datetime) -> int:
-    """Make due now what waits under `error_class`, as `granted` from here on; answers how many.
+def release(
+    tx: Transaction, provider: str, error_class: str, granted: str, now: datetime, shown: int | None = None
+) -> int:
+    """Make due now what waits under `error_class`, as `granted` from here on; answers how many. With `shown` only what
+    that review item or an older one showed.
 
     A new generation keeps a worker who holds one of them from putting it off again. Customers that waited for
     `adopt` belong to the first pass: their creates were approved with it.
@@ -155,7 +176,9 @@ def release(tx: Transaction, provider: str, error_class: str, granted: str, now:
     values: dict[str, Any] = {"error_class": granted, "due_at": now, "generation": next_generation(tx)}
     if error_class == "adopt":
         values["reason"] = sa.case((table.c.reason.in_([ADOPTED, DELETED]), table.c.reason), else_=BACKFILL)
-    chosen = (table.c.provider == provider, table.c.error_class == error_class)
+    chosen = [table.c.provider == provider, table.c.error_class == error_class]
+    if shown is not None:
+        chosen.append(table.c.shown.between(1, shown))
     return tx.execute(table.update().where(*chosen).values(**values)).rowcount
 
 
@@ -164,9 +187,12 @@ def stronger(one: str, other: str) -> str:
     return other if _STRENGTH.get(one, _USUAL) <= _STRENGTH.get(other, _USUAL) else one
 
 
-def count_class(tx: Transaction, provider: str, error_class: str) -> int:
-    """How many due rows of a provider carry this error class."""
-    chosen = (table.c.provider == provider, table.c.error_class == error_class)
+def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:
+    """How many due rows of a provider carry this error class; with `shown` those that this review item was the first
+    to show (0: none yet)."""
+    chosen = [table.c.provider == provider, table.c.error_class == error_class]
+    if shown is not None:
+        chosen.append(table.c.shown == shown)
     return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
 
 

@@ -15,6 +15,7 @@ from syncd.cycle import Options, run_cycle
 from syncd.cycle.capture import capture
 from syncd.errors import Taken
 from syncd.providers.adapter import Identity
+from syncd.reconcile import staging
 from syncd.reconcile.route import Guards
 from syncd.store import events, journal, mapping, work
 from tests.model import oracle
@@ -648,12 +649,14 @@ def test_row_30_release_of_stale_staging() -> None:
     made.write(repaired, "city", None)
     made.write(blanked, "city", None)
     run(made)
-    assert kinds(made) == ["guard_blank"]
+    with made.state.read() as tx:
+        (on_screen,) = journal.reviews(tx)
+    assert on_screen.kind == "guard_blank"
     value = made.value(repaired.tag, "city")
     made.write(repaired, "city", value)
     made.write(blanked, "email", None)
     with made.state.begin() as tx:
-        work.release(tx, "p0", "staged:blank", "granted:blank", made.clock.now())
+        staging.release(tx, on_screen, made.clock.now())
     for _ in range(2):
         run(made, pause=SETTLED)
     records = {record.of: record.values for record in made.providers[0].records.values()}

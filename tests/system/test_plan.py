@@ -176,6 +176,42 @@ def test_a_guard_that_would_trip_is_foretold(tmp_path: Path) -> None:
         assert land.said("plan", "--json").data["operations"] == []
 
 
+def test_new_rows_are_foretold_with_what_follows_from_them(tmp_path: Path) -> None:
+    """A record that would become a row is listed, with its creates at the others; what the guard would keep outside is
+    listed as staged, and the run does the same."""
+    head, extra = '[guards]\noverwrite = "2/24h"\n', {"aiotic": "inbound_create = true\n"}
+    with landscape(tmp_path, 3, ("aiotic", "jtl", "billbee"), head=head, extra=extra) as land:
+        land.run(scan=True)
+        like = land.twin("aiotic").records["1001"]
+        for number in ("7001", "7002", "7003"):
+            own = {"number": number, "name": f"Neu {number}", "email": f"neu{number}@example.org", "vat_number": None}
+            land.twin("aiotic").put(number, {**like, **own, "id": f"00000000-0000-0000-0000-00000000{number}"})
+        found = land.said("plan", "--scan", "--json").data
+        assert found["counts"] == {"insert": 2, "create": 4}
+        assert found["guards"] == [{"provider": "aiotic", "verb": "insert", "staged": 1}]
+        result = land.run(scan=True)
+        assert (result.total("created"), len(land.rows())) == (4, 5)
+        assert land.said("plan", "--scan", "--json").data["operations"] == []
+
+
+def test_all_guards_of_an_operation_are_counted_as_the_run_counts_them(tmp_path: Path) -> None:
+    """What one guard holds back spends nothing of the others, in the plan as in the run."""
+    head = '[guards]\nblank = "1/24h"\nupdate = "3/24h"\n'
+    with landscape(tmp_path, 8, ("aiotic", "jtl"), head=head) as land:
+        land.run(scan=True)
+        land.sql("UPDATE customers SET city = NULL WHERE id <= 4", "UPDATE customers SET city = 'Emden' WHERE id > 5")
+        expected = land.said("plan", "--scan", "--json").data
+        guards = {(each["provider"], each["verb"]): each["staged"] for each in expected["guards"]}
+        before = last_event(land)
+        land.run(scan=True)
+        assert happened(land, before).keys() == {
+            (op["provider"], op["customer_key"], op["verb"]) for op in expected["operations"]
+        }
+        items = land.said("review", "list", "--json").data["items"]
+        assert guards == {(item["provider"], item["kind"].removeprefix("guard_")): item["count"] for item in items}
+        assert set(guards) >= {("aiotic", "blank"), ("aiotic", "update")}
+
+
 def test_a_provider_that_cannot_be_read_is_not_planned_as_empty(land: Landscape) -> None:
     """A provider that fails is named, and exit 7 says that the plan is not whole; the others are planned."""
     land.sql("UPDATE customers SET email = 'neu@example.com' WHERE id = 3")

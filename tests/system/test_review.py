@@ -261,6 +261,66 @@ def test_a_release_grants_exactly_what_was_staged(tmp_path: Path) -> None:
         assert only(land)["count"] == 1
 
 
+def test_a_release_grants_what_its_number_showed_and_nothing_that_came_since(tmp_path: Path) -> None:
+    """Who looked and then releases lets pass what he saw, also when a daemon held back more meanwhile: that waits on,
+    under a number of its own."""
+    with landscape(tmp_path, 8, ("aiotic",), head='[guards]\nupdate = "3/24h"\n') as land:
+        land.run()
+        land.sql("UPDATE customers SET city = 'Emden'")
+        land.run()
+        seen = only(land)
+        pairs = {line.split()[0] for line in land.said("review", "show", str(seen["id"])).out.splitlines()[2:7]}
+        first = {str(key) for key in range(1, 9)} - pairs
+
+        land.sql(f"UPDATE customers SET city = 'Leer' WHERE id IN ({', '.join(first)})")
+        grown = min(pairs)
+        land.sql(f"UPDATE customers SET phone = '+49 30 7654321' WHERE id = {grown}")
+        assert land.said("run-once").code == 6
+        now = only(land)
+        assert (seen["count"], now["count"], now["id"] == seen["id"]) == (5, 8, False)
+        assert len(land.said("review", "show", str(seen["id"])).out.splitlines()) < len(
+            land.said("review", "show", str(now["id"])).out.splitlines()
+        )
+        answer = land.said("review", "resolve", str(seen["id"]), "--release")
+        assert "4 staged operations" in answer.out
+        land.run()
+        cities = {str(key): land.twin("aiotic").records[str(1000 + key)]["city"] for key in range(1, 9)}
+        assert {key for key in pairs if cities[key] == "Emden"} == pairs - {grown}
+        assert {cities[key] for key in first} == {"Emden"}, "what came later waits"
+        assert only(land)["count"] == 4
+        assert land.said("review", "resolve", str(seen["id"]), "--release").code == 2, "a release is for once"
+        decide(land, only(land), "--release")
+        land.run()
+        assert waiting(land) == []
+        assert {land.twin("aiotic").records[str(1000 + int(key))]["city"] for key in first} == {"Leer"}
+
+
+def test_what_is_looked_at_again_behind_a_guard_is_still_what_was_shown(tmp_path: Path) -> None:
+    """A held back operation that is marked or looked at again, or has a newer value, stays under the number that
+    showed it; one that is not true any more is not executed."""
+    with landscape(tmp_path, 6, ("aiotic",), head='[guards]\nupdate = "1/24h"\n') as land:
+        land.run()
+        cities = {key: land.row(key)["city"] for key in range(1, 7)}
+        land.sql("UPDATE customers SET city = 'Emden'")
+        land.run()
+        seen = only(land)
+        held = [k for k in range(1, 7) if land.twin("aiotic").records[str(1000 + k)]["city"] != "Emden"]
+        newer, repaired = held[:2]
+        land.sql(f"UPDATE customers SET city = 'Leer' WHERE id = {newer}")
+        land.run()
+        assert only(land) == seen
+        land.sql(f"UPDATE customers SET city = '{cities[repaired]}' WHERE id = {repaired}")
+        land.run()
+        assert (only(land)["id"], only(land)["count"]) == (seen["id"], 4)
+        writes = land.writes()["aiotic"]
+        decide(land, seen, "--release")
+        land.run()
+        assert land.writes()["aiotic"] - writes == 4
+        assert land.twin("aiotic").records[str(1000 + newer)]["city"] == "Leer"
+        assert land.twin("aiotic").records[str(1000 + repaired)]["city"] == cities[repaired]
+        assert waiting(land) == []
+
+
 # -- who is who ------------------------------------------------------------------------------------
 
 
