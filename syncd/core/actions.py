@@ -33,7 +33,8 @@ class Adopt:
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Move fields between two linked sides. `settle` fields only move the base, `review` maps field to reason,
-    `reasons` every field's reason, `resolved` conflicts that a policy decided, `lossy` fields kept shorter there."""
+    `reasons` every field's reason, `resolved` conflicts that were decided without a person and whose value won
+    (`source` or a provider by its name), `lossy` fields kept shorter there."""
 
     push: Values = field(default_factory=dict)
     pull: Values = field(default_factory=dict)

@@ -59,6 +59,8 @@ class Facts:
     reborn     the row was inserted, or deleted and inserted again, since the last look
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
+    ties       for fields in conflict whose value here came from another provider: which of the two is first;
+               `rivals` names that provider, `beaten` are fields where it won over an edit of the source's own
     held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
                created before
     """
@@ -83,6 +85,8 @@ class Facts:
     ordered: str = ""
     held: tuple[str, str] | None = None
     ties: Mapping[str, Tie] = field(default_factory=dict)
+    rivals: Mapping[str, str] = field(default_factory=dict)
+    beaten: frozenset[str] = frozenset()
     fill: bool = False
 
 

@@ -59,10 +59,23 @@ def flips(history: Sequence[Move], coming: Move) -> bool:
     Movements of one direction never count, however many: a person may toggle a flag all day. Pushes that follow a
     pull to *other* providers are its fan-out, not a reversal, so reversals are judged per provider.
     """
-    recent = [*(move for move in history if coming.at - move.at <= BRAKE_WINDOW), coming]
+    recent = _recent(history, coming)
     own = [move.direction for move in recent if move.provider == coming.provider]
     pulls = [move.provider for move in recent if move.direction == "pull"]
     return _reversals(own) >= REVERSALS or _reversals(pulls) >= REVERSALS
+
+
+def writers(history: Sequence[Move], coming: Move) -> tuple[str, ...]:
+    """Who pulls at a field that swings: the providers that contradict each other, or one of them and the source."""
+    recent = _recent(history, coming)
+    pulls = [move.provider for move in recent if move.direction == "pull"]
+    if _reversals(pulls) >= REVERSALS:
+        return tuple(sorted(set(pulls)))
+    return (coming.provider, "source")
+
+
+def _recent(history: Sequence[Move], coming: Move) -> list[Move]:
+    return [*(move for move in history if coming.at - move.at <= BRAKE_WINDOW), coming]
 
 
 def _reversals(trail: Sequence[str]) -> int:

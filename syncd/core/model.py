@@ -165,7 +165,8 @@ class FieldBase:
     """What was last agreed for one field: a keyed digest of the source's and of the provider's spelling.
 
     `provider` is None while the provider cannot show the field. `provisional` until one confirming read.
-    `pulled` marks a source value that came from this provider, `disputed` that what the provider shows may be left of
+    `pulled` marks a source value that came from this provider, `overruled` that it won over an edit of the source's
+    own, `disputed` that what the provider shows may be left of
     an older write of ours, so that nobody but a person can call it an edit.
     """
 
@@ -175,6 +176,7 @@ class FieldBase:
     pulled: bool = False
     frozen: bool = False
     disputed: bool = False
+    overruled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

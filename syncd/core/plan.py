@@ -203,7 +203,7 @@ def exchange(facts: Facts) -> Action:
         review=review,
         reasons={name: decision.reason for name, decision in decisions.items()},
         resolved={
-            name: "provider" if name in pull else "source"
+            name: facts.rules.provider if name in pull else facts.rivals.get(name, "source")
             for name, decision in decisions.items()
             if decision.reason == "conflict" and (name in pull or decision.verdict is Verdict.PUSH)
         },

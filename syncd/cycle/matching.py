@@ -19,7 +19,7 @@ from syncd.cycle.showing import named
 from syncd.errors import Rejected
 from syncd.reconcile import Route
 from syncd.source import customers
-from syncd.store import journal, mapping, progress, review, work
+from syncd.store import journal, mapping, progress, review, waiting
 from syncd.store.database import Transaction
 
 ROWS = 200
@@ -200,7 +200,7 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
     with site.state.begin() as tx:
         progress.set_meta(tx, f"adopted:{route.provider}", now.isoformat())
         progress.set_meta(tx, f"rematch:{route.provider}", "")
-        done.freed = work.release(tx, route.provider, "adopt", "", now)
+        done.freed = waiting.release(tx, route.provider, "adopt", "", now)
         review.close_reviews(tx, route.provider, "", ["adopt"], now, "adopted")
     return done
 

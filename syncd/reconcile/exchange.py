@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.actions import Exchange
 from syncd.core.facts import Facts, seen
-from syncd.core.guards import Move, blanked, flips
+from syncd.core.guards import Move, blanked, flips, writers
 from syncd.core.model import Customer, FieldBase, Intent, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.writes import OUTWARD, renewed
@@ -34,7 +34,7 @@ class Progress:
     review: Mapping[str, str]
     pulled: tuple[str, ...] = ()
     pushed: tuple[str, ...] = ()
-    frozen: tuple[str, ...] = ()
+    frozen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # field -> who swings it
 
 
 def exchange(route: Route, case: Case, action: Exchange) -> Report:
@@ -53,7 +53,7 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
     done = Progress(base, case.customer, dict(action.review), frozen=frozen)
     done = _frozen_base(done)
     if action.pull:
-        after = _pull(route, case, action.pull, done, intent)
+        after = _pull(route, case, action, done, intent)
         if after is None:
             with route.state.fenced(route.lease) as tx:
                 refund(tx, route, asks)
@@ -70,30 +70,31 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
 # -- before ----------------------------------------------------------------------------------------------------
 
 
-def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, tuple[str, ...]]:
-    """Take fields out of the exchange that swing to and fro; a person's decision is no swing."""
+def braked(route: Route, case: Case, action: Exchange) -> tuple[Exchange, dict[str, tuple[str, ...]]]:
+    """Take fields out of the exchange that swing to and fro, with those who swing them; a person's decision is none."""
     base = case.facts.link.base if case.facts.link is not None else {}
     moving = [name for name in action.pull if action.reasons.get(name) != "decided"]
     moving += [n for n in action.push if n in base and base[n].pulled and action.reasons.get(n) != "decided"]
     if not moving:
-        return action, ()
+        return action, {}
     now = route.clock.now()
     with route.state.read() as tx:
         history = events.events(tx, case.pair.key, limit=200)
     moves = [e for e in reversed(history) if e.event in {"pair.pushed", "pair.pulled"}]
-    frozen = []
+    frozen: dict[str, tuple[str, ...]] = {}
     for name in moving:
         trail = [Move(e.event.removeprefix("pair.")[:4], e.provider, e.at) for e in moves if name in e.fields]
-        if flips(trail, Move("pull" if name in action.pull else "push", route.provider, now)):
-            frozen.append(name)
+        coming = Move("pull" if name in action.pull else "push", route.provider, now)
+        if flips(trail, coming):
+            frozen[name] = writers(trail, coming)
     if not frozen:
-        return action, ()
+        return action, {}
     return replace(
         action,
         pull={name: value for name, value in action.pull.items() if name not in frozen},
         push={name: value for name, value in action.push.items() if name not in frozen},
         review={**action.review, **dict.fromkeys(frozen, "frozen")},
-    ), tuple(frozen)
+    ), frozen
 
 
 def _pulled_before(facts: Facts, settled: Mapping[str, FieldBase]) -> dict[str, FieldBase]:
@@ -142,18 +143,19 @@ def _first_intent(tx: Transaction, route: Route, case: Case, action: Exchange) -
 # -- into the source ---------------------------------------------------------------------------------------------
 
 
-def _pull(route: Route, case: Case, changes: Values, done: Progress, intent: int) -> Progress | None:
+def _pull(route: Route, case: Case, action: Exchange, done: Progress, intent: int) -> Progress | None:
     """Compare-and-set into the source; None when the row moved or is locked, then the pair stays due.
 
     `intent` covers every attempt: what one of them leaves out because the column refuses it was not written.
     """
-    wanted = dict(changes)
+    wanted = dict(action.pull)
     while wanted:
         written = customers.update(route.source, done.customer, wanted, f"syncd:{route.provider}")
         match written:
             case customers.Written(customer):
                 _close(route, intent)
-                return _pulled(route, case, tuple(wanted), customer, done)
+                done = _pulled(route, case, tuple(wanted), customer, done)
+                return replace(done, base=_overruled(case.facts, action, done))
             case customers.Refused(name, _reason):
                 bad = name if name in wanted else next(iter(wanted))
                 del wanted[bad]
@@ -184,6 +186,14 @@ def _pulled(route: Route, case: Case, names: tuple[str, ...], customer: Customer
     fresh = renewed(facts, remote.values if remote else {}, frozenset(names), provisional=False)
     fresh = {name: replace(entry, pulled=True) for name, entry in fresh.items()}
     return replace(done, base={**done.base, **fresh}, customer=customer, pulled=names)
+
+
+def _overruled(facts: Facts, action: Exchange, done: Progress) -> dict[str, FieldBase]:
+    """The base with a mark on pulled values that won over an edit of the source's own, directly or by winning over a
+    provider's value that had done so."""
+    won = {name for name in done.pulled if action.reasons.get(name) == "conflict"}
+    over = {name for name in won if name not in facts.rivals or name in facts.beaten}
+    return {name: replace(entry, overruled=True) if name in over else entry for name, entry in done.base.items()}
 
 
 # -- to the provider -----------------------------------------------------------------------------------------------
@@ -320,7 +330,7 @@ def _finished(
         if write is not None:
             conclude(tx, route, write[0], provisional=provisional)
         settle_intents(tx, route, case.facts.intents)
-        kinds = _open_reviews(tx, route, case, done)
+        kinds, news = _open_reviews(tx, route, case, done)
         state = State.REVIEW if done.review else State.LINKED
         base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now)
         saved = replace(
@@ -333,7 +343,7 @@ def _finished(
         )
         finish(tx, route, case, saved, keep=kinds)
         _account(tx, route, case, action, done)
-    return _told(route, case, action, done)
+    return _told(route, case, action, done, news)
 
 
 def settle_intents(tx: Transaction, route: Route, intents: tuple[Intent, ...]) -> None:
@@ -353,15 +363,29 @@ def confirmed(base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: d
     return {name: replace(entry, provisional=False) for name, entry in base.items()}
 
 
-def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> tuple[str, ...]:
+def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The kinds of questions that are open now, and the fields of those that were not asked like this before."""
+    asked = {item.kind: item.fields for item in review.reviews(tx, provider=route.provider, key=case.pair.key)}
+    news: list[str] = []
     by_kind: dict[str, dict[str, str]] = {}
     for name, reason in done.review.items():
         by_kind.setdefault(reason.replace("-", "_"), {})[name] = reason
     for kind, names in by_kind.items():
-        reason = f"{', '.join(sorted(names))}: {kind.replace('_', ' ')}"
+        reason = _swung(tx, route, case, done) if kind == "frozen" else ""
+        reason = reason or f"{', '.join(sorted(names))}: {kind.replace('_', ' ')}"
         shown = shown_digests(case.facts, names)
+        if {name: tuple(pair) for name, pair in shown.items()} != asked.get(kind):
+            news += names
         review.open_review(tx, route.provider, case.pair.key, kind, shown, reason, route.clock.now())
-    return tuple(by_kind)
+    return tuple(by_kind), tuple(news)
+
+
+def _swung(tx: Transaction, route: Route, case: Case, done: Progress) -> str:
+    """The reason of a frozen field names those who swing it; a later look knows them from the open item alone."""
+    if done.frozen:
+        return "; ".join(f"{name} swings between {', '.join(who)}" for name, who in sorted(done.frozen.items()))
+    asked = review.reviews(tx, provider=route.provider, key=case.pair.key)
+    return next((item.reason for item in asked if item.kind == "frozen"), "")
 
 
 def _account(tx: Transaction, route: Route, case: Case, action: Exchange, done: Progress) -> None:
@@ -370,24 +394,38 @@ def _account(tx: Transaction, route: Route, case: Case, action: Exchange, done: 
         note(tx, route, key, "pair.pulled", done.pulled)
     if done.pushed:
         note(tx, route, key, "pair.pushed", done.pushed)
-    for event, names in (("conflict.resolved", action.resolved), ("field.frozen", done.frozen)):
-        if names:
-            note(tx, route, key, event, tuple(names))
+    for names, winner, loser, policy in _resolutions(route, case, action):
+        note(tx, route, key, "conflict.resolved", names, f"{winner} before {loser}, by {policy}")
+    if done.frozen:
+        note(tx, route, key, "field.frozen", tuple(done.frozen), _swung(tx, route, case, done))
     if action.lossy:
         note(tx, route, key, "pair.lossy", tuple(action.lossy))
 
 
-def _told(route: Route, case: Case, action: Exchange, done: Progress) -> Report:
+def _resolutions(route: Route, case: Case, action: Exchange) -> Iterator[tuple[list[str], str, str, str]]:
+    """Conflicts that were decided without a person: fields, whose value won, whose lost, and by which policy. A value
+    that another provider brought is not the source's own: then the order of the providers decided."""
+    rivals = case.facts.rivals
+    sides = {name: (winner, rivals.get(name, "source")) for name, winner in action.resolved.items()}
+    for winner, other in sorted(set(sides.values())):
+        names = sorted(name for name, side in sides.items() if side == (winner, other))
+        loser = other if winner == route.provider else route.provider
+        yield names, winner, loser, route.rules.policy.value if other == "source" else "order"
+
+
+def _told(route: Route, case: Case, action: Exchange, done: Progress, news: Sequence[str]) -> Report:
     key = case.pair.key
     if done.pulled:
         tell(route, key, "pair.pulled", done.pulled, wait_s=waited(route, case))
     if done.pushed:
         tell(route, key, "pair.pushed", done.pushed, wait_s=waited(route, case))
-    for winner in sorted(set(action.resolved.values())):
-        names = [name for name, who in action.resolved.items() if who == winner]
-        tell(route, key, "conflict.resolved", names, winner=winner, policy=route.rules.policy.value)
-    if done.review:
-        tell(route, key, "field.frozen" if done.frozen else "conflict.opened", tuple(done.review))
+    for names, winner, loser, policy in _resolutions(route, case, action):
+        tell(route, key, "conflict.resolved", names, winner=winner, writers=[winner, loser], policy=policy)
+    for who in sorted(set(done.frozen.values())):
+        tell(route, key, "field.frozen", [name for name, them in done.frozen.items() if them == who], writers=list(who))
+    opened = tuple(name for name in news if name not in done.frozen)
+    if opened:
+        tell(route, key, "conflict.opened", opened)
     if action.lossy:
         tell(route, key, "pair.lossy", tuple(action.lossy))
     if done.pushed or done.pulled:

@@ -161,7 +161,7 @@ def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
     facts = replace(facts, remote=remote)
     if remote is None or facts.source is None:
         return facts
-    return replace(facts, ties=_ties(route, facts, work.pair.key))
+    return _disputed(route, facts, work.pair.key)
 
 
 def _untouched(work: Work, facts: Facts) -> bool:
@@ -280,24 +280,32 @@ def _looked_before(route: Route, work: Work) -> bool:
     return (route.clock.now() - datetime.fromisoformat(work.error)).total_seconds() >= ABSENT_AGAIN
 
 
-def _ties(route: Route, facts: Facts, key: str) -> Mapping[str, Tie]:
-    """For fields in conflict: did the source's value come from another provider, and which of the two is first?"""
+def _disputed(route: Route, facts: Facts, key: str) -> Facts:
+    """With what is to be known of fields in conflict: the other provider that the source's value came from, if there is
+    one, and which of the two is first."""
     disputed = [name for name, decision in verdicts(facts).items() if decision.reason == "conflict"]
     if not disputed:
-        return {}
+        return facts
     with route.state.read() as tx:
         siblings = [link for link in mapping.of_customer(tx, key) if link.pair.provider != route.provider]
-    ties: dict[str, Tie] = {}
+    rivals: dict[str, str] = {}
+    beaten: set[str] = set()
     for name in disputed:
         for link in siblings:
             base = link.base.get(name)
             digest = replace(route, provider=link.pair.provider).digester(link.provider_key or "")
             if base is not None and base.pulled and base.source == digest(name, (facts.source or {})[name]):
-                ties[name] = _tie(route, link.pair.provider)
-    return ties
+                rivals[name] = link.pair.provider
+                beaten |= {name} if base.overruled else set()
+    ties = {name: _tie(route, other, beaten=name in beaten) for name, other in rivals.items()}
+    return replace(facts, ties=ties, rivals=rivals, beaten=frozenset(beaten))
 
 
-def _tie(route: Route, other: str) -> Tie:
+def _tie(route: Route, other: str, *, beaten: bool) -> Tie:
+    """The order of the providers decides. But whose policy lets the source win loses to him who won over the source:
+    else it would matter which lane ran first."""
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
         return Tie.REVIEW
+    if beaten and route.rules.policy is Policy.SOURCE:
+        return Tie.THEIRS
     return Tie.OURS if route.ranks.get(route.provider, 0) < route.ranks.get(other, 0) else Tie.THEIRS

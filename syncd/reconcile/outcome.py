@@ -19,7 +19,7 @@ from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.reconcile.staging import GRANTED, GUARD, STAGED, announce
 from syncd.source import customers
-from syncd.store import journal, mapping, progress, review, work
+from syncd.store import journal, mapping, progress, review, waiting, work
 from syncd.store.database import Transaction
 
 MILDER = MappingProxyType({"blank": ("overwrite", "update"), "overwrite": ("update",)})
@@ -163,7 +163,7 @@ def permitted(route: Route, case: Case, asks: Sequence[Ask], opening: Callable[[
             return opening(tx)
         staged = STAGED + held.verb
         fresh = case.work.error_class != staged
-        work.stage(tx, case.work, route.later(STAGED_PAUSE), staged, held.names)
+        waiting.stage(tx, case.work, route.later(STAGED_PAUSE), staged, held.names)
         announce(tx, route.provider, GUARD + held.verb, f"{held.verb} limit reached", route.clock.now())
         if case.facts.link is not None:
             mapping.save(tx, replace(case.facts.link, state=State.REVIEW))

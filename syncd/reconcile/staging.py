@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from syncd.store import review, work
+from syncd.store import review, waiting
 from syncd.store.database import Transaction
 from syncd.store.review import Review
 
@@ -24,7 +24,7 @@ def announce(tx: Transaction, provider: str, kind: str, reason: str, now: dateti
     if standing(tx, provider, kind) is None:
         number = review.open_review(tx, provider, "", kind, {}, reason, now)
         if kind.startswith(GUARD):
-            work.show(tx, provider, _class(kind), number)
+            waiting.show(tx, provider, _class(kind), number)
 
 
 def recount(tx: Transaction, provider: str, now: datetime) -> None:
@@ -35,12 +35,12 @@ def recount(tx: Transaction, provider: str, now: datetime) -> None:
 
 
 def _recount(tx: Transaction, item: Review, now: datetime) -> None:
-    count = work.count_class(tx, item.provider, _class(item.kind))
+    count = waiting.count_class(tx, item.provider, _class(item.kind))
     if count == 0:
         close(tx, item.provider, item.kind, now, "settled")
-    elif item.kind.startswith(GUARD) and work.count_class(tx, item.provider, _class(item.kind), shown=0):
+    elif item.kind.startswith(GUARD) and waiting.count_class(tx, item.provider, _class(item.kind), shown=0):
         number = review.renew(tx, item, count, {}, now)
-        work.show(tx, item.provider, _class(item.kind), number)
+        waiting.show(tx, item.provider, _class(item.kind), number)
     elif count != item.count:
         review.open_review(tx, item.provider, "", item.kind, {}, item.reason, now, count=count)
 
@@ -48,9 +48,9 @@ def _recount(tx: Transaction, item: Review, now: datetime) -> None:
 def release(tx: Transaction, found: Review, now: datetime) -> int:
     """Grant what this number showed and is still held back; what came later goes on waiting under another number."""
     waits = _class(found.kind)
-    released = work.release(tx, found.provider, waits, GRANTED + found.kind.removeprefix(GUARD), now, shown=found.id)
+    released = waiting.release(tx, found.provider, waits, GRANTED + found.kind.removeprefix(GUARD), now, shown=found.id)
     review.conclude(tx, found.id, "release", now)
-    if work.count_class(tx, found.provider, waits):
+    if waiting.count_class(tx, found.provider, waits):
         announce(tx, found.provider, found.kind, found.reason, now)
     rest = standing(tx, found.provider, found.kind)
     if rest is not None:

@@ -6,7 +6,7 @@ was read. So a mark that arrives while somebody works can never be deleted by hi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -112,23 +112,6 @@ def postpone(tx: Transaction, work: Work, due_at: datetime, attempts: int, error
     return tx.execute(_POSTPONE, _as_read(work) | values).rowcount == 1
 
 
-def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, fields: Sequence[str]) -> bool:
-    """Hold an operation back behind a guard, under `error_class`. One that was shown stays shown as long as it grows by
-    no field; any other is new to every item."""
-    known = work.error_class == error_class and set(fields) <= set(work.error.split(","))
-    if not postpone(tx, work, due_at, work.attempts, error_class, ",".join(fields)):
-        return False
-    if not known:
-        tx.execute(table.update().where(*_is(work.pair)).values(shown=0))
-    return True
-
-
-def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
-    """What no review item has shown yet is shown by this one from here on."""
-    chosen = (table.c.provider == provider, table.c.error_class == error_class, table.c.shown == 0)
-    tx.execute(table.update().where(*chosen).values(shown=item))
-
-
 def judged(tx: Transaction, work: Work) -> None:
     """The row that this mark saw coming was looked at and is acted on: from here on it is one like any other."""
     tx.execute(_JUDGED, _as_read(work))
@@ -136,7 +119,7 @@ def judged(tx: Transaction, work: Work) -> None:
 
 def read(tx: Transaction, pair: Pair) -> Work | None:
     """The due row of a pair, if it has one."""
-    row = tx.execute(sa.select(table).where(*_is(pair))).one_or_none()
+    row = tx.execute(sa.select(table).where(*is_pair(pair))).one_or_none()
     return None if row is None else _work(row)
 
 
@@ -148,7 +131,7 @@ def of_customer(tx: Transaction, key: str) -> list[Work]:
 
 def drop(tx: Transaction, pair: Pair) -> bool:
     """No longer due, whatever its generation: for a pair that ceases to exist."""
-    return tx.execute(table.delete().where(*_is(pair))).rowcount == 1
+    return tx.execute(table.delete().where(*is_pair(pair))).rowcount == 1
 
 
 def counts(tx: Transaction, now: datetime) -> dict[str, Due]:
@@ -164,36 +147,9 @@ def counts(tx: Transaction, now: datetime) -> dict[str, Due]:
     return {row.provider: Due(int(row.due), int(row.retry), row.oldest) for row in rows}
 
 
-def release(
-    tx: Transaction, provider: str, error_class: str, granted: str, now: datetime, shown: int | None = None
-) -> int:
-    """Make due now what waits under `error_class`, as `granted` from here on; answers how many. With `shown` only what
-    that review item or an older one showed.
-
-    A new generation keeps a worker who holds one of them from putting it off again. Customers that waited for
-    `adopt` belong to the first pass: their creates were approved with it.
-    """
-    values: dict[str, Any] = {"error_class": granted, "due_at": now, "generation": next_generation(tx)}
-    if error_class == "adopt":
-        values["reason"] = sa.case((table.c.reason.in_([ADOPTED, DELETED]), table.c.reason), else_=BACKFILL)
-    chosen = [table.c.provider == provider, table.c.error_class == error_class]
-    if shown is not None:
-        chosen.append(table.c.shown.between(1, shown))
-    return tx.execute(table.update().where(*chosen).values(**values)).rowcount
-
-
 def stronger(one: str, other: str) -> str:
     """Which of two reasons a pair that has both is looked at for, as `mark` decides it; `other` came later."""
     return other if _STRENGTH.get(one, _USUAL) <= _STRENGTH.get(other, _USUAL) else one
-
-
-def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:
-    """How many due rows of a provider carry this error class; with `shown` those that this review item was the first
-    to show (0: none yet)."""
-    chosen = [table.c.provider == provider, table.c.error_class == error_class]
-    if shown is not None:
-        chosen.append(table.c.shown == shown)
-    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
 
 
 def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
@@ -238,13 +194,13 @@ def move_key(tx: Transaction, old: str, new: str) -> None:
             drop(tx, row.pair)
             mark(tx, [target], row.reason, row.since, due_at=min(row.due_at, _due_at(tx, target)))
             older = table.c.since > row.since
-            tx.execute(table.update().where(*_is(target), older).values(since=row.since))
+            tx.execute(table.update().where(*is_pair(target), older).values(since=row.since))
         else:
-            tx.execute(table.update().where(*_is(row.pair)).values(customer_key=new))
+            tx.execute(table.update().where(*is_pair(row.pair)).values(customer_key=new))
 
 
 def _due_at(tx: Transaction, pair: Pair) -> datetime:
-    moment: datetime = tx.execute(sa.select(table.c.due_at).where(*_is(pair))).scalar_one()
+    moment: datetime = tx.execute(sa.select(table.c.due_at).where(*is_pair(pair))).scalar_one()
     return moment
 
 
@@ -294,7 +250,8 @@ def _is_held(now: datetime) -> sa.ColumnElement[bool]:
     return sa.exists().where(*_same_pair(), IS_OPEN, intent.c.settle_until > now)
 
 
-def _is(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
+def is_pair(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition for the due row of a pair."""
     return table.c.provider == pair.provider, table.c.customer_key == pair.key
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from syncd.core.model import FieldBase, Link, Pair, Sent, Stage, State, Verb
 from syncd.errors import AlreadyLinked
-from syncd.store import journal, mapping, progress, schema, work
+from syncd.store import journal, mapping, progress, schema, waiting, work
 from syncd.store.database import State as Database
 from syncd.store.database import Transaction
 
@@ -201,7 +201,7 @@ def test_the_backlog_in_figures(state: Database) -> None:
         work.mark(tx, [Pair("billbee", "19")], "changed", later(2))
 
         assert work.counts(tx, later(2)) == {"billbee": work.Due(2, 1, NOW), "jtl": work.Due(0, 1, None)}
-        assert work.count_class(tx, "billbee", "Temporary") == 1
+        assert waiting.count_class(tx, "billbee", "Temporary") == 1
         assert work.next_due(tx, "jtl", later(2)) == later(60)
         assert work.next_due(tx, "azotte", later(2)) is None
         assert [item.pair.provider for item in work.of_customer(tx, "17")] == ["billbee", "jtl"]

@@ -568,6 +568,9 @@ def test_row_25_two_editors(order: tuple[int, int]) -> None:
         run(made, pause=SETTLED)
     assert source(made, "city") == first
     assert [only(made, place)[2].values["city"] for place in (0, 1)] == [first, first]
+    with made.state.read() as tx:
+        said = {each.detail for each in events.events(tx, "1", limit=200) if each.event == "conflict.resolved"}
+    assert said == {"p0 before p1, by order"}
     calm(made)
 
 

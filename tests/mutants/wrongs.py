@@ -85,6 +85,7 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("guards", "coming.at - move.at <= BRAKE_WINDOW", "True"),
     Wrong("guards", "_reversals(own) >= REVERSALS or _reversals(pulls) >= REVERSALS", "_reversals(own) >= REVERSALS"),
     Wrong("guards", "_filled(one.get(name)) and", "name in one and"),
+    Wrong("guards", "return tuple(sorted(set(pulls)))", "return ()"),
     # normalise, digest, backoff
     Wrong("normalise", 'unicodedata.normalize("NFC", raw).strip() or None', "raw.strip() or None"),
     Wrong(

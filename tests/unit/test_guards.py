@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.guards import Limit, Move, blanked, flips, guts, same_person, trips
+from syncd.core.guards import Limit, Move, blanked, flips, guts, same_person, trips, writers
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DAY = 86_400.0
@@ -152,3 +153,25 @@ def test_yesterday_is_forgotten() -> None:
 def test_who_is_the_same_person(one: dict[str, str], other: dict[str, str], same: bool) -> None:
     """Number, e-mail or VAT number identify; a name or a phone does not."""
     assert same_person(one, other) is same
+
+
+STEPS = [Move(direction, provider, NOW) for direction in ("push", "pull") for provider in ("a", "b")]
+
+
+def test_no_history_of_six_moves_swings_without_three_reversals() -> None:
+    """Every history of up to six moves of two providers. One way at each provider, or pulls of one provider with pushes
+    to the other: never. A repeated move never swings. Pushes to others, its fan-out, change no verdict (21, 31)."""
+    for length in range(1, 7):
+        for trail in itertools.product(STEPS, repeat=length):
+            *before, coming = trail
+            swings = flips(before, coming)
+            own = [move.direction for move in trail if move.provider == coming.provider]
+            pulls = [move.provider for move in trail if move.direction == "pull"]
+            assert not (swings and length < 4)
+            assert not (swings and len(set(own)) == 1 and len(set(pulls)) <= 1)
+            assert flips([*before, coming], coming) == swings, "the same once more is no reversal"
+            other = Move("push", "c", NOW)
+            assert flips([other, *before, other], coming) == swings
+            if swings:
+                assert len(writers(before, coming)) >= 2
+                assert set(writers(before, coming)) <= {"a", "b", "source"}

@@ -10,6 +10,7 @@ import pytest
 
 from syncd.core.actions import Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts, Ruling
+from syncd.core.merge import Tie
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
 from syncd.core.plan import plan
 from syncd.core.writes import renewed
@@ -97,7 +98,7 @@ def test_a_held_field_holds_no_other() -> None:
 
 
 def test_a_resolved_conflict_names_the_winner() -> None:
-    """A conflict that a policy decided is told with its winner."""
+    """A conflict that a policy decided is told with its winner; where both values came from providers, by its name."""
     sides = ({**ROW, "email": "here@x.de"}, {**ROW, "email": "there@x.de"}, BASE)
 
     first, second = (plan(linked(*sides, replace(LIVE, policy=p))) for p in (Policy.SOURCE, Policy.PROVIDER))
@@ -105,7 +106,14 @@ def test_a_resolved_conflict_names_the_winner() -> None:
     assert isinstance(first, Exchange)
     assert isinstance(second, Exchange)
     assert (first.push, first.resolved) == ({"email": "here@x.de"}, {"email": "source"})
-    assert (second.pull, second.resolved) == ({"email": "there@x.de"}, {"email": "provider"})
+    assert (second.pull, second.resolved) == ({"email": "there@x.de"}, {"email": "billbee"})
+
+    rival: dict[str, Any] = {"rivals": {"email": "jtl"}}
+    lost = plan(linked(*sides, ties={"email": Tie.THEIRS}, **rival))
+    won = plan(linked(*sides, ties={"email": Tie.OURS}, **rival))
+    assert isinstance(lost, Exchange)
+    assert isinstance(won, Exchange)
+    assert (lost.resolved, won.resolved) == ({"email": "jtl"}, {"email": "billbee"})
 
 
 def test_one_pull_takes_not_three_vital_fields() -> None:
