@@ -4,6 +4,14 @@ httpx and httpcore time out a single read, so a server that sends a byte a secon
 "timeout" that travels with a request is the *moment* (monotonic seconds) at which the whole request must be over, and
 the network backend turns it into the time that is left before each read and write. This covers trickling headers,
 bodies and TLS handshakes alike; only the resolver of the operating system keeps its own limit.
+
+A kept connection may be closed by the server at any time, also in the instant in which we send on it. A write whose
+last byte the socket never took was not executed: no server runs a JSON body that it does not have whole. If it took
+all and the connection ends without an answer, nobody can tell an idle connection that was given up from a server that
+died after its work, so the outcome is unknown and the request is not repeated. To keep that rare, a connection is
+used again only within `KEPT` of its last answer, sooner than any server we know gives it up (gunicorn 2 s; Apache,
+Node and uvicorn 5 s), and one that is already closed is not used at all. To keep it single, a provider that ends a
+kept connection under a request gets a fresh connection for every request for as long as `DISTRUST`.
 """
 
 from __future__ import annotations
@@ -12,7 +20,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,10 +30,14 @@ import httpx
 from syncd.errors import OutcomeUnknown, Problem, ProviderError, SettingsError, Temporary
 
 MAX_BODY = 5_000_000
+KEPT = 1.5
+DISTRUST = 3600.0
 TOKEN = "syncd.token"  # noqa: S105 - marks a request of an auth object: it never carries a customer
 READING = "syncd.reading"
 WHAT = "syncd.what"
 _WRITE_SIZE = 65_536
+_CUT_SHORT = frozenset({"http11.send_request_headers.failed", "http11.send_request_body.failed"})
+_CONNECTED = "connection.connect_tcp.started"
 _NEVER_LEFT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.UnsupportedProtocol)
 
 
@@ -78,36 +90,54 @@ class Transport(httpx.BaseTransport):
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._origin = origin
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            max_connections=connections,
-            keepalive_expiry=5.0,
-            retries=0,
-            network_backend=_Backend(),
-        )
+        self._keeping = _pool(context, connections, kept=connections)
+        self._fresh = _pool(context, connections, kept=0)
+        self._distrusted_until = 0.0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if TOKEN not in request.extensions and not same_origin(request.url, self._origin):
             raise Temporary("a request for another origin was stopped")
-        with _mapped(request):
-            answer = self._pool.handle_request(
-                httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(
-                        scheme=request.url.raw_scheme,
-                        host=request.url.raw_host,
-                        port=request.url.port,
-                        target=request.url.raw_path,
-                    ),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
-            )
+        pool = self._fresh if time.monotonic() < self._distrusted_until else self._keeping
+        passed: set[str] = set()
+        with _mapped(request, passed):
+            try:
+                answer = pool.handle_request(_plain(request, passed))
+            except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+                if _CONNECTED not in passed:
+                    self._distrusted_until = time.monotonic() + DISTRUST
+                raise
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(request, answer))
 
     def close(self) -> None:
-        self._pool.close()
+        self._keeping.close()
+        self._fresh.close()
+
+
+def _pool(context: ssl.SSLContext, connections: int, *, kept: int) -> httpcore.ConnectionPool:
+    return httpcore.ConnectionPool(
+        ssl_context=context,
+        max_connections=connections,
+        max_keepalive_connections=kept,
+        keepalive_expiry=KEPT,
+        retries=0,
+        network_backend=_Backend(),
+    )
+
+
+def _plain(request: httpx.Request, passed: set[str]) -> httpcore.Request:
+    """The request as httpcore takes it; the stations that it passes on its way are added to `passed`."""
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        ),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions | {"trace": lambda station, _: passed.add(station)},
+    )
 
 
 def lost(request: httpx.Request, why: str, *, status: int | None = None) -> ProviderError:
@@ -117,7 +147,7 @@ def lost(request: httpx.Request, why: str, *, status: int | None = None) -> Prov
 
 
 @contextmanager
-def _mapped(request: httpx.Request) -> Iterator[None]:
+def _mapped(request: httpx.Request, passed: Collection[str] = ()) -> Iterator[None]:
     what = request.extensions.get(WHAT, request.method)
     try:
         yield
@@ -126,6 +156,8 @@ def _mapped(request: httpx.Request) -> Iterator[None]:
     except httpcore.LocalProtocolError:
         raise Temporary(f"{what}: the request is not valid HTTP and was not sent") from None
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        if not _CUT_SHORT.isdisjoint(passed):
+            raise Temporary(f"{what}: the request did not leave whole ({type(error).__name__})") from None
         raise lost(request, f"no readable answer ({type(error).__name__})") from None
 
 
@@ -217,4 +249,10 @@ def addresses(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError):
         raise httpcore.ConnectError("the name does not resolve") from None
     addresses = [str(entry[4][0]) for entry in found]
-    return [address for address in addresses if not ipaddress.ip_address(address.split("%")[0]).is_link_local]
+    return [address for address in addresses if not _is_link_local(address)]
+
+
+def _is_link_local(address: str) -> bool:
+    plain = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    mapped = plain.ipv4_mapped if isinstance(plain, ipaddress.IPv6Address) else None
+    return (mapped or plain).is_link_local

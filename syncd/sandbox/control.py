@@ -48,6 +48,14 @@ def add_control(made: Flask, twin: Twin) -> None:
             raise Refusal(400, {"error": str(error)}) from None
         return jsonify(twin.toggles)
 
+    @made.post("/_control/idle")
+    def idle() -> Answer:
+        seconds = request.get_json().get("seconds")
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= 3600:
+            raise Refusal(400, {"error": "seconds between 0 and 3600 are needed"})
+        twin.idle = seconds
+        return "", 204
+
     @made.post("/_control/reset")
     def reset() -> Answer:
         twin.reset()

@@ -8,6 +8,8 @@ A fault hits the next request that fits it (`method`, `route`, after `skip` othe
     reset           no         a TCP reset before any answer
     reset-after     yes        a TCP reset before any answer
     reset-body      yes        a TCP reset in the middle of the answer
+    stale           no         a kept connection that is closed as if it had been idle for too long, just as the request
+                               comes: nobody reads it, and it is in no log; waits for a request on a kept connection
     hang            no         nothing for `seconds`, then a closed connection
     hang-after      yes        the same
     slow            yes        the true answer after `seconds`
@@ -33,10 +35,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 KINDS = frozenset({
-    "status", "status-after", "reset", "reset-after", "reset-body", "hang", "hang-after", "slow", "trickle",
+    "status", "status-after", "reset", "reset-after", "reset-body", "stale", "hang", "hang-after", "slow", "trickle",
     "trickle-head", "endless", "truncated", "cut", "html", "body", "merge", "gzip", "late",
 })  # fmt: skip
 NOT_EXECUTED = frozenset({"status", "reset", "hang", "late"})
+SERVED = "syncd.served"  # in a WSGI environment: how many requests this connection brought before
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ class Fault:
         if self.kind not in KINDS:
             raise ValueError(f"no fault is called {self.kind}")
 
-    def fits(self, method: str, route: str) -> bool:
-        return self.method in {"", method} and self.route in {"", route}
+    def fits(self, method: str, route: str, *, kept: bool) -> bool:
+        return self.method in {"", method} and self.route in {"", route} and (kept or self.kind != "stale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,11 @@ class Wire:
             self._late.clear()
             self.released.set()
 
-    def take(self, method: str, route: str) -> Fault | None:
-        """The fault for this request, if any; counts it."""
+    def take(self, method: str, route: str, *, kept: bool) -> Fault | None:
+        """The fault for this request, if any; counts it. `kept`: its connection has brought a request before."""
         with self._lock:
             for place, fault in enumerate(self.queue):
-                if not fault.fits(method, route):
+                if not fault.fits(method, route, kept=kept):
                     continue
                 if fault.skip:
                     self.queue[place] = replace(fault, skip=fault.skip - 1)

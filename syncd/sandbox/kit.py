@@ -34,6 +34,7 @@ In a test: `with serve([app]) as server:` gives real sockets; `server.url("acme"
     POST   /_control/faults                one fault or a list: {"kind": "reset-after", "method": "PUT", "times": 2}
     DELETE /_control/faults                forget all faults
     POST   /_control/toggles               {"semantics": "merge"}
+    POST   /_control/idle                  {"seconds": 0.5}: how long a silent connection is kept; 0: not at all
     POST   /_control/reset                 no records, no log, no faults, default toggles
     GET    /_control/log                   requests: method, route, body keys, status, whether a record changed
     GET    /_control/records               all records by id
@@ -46,21 +47,18 @@ Faults are in `sandbox/faults.py`.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue as Answer
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from syncd.providers.strict import Unreadable, parse_json
 from syncd.sandbox.control import add_control
 from syncd.sandbox.faults import Fault
+from syncd.sandbox.server import Server, serve, twin_of
 from syncd.sandbox.twin import Entry, Record, Refusal, Twin
 from syncd.sandbox.wire import FaultyWire
 
@@ -109,13 +107,6 @@ def app(twin: Twin, *, authorised: Callable[[], bool], refused: Refused) -> Flas
     add_control(made, twin)
     made.wsgi_app = FaultyWire(made, twin.faults, twin.now, _recorder(twin))  # type: ignore[method-assign]
     return made
-
-
-def twin_of(made: Flask) -> Twin:
-    """The twin an app was made with."""
-    found = made.extensions["twin"]
-    assert isinstance(found, Twin)  # noqa: S101 - for the type checker
-    return found
 
 
 def json_body(*, content_type: str = "application/json", unsupported: int = 415, malformed: int = 400) -> Record:
@@ -181,58 +172,3 @@ def _entry(environ: Mapping[str, Any], route: str, body: bytes, at: datetime, ou
         status=outcome[0],
         wrote=outcome[1],
     )
-
-
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-        """Sandboxes are silent; what came in is in `twin.log`."""
-
-    def send_response(self, code: int, message: str | None = None) -> None:
-        """The answer's own headers only: `Date` comes from the twin's clock."""
-        self.send_response_only(code, message)
-
-    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:  # noqa: ARG002 - as werkzeug calls it
-        """A fault closed the connection: there is no next request on it."""
-        self.close_connection = True
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Running sandboxes, one loopback port each, as the real providers are one host each."""
-
-    twins: Mapping[str, Twin]
-    ports: Mapping[str, int]
-
-    def url(self, name: str) -> str:
-        """`http://127.0.0.1:PORT`, without a path."""
-        return f"http://127.0.0.1:{self.ports[name]}"
-
-
-@contextmanager
-def serve(apps: Iterable[Flask], port: int = 0) -> Iterator[Server]:
-    """Serve all apps on loopback until the block ends: on `port`, `port + 1` …, or on free ports for 0.
-
-    Requests that still hang are let go at the end. Raises OSError where a port is taken.
-    """
-    running: list[tuple[Twin, BaseWSGIServer, threading.Thread]] = []
-    try:
-        for offset, made in enumerate(apps):
-            server = make_server(
-                "127.0.0.1", port + offset if port else 0, made, threaded=True, request_handler=_QuietHandler
-            )
-            thread = threading.Thread(
-                target=server.serve_forever, args=(0.02,), name=f"sandbox-{made.name}", daemon=True
-            )
-            thread.start()
-            running.append((twin_of(made), server, thread))
-        yield Server(
-            {twin.name: twin for twin, _, _ in running}, {twin.name: server.port for twin, server, _ in running}
-        )
-    finally:
-        for twin, server, thread in running:
-            twin.faults.clear()
-            server.shutdown()
-            thread.join()
-            server.server_close()

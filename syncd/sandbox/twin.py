@@ -47,7 +47,7 @@ class Twin:
     """The state of one pretended provider. `records` maps the external id to the record as the provider keeps it.
 
     `archive` and `edited` are how the provider marks an archived record and stamps an edited one (for the control
-    API); both change the record in place.
+    API); both change the record in place. `idle` is how many seconds a silent connection is kept, 0 for not at all.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Twin:
     lock: threading.RLock = field(default_factory=threading.RLock)
     version: int = 0
     serial: int = 0
+    idle: float = 5.0
 
     def __post_init__(self) -> None:
         self.toggles = {name: values[0] for name, values in self.choices.items()}

@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 
-from syncd.sandbox.faults import NOT_EXECUTED, Fault, Wire
+from syncd.sandbox.faults import NOT_EXECUTED, SERVED, Fault, Wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -55,9 +55,11 @@ class FaultyWire:
         route = self._route(environ)
         method = str(environ["REQUEST_METHOD"])
         self._wire.release_late(self._now())
-        fault = self._wire.take(method, route)
+        fault = self._wire.take(method, route, kept=environ.get(SERVED, 0) > 0)
         if fault is None:
             return self._send(self._run(environ, route, body), start_response)
+        if fault.kind == "stale":
+            _end(_connection(environ), reset=False)
         if fault.kind == "late":
             kept = dict(environ)
             self._wire.postpone(fault, lambda: void(self._run(kept, route, body)), self._now())

@@ -16,6 +16,7 @@ import pytest
 from flask import Flask, request
 
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, SettingsError, Temporary, Throttled, Unauthorized
+from syncd.providers import transport
 from syncd.providers.http import OPEN_GATE, Gate, Http
 from syncd.providers.transport import addresses
 from syncd.sandbox import kit
@@ -34,6 +35,7 @@ def _echo() -> Flask:
         twin.put(anything, {})
         return {
             "path": request.environ["RAW_URI"],
+            "port": request.environ["REMOTE_PORT"],
             "headers": {name.lower(): value for name, value in request.headers.items()},
             "body": request.get_data(as_text=True),
         }, {"Set-Cookie": "sticky=1; Path=/"}
@@ -349,6 +351,7 @@ def test_link_local_addresses_are_left_out() -> None:
     """No name leads us to the metadata service of a cloud."""
     assert addresses("169.254.169.254", 80) == []
     assert addresses("fe80::1", 80) == []
+    assert addresses("::ffff:169.254.169.254", 80) == []
     assert addresses("127.0.0.1", 80) == ["127.0.0.1"]
 
 
@@ -377,6 +380,85 @@ def test_a_kept_connection_that_was_closed() -> None:
             assert http.request("PUT", "/a", body={}).ok
             time.sleep(0.02)
     assert len(count) == 3
+
+
+def _port(http: Http) -> int:
+    """Our end of the connection that one request took."""
+    port = http.request("GET", "/a").record()["port"]
+    assert isinstance(port, int)
+    return port
+
+
+def test_a_connection_is_kept(http: Http, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests in a row share a connection; after a silence longer than any server's patience none is used again."""
+    assert len({_port(http) for _ in range(4)}) == 1
+    monkeypatch.setattr(transport, "KEPT", 0.05)
+    with client(server.url("echo")) as impatient:
+        first = _port(impatient)
+        time.sleep(0.1)
+        assert _port(impatient) != first
+
+
+def test_an_idle_connection_that_was_given_up(http: Http, server: Server) -> None:
+    """A server that gives up idle connections sooner than we do, or keeps none at all, loses us nothing."""
+    twin = server.twins["echo"]
+    for twin.idle in (0.05, 0.0):
+        for _ in range(3):
+            assert http.request("PUT", "/a", body={}).ok
+            time.sleep(0.1 if twin.idle else 0.0)
+    assert twin.writes() == 6
+
+
+def test_a_connection_closed_under_a_write(http: Http, server: Server) -> None:
+    """Nobody knows what became of a write whose connection ended silently: it is not repeated, and only one is lost,
+    because no further request is sent on a connection that was used before."""
+    server.twins["echo"].faults.add(Fault("stale", times=0))
+    assert http.request("PUT", "/a", body={"n": 1}).ok
+    with pytest.raises(OutcomeUnknown):
+        http.request("PUT", "/a", body={"n": 2})
+    for number in range(3, 9):
+        assert http.request("PUT", "/a", body={"n": number}).ok
+    assert [entry.body for entry in server.twins["echo"].log] == [b'{"n":%d}' % n for n in (1, 3, 4, 5, 6, 7, 8)]
+
+
+def test_trust_in_kept_connections_returns(http: Http, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One lost connection does not end the keeping of connections for ever."""
+    monkeypatch.setattr(transport, "DISTRUST", 0.1)
+    server.twins["echo"].faults.add(Fault("stale"))
+    _port(http)
+    with pytest.raises(Temporary):
+        _port(http)
+    assert len({_port(http) for _ in range(2)}) == 2
+    time.sleep(0.15)
+    assert len({_port(http) for _ in range(2)}) == 1
+
+
+def test_a_fresh_connection_that_fails_is_no_reason(http: Http, server: Server) -> None:
+    """A reset on a new connection says nothing about kept ones."""
+    server.twins["echo"].faults.add(Fault("reset"))
+    with pytest.raises(Temporary):
+        _port(http)
+    assert len({_port(http) for _ in range(2)}) == 1
+
+
+def test_a_write_that_did_not_leave_whole() -> None:
+    """A body whose end never reached the socket cannot have been executed, whether the server left or only stalls."""
+
+    def leave(connection: socket.socket) -> None:
+        connection.recv(1024)
+
+    def stall(connection: socket.socket) -> None:
+        connection.recv(1024)
+        time.sleep(0.8)
+
+    body = {"note": "x" * 40_000_000}
+    for talk in (leave, stall):
+        with (
+            listening(talk) as port,
+            client(f"http://127.0.0.1:{port}", timeout=0.6) as http,
+            pytest.raises(Temporary, match="not leave whole"),
+        ):
+            http.request("PUT", "/a", body=body)
 
 
 class Recorder:
