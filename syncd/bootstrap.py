@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import secrets
@@ -224,15 +225,15 @@ def guards(settings: Settings) -> Guards:
 
 
 def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
-    """A keyed digest of an instance's credentials: other credentials end a pause that the old ones earned."""
-    options = wanted.options
-    secret = [
-        value.get_secret_value() if isinstance(value, SecretStr) else ""
-        for name in sorted(wanted.provider.secrets)
-        if (value := getattr(options, name, None)) is not None
-    ]
-    plain = [str(getattr(options, name, "")) for name in ("user", "tenant", "tenant_id", "client_id")]
-    message = "\0".join([*secret, *plain]).encode()
+    """A keyed digest of an instance's credentials: other credentials end a pause that the old ones earned.
+
+    What names the account, besides the secrets, is known to the adapter alone, so its other options and the url count.
+    """
+    options, secrets_of = wanted.options, wanted.provider.secrets
+    values = [getattr(options, name, None) for name in sorted(secrets_of)]
+    secret = [value.get_secret_value() if isinstance(value, SecretStr) else str(value) for value in values]
+    plain = options.model_dump(mode="json", exclude=set(secrets_of))
+    message = json.dumps([secret, plain, wanted.url], sort_keys=True).encode()
     return blake2b(message, digest_size=16, key=blake2b(key, digest_size=32).digest()).hexdigest()
 
 

@@ -203,6 +203,11 @@ def test_modules_and_classes_are_named_for_what_they_are() -> None:
     assert (modules, classes) == ([], [])
 
 
+def test_the_package_says_that_it_is_typed() -> None:
+    """Who writes an adapter of their own has it checked against our types."""
+    assert (ROOT / "syncd" / "py.typed").is_file()
+
+
 def test_one_colour_of_function() -> None:
     """Everything is synchronous: no `async`, no `await`."""
     found = [

@@ -130,8 +130,11 @@ class Provider:
 
     `build(settings, gate)` makes the adapter with its own `Http`, whose every request passes the lane's gate.
 
-    `options` is a pydantic model class (extra="forbid") of the keys that only this adapter knows;
-    secrets in it are `pydantic.SecretStr`, already resolved.
+    `options` is a pydantic model class (extra="forbid", hide_input_in_errors=True) of the keys that only this adapter
+    knows. Those named in `secrets` are `pydantic.SecretStr` and arrive resolved: the file holds `credential:…`. A text
+    whose name ends in `_url` is checked as an address. Two properties of the model are asked for where it has them:
+    `allow_http` (plain http beyond loopback, for a server of one's own) and `default_rate` (requests a second, where
+    the pace depends on the options).
     """
 
     name: str

@@ -51,6 +51,9 @@ GROUP = "syncd.providers"
 SYSTEM_FILE = Path("/etc/syncd/syncd.toml")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
 
+_BROKEN = (ImportError, AttributeError, NameError, SyntaxError, TypeError, ValueError)
+"""What importing an adapter raises that was written for another version, or not to its end."""
+
 Registry = Mapping[str, Provider | EntryPoint]
 """Adapters by name; those that only an entry point stands for are imported when a settings file uses them."""
 
@@ -210,10 +213,13 @@ class _Reading:
             return found
         try:
             loaded = found.load()
-        except (ImportError, AttributeError) as error:
+        except _BROKEN as error:
             self.findings.add(place, f"the adapter is installed but cannot be loaded ({type(error).__name__}).")
             return None
-        return loaded if isinstance(loaded, Provider) else None
+        if not isinstance(loaded, Provider):
+            self.findings.add(place, f"{found.value} is no syncd.providers.adapter.Provider.")
+            return None
+        return loaded
 
     def _options(self, place: Place, provider: Provider, own: Mapping[str, Any]) -> Any | None:
         """The adapter's own keys through its own model, with secrets in the place of references."""

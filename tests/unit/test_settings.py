@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from syncd.bootstrap import fingerprint
 from syncd.core.model import FIELDS, CreateMode, Direction, Policy, Removal
 from syncd.errors import SettingsError
 from syncd.providers.adapter import Capabilities, Identity, Provider
@@ -909,6 +911,50 @@ def test_an_adapter_that_cannot_be_imported_is_a_problem_of_its_user_only(tmp_pa
         load(path, registry=broken)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("from syncd.providers.adapter import Capabilities\nPROVIDER = Capabilities(colour='red')", "(TypeError)"),
+        ("from syncd.providers.adapter import NoLongerHere\nPROVIDER = 1", "(ImportError)"),
+        ("PROVIDER = undefined", "(NameError)"),
+        ("PROVIDER = (", "(SyntaxError)"),
+        ("", "(AttributeError)"),
+        ("PROVIDER = object()", "odd_adapter:PROVIDER is no syncd.providers.adapter.Provider"),
+    ],
+)
+def test_an_adapter_of_another_version_is_a_problem_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, said: str
+) -> None:
+    """Whatever is wrong with a third-party adapter, its table is named and the other problems are reported as well."""
+    from importlib.metadata import EntryPoint
+
+    (tmp_path / "odd_adapter.py").write_text(written)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd_adapter", raising=False)
+    path = tmp_path / "syncd.toml"
+    path.write_text(SOURCE + '[providers.odd]\nurl = "https://o.example"\n[providers.nobody]\n')
+    with pytest.raises(SettingsError) as caught:
+        load(path, registry={"odd": EntryPoint("odd", "odd_adapter:PROVIDER", "syncd.providers")})  # type: ignore[dict-item]
+    assert said in str(caught.value)
+    assert "providers.nobody" in str(caught.value)
+
+
+def test_whatever_names_the_account_ends_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other credentials, another address or another option of the adapter are worth a new try; another pace is not."""
+
+    def digest(more: str = "", url: str = "https://s.example") -> str:
+        shop = f'[providers.shop]\nurl = "{url}"\napi_key = "env:SHOP_KEY"\n{more}'
+        return fingerprint(_load(tmp_path, SOURCE + shop).providers[0], b"k" * 32)
+
+    first = digest()
+    assert digest('rate = "1/s"') == first
+    assert digest("concurrency = 3") == first
+    others = {digest('tenant_id = "another"'), digest("languages = { de = 2 }"), digest(url="https://t.example")}
+    monkeypatch.setenv("SHOP_KEY", SECRET + "2")
+    others.add(digest())
+    assert len(others | {first}) == 5
+
+
 def test_the_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing the package reads nothing."""
     monkeypatch.setenv("JOURNAL_STREAM", "8:1234")
@@ -965,9 +1011,8 @@ def test_the_sample_names_every_key() -> None:
         "providers.billbee": ProviderTable,
     }
     wanted = [(name, key) for name, table in tables.items() for key in table.model_fields if key != "fields"]
-    wanted += [
-        (f"providers.{name}", key) for name, adapter in registry().items() for key in adapter.options.model_fields
-    ]
+    ours = {name: adapter for name, adapter in registry().items() if adapter.build.__module__.startswith("syncd.")}
+    wanted += [(f"providers.{name}", key) for name, adapter in ours.items() for key in adapter.options.model_fields]
     missing = [
         f"{name}.{key}"
         for name, key in wanted

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from syncd.core.model import Removal, Values
-from syncd.errors import ProviderError, Rejected, Taken, Temporary, Unauthorized
+from syncd.errors import ProviderError, Rejected, Taken, Temporary
 from syncd.providers import aiotic
 from syncd.providers.adapter import ProviderAdapter, Settings
 from syncd.providers.http import OPEN_GATE, Answer
@@ -157,22 +157,6 @@ def reserved_number(world: World) -> None:
         with pytest.raises(Rejected):
             world.adapter.fetch(number)
     assert not world.twin.requests()
-
-
-def wrong_url_is_no_absence(world: World) -> None:
-    """With a wrong path in `url` every customer is a 404: that is about the url, not about the customer."""
-    remote = world.created()
-    lost = build(world.url + "/api")
-    try:
-        for act in (
-            lambda: lost.fetch(remote.external_id),
-            lambda: lost.find(world.key, {}),
-            lambda: lost.remove(remote, Removal.DELETE),
-        ):
-            with pytest.raises(Unauthorized):
-                act()
-    finally:
-        lost.close()
 
 
 def another_spelling_is_not_ours(world: World) -> None:
@@ -335,7 +319,6 @@ ROW = Row(
         update_keeps_the_spelling_of_others,
         a_write_is_provisional,
         reserved_number,
-        wrong_url_is_no_absence,
         another_spelling_is_not_ours,
         archived_is_left_alone,
         unreadable_listing,

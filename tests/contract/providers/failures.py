@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from syncd.core.model import Remote
+from syncd.core.model import Remote, Removal
 from syncd.errors import OutcomeUnknown, ProviderError, Temporary, Throttled, Unauthorized
 from syncd.sandbox.kit import Fault
 from tests.contract.providers.row import Request, World
@@ -175,6 +175,30 @@ def another_customers_answer(world: World) -> None:
     world.forget(keep=remote.external_id)
 
 
+def a_wrong_url_is_about_us(world: World) -> None:
+    """Under a path that is not the API's everything is a 404, which says nothing about any customer: nobody is absent,
+    nobody is refused, and nothing counts as removed."""
+    remote = world.created()
+    lost = world.row.build(world.url + "/nowhere")
+    acts: list[Callable[[], object]] = [
+        lambda: lost.fetch(remote.external_id),
+        lambda: lost.find(world.key, world.projected()),
+        lambda: lost.create("70001", world.other()),
+        lambda: lost.update(remote, world.row.changes),
+        lost.probe,
+    ]
+    if lost.capabilities.lists:
+        acts.append(lambda: list(lost.scan(None)))
+    if lost.capabilities.delete:
+        acts.append(lambda: lost.remove(remote, Removal.DELETE))
+    try:
+        for act in acts:
+            with pytest.raises((Temporary, Unauthorized)):
+                act()
+    finally:
+        lost.close()
+
+
 def errors_hold_no_personal_data(world: World) -> None:
     """Neither an error's text nor its causes quote the customer or a secret."""
     remote = world.created()
@@ -240,6 +264,7 @@ FAILURES = (
     throttled,
     failed_reading_after_a_write,
     not_sent,
+    a_wrong_url_is_about_us,
     errors_hold_no_personal_data,
 )
 SLOW_FAILURES = (

@@ -117,23 +117,6 @@ def search_hits_are_compared(world: World) -> None:
         world.adapter.find("K/9", {})
 
 
-def wrong_url_is_no_absence(world: World) -> None:
-    """With a wrong path in `url` every address is a 404, which says nothing about a customer."""
-    remote = world.created()
-    lost = _build(world.url + "/api")
-    try:
-        for act in (
-            lambda: lost.fetch(remote.external_id),
-            lambda: lost.find(world.key, {}),
-            lambda: lost.update(remote, {"city": "Braga"}),
-            lambda: lost.create("K-2", world.other()),
-        ):
-            with pytest.raises(Temporary):
-                act()
-    finally:
-        lost.close()
-
-
 def every_put_is_whole(world: World) -> None:
     """Each PUT carries every member that is known, the same externalId, and no null where one is never taken."""
     remote = world.created()
@@ -348,7 +331,6 @@ ROW = Row(
         conflict_names_its_holder,
         lookalikes_are_nobody,
         search_hits_are_compared,
-        wrong_url_is_no_absence,
         every_put_is_whole,
     ),
     breakages=BREAKAGES,
