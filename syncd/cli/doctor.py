@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from syncd.source.database import Source
     from syncd.store.database import State
 
+LOOKED_AT = 1000  # customers, from the first on: enough to see a pattern, few enough for any table
 SKEW = 5.0  # seconds between two clocks before it is worth a word
 _UTF8 = frozenset({"UTF8", "utf8mb4", ""})
 
@@ -129,6 +130,7 @@ def _source(source: Source) -> Iterator[Check]:
         skew = abs((server.clock - datetime.now(UTC)).total_seconds())
         remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
         yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
+    yield from _doubts(source)
     found = triggers.check(source)
     for problem in found:
         yield Check("triggers", problem.reason, problem.remedy or "syncd triggers install", USAGE)
@@ -136,6 +138,21 @@ def _source(source: Source) -> Iterator[Check]:
         yield Check("triggers", f"in order ({source.config.change_log})")
     for note in triggers.advice(source):
         yield Check("triggers", note.reason, note.remedy or "Nothing to do: the verify sweep finds the rest.")
+
+
+def _doubts(source: Source) -> Iterator[Check]:
+    """Check digits and forms warn and block nothing, so each field is one note, with some customers to look at."""
+    from syncd.core.doubts import doubts
+    from syncd.source import customers
+
+    found: dict[str, list[str]] = {}
+    for customer in customers.page(source, None, LOOKED_AT):
+        for field in doubts(customer.values):
+            found.setdefault(field, []).append(customer.key)
+    for field, keys in found.items():
+        some = ", ".join(keys[:3])
+        what = f"{field} looks wrong in {len(keys)} of the first {LOOKED_AT}: {some}{', …' if len(keys) > 3 else ''}"
+        yield Check("customers", what, f"See why: syncd explain {keys[0]}. They are sent all the same.")
 
 
 def _state_checks(settings: Settings) -> Iterator[Check]:

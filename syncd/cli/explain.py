@@ -75,10 +75,13 @@ def _lines(
     key: str, customer: Customer | None, looks: list[Look], history: list[Event], *, values: bool
 ) -> Iterator[str]:
     from syncd.cli.shown import clock
+    from syncd.core.doubts import doubts
 
     yield f"customer {key}" + ("" if customer is not None else "   not in the source")
     for name, problem in (customer.problems if customer is not None else {}).items():
         yield f"    {name or 'row'}: {problem}"
+    for name, doubt in (doubts(customer.values) if customer is not None else {}).items():
+        yield f"    {name}: {doubt} (a warning: nothing waits for it)"
     for each in looks:
         yield from _provider_lines(each, history, values=values)
     if history:
@@ -206,12 +209,14 @@ def described(action: Action | None) -> str:
 def _json(
     key: str, customer: Customer | None, looks: list[Look], history: list[Event], *, values: bool
 ) -> dict[str, Any]:
+    from syncd.core.doubts import doubts
     from syncd.status.report import iso
 
     return {
         "schema": 1,
         "customer_key": key,
         "in_source": customer is not None,
+        "doubts": doubts(customer.values) if customer is not None else {},
         "providers": [_provider_json(each, history, values=values) for each in looks],
         "events": [
             {"at": iso(e.at), "provider": e.provider, "event": e.event, "fields": list(e.fields), "detail": e.detail}

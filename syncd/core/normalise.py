@@ -20,6 +20,7 @@ UNSPACED = frozenset({"vat_number", "tax_number"})
 _BLANKS = re.compile(r"\s+")
 _NOT_WORD = re.compile(r"[^\w]+")
 _LETTER = re.compile(r"[^\W\d_]")
+_WEB_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://)?[^/?#]*", re.IGNORECASE)
 
 
 def text(raw: str | None) -> str | None:
@@ -51,7 +52,7 @@ def comparable(field: str, value: Value, country: str | None = None) -> Value:
     if field in UNSPACED:
         return _BLANKS.sub("", value).upper()
     if field == "website":
-        return value.rstrip("/").lower()
+        return _WEB_HOST.sub(lambda host: host[0].lower(), value.rstrip("/"))
     return _BLANKS.sub(" ", value)
 
 

@@ -30,7 +30,7 @@ WIRE: Mapping[str, str] = {
     "language": "locale",
 }
 LOCALES: Mapping[str, str] = {"pt": "pt", "es": "es", "en": "en", "fr": "fr-fr", "de": "de", "zh": "zh-CN"}
-LANGUAGES: Mapping[str, str] = {locale: language for language, locale in LOCALES.items()}
+LANGUAGES: Mapping[str, str] = {locale.lower(): language for language, locale in LOCALES.items()}
 UNCLEARABLE = frozenset({"name", "vat_number", "country", "language"})
 _ALPHA2 = re.compile(r"[A-Z]{2}")
 
@@ -119,8 +119,8 @@ def from_wire(record: Mapping[str, Any]) -> Values:
         if not isinstance(stored, str):
             continue
         if field == "language":
-            if stored in LANGUAGES:
-                values[field] = LANGUAGES[stored]
+            if stored.lower() in LANGUAGES:
+                values[field] = LANGUAGES[stored.lower()]
         elif field != "country" or _ALPHA2.fullmatch(stored):
             values[field] = text(stored)
     return values
@@ -152,7 +152,7 @@ def _completed(
     key: str | None, kept: Mapping[str, str], wire: Mapping[str, str | None], options: Options
 ) -> dict[str, str | None]:
     body: dict[str, str | None] = {**kept, **wire} | ({"externalId": key} if key else {})
-    if body.get("locale") not in LANGUAGES:
+    if not body.get("locale"):  # one that is there stays, also one that we do not know: it decides who reads what
         body["locale"] = options.default_locale
     if not body.get("country"):
         body["country"] = options.default_country
@@ -193,7 +193,7 @@ def _country(values: Values, options: Options) -> str:
 
 def _language(language: str | None, options: Options) -> str:
     """The language that comes back when the locale is read: en-GB is en there, and must not look like an edit."""
-    return LANGUAGES[locale_of(language or "") or options.default_locale]
+    return LANGUAGES[(locale_of(language or "") or options.default_locale).lower()]
 
 
 def _vat_number(values: Values, country: str, options: Options) -> str | None:

@@ -102,7 +102,7 @@ def _customers(app: Flask, twin: Twin) -> None:
         record = _find(twin, address) if twin.toggle("put_by_key") == "yes" else twin.records.get(address)
         if record is None:
             raise _refusal(twin, 404, "Customer not found")
-        body = _body(twin, ("country",))
+        body = _body(twin, ("country",), record.get("locale"))
         for other in _holders(twin, body):
             if other is not record:
                 raise _conflict(twin, other)
@@ -194,8 +194,9 @@ def _contact_list(twin: Twin) -> list[Record]:
     return contacts
 
 
-def _body(twin: Twin, mandatory: tuple[str, ...]) -> Record:
-    """The request's customer after the sanity checks; a POST (which has a mandatory name) loses its nulls."""
+def _body(twin: Twin, mandatory: tuple[str, ...], stored_locale: str | None = None) -> Record:
+    """The request's customer after the sanity checks; a POST (which has a mandatory name) loses its nulls. A locale
+    that is stored already is taken back, wherever it came from."""
     body = kit.json_body(unsupported=400)
     if set(body) - set(_MEMBERS) and twin.toggle("unknown_members") == "refused":
         raise _refusal(twin, 422)
@@ -208,7 +209,7 @@ def _body(twin: Twin, mandatory: tuple[str, ...]) -> Record:
         all(isinstance(value, str) for value in given.values()),
         all(given.get(member) for member in never_empty),
         re.fullmatch("[A-Z]{2}" if twin.toggle("country") == "alpha-2" else "[A-Z]{2,3}", str(body.get("country", ""))),
-        body.get("locale", "pt") in LOCALES,
+        body.get("locale", "pt") in {*LOCALES, stored_locale},
         "@" in str(given.get("email", "@")),
         twin.toggle("vat_check") == "off"
         or body["country"] != "PT"

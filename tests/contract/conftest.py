@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from syncd.store.database import State, open_state, upgrade
+from tests.contract.behind import close_all
 from tests.contract.shop import Shop, shop
 from tests.databases import DIALECTS, database
 
 STATE_KEY = b"a state key of at least 32 characters"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_open() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture(params=DIALECTS)

@@ -21,6 +21,7 @@ from syncd.providers.http import OPEN_GATE
 from syncd.sandbox import azotte as sandbox
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.kit import Server, Twin, serve
+from tests.contract.behind import closed_behind
 
 STORE = f"{sandbox.BASE}/customer/store"
 UPDATE = f"{sandbox.BASE}/customer/update"
@@ -70,7 +71,7 @@ def options(**more: Any) -> Options:
 
 
 def make(server: Server, **more: Any) -> Azotte:
-    return build(Settings("azotte", server.url("azotte"), options(**more), timeout=5.0), OPEN_GATE)
+    return closed_behind(build(Settings("azotte", server.url("azotte"), options(**more), timeout=5.0), OPEN_GATE))
 
 
 def created(adapter: Azotte, key: str = "K-1", **changes: Any) -> Remote:
@@ -200,7 +201,6 @@ def test_a_template_makes_companies_corporate(server: Server, twin: Twin) -> Non
     assert company["corporationInfo"] == {"companyName": ROW["name"], "taxNumber": ROW["vat_number"]}
     assert person["legalType"] == "Individual"
     assert "corporationInfo" not in person
-    adapter.close()
 
 
 def test_find_believes_only_our_exact_key(adapter: Azotte, twin: Twin) -> None:
@@ -278,7 +278,6 @@ def test_a_taken_email_may_be_left_out(server: Server, twin: Twin) -> None:
     assert (after.values["email"], after.values["city"]) == ("drei@example.org", "Wien")
     with pytest.raises(Taken):
         adapter.update(after, {"email": ROW["email"]})
-    adapter.close()
 
 
 def test_other_tenants_are_invisible(server: Server, adapter: Azotte) -> None:
@@ -357,7 +356,6 @@ def test_a_confirmed_merge_needs_no_complete_address(server: Server, twin: Twin)
 
     assert sent(twin, UPDATE)["customer"]["primaryBillingAddress"] == {"street": "Neue Gasse 1"}
     assert twin.records["cu.00.1"]["primaryBillingAddress"]["city"] == "München"
-    adapter.close()
 
 
 def test_what_the_snapshot_lacks_is_unknown(adapter: Azotte, twin: Twin) -> None:
@@ -399,7 +397,6 @@ def test_clearing_reports_what_is_stored(
     assert adapter.capabilities.clears
     assert (after.values["phone"], after.values.get("street")) == (phone, street)
     assert after.values["city"] == "München"
-    adapter.close()
 
 
 def test_an_empty_text_that_is_refused_is_rejected(server: Server, twin: Twin) -> None:
@@ -410,7 +407,6 @@ def test_an_empty_text_that_is_refused_is_rejected(server: Server, twin: Twin) -
 
     with pytest.raises(Rejected):
         adapter.update(remote, {"phone": None})
-    adapter.close()
 
 
 def test_status_is_sent_on_create_only(adapter: Azotte, twin: Twin) -> None:
@@ -436,7 +432,6 @@ def test_a_configured_status_travels_both_ways(server: Server, twin: Twin) -> No
     seen = adapter.fetch("cu.00.1")
     assert seen is not None
     assert "active" not in seen.values
-    adapter.close()
 
 
 def test_company_data_changes_as_one_object(server: Server, twin: Twin) -> None:
@@ -449,7 +444,6 @@ def test_company_data_changes_as_one_object(server: Server, twin: Twin) -> None:
     agreed = replace(remote, values={**remote.values, "name": ROW["name"]})
     adapter.update(agreed, {"vat_number": "DE811569869"})
     assert twin.records["cu.00.1"]["corporationInfo"] == {"companyName": ROW["name"], "taxNumber": "DE811569869"}
-    adapter.close()
 
 
 def test_an_update_never_creates(adapter: Azotte, twin: Twin) -> None:
@@ -613,7 +607,6 @@ def test_a_401_without_a_body_pauses_the_lane(server: Server, twin: Twin, wrong:
     for call in (adapter.probe, lambda: adapter.fetch("cu.00.1"), lambda: created(adapter)):
         with pytest.raises(Unauthorized):
             call()
-    adapter.close()
 
 
 @pytest.mark.parametrize(("standard", "wait"), [(False, 7.0), (True, 9.0)])

@@ -22,6 +22,7 @@ from syncd.providers.billbee_text import join_street, joined, split_person, spli
 from syncd.providers.http import OPEN_GATE, Gate
 from syncd.sandbox import billbee as sandbox
 from syncd.sandbox.kit import Server, Twin, serve
+from tests.contract.behind import closed_behind
 from tests.contract.providers.row import StillClock
 
 LOGIN = b64encode(f"{sandbox.USER}:{sandbox.PASSWORD}".encode()).decode()
@@ -66,7 +67,7 @@ def make(server: Server, gate: Gate = OPEN_GATE, *, page_size: int = 2) -> billb
         ),
         gate,
     )
-    return billbee.Billbee(made._http, {}, page_size=page_size)
+    return closed_behind(billbee.Billbee(made._http, {}, page_size=page_size))
 
 
 class Meddling:

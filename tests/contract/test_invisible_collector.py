@@ -19,6 +19,7 @@ from syncd.providers.invisible_collector_wire import Options
 from syncd.sandbox import invisible_collector as sandbox
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.kit import Server, Twin, serve
+from tests.contract.behind import closed_behind
 
 SUN: Values = {
     "name": "Padaria Sol, Lda.",
@@ -49,15 +50,13 @@ def twin(server: Server) -> Twin:
 
 
 @pytest.fixture
-def adapter(server: Server, twin: Twin) -> Iterator[InvisibleCollector]:
-    made = make(server)
-    yield made
-    made.close()
+def adapter(server: Server, twin: Twin) -> InvisibleCollector:
+    return make(server)
 
 
 def make(server: Server, path: str = "", **options: Any) -> InvisibleCollector:
     settings = Options.model_validate({"token": sandbox.TOKEN} | options)
-    return build(Settings("ic", server.url(sandbox.NAME) + path, settings, timeout=5.0), OPEN_GATE)
+    return closed_behind(build(Settings("ic", server.url(sandbox.NAME) + path, settings, timeout=5.0), OPEN_GATE))
 
 
 def options(**given: Any) -> Options:

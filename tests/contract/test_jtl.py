@@ -32,6 +32,7 @@ from syncd.sandbox import jtl as sandbox
 from syncd.sandbox import jtl_rules as rules
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.kit import Server, Twin, serve
+from tests.contract.behind import closed_behind
 from tests.contract.providers.row import StillClock
 
 CUSTOMERS = "/erp/v1/customers"
@@ -75,10 +76,8 @@ def twin(server: Server) -> Twin:
 
 
 @pytest.fixture
-def adapter(server: Server, twin: Twin) -> Iterator[Jtl]:
-    made = make(server)
-    yield made
-    made.close()
+def adapter(server: Server, twin: Twin) -> Jtl:
+    return make(server)
 
 
 def given(**more: Any) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def make(
 ) -> Jtl:
     base = server.url(sandbox.NAME)
     told = options or given(token_url=base + sandbox.TOKEN_ROUTE, **more)
-    return build(Settings("jtl", base + path, Options.model_validate(told), timeout=2.0), gate)
+    return closed_behind(build(Settings("jtl", base + path, Options.model_validate(told), timeout=2.0), gate))
 
 
 def options(**more: Any) -> Options:

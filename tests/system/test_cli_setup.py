@@ -157,6 +157,20 @@ def test_doctor_finds_everything_in_order(tmp_path: Path, capsys: pytest.Capture
         assert "chmod 0600" in syncd("doctor").out
 
 
+def test_a_doubtful_value_is_named_and_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A check digit that does not fit is a warning in `doctor` and `explain`, and blocks nothing."""
+    with installed(tmp_path, capsys, customers=2) as syncd:
+        syncd.sql("UPDATE customers SET vat_number = 'DE13669597' || (id + 5)")
+        answer = syncd("doctor")
+        assert answer.code == 0
+        assert "vat_number looks wrong in 1 of the first 1000: 2\n" in answer.out
+        assert syncd("run-once").code == 0
+        assert syncd.server.twins["aiotic"].records["1002"]["vat_number"] == "DE136695977"
+        assert "vat_number: has a check digit that does not fit" in syncd("explain", "2").out
+        assert set(syncd("explain", "2", "--json").json["doubts"]) - {"phone"} == {"vat_number"}
+        assert "vat_number" not in syncd("explain", "1", "--json").json["doubts"]
+
+
 def test_sigterm_ends_a_run_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """SIGTERM in the middle of a long run: what is under way ends, the rest stays due, exit 4 within seconds."""
     with installed(tmp_path, capsys, customers=40) as syncd:

@@ -58,6 +58,12 @@ def test_canonical_is_reached_at_once(value: Value) -> None:
         ("+49 30 12345678", "+493012345678", None),
         ("030 12345678#12", "+49 30 12345678 #12", "DE"),
         ("12 34", "1234", "DE"),
+        ("+49 (0) 30 / 901820-0", "030 9018200", "DE"),
+        ("0049 (0)30 901820-0", "+49.30.9018200", "DE"),
+        ("+31 (0)20-1234567", "020 123 45 67", "NL"),
+        ("0664 1234567", "+43 664 1234567", "at"),
+        ("030 9018200", "030-901820-0", "Deutschland"),
+        ("030 9018200", "0309018200", "XX"),
     ],
 )
 def test_one_number_in_two_spellings(one: str, other: str, country: str | None) -> None:
@@ -80,6 +86,8 @@ def test_one_number_in_two_spellings(one: str, other: str, country: str | None) 
         ("-", "n/a"),
         ("-", "?"),
         ("030 12345678", None),
+        ("030 901820-0", "030 901820-1"),
+        ("030 9018200 / 030 9018201", "030 9018200"),
     ],
 )
 def test_numbers_and_remarks_that_differ(one: str, other: str | None) -> None:
@@ -101,6 +109,10 @@ def test_numbers_and_remarks_that_differ(one: str, other: str | None) -> None:
         ("register_number", "HRB 1", "HRB1", False),
         ("website", "https://Example.de/", "https://example.de", True),
         ("website", "https://example.de/a", "https://example.de/b", False),
+        ("website", "HTTPS://WWW.Example.de/Shop", "https://www.example.de/Shop/", True),
+        ("website", "https://example.de/Shop", "https://example.de/shop", False),
+        ("website", "Example.de?A=1", "example.de?a=1", False),
+        ("website", "Bäckerei.DE", "bäckerei.de", True),
         ("name", "Müller  GmbH", "Müller GmbH", True),
         ("name", "müller", "Müller", False),
         ("name", "Muller", "Müller", False),

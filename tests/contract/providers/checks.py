@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
 from syncd.core.model import Removal, Values
+from syncd.core.normalise import equal
 from syncd.errors import Rejected
 from tests.contract.providers.failures import FAILURES, SLOW_FAILURES
 from tests.contract.providers.row import World
@@ -236,6 +238,55 @@ def hostile_text(world: World) -> None:
     assert world.twin.writes() == writes
 
 
+AWKWARD: tuple[Values, ...] = (
+    {
+        "name": '\'s-Gravenhaagse IJsfabriek "De Zoete Inval" & Zn. <B.V.>',
+        "first_name": "Zoë-Ærø",
+        "last_name": "van der Meer-'t Hooft",
+        "contact_person": "Mw. A. van der Meer-'t Hooft",
+        "street": "Hafenweg 12 a-c",
+        "postal_code": "01067",
+        "city": "Frankfurt (Oder)",
+        "phone": "030 / 901820-0",
+        "email": "o'brien+einkauf@bäckerei-müßig.example",
+    },
+    {
+        "name": "Ω; DROP TABLE customers; -- 100 % 🥐\\n",
+        "first_name": None,
+        "last_name": "O'Brien Müßig",
+        "street": "Postfach 10 12 34",
+        "city": "'s-Hertogenbosch",
+        "postal_code": "5211 AP",
+        "mobile": "06-12 34 56 78",
+    },
+    {"street": "Straße des 17. Juni 135/3. OG", "city": "Łódź", "state": "Noord-Holland", "phone": "+31 (0)20-1234567"},
+    {"street": "12 bis, Rue de la Paix", "street2": "c/o Ó Súilleabháin", "city": "L'Haÿ-les-Roses", "phone": None},
+)
+
+
+def awkward_values_come_back(world: World) -> None:
+    """Apostrophes, umlauts, house numbers with letters, PO boxes and numbers in brackets mean afterwards what they
+    meant before, and a field that was planned together with others does not disturb them."""
+    remote = world.created()
+    agreed = dict(world.projected())
+    hidden = world.row.hidden(world.toggles) | world.adapter.capabilities.writeonly
+    country = world.row.samples[world.key].get("country")
+    assert country is None or isinstance(country, str)
+    for values in AWKWARD:
+        whole = world.adapter.project({**world.row.samples[world.key], **values})
+        planned = {name: whole[name] for name in whole.keys() & values.keys() if whole[name] or name != "phone"}
+        current = world.adapter.fetch(remote.external_id)
+        assert current is not None
+        world.adapter.update(replace(current, values={**agreed, **current.values}), planned)
+        agreed |= planned
+        after = world.adapter.fetch(remote.external_id)
+        assert after is not None
+        for name, value in planned.items():
+            if value is not None and name not in hidden:
+                assert equal(name, after.values[name], value, country), name
+                assert equal(name, world.stored(remote)[name], value, country), name
+
+
 def seen_by_hand(world: World) -> None:
     """A probe answers in a sentence."""
     assert world.adapter.probe()
@@ -258,6 +309,7 @@ CHECKS: tuple[Check, ...] = (
     archived_over_there,
     projection_is_pure,
     hostile_text,
+    awkward_values_come_back,
     seen_by_hand,
     *FAILURES,
     *SLOW_FAILURES,

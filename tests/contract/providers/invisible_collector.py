@@ -128,6 +128,18 @@ def every_put_is_whole(world: World) -> None:
     assert {member for member, value in body.items() if value is None} == {"email"}
 
 
+def a_locale_that_is_there_stays(world: World) -> None:
+    """In which language a debtor is written to changes only when it is planned, in whatever spelling it is kept."""
+    remote = world.created()
+    for kept, language in (("it", None), ("fr-FR", "fr")):
+        world.twin.edit(remote.external_id, locale=kept)
+        current = world.adapter.fetch(remote.external_id)
+        assert current is not None
+        assert current.values.get("language") == language
+        world.adapter.update(current, {"city": f"Vila {kept}"})
+        assert world.twin.records[remote.external_id]["locale"] == kept
+
+
 # -- breakages: each replaces one function of the adapter by a plausible wrong one
 
 
@@ -332,6 +344,7 @@ ROW = Row(
         lookalikes_are_nobody,
         search_hits_are_compared,
         every_put_is_whole,
+        a_locale_that_is_there_stays,
     ),
     breakages=BREAKAGES,
 )
