@@ -19,6 +19,7 @@ from syncd.core.normalise import text
 from syncd.errors import NotFound, Rejected, Taken, Unauthorized
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
 from syncd.providers.http import Answer, Gate, Http
+from syncd.providers.strict import sendable
 
 WIRE: Mapping[str, str] = {
     "name": "name",
@@ -104,10 +105,7 @@ class Aiotic:
             projected.setdefault("contact_person", person)
         if "street" in values:
             projected["street"] = _joined(values, ("street", "street2"), ", ")
-        for field, value in projected.items():
-            if isinstance(value, str) and "\0" in value:
-                raise Rejected(field, "holds a NUL character, which aiotic cannot store")
-        return projected
+        return sendable(projected)
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
         fields = {"name", "contact_person"} - known if known & _NAMES else set()

@@ -6,7 +6,6 @@ with the cautious answer as its default; `doctor` against a real Azotte sandbox 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -23,14 +22,13 @@ from syncd.providers.azotte_options import (
     placeholders_of,
     subtag,
 )
+from syncd.providers.strict import sendable
 
 # canonical field -> key of CustomerDto
 PERSON = {"first_name": "firstName", "last_name": "lastName", "email": "email", "phone": "phoneNumber"}
 # canonical field -> key of its `primaryBillingAddress`
 ADDRESS = {"street": "street", "postal_code": "postalCode", "city": "city", "country": "countryCode"}
 REGION = ("country", "language")
-
-_UNSENDABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 def project(values: Values, options: Options) -> Values:
@@ -43,10 +41,7 @@ def project(values: Values, options: Options) -> Values:
     out.update(_company(values, options))
     if values.get("active") is True or (values.get("active") is False and options.inactive_status):
         out["active"] = values["active"]
-    for name, value in out.items():
-        if isinstance(value, str) and _UNSENDABLE.search(value):
-            raise Rejected(name, "holds a NUL or half a surrogate pair")
-    return out
+    return sendable(out)
 
 
 def _names(values: Values) -> dict[str, Value]:

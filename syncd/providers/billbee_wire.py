@@ -19,6 +19,7 @@ from syncd.core.normalise import as_text, text
 from syncd.errors import Rejected
 from syncd.providers.billbee_contacts import CONTACTS, changed_customer, whole_customer
 from syncd.providers.billbee_text import is_person, join_street, joined, plain, split_person, split_street
+from syncd.providers.strict import sendable
 
 CUSTOMER: Mapping[str, str] = {
     "name": "Name",
@@ -74,7 +75,6 @@ _MEMBERS: Mapping[str, str] = {
     "Type": "name", "DefaultFax": "fax",
 }  # fmt: skip
 _KEY = re.compile(r"[1-9][0-9]{0,9}")
-_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _ALPHA2 = re.compile(r"[A-Za-z]{2}")
 
 
@@ -96,11 +96,7 @@ def project(values: Values, languages: Mapping[str, int]) -> Values:
     for text that no JSON or no text field can hold.
     """
     projection: dict[str, Value] = {field: text(as_text(values[field])) for field in FIELDS if field in values}
-    for field, value in projection.items():
-        if isinstance(value, str) and _UNSENDABLE.search(value):
-            raise Rejected(
-                field, "holds a NUL or half a character, which Billbee cannot take; correct it in the source"
-            )
+    sendable(projection)
     person = {"first_name", "last_name"} & values.keys()
     if person:
         projection.pop("contact_person", None)

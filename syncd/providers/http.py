@@ -24,11 +24,12 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from syncd import __version__
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
 from syncd.providers.strict import Unreadable, parse_json, retry_after
 from syncd.providers.transport import Transport, checked_url, extensions, lost, same_origin
 
-USER_AGENT = "syncd/1.0.0"
+USER_AGENT = f"syncd/{__version__}"
 _PLACE = re.compile(r"\{(\w+)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONNECTIONS = 64

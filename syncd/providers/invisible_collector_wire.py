@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from syncd.core.model import Remote, Value, Values
 from syncd.core.normalise import as_text, text
 from syncd.errors import Rejected
+from syncd.providers.strict import sendable
 
 WIRE: Mapping[str, str] = {
     "name": "name",
@@ -95,9 +96,9 @@ def project(values: Values, options: Options) -> Values:
         projection["vat_number"] = _vat_number(values, country, options)
     if not options.send_mobile:
         projection.pop("mobile", None)
-    for field, value in projection.items():
-        _check(field, value)
-    return projection
+    if "@" not in (_text(projection, "email") or "@"):
+        raise Rejected("email", "Invisible Collector takes only addresses with an @; correct it in the source")
+    return sendable(projection)
 
 
 def to_wire(values: Values) -> dict[str, str | None]:
@@ -159,15 +160,6 @@ def _completed(
     if not body["country"]:
         raise Rejected("country", "Invisible Collector needs a country; fill it in the source or set default_country")
     return body
-
-
-def _check(field: str, value: Value) -> None:
-    if not isinstance(value, str):
-        return
-    if "\0" in value:
-        raise Rejected(field, "holds a NUL, and no answer with it could be read; correct it in the source")
-    if field == "email" and "@" not in value:
-        raise Rejected(field, "Invisible Collector takes only addresses with an @; correct it in the source")
 
 
 def _text(values: Values, field: str) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from syncd.core.model import Value, Values
 from syncd.errors import Rejected
 from syncd.providers import jtl_wire as wire
+from syncd.providers.strict import sendable
 
 COMPOSED = frozenset({"first_name", "last_name"})
 MAX_CITY = 255
@@ -101,10 +102,7 @@ def project(values: Values, options: Options) -> Values:
     if "language" in wanted:
         tag = str(_needed("language", wanted["language"], options.default_language))
         wanted["language"] = wire.language_tag(wire.language_iso(tag, options.languages), options.languages)
-    for name, value in wanted.items():
-        if isinstance(value, str) and "\0" in value:
-            raise Rejected(name, "holds a NUL character, which no database behind JTL-Wawi keeps")
-    return wanted
+    return sendable(wanted)
 
 
 def composed(known: frozenset[str]) -> frozenset[str]:

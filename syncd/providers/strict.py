@@ -1,7 +1,8 @@
-"""Reading what a provider sent: JSON without the surprises, and how long it asks us to wait.
+"""Reading what a provider sent: JSON without the surprises, and how long it asks us to wait; and what it is not sent.
 
 Python's `json` accepts NaN, duplicate keys, NUL and lone surrogates; each of them breaks something later (a database
-refuses the text, the second of two ids wins). A body with one of them counts as unreadable as a whole.
+refuses the text, the second of two ids wins). A body with one of them counts as unreadable as a whole, so no value may
+leave that would come back in such a body.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from syncd.core.model import Values
+from syncd.errors import Rejected
+
 MAX_DEPTH = 64
 MAX_DIGITS = 40
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 3600.0
+_UNSENDABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?\Z", re.ASCII)
 
 
@@ -107,6 +112,14 @@ def _check_text(text: str) -> None:
         raise Unreadable("the body holds half a surrogate pair") from None
     if "\0" in text:
         raise Unreadable("the body holds a NUL")
+
+
+def sendable(values: Values) -> Values:
+    """The same values. Raises `Rejected` for text with a NUL or half a surrogate pair, naming the field."""
+    for field, value in values.items():
+        if isinstance(value, str) and _UNSENDABLE.search(value):
+            raise Rejected(field, "holds a NUL or half a character, and no answer with it could be read; correct it")
+    return values
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

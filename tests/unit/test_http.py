@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from flask import Flask, request
 
+from syncd import __version__
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, SettingsError, Temporary, Throttled, Unauthorized
 from syncd.providers import transport
 from syncd.providers.http import OPEN_GATE, Gate, Http
@@ -104,7 +106,7 @@ def test_what_is_sent(http: Http) -> None:
         "accept": "application/json",
         "accept-encoding": "identity",
         "content-type": "application/json",
-        "user-agent": "syncd/1.0.0",
+        "user-agent": f"syncd/{__version__}",
         "x-key": SECRET,
         "x-tenant": "acme",
     }
@@ -321,9 +323,10 @@ def test_a_tls_handshake_that_never_comes() -> None:
         assert time.monotonic() - start < 1.0
 
 
-def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
-    """A self-signed certificate ends the connection before the request leaves."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+@contextmanager
+def tls(directory: Path) -> Iterator[tuple[int, Path, list[bytes]]]:
+    """A server with a certificate for `localhost` that it signed itself: port, certificate, what it received."""
+    key, certificate = directory / "key.pem", directory / "cert.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     command += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}"
     subprocess.run(command.split(), check=True, capture_output=True)
@@ -334,10 +337,55 @@ def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
     def talk(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
             received.append(secure.recv(4096))
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    with listening(talk) as port, client(f"https://localhost:{port}") as http, pytest.raises(Temporary):
-        http.request("PUT", "/a", body={})
-    assert received == []
+    with listening(talk) as port:
+        yield port, certificate, received
+
+
+def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
+    """A self-signed certificate ends the connection before the request leaves."""
+    with tls(tmp_path) as (port, _, received):
+        with client(f"https://localhost:{port}") as http, pytest.raises(Temporary):
+            http.request("PUT", "/a", body={})
+        assert received == []
+
+
+def test_an_authority_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL's own variable names further authorities; a certificate for another host is refused all the same."""
+    with tls(tmp_path) as (port, certificate, received):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with client(f"https://127.0.0.1:{port}", timeout=20) as http, pytest.raises(Temporary):
+            http.request("PUT", "/a", body={})
+        assert received == []
+        with client(f"https://localhost:{port}", timeout=20) as http:
+            assert http.request("PUT", "/a", body={}).ok
+
+
+def test_tls_is_never_older_than_1_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine's own configuration still allows."""
+    lax = ssl.create_default_context()
+    lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    monkeypatch.setattr(ssl, "create_default_context", lambda: lax)
+    Http(url="https://api.example", timeout=1, gate=OPEN_GATE, credentials={}).close()
+    assert (lax.minimum_version, lax.check_hostname, lax.verify_mode) == (
+        ssl.TLSVersion.TLSv1_2,
+        True,
+        ssl.CERT_REQUIRED,
+    )
+
+
+def test_no_other_origin_is_reached(http: Http, server: Server) -> None:
+    """The last door: a request for another host, port or scheme gets neither credentials nor a connection."""
+    with kit.serve([_echo()]) as other:
+        for url in (other.url("echo"), server.url("echo").replace("127.0.0.1", "localhost")):
+            request = httpx.Request("GET", url, extensions=transport.extensions(
+                deadline=time.monotonic() + 5, timeout=5, reading=True, what="GET /"
+            ))  # fmt: skip
+            with pytest.raises(Temporary, match="another origin"):
+                http._client.send(request, auth=http._auth)
+            assert "x-key" not in request.headers
+        assert not other.twins["echo"].log
 
 
 def test_nobody_listens(server: Server) -> None:

@@ -228,13 +228,14 @@ def projection_is_pure(world: World) -> None:
 
 
 def hostile_text(world: World) -> None:
-    """NUL and half a surrogate pair are refused for the customer, not sent."""
+    """NUL and half a surrogate pair are refused for the customer, not sent, and the field is named."""
     name = next(name for name, value in world.row.changes.items() if isinstance(value, str))
     remote = world.created()
     writes = world.twin.writes()
     for text in ("a\0b", "a\ud800b"):
-        with pytest.raises(Rejected):
+        with pytest.raises(Rejected) as caught:
             world.adapter.update(remote, world.adapter.project({**world.row.samples[world.key], name: text}))
+        assert caught.value.field == name
     assert world.twin.writes() == writes
 
 
