@@ -359,7 +359,7 @@ def test_an_authority_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             http.request("PUT", "/a", body={})
         assert received == []
         with client(f"https://localhost:{port}", timeout=20) as http:
-            assert http.request("PUT", "/a", body={}).ok
+            assert http.request("GET", "/a").ok  # no body, which the server would leave unread
 
 
 def test_tls_is_never_older_than_1_2(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,7 +419,9 @@ def test_a_kept_connection_that_was_closed() -> None:
     count: list[int] = []
 
     def talk(connection: socket.socket) -> None:
-        connection.recv(65_536)
+        received = b""
+        while not received.endswith(b"{}"):  # what is left unread would make the end a reset
+            received += connection.recv(65_536)
         count.append(1)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
