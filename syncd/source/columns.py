@@ -91,6 +91,12 @@ def kind_of(type_: sa.types.TypeEngine[Any], *, sqlite: bool) -> Kind | None:
     return Kind.DATE if isinstance(type_, sa.Date) else None
 
 
+def is_endless(type_: sa.types.TypeEngine[Any]) -> bool:
+    """Whether a column of this type may hold texts of many megabytes."""
+    plain = {"TEXT", "VARCHAR", "NVARCHAR", "STRING", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT"}
+    return str(type_.__visit_name__).upper() in plain and (getattr(type_, "length", None) or LONGEST) >= LONGEST
+
+
 def kinds_for(field: str) -> frozenset[Kind]:
     """The column kinds that can hold this canonical field."""
     if field == "birth_date":

@@ -16,7 +16,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import RowMapping
 
 from syncd.core.model import Customer, Value, Values
-from syncd.source.columns import UnfitError, UnreadableError, canonical, stored
+from syncd.source.columns import LONGEST, MappedColumn, UnfitError, UnreadableError, canonical, is_endless, stored
 from syncd.source.database import Source, in_transaction, reading
 from syncd.source.failures import Failure, Kind, classify, explained
 from syncd.source.keys import KeyKind, bound, spelled
@@ -138,8 +138,23 @@ def present(source: Source, key: str) -> bool:
 def _rows(source: Source) -> sa.Select[Any]:
     """Key and mapped columns as the driver gives them: a value no type can hold must not lose its page."""
     columns = [_raw(source, source.key).label(KEY)]
-    columns += [_raw(source, mapped.column).label(name) for name, mapped in source.fields.items()]
+    columns += [_bounded(source, mapped).label(name) for name, mapped in source.fields.items()]
     return sa.select(*columns)
+
+
+def _bounded(source: Source, mapped: MappedColumn) -> sa.ColumnElement[Any]:
+    """Of a text without a length no more than tells that it is too long: two hundred such rows must fit in memory.
+
+    In SQLite any column may hold any text.
+    """
+    raw = _raw(source, mapped.column)
+    if source.dialect == "sqlite":
+        size = sa.func.length(sa.cast(raw, sa.LargeBinary))
+    elif is_endless(mapped.column.type):
+        size = sa.func.octet_length(raw)
+    else:
+        return raw
+    return sa.case((size > LONGEST, sa.func.substr(raw, 1, LONGEST + 1)), else_=raw)
 
 
 def _raw(source: Source, column: sa.Column[Any]) -> sa.ColumnElement[Any]:

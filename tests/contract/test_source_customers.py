@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
 from datetime import date
 
 import pytest
@@ -97,6 +98,31 @@ def test_broken_field_is_one_problem(any_shop: Shop) -> None:
     assert "website" not in first.values
     assert first.values["number"] == "17"
     assert not second.problems
+
+
+def test_endless_fields_of_a_whole_page_fit_in_memory(any_shop: Shop) -> None:
+    """Row 10: of a text of megabytes only so much is fetched as tells that it is too long; others come whole."""
+    any_shop.tables()
+    big = {"sqlite": "text", "postgresql": "text", "mysql": "longtext"}[any_shop.dialect]
+    text = {"sqlite": "hex(zeroblob(1000000))"}.get(any_shop.dialect, "repeat('x', 2000000)")
+    rows = ", ".join(f"({key}, 'A')" for key in range(1, 41))
+    any_shop.run(
+        f"ALTER TABLE customers ADD COLUMN site {big}",
+        f"INSERT INTO customers (id, company) VALUES {rows}",
+        f"UPDATE customers SET site = {text} WHERE id > 1",
+        "UPDATE customers SET site = 'höchst ' WHERE id = 1",
+    )
+    with any_shop.source(fields=FIELDS | {"website": "site"}) as source:
+        customers.page(source, None, 1)
+        tracemalloc.start()
+        try:
+            found = customers.page(source, None, 40)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert found[0].values["website"] == "höchst"
+    assert [customer.problems for customer in found[1:]] == [{"website": "is longer than 64 kB"}] * 39
+    assert peak < 20_000_000
 
 
 def test_update_writes_and_rereads(any_shop: Shop) -> None:
