@@ -137,6 +137,9 @@ def test_a_mark_brings_a_postponed_pair_forward(state: Database) -> None:
         ("scan", "deleted", "deleted"),
         ("adopted", "verify", "adopted"),
         ("adopted", "deleted", "deleted"),
+        ("deleted", "adopted", "deleted"),
+        ("adopted", "inserted", "adopted"),
+        ("inserted", "scan", "inserted"),
     ],
 )
 def test_the_stronger_reason_stays(state: Database, first: str, second: str, kept: str) -> None:
