@@ -38,6 +38,7 @@ CUSTOMERS = 20
 SETTLE = 0.4
 COMMON = f'create = "always"\nrate = "off"\nsettle = "{SETTLE}s"\ntimeout = "1s"\nbackoff = "100ms"\nconcurrency = 2\n'
 COMMON = COMMON.replace(f"{SETTLE}s", "400ms")
+HASTE = '[log]\nlevel = "error"\n[schedule]\npoll = "300ms"\nscan = "1s"\n'
 OPEN_GUARDS = '[guards]\nupdate = "off"\ndelete = "off"\nblank = "off"\noverwrite = "off"\ncreate = "off"\n'
 LOST = ("reset-after", "cut", "html", "truncated", "hang-after", "status-after")
 
@@ -56,19 +57,23 @@ class Series:
     kills: int = 0
     runs: int = 0
     points: Counter[str] = field(default_factory=Counter)
+    commands: Counter[str] = field(default_factory=Counter)
     newest: int = CUSTOMERS
 
-    def cycle(self, *, point: str = "", nth: int = 1, seconds: str = "", wait: float = 3.0) -> str:
-        """One run-once in a fork; `killed` or how it ended."""
+    def cycle(
+        self, command: str = "run-once", *, point: str = "", nth: int = 1, seconds: str = "", wait: float = 3.0
+    ) -> str:
+        """One `run-once`, or a daemon for `wait` seconds, in a fork; `killed` or how it ended."""
         assert self.forks.stdin is not None
         assert self.forks.stdout is not None
-        self.forks.stdin.write(f"{self.config}|{point}|{nth}|{seconds}|{wait}|{self.protocol}\n")
+        self.forks.stdin.write(f"{command}|{self.config}|{point}|{nth}|{seconds}|{wait}|{self.protocol}\n")
         self.forks.stdin.flush()
         said = self.forks.stdout.readline().strip()
         self.runs += 1
         if said == "killed":
             self.kills += 1
             self.points[point or "at random"] += 1
+            self.commands[command] += 1
             self.outlive()
         return said
 
@@ -127,7 +132,7 @@ def _settings(directory: Path, server: Server, state_url: str, state: str) -> st
     secret.touch(mode=0o600)
     secret.write_text("k" * 40)
     return (
-        f'lease = "12s"\n[source]\nurl = "sqlite:///{directory / "shop.db"}"\ntable = "customers"\nkey = "id"\n'
+        f'lease = "12s"\n{HASTE}[source]\nurl = "sqlite:///{directory / "shop.db"}"\ntable = "customers"\nkey = "id"\n'
         f'[source.fields]\n{fields}\n[state]\nurl = "{url}"\n{key}{OPEN_GUARDS}'
         + provider_settings(server, directory / "secrets", COMMON)
     )
@@ -253,15 +258,27 @@ def _flat(record: Any) -> set[str]:
 
 
 def play(run: Series, kills: int) -> None:
-    """Disturb and kill until so many kills happened, then let it come to rest."""
+    """Disturb and kill until so many kills happened, `run-once` and daemons by turns, then let it come to rest."""
     names = list(POINTS)
     while run.kills < kills and run.runs < kills * 3:
         disturb(run)
+        command = "run" if run.runs % 3 == 0 else "run-once"
         if run.chance.random() < 0.25:
-            run.cycle(seconds=f"{run.chance.uniform(0.02, 0.6):.3f}", wait=1.0)
+            run.cycle(command, seconds=f"{run.chance.uniform(0.02, 0.6):.3f}", wait=1.0)
         else:
-            run.cycle(point=run.chance.choice(names), nth=run.chance.randint(1, 4), wait=1.0)
+            run.cycle(command, point=names[run.runs % len(names)], nth=run.chance.randint(1, 3), wait=4.0)
     calm(run)
+
+
+def cover(run: Series) -> None:
+    """Kill at the points that chance has not come by yet."""
+    for first, point in enumerate(POINTS):
+        for turn in range(first, first + 6):
+            if run.points[point]:
+                break
+            disturb(run)
+            _edit_there(run)
+            run.cycle("run" if turn % 2 else "run-once", point=point, wait=4.0)
 
 
 def main() -> None:
@@ -273,13 +290,14 @@ def main() -> None:
     wanted = parser.parse_args()
     with series(wanted.seed, wanted.state, "naive" if wanted.naive else "") as run:
         started = time.monotonic()
+        cover(run)
         play(run, wanted.kills)
         before = writes(run)
         run.cycle()
         echo = writes(run) - before
         problems = lost(run)
         print(f"seed {wanted.seed}: {run.kills} kills in {run.runs} runs, {time.monotonic() - started:.0f} s")
-        for point, count in sorted(run.points.items()):
+        for point, count in sorted((run.points + run.commands).items()):
             print(f"  {count:4} {point}")
         print(f"duplicates {duplicates(run)}, lost {len(problems)}, echo {echo}")
         for problem in problems[:20]:

@@ -1,4 +1,4 @@
-"""The child side of the crash harness: one cycle in a forked process that kills itself at a named point.
+"""The child side of the crash harness: `run-once` or `run` in a forked process that kills itself at a named point.
 
 A template process imports everything once and forks for each run, so a run costs milliseconds instead of seconds.
 Production code has no hooks: the points are wrapped around module functions in the child, after the fork.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +20,7 @@ from typing import Any
 
 from syncd import bootstrap
 from syncd.cycle import Options, run_cycle
+from syncd.daemon import serve
 from syncd.errors import SyncdError
 from syncd.providers.http import Http
 from syncd.settings import load
@@ -46,6 +49,9 @@ POINTS: dict[str, tuple[ModuleType | type, str, str]] = {
     "U1 provider updated, base not stored": (_module("syncd.reconcile.exchange"), "conclude", "before"),
     "U2 intent of an update concluded, base not stored": (_module("syncd.reconcile.exchange"), "conclude", "after"),
 }
+
+
+MEMORY = "out of memory"
 
 
 def kill_at(point: str, nth: int) -> None:
@@ -77,9 +83,17 @@ def kill_at(point: str, nth: int) -> None:
 
 def kill_after(seconds: float) -> None:
     """SIGKILL this process at whatever moment that is."""
+    # a thread that does not hold back the daemon's signals would be ended by them
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
     timer.daemon = True
     timer.start()
+
+
+def starve(megabytes: int) -> None:
+    """Leave this process so much more memory and no more."""
+    used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 1_000_000,) * 2)
 
 
 def naive() -> None:
@@ -109,21 +123,46 @@ def one_cycle(config: str, wait: float, *, scan: bool) -> int:
     return 0
 
 
+def daemon(config: str) -> int:
+    """What `syncd run` does."""
+    try:
+        serve(Path(config), bootstrap.installation)
+    except SyncdError as error:
+        print(type(error).__name__, error.message, file=sys.stderr)
+        return 1
+    return 0
+
+
 def serve_forks() -> None:
-    """Read one command a line (`config|point|n|seconds|wait|naive`), fork, run, answer with the way it ended."""
+    """Read one wish a line (`command|config|point|n|seconds|wait|naive`), fork, run, answer with the way it ended."""
     for line in sys.stdin:
-        config, point, nth, seconds, wait, protocol = line.rstrip("\n").split("|")
+        command, config, point, nth, seconds, wait, protocol = line.rstrip("\n").split("|")
         child = os.fork()
         if child == 0:
             if protocol == "naive":
                 naive()
-            if point:
+            if point == MEMORY:
+                starve(int(nth))
+            elif point:
                 kill_at(point, int(nth))
             if seconds:
                 kill_after(float(seconds))
-            os._exit(one_cycle(config, float(wait), scan=not point))
-        _, status = os.waitpid(child, 0)
-        print("killed" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}", flush=True)
+            os._exit(daemon(config) if command == "run" else one_cycle(config, float(wait), scan=not point))
+        status = _ended(child, float(wait) if command == "run" else 600.0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        print("killed" if killed else f"ended {os.waitstatus_to_exitcode(status)}", flush=True)
+
+
+def _ended(child: int, seconds: float) -> int:
+    """How a process ended; one that is still there after so long is asked to end."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.005)
+    os.kill(child, signal.SIGTERM)
+    return os.waitpid(child, 0)[1]
 
 
 if __name__ == "__main__":

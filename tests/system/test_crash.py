@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.system.crash import duplicates, lost, play, series, writes
+from tests.system.crash import calm, cover, disturb, duplicates, lost, play, series, writes
+from tests.system.crashing import MEMORY, POINTS
 
 SERIES = [(1, "sqlite", 70), (2, "sqlite", 70), (3, "postgresql", 70)]
 
@@ -12,14 +13,36 @@ SERIES = [(1, "sqlite", 70), (2, "sqlite", 70), (3, "postgresql", 70)]
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("seed", "state", "kills"), SERIES)
 def test_killed_at_every_point(seed: int, state: str, kills: int) -> None:
-    """After SIGKILLs, lost answers and edits on both sides: every customer once, nothing lost, no echo."""
+    """After SIGKILLs of `run-once` and `run` at every point, lost answers and edits on both sides: every customer once,
+    nothing lost, no echo."""
     with series(seed, state) as run:
+        cover(run)
         play(run, kills)
         before = writes(run)
 
         run.cycle()
 
         assert run.kills >= kills
+        assert set(POINTS) <= set(run.points)
+        assert min(run.commands[command] for command in ("run", "run-once")) >= kills // 6
+        assert duplicates(run) == 0
+        assert lost(run) == []
+        assert writes(run) == before
+
+
+def test_out_of_memory_at_any_moment() -> None:
+    """Row 10: a process that gets no more memory fails somewhere, in whatever thread; the next one converges."""
+    with series(5) as run:
+        ends = []
+        for megabytes in (1, 4, 8, 12, 17, 22, 28, 36, 50, 80):
+            disturb(run)
+            ends.append(run.cycle(point=MEMORY, nth=megabytes, wait=1.0))
+        calm(run)
+        before = writes(run)
+
+        run.cycle()
+
+        assert len([end for end in ends if end != "ended 0"]) >= 3
         assert duplicates(run) == 0
         assert lost(run) == []
         assert writes(run) == before
