@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.core.model import Pair, Stage, Verb
-from syncd.store import journal, work
+from syncd.store import journal, waiting, work
 from syncd.store.database import State as Database
 from syncd.store.database import Transaction
 from tests.contract.test_store import NOW, PAIR, later
@@ -66,14 +66,14 @@ def test_a_release_lets_go_what_waits_under_its_class(state: Database) -> None:
         put_off(tx, Pair("billbee", "19"), "Temporary")
         held = work.read(tx, PAIR)
         assert held is not None
-        assert work.count_class(tx, "billbee", "staged:update") == 2
+        assert waiting.count_class(tx, "billbee", "staged:update") == 2
 
-        assert work.release(tx, "billbee", "staged:update", "granted:update", later(5)) == 2
+        assert waiting.release(tx, "billbee", "staged:update", "granted:update", later(5)) == 2
 
         assert look(tx, PAIR) == look(tx, OTHERS[0]) == ("changed", "granted:update", True)
         assert look(tx, OTHERS[1]) == ("changed", "staged:update", False)
         assert look(tx, Pair("billbee", "19")) == ("changed", "Temporary", False)
-        assert (work.count_class(tx, "billbee", "staged:update"), work.count_class(tx, "jtl", "staged:update")) == (
+        assert (waiting.count_class(tx, "billbee", "staged:update"), waiting.count_class(tx, "jtl", "staged:update")) == (
             0,
             1,
         )
@@ -87,7 +87,7 @@ def test_who_waited_for_adopt_belongs_to_the_first_pass(state: Database) -> None
     with state.begin() as tx:
         for key, reason in reasons.items():
             put_off(tx, Pair("billbee", key), "adopt", reason)
-        work.release(tx, "billbee", "adopt", "", NOW)
+        waiting.release(tx, "billbee", "adopt", "", NOW)
         found = {key: look(tx, Pair("billbee", key))[0] for key in reasons}
         assert found == {"1": "backfill", "2": "backfill", "3": "adopted", "4": "deleted", "5": "backfill"}
 
