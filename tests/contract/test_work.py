@@ -73,7 +73,10 @@ def test_a_release_lets_go_what_waits_under_its_class(state: Database) -> None:
         assert look(tx, PAIR) == look(tx, OTHERS[0]) == ("changed", "granted:update", True)
         assert look(tx, OTHERS[1]) == ("changed", "staged:update", False)
         assert look(tx, Pair("billbee", "19")) == ("changed", "Temporary", False)
-        assert (waiting.count_class(tx, "billbee", "staged:update"), waiting.count_class(tx, "jtl", "staged:update")) == (
+        assert (
+            waiting.count_class(tx, "billbee", "staged:update"),
+            waiting.count_class(tx, "jtl", "staged:update"),
+        ) == (
             0,
             1,
         )
