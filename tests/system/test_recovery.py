@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.cluster import Cluster
 from tests.databases import database
 from tests.system.landscape import Landscape, landscape
 
@@ -204,6 +205,50 @@ def test_two_states_on_one_source_do_not_share_its_changes(land: Landscape) -> N
     assert land.twin("aiotic").records["1002"]["city"] == "Emden"
 
 
+def test_a_copy_of_state_stops_and_the_first_goes_on(land: Landscape) -> None:
+    """A copied machine has the same owner and the same key: whoever comes second sees that the log moved without him,
+    before he writes anything, and the first one never notices."""
+    first, second = land.state, copy(land.state, "second.db")
+    for key in land.directory.glob("state.db*key"):
+        shutil.copy2(key, key.with_name(key.name.replace("state.db", "second.db")))
+    land.sql("UPDATE customers SET city = 'Emden' WHERE id = 2")
+    land.run()
+    writes = land.writes()
+    land.config.write_text(land.config.read_text().replace(str(first), str(second)))
+    land.sql("UPDATE customers SET city = 'Leer' WHERE id = 3")
+    answer = land.said("run-once")
+    assert (answer.code, land.writes()) == (6, writes)
+    assert "syncd recover" in answer.err
+    land.write()
+    assert land.said("run-once").code == 0
+    assert land.twin("aiotic").records["1003"]["city"] == "Leer"
+
+
+def test_what_a_restore_took_back_passes_the_guards(tmp_path: Path) -> None:
+    """After recover the older rows are planned like any change: more than a guard allows waits for a person."""
+    guard = '[guards]\nupdate = "10/24h"\n'
+    with landscape(tmp_path, 14, ("aiotic",), head=guard) as land:
+        land.run()
+        land.sql("UPDATE customers SET city = 'Emden' WHERE id = 1")
+        land.run()
+        backup = copy(land.shop, "backup.db")
+        land.head = '[guards]\nupdate = "off"\n'
+        land.write()
+        for city in ("Leer", "Husum"):
+            land.sql(f"UPDATE customers SET city = '{city}'")
+            land.run()
+        land.head = guard
+        land.write()
+        put_back(backup, land.shop)
+        stopped(land, "source-older")
+        recovered(land)
+        assert land.said("run-once", "--wait", "1s").code == 6
+        cities = [record["city"] for record in land.twin("aiotic").records.values()]
+        assert cities.count("Husum") == 14
+        items = land.said("review", "list", "--json").data["items"]
+        assert [(item["kind"], item["customer_key"]) for item in items] == [("guard_update", "")]
+
+
 def test_an_emptied_source_is_not_recovered(land: Landscape) -> None:
     """A source without rows proves nothing: recover refuses to let go of everybody."""
     backup = copy(land.shop, "backup.db")
@@ -247,11 +292,12 @@ def test_a_lost_state_key_drops_every_base_and_blanks_nothing(land: Landscape) -
 # -- PostgreSQL ----------------------------------------------------------------------------------------------------
 
 
-def test_a_dump_restored_into_a_new_database_is_noticed(tmp_path: Path) -> None:
-    """PostgreSQL: pg_dump, more changes, restore elsewhere: the fence tells, recover goes on, nothing is doubled."""
+def test_a_dump_restored_into_a_new_cluster_is_noticed(tmp_path: Path, own_server: Cluster) -> None:
+    """PostgreSQL: pg_dump, more changes, restore on another server: the fence tells, recover goes on, nothing is
+    doubled."""
     with (
         database("postgresql", tmp_path) as old,
-        database("postgresql", tmp_path) as new,
+        database("postgresql", tmp_path, own_server.url()) as new,
         landscape(tmp_path, 0, NAMES, install=False, source_url=old) as land,
     ):
         _postgres_shop(old)
