@@ -13,6 +13,8 @@ from statistics import median
 
 import pytest
 
+from syncd.log.events import EVENTS
+
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "syncd"
 TEXTS = ("*.py", "*.md", "*.toml", "*.ini", "*.sh", "*.html", "*.j2", "*.service", "*.yml", "*.yaml", "*.mako")
@@ -320,6 +322,32 @@ def test_importing_opens_nothing() -> None:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (result.stdout.strip(), result.returncode) == ("|1", 0), result.stderr[-2000:]
+
+
+def test_every_registered_event_is_told_somewhere() -> None:
+    """The list of events is a promise: each is told by some module, and whoever waits for one can get it."""
+    readers = ("syncd/log/events.py", "syncd/status/")
+    told = {
+        node.value
+        for path in _modules("syncd")
+        if not _name(path).startswith(readers)
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert sorted(EVENTS.keys() - told) == []
+
+
+def test_no_event_is_told_that_nobody_registered() -> None:
+    """What stands first in `emit` and third in `tell` is a name of the list; the log refuses others only when told."""
+    places = {"emit": 0, "tell": 2, "note": 3}
+    names = set()
+    for node in (node for path in _modules("syncd") for node in ast.walk(_tree(path))):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=args) if len(args) > places.get(name, len(args)):
+                match args[places[name]]:
+                    case ast.Constant(value=str(event)):
+                        names.add(event)
+    assert sorted(names - EVENTS.keys()) == []
 
 
 def test_every_test_says_its_rule() -> None:

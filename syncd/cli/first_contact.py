@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from syncd.cli.exits import PERSON, Exit
-from syncd.cli.options import config_option, confirmed, json_option, print_json, settings_for
+from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json, settings_for
 
 if TYPE_CHECKING:
     from syncd.cycle import Installation
@@ -73,7 +73,7 @@ def adopt(provider: str, file: Path | None, config: Path | None, *, yes: bool, a
     from syncd.cycle.matching import accept
     from syncd.cycle.reading import chosen
 
-    with installation(settings_for(config), exclusive=False) as site:
+    with installation(logging_for(config), exclusive=False) as site:
         route = chosen(site, [provider])[0]
         report = _read(file, provider) if file is not None else _survey(site, route, None)
         if not as_json:
@@ -82,11 +82,13 @@ def adopt(provider: str, file: Path | None, config: Path | None, *, yes: bool, a
             click.echo(f"Nothing was accepted.\nnext:  syncd adopt {provider} --yes", err=True)
             raise Exit(PERSON)
         done = accept(site, route, report.lines)
+    acted("adopt", provider=provider, linked=done.linked, review=done.asked)
     answer = {"linked": done.linked, "review": done.asked, "released": done.freed, "skipped": done.skipped}
     if as_json:
         print_json({"schema": 1, "provider": provider, "counts": report.counts, "accepted": answer})
         return
     click.echo(f"Accepted: {done.linked} to be linked, {done.asked} for review, {done.skipped} skipped.")
+    click.echo(f"The next run creates at {provider} who is only here.")
     if done.asked:
         click.echo("next:  syncd review")
     click.echo("next:  syncd plan" if not done.asked else "then:  syncd plan")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from syncd.cli.options import config_option, settings_for
+from syncd.cli.options import acted, config_option, logging_for
 
 
 @click.command()
@@ -27,7 +27,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
     from syncd.errors import UsageError
     from syncd.source import customers
 
-    with installation(settings_for(config), exclusive=False) as site:
+    with installation(logging_for(config), exclusive=False) as site:
         route = chosen(site, [provider])[0]
         row = customers.read(site.source, [key]).get(key)
         if row is None:
@@ -37,6 +37,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
             state = "is archived" if remote is not None else "does not exist"
             raise UsageError(f"{external_id} {state} at {provider}.", remedy=f"syncd match {provider}")
         order_link(site.state, Pair(provider, row.key), remote.external_id, site.clock.now())
+    acted("link", provider=provider, customer_key=key, external_id=external_id)
     click.echo(f"{key} is {external_id} at {provider}: linked by the next run.")
 
 
@@ -55,8 +56,9 @@ def unlink(provider: str, key: str, config: Path | None) -> None:
     from syncd.cycle.decisions import order_unlink
     from syncd.cycle.reading import chosen
 
-    with installation(settings_for(config), exclusive=False) as site:
+    with installation(logging_for(config), exclusive=False) as site:
         chosen(site, [provider])
         external_id = order_unlink(site.state, Pair(provider, key), site.clock.now())
+    acted("unlink", provider=provider, customer_key=key, external_id=external_id)
     click.echo(f"{key} and {external_id} at {provider}: unlinked by the next run, and left alone from then on.")
     click.echo(f"undo:  syncd link {provider} {key} {external_id}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.options import config_option, json_option, print_json, provider_named, settings_for
+from syncd.cli.options import acted, config_option, json_option, logging_for, print_json, provider_named
 
 if TYPE_CHECKING:
     from syncd.core.model import Pair
@@ -37,7 +37,7 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
 
     if (key is None) is not failed:
         raise UsageError("name one customer, or say --failed", remedy="syncd retry --failed")
-    settings = settings_for(config)
+    settings = logging_for(config)
     chosen = [provider_named(settings, name) for name in names] or [p.name for p in settings.providers]
     state = open_settings_state(settings, create=False)
     try:
@@ -48,6 +48,7 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
             paused = sorted(name for name in {pair.provider for pair in pairs} if _closed(tx, name, now))
     finally:
         state.close()
+    acted("retry", customer_key=key, count=len(pairs))
     if as_json:
         print_json({"schema": 1, "due": len(pairs), "paused": paused})
         return
@@ -114,7 +115,7 @@ def pause(config: Path | None, *, provider: str, reason: str, until: str) -> Non
     from syncd.clock import SystemClock
     from syncd.store import progress, work
 
-    settings, now = settings_for(config), SystemClock().now()
+    settings, now = logging_for(config), SystemClock().now()
     name, end = provider_named(settings, provider), moment(until, now)
     state = open_settings_state(settings)
     try:
@@ -126,6 +127,7 @@ def pause(config: Path | None, *, provider: str, reason: str, until: str) -> Non
             waiting = work.counts(tx, now).get(name)
     finally:
         state.close()
+    acted("pause", provider=name, reason=reason or None, until=end)
     ends = f" until {clock(end)}" if end else ""
     click.echo(f"{name} {'is already paused' if already else 'paused'}{ends}. Changes keep being recorded: ", nl=False)
     click.echo(f"{waiting.due + waiting.retry if waiting else 0} wait.")
@@ -161,7 +163,7 @@ def resume(config: Path | None, *, provider: str) -> None:
     from syncd.cycle.overview import condition_of
     from syncd.store import progress
 
-    settings: Settings = settings_for(config)
+    settings: Settings = logging_for(config)
     name = provider_named(settings, provider)
     state = open_settings_state(settings)
     try:
@@ -171,4 +173,6 @@ def resume(config: Path | None, *, provider: str) -> None:
                 progress.save_provider_state(tx, name, state="ok", reason="", since=None, until=None, breaker="")
     finally:
         state.close()
+    if before != "ok":
+        acted("resume", provider=name, from_state=before)
     click.echo(f"{name} was not paused" if before == "ok" else f"{name} goes on (was {before})")

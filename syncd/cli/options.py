@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from syncd.log import setup
+from syncd.log import emit, setup
 from syncd.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +41,27 @@ def settings_for(config: Path | None, *, quiet: bool = True) -> Settings:
     level = "warning" if quiet else settings.log.level
     setup(level=level, format=settings.log.format, file=settings.log.file if not quiet else "")
     return settings
+
+
+def logging_for(config: Path | None) -> Settings:
+    """A person at a terminal reads the closing lines, a journal reads events; a log file gets them always."""
+    person = sys.stderr.isatty()
+    settings = settings_for(config, quiet=person)
+    if person and settings.log.file:
+        setup(level=settings.log.level, format="json", file=settings.log.file, stream=_Nowhere())
+    return settings
+
+
+class _Nowhere(io.StringIO):
+    """A stream for a log that goes to its file alone."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def acted(action: str, **fields: Any) -> None:
+    """Tell the log what a person did; `fields` are keys and names of ours, as in every event."""
+    emit("operator.acted", action=action, **fields)
 
 
 def print_json(answer: object) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.exits import SAFETY, Exit
-from syncd.cli.options import config_option, confirmed, json_option, print_json, settings_for
+from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json
 
 if TYPE_CHECKING:
     from syncd.cycle.recovery import Findings
@@ -29,10 +29,11 @@ def recover(config: Path | None, *, yes: bool, as_json: bool) -> None:
     from syncd.cycle.recovery import diagnose
     from syncd.cycle.recovery import recover as go_on
 
-    with installation(settings_for(config), exclusive=yes, any_key=True) as site:
+    with installation(logging_for(config), exclusive=yes, any_key=True) as site:
         found = diagnose(site)
         if not found.in_order and confirmed(_question(found, as_json=as_json), yes=yes):
             go_on(site, found)
+            acted("recover", kind=found.loss.value)
             yes = True
     if as_json:
         print_json(_shape(found, recovered=yes and not found.in_order))
@@ -102,8 +103,9 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     if not confirmed(f"Erase customer {key} from the state for good?", yes=yes):
         click.echo(f"Nothing was erased.\nnext:  syncd forget {key} --yes", err=True)
         raise Exit(2)
-    with installation(settings_for(config), exclusive=False) as site:
+    with installation(logging_for(config), exclusive=False) as site:
         gone = erase(site, key)
+    acted("forget", customer_key=key)
     if as_json:
         print_json({"schema": 1, "customer_key": key, "still_at": gone.linked, "in_source": gone.in_source})
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.exits import PERSON, Exit
-from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+from syncd.cli.options import config_option, json_option, logging_for, print_json, settings_for, table
 
 if TYPE_CHECKING:
     from syncd.core.model import Values
@@ -168,18 +168,28 @@ def resolve(number: int, config: Path | None, take: str | None, external_id: str
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock
     from syncd.cycle.decisions import AT_ONCE, decide, item
+    from syncd.log import emit
     from syncd.reconcile.orders import LINK
 
     words = [f"take:{take}" if take else "", LINK + external_id if external_id else ""]
     chosen = [word for word in (*words, *(name for name, on in flags.items() if on)) if word]
     if len(chosen) != 1:
         raise click.UsageError("say exactly one of --take, --link, --create, --ignore, --release")
-    state = open_settings_state(settings_for(config))
+    state = open_settings_state(logging_for(config))
     try:
         found = item(state, number)
         due = decide(state, found, chosen[0], SystemClock().now())
     finally:
         state.close()
+    word, _, name = chosen[0].partition(":")
+    emit(
+        "review.decided",
+        provider=found.provider,
+        customer_key=found.customer_key or None,
+        review_id=number,
+        kind=found.kind,
+        decision=f"take-{name}" if word == "take" else word,
+    )
     said = chosen[0].replace(":", " ")
     if said == "release":
         click.echo(f"#{number} resolved: {due} staged operations of {found.provider} may go. They are due now.")

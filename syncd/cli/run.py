@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from syncd.cli.options import (
     Duration,
     config_option,
     json_option,
+    logging_for,
     print_json,
     provider_named,
-    settings_for,
     stopping,
 )
 
@@ -73,24 +72,6 @@ def run_once(  # noqa: PLR0913 - one argument an option
     options = Options(mode="run-once", scan=scan, limit=limit, wait=wait, providers=chosen, exclusive=True)
     result, report, tripped = _run(settings, options)
     _answer(result, report, chosen, tripped, as_json=as_json)
-
-
-def logging_for(config: Path | None) -> Settings:
-    """A person at a terminal reads the closing lines, a journal reads events; a log file gets them always."""
-    from syncd.log import setup
-
-    person = sys.stderr.isatty()
-    settings = settings_for(config, quiet=person)
-    if person and settings.log.file:
-        setup(level=settings.log.level, format="json", file=settings.log.file, stream=_Nowhere())
-    return settings
-
-
-class _Nowhere(io.StringIO):
-    """A stream for a log that goes to its file alone."""
-
-    def write(self, text: str) -> int:
-        return len(text)
 
 
 def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:

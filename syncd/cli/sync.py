@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.exits import OK, PERSON, RETRY, SAFETY, UNREACHABLE, Exit, worst
-from syncd.cli.options import Duration, config_option, json_option, print_json, provider_named, stopping
-from syncd.cli.run import DONE, logging_for
+from syncd.cli.options import Duration, config_option, json_option, logging_for, print_json, provider_named, stopping
+from syncd.cli.run import DONE
 
 if TYPE_CHECKING:
     from syncd.cycle import Installation, Result

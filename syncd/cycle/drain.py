@@ -200,8 +200,9 @@ def probe(route: Route) -> bool:
         route.lane.failed(error.message)
     else:
         route.lane.succeeded()
-        return True
-    return False
+    state = route.lane.breaker.state
+    emit("provider.probed", provider=route.provider, state=state)
+    return state == "ok"
 
 
 def keep_condition(site: Installation, route: Route) -> None:

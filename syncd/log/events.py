@@ -43,7 +43,6 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "pair.removed": "info",
         "pair.unlinked": "info",
         "pair.rekeyed": "info",
-        "pair.excluded": "debug",
         "pair.lossy": "warning",  # once a field: the provider keeps less than was sent
         "pair.retried": "warning",
         "pair.rejected": "error",
