@@ -13,7 +13,16 @@ from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Un
 from syncd.core.facts import Facts
 from syncd.core.model import Customer, State, Work
 from syncd.core.plan import plan
-from syncd.errors import AlreadyLinked, OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
+from syncd.errors import (
+    AlreadyLinked,
+    OutcomeUnknown,
+    PairGone,
+    ProviderError,
+    Rejected,
+    Temporary,
+    Throttled,
+    Unauthorized,
+)
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import adopt, create, forget, remove
 from syncd.reconcile.exchange import confirmed, exchange, settle_intents
@@ -46,9 +55,12 @@ def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) ->
         return _respelled(route, item, customer)
     if item.error_class in REPEATED and not route.lane.may_retry():
         return _spared(route, item)
+    route = replace(route, lease=replace(route.lease, over=item.pair))
     route.lane.begin_look()
     try:
         return reconcile(route, item, customer, memory)
+    except PairGone:
+        pass
     except Unauthorized as error:
         route.lane.refused(error.message)
     except Throttled as error:
