@@ -77,14 +77,25 @@ def test_the_daemon_unit_is_what_the_daemon_expects() -> None:
     assert "Type=notify-reload" not in unit.splitlines()
 
 
-def test_the_fixed_user_is_understood() -> None:
+@pytest.mark.parametrize("name", ["syncd", "syncd-status"])
+def test_a_fixed_user_is_understood(name: str) -> None:
     """systemd-sysusers reads the file."""
     if shutil.which("systemd-sysusers") is None:
         pytest.skip("systemd-sysusers is not installed")
 
-    code, told = said("systemd-sysusers", "--dry-run", str(DEPLOY / "syncd.sysusers"))
+    code, told = said("systemd-sysusers", "--dry-run", str(DEPLOY / f"{name}.sysusers"))
 
-    assert (code, "syncd" in told) == (0, True), told
+    assert (code, f"'{name}'" in told) == (0, True), told
+
+
+def test_a_web_server_can_read_the_page() -> None:
+    """The page's directory is open and not behind /var/lib/private, where systemd puts what a dynamic user owns."""
+    unit = (DEPLOY / "syncd-status.service").read_text(encoding="utf-8").splitlines()
+    users = (DEPLOY / "syncd-status.sysusers").read_text(encoding="utf-8")
+
+    assert {"User=syncd-status", "StateDirectory=syncd-status", "StateDirectoryMode=0755", "UMask=0022"} <= set(unit)
+    assert "DynamicUser=yes" not in unit
+    assert "u syncd-status " in users
 
 
 def test_the_sample_settings_lack_nothing_but_secrets() -> None:
