@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CUSTOMERS = 200
 PROVIDERS = 5
+RECORDS = "sandboxes.json"
 COMMON = 'create = "always"\nrate = "off"\nsettle = "1s"\ntimeout = "3s"\nbackoff = "200ms"\nconflict = "{conflict}"\n'
 
 
@@ -85,21 +86,43 @@ class Walk:
 def demo(keep: Path | None, customers: int) -> None:
     """A shop, five sandboxes and a walk through everything. Needs no settings."""
     try:
-        from syncd.sandbox.five import serve_five
+        from syncd.sandbox.five import keep_records
     except ModuleNotFoundError:
         from syncd.errors import UsageError
 
         raise UsageError("the demo needs the sandboxes", remedy="pip install 'syncd[sandbox]'") from None
-    with _directory(keep) as directory, (directory / "demo.log").open("w") as log, serve_five() as server:
+    with _directory(keep) as directory, (directory / "demo.log").open("w") as log, _sandboxes(keep) as server:
         click.echo("syncd demo: everything on this machine, nothing leaves it.\n")
         walk = Walk(directory, server, log)
         for part in (_first_sync, _out, _back, _both, _trouble, _plug):
             part(walk, customers)
         _closing(walk)
         if keep is not None:
-            click.echo(f"\nLook around:  cd {directory} && syncd sandbox &   then   syncd status")
+            keep_records(server, directory / RECORDS)
+            port = min(server.ports.values())
+            click.echo(f"\nLook around:  cd {directory} && syncd sandbox --port {port} --records {RECORDS} &")
+            click.echo("              syncd status, explain 1001, plan; edit shop.db, then syncd run-once")
             click.echo(f"Status page:  {directory / 'status.html'}")
     click.echo("\nYour own data:  syncd init")
+
+
+@contextmanager
+def _sandboxes(keep: Path | None) -> Iterator[Server]:
+    """Five sandboxes; on ports in a row where somebody is to start them again."""
+    from syncd.cli.sandbox import PORT
+
+    with ExitStack() as stack:
+        yield _started(stack, range(PORT, PORT + 100, 10) if keep is not None else [0])
+
+
+def _started(stack: ExitStack, ports: Iterable[int]) -> Server:
+    from syncd.errors import UsageError
+    from syncd.sandbox.five import serve_five
+
+    for port in ports:
+        with suppress(OSError):
+            return stack.enter_context(serve_five(port))
+    raise UsageError("no five ports in a row are free", remedy="syncd demo, without --keep")
 
 
 @contextmanager

@@ -22,7 +22,12 @@ PORT = 8701
     show_default=True,
     help="Where the sandboxes' credentials are written for the settings to refer to.",
 )
-def sandbox(port: int, secrets: Path) -> None:
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Go on with the customers in this file, which `syncd demo --keep` leaves behind; they are kept there again.",
+)
+def sandbox(port: int, secrets: Path, records: Path | None) -> None:
     """Five strict stand-ins of the providers on loopback, until Ctrl-C.
 
     Each has a control API under /_control: faults, toggles, records, the log of requests.
@@ -30,13 +35,15 @@ def sandbox(port: int, secrets: Path) -> None:
     from syncd.errors import UsageError
 
     try:
-        from syncd.sandbox.five import provider_settings, serve_five, write_secrets
+        from syncd.sandbox.five import keep_records, load_records, provider_settings, serve_five, write_secrets
     except ModuleNotFoundError:
         raise UsageError("the sandboxes are not installed", remedy="pip install 'syncd[sandbox]'") from None
     secrets = secrets.resolve()
     try:
         with stopping() as stop, serve_five(port) as server:
             write_secrets(secrets)
+            if records is not None:
+                load_records(server, records)
             click.echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
             click.echo(provider_settings(server, secrets))
             for name in server.twins:
@@ -44,6 +51,11 @@ def sandbox(port: int, secrets: Path) -> None:
             click.echo("Ctrl-C ends.", err=True)
             while not stop.wait(0.5):
                 pass
+            if records is not None:
+                keep_records(server, records)
+    except ValueError:
+        remedy = "syncd demo --keep DIR writes one"
+        raise UsageError(f"{records} is not a file of the sandboxes' customers", remedy=remedy) from None
     except OSError as error:
         raise UsageError(
             f"a port from {port} on is taken ({type(error).__name__})", remedy="syncd sandbox --port 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,24 @@ def serve_five(port: int = 0, clock: Clock | None = None) -> Iterator[Server]:
     apps = [_MODULES[name].create_app(_MODULES[name].create_twin(clock)) for name in NAMES]
     with serve(apps, port) as server:
         yield server
+
+
+def keep_records(server: Server, path: Path) -> None:
+    """Write down what the sandboxes hold, so that the next ones can go on with it."""
+    held = {name: {"serial": twin.serial, "records": twin.records} for name, twin in server.twins.items()}
+    path.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def load_records(server: Server, path: Path) -> None:
+    """Fill the sandboxes with what `keep_records` wrote. Raises ValueError for anything else."""
+    held = json.loads(path.read_text(encoding="utf-8"))
+    for name, twin in server.twins.items():
+        try:
+            kept = held[name]
+            twin.serial, twin.records = int(kept["serial"]), dict(kept["records"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no records of {name}") from error
+        twin.touch()
 
 
 def write_secrets(directory: Path) -> None:

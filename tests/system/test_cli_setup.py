@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -290,3 +291,32 @@ def test_sandbox_serves_settings_that_work(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert set(tables["providers"]) == {"aiotic", "invisible_collector", "jtl", "billbee", "azotte"}
     assert stat.S_IMODE((tmp_path / "secrets" / "aiotic").stat().st_mode) == 0o600
+
+
+def test_what_the_demo_keeps_can_be_worked_with(tmp_path: Path) -> None:
+    """`demo --keep` leaves an installation: its sandboxes start again with their customers, and a run finds no work."""
+    kept = tmp_path / "demo"
+    words = [sys.executable, "-u", "-m", "syncd"]
+    shown = subprocess.run(
+        [*words, "demo", "--keep", str(kept), "--customers", "20"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    (line,) = [line for line in shown.stdout.splitlines() if "syncd sandbox" in line]
+    sandbox = [*words, *line.rpartition("&& syncd ")[2].removesuffix(" &").split()]
+    with subprocess.Popen(sandbox, cwd=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            while "Ctrl-C" not in process.stderr.readline():
+                assert process.poll() is None
+            taken = subprocess.run(sandbox, cwd=kept, capture_output=True, text=True, check=False, timeout=60)
+            ran = subprocess.run(
+                [*words, "run-once", "--scan"], cwd=kept, capture_output=True, text=True, check=False, timeout=120
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.fullmatch(r"(nothing to do|\d+ settled) \(.*\)", ran.stdout.strip())
+    assert (taken.returncode, "next:  syncd sandbox --port 0" in taken.stderr) == (2, True), taken.stderr
