@@ -25,7 +25,7 @@ from syncd.cli.exits import INTERNAL, Exit
 
 if TYPE_CHECKING:
     from syncd.cycle import Result
-    from syncd.sandbox.kit import Server
+    from syncd.sandbox.server import Server
 
 CUSTOMERS = 200
 PROVIDERS = 5

@@ -108,7 +108,7 @@ def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterat
 
 def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
     """The pair's word, the reason, and the command that leads on."""
-    from syncd.status.remedies import PAIRS, PROVIDERS, review
+    from syncd.status.remedies import PAIRS, PROVIDERS, quoted, review
 
     key = each.work.pair.key if each.work else each.link.pair.key if each.link else ""
     if each.reviews:
@@ -122,6 +122,8 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
         return word, each.silence or remedy.sentence, remedy.typed(provider=each.provider)
     if each.work is not None and each.work.error_class == "adopt":
         return "waiting", "first contact: nothing is created before a match report", f"syncd match {each.provider}"
+    if word == "linked" and described(each.action):
+        return word, "They differ by now; the next look at both sides acts.", f"syncd sync {quoted(key)}"
     remedy = PAIRS.get(word, PAIRS["waiting"])
     shown = remedy.typed(provider=each.provider, key=key) if remedy.command and "explain" not in remedy.command else ""
     return word, reason or remedy.sentence, shown

@@ -31,7 +31,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
         route = chosen(site, [provider])[0]
         row = customers.read(site.source, [key]).get(key)
         if row is None:
-            raise UsageError(f"the source has no customer {key}.")
+            raise UsageError(f"the source has no customer {key}.", remedy=f"syncd explain {key}")
         remote = patiently(route, lambda: route.adapter.fetch(external_id))
         if remote is None or remote.archived:
             state = "is archived" if remote is not None else "does not exist"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,24 +45,28 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
             now = SystemClock().now()
             pairs = [pair for name in chosen for pair in _failed(tx, name, key)]
             work.mark(tx, pairs, "person", now)
-            paused = sorted(name for name in {pair.provider for pair in pairs} if _closed(tx, name, now))
+            closed = {name: _closed(tx, name, now) for name in sorted({pair.provider for pair in pairs})}
+        paused = {name: word for name, word in closed.items() if word}
     finally:
         state.close()
     acted("retry", customer_key=key, count=len(pairs))
     if as_json:
-        print_json({"schema": 1, "due": len(pairs), "paused": paused})
+        print_json({"schema": 1, "due": len(pairs), "paused": list(paused)})
         return
     _say_retried(key, len(pairs), paused)
 
 
-def _say_retried(key: str | None, number: int, paused: list[str]) -> None:
+def _say_retried(key: str | None, number: int, paused: Mapping[str, str]) -> None:
     if not number:
         click.echo("nothing to retry" if key is None else f"customer {key} has nothing to retry")
         if key is not None:
             click.echo(f"next:  syncd explain {key}")
         return
-    click.echo(f"{number} due now" + (f", but {', '.join(paused)} is paused" if paused else ""))
-    click.echo(f"next:  syncd resume {paused[0]}" if paused else "next:  syncd run-once, unless the daemon runs")
+    stopped = ", ".join(f"{name} is {word}" for name, word in paused.items())
+    click.echo(f"{number} due now" + (f", but {stopped}" if stopped else ""))
+    click.echo(
+        f"next:  syncd resume {next(iter(paused))}" if paused else "next:  syncd run-once, unless the daemon runs"
+    )
 
 
 def _failed(tx: Transaction, provider: str, key: str | None) -> Iterator[Pair]:
@@ -96,11 +100,13 @@ def _waits(error_class: str) -> bool:
     return is_failure(error_class) or error_class == "OutcomeUnknown"
 
 
-def _closed(tx: Transaction, provider: str, now: datetime) -> bool:
+def _closed(tx: Transaction, provider: str, now: datetime) -> str:
+    """The word for why nothing is sent there now; "" when it is."""
     from syncd.cycle.overview import condition_of
     from syncd.store import progress
 
-    return condition_of(progress.provider_state(tx, provider), now)[0] in {"paused", "blocked", "down"}
+    word = condition_of(progress.provider_state(tx, provider), now)[0]
+    return word if word in {"paused", "blocked", "down"} else ""
 
 
 @click.command()

@@ -55,13 +55,20 @@ def preview(
     from syncd.bootstrap import installation
     from syncd.cycle.preview import preview as looked_ahead
     from syncd.cycle.reading import chosen
+    from syncd.store.review import reviews
 
     with installation(settings, exclusive=False, read_only=True) as site:
-        found = looked_ahead(site, chosen(site, providers), scan=scan)
+        routes = chosen(site, providers)
+        found = looked_ahead(site, routes, scan=scan)
+        with site.state.read() as tx:
+            asked = [item for route in routes for item in reviews(tx, provider=route.provider) if not item.decision]
     if as_json:
         print_json(_shape(found, values=values))
     else:
         _print(found, values=values)
+        if asked:
+            click.echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: what waits for a person stays")
+            click.echo("    syncd review")
     if found.troubles:
         raise Exit(UNREACHABLE)
     return bool(found.operations)

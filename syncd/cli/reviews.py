@@ -72,19 +72,30 @@ def _shape(item: Review) -> dict[str, Any]:
     }
 
 
+def _why(item: Review) -> str:
+    from syncd.status.remedies import review as remedy_of
+    from syncd.status.remedies import says_nothing
+
+    plain = f"{', '.join(sorted(item.fields))}: " if item.fields else ""
+    nothing = says_nothing(item.kind, item.fields, item.reason)
+    return f"{plain}{remedy_of(item.kind).sentence}" if nothing else item.reason
+
+
 def _print(items: Sequence[Review]) -> None:
+    from syncd.cli.shown import clock
+
     rows = [
         (
             item.id,
             item.kind,
             item.provider,
             item.customer_key or f"({item.count})",
-            item.reason,
-            f"{item.opened_at:%Y-%m-%d %H:%M}",
+            _why(item),
+            clock(item.opened_at),
         )
         for item in items
     ]
-    table(("ID", "KIND", "PROVIDER", "CUSTOMER", "WHY", "SINCE (UTC)"), rows, right=("ID",))
+    table(("ID", "KIND", "PROVIDER", "CUSTOMER", "WHY", "SINCE"), rows, right=("ID",))
     click.echo(f"\nnext:  {_next(items[0])}")
 
 
@@ -102,6 +113,7 @@ def _next(item: Review) -> str:
 def show(number: int, config: Path | None, *, as_json: bool) -> None:
     """One item with the values of both sides, read right now: personal data. --json leaves the values out."""
     from syncd.bootstrap import installation
+    from syncd.cli.shown import clock
     from syncd.cycle.decisions import item, typed
     from syncd.cycle.showing import shown
 
@@ -111,8 +123,9 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "item": _shape(found), "decisions": typed(found.kind)})
         return
-    click.echo(f"#{found.id} {found.kind}  {found.provider}  customer {found.customer_key or f'({found.count})'}")
-    click.echo(f"{found.reason}, since {found.opened_at:%Y-%m-%d %H:%M} UTC")
+    whom = f"customer {found.customer_key}" if found.customer_key else f"{found.count} customers"
+    click.echo(f"#{found.id} {found.kind}  {found.provider}  {whom}")
+    click.echo(f"{_why(found).rstrip('.')}, since {clock(found.opened_at)}")
     if answer.trouble:
         click.echo(f"{found.provider} could not be read: {answer.trouble}", err=True)
     _print_sides(found, answer)
@@ -125,7 +138,10 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
 
 
 def _print_sides(found: Review, answer: Shown) -> None:
-    sides: Mapping[str, Values] = {"SOURCE": answer.source, **answer.remotes}
+    sides: Mapping[str, Values] = {
+        "SOURCE": answer.source,
+        **{f"{found.provider} {external_id}": values for external_id, values in answer.remotes.items()},
+    }
     names = sorted(found.fields) or sorted({name for side in sides.values() for name in side})
     rows = [(name, *(_text(side, name) for side in sides.values())) for name in names]
     if rows:

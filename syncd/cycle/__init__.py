@@ -156,6 +156,9 @@ def _waited(site: Installation, held: Sequence[Route], deadline: datetime, idle_
     return not site.stop.is_set()
 
 
+UNDONE = ("retry", "ambiguous", "rejected", "dead", "review", "staged", "deferred", "waiting")
+
+
 def record(site: Installation, options: Options, result: Result) -> None:
     """One row and one line a cycle that did something; an idle poll leaves neither."""
     totals: dict[str, int] = {}
@@ -165,7 +168,7 @@ def record(site: Installation, options: Options, result: Result) -> None:
     if options.mode == "poll" and not totals and not result.captured:
         return
     now = site.clock.now()
-    outcome = "partial" if any(totals.get(kind) for kind in ("retry", "ambiguous", "rejected", "dead")) else "ok"
+    outcome = "partial" if any(totals.get(kind) for kind in UNDONE) else "ok"
     with site.state.begin() as tx:
         events.start_run(tx, result.run_id, now - timedelta(seconds=result.seconds), options.mode)
         events.finish_run(tx, result.run_id, now, outcome, totals | {"customers": result.captured})

@@ -35,6 +35,7 @@ from syncd.status.snapshot import snapshot_event
 from syncd.store import events, mapping, overview, progress
 from syncd.store.database import State, Transaction
 from syncd.store.progress import ProviderState
+from syncd.store.review import Review
 
 UNKNOWN = "OutcomeUnknown"
 LISTED = 50  # troubled pairs of one kind and provider
@@ -167,7 +168,14 @@ def _items(tx: Transaction, line: ProviderFacts) -> Iterator[Item]:
                 yield Item(line.name, item.pair.key, kind, (), item.error or word, item.since)
     for asked in overview.oldest_items(tx, line.name, LISTED) if line.reviews else ():
         names = tuple(sorted(asked.fields)) if asked.customer_key else ()
-        yield Item(line.name, asked.customer_key, asked.kind, names, asked.reason, asked.opened_at, asked.id)
+        yield Item(line.name, asked.customer_key, asked.kind, names, _counted(asked), asked.opened_at, asked.id)
+
+
+def _counted(asked: Review) -> str:
+    """The reason, with the number of those that one item stands for."""
+    if asked.kind.startswith("guard_"):
+        return f"{asked.count} held back: {asked.reason}"
+    return f"{asked.count} {asked.reason}" if asked.kind == "adopt" and asked.count else asked.reason
 
 
 def _told(tx: Transaction, pair: Pair, kind: str, event: str) -> Item:

@@ -195,7 +195,7 @@ def forget(site: Installation, key: str) -> Forgotten:
     with site.state.begin() as tx:
         links = mapping.of_customer(tx, key)
         if not (links or work.of_customer(tx, key) or journal.events(tx, key, 1) or journal.reviews(tx, key=key)):
-            raise UsageError(f"the state knows nothing of customer {key}.")
+            raise UsageError(f"the state knows nothing of customer {key}.", remedy=f"syncd explain {key}")
         ids = {link.pair.provider: link.external_id for link in links}
         for route in site.routes:
             _bury(tx, site, Pair(route.provider, key), ids.get(route.provider), "forgotten")

@@ -31,11 +31,22 @@ _MY_REFUSED = {
     1048, 1062, 1136, 1169, 1216, 1217, 1264, 1265, 1288, 1292, 1364, 1366, 1369, 1393, 1394, 1406, 1411, 1423,
     1451, 1452, 1471, 1525, 1644, 1690, 1906, 3105, 3819, 4025, 4161,
 }  # fmt: skip
-_MY_MISSING = {1049, 1054, 1146}
+_MY_MISSING = {1054, 1146}
 _MY_DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1698}
 
 _LITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _LITE_REFUSED = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
+
+_NOWHERE: tuple[tuple[str, str], ...] = (  # what a failed connection says, by words that hold no value
+    ("Connection refused", "connection refused"),
+    ("translate host name", "no such host"),
+    ("resolve host", "no such host"),
+    ("Name or service not known", "no such host"),
+    ("timeout", "no answer in time"),
+    ("timed out", "no answer in time"),
+    ("does not exist", "no such database"),
+    ("Unknown database", "no such database"),
+)
 
 _MY_KEY = re.compile(r"for key '([^']*)'[^']*\Z")
 _MY_COLUMN = re.compile(r"[Cc]olumn '([^']*)'|Field '([^']*)'")
@@ -85,9 +96,13 @@ def _postgresql(orig: Any) -> Failure:
         return Failure(Kind.MISSING, code)
     if code == "42501" or code[:2] == "28":
         return Failure(Kind.DENIED, code)
-    if not code and "authentication" in str(orig):
+    if not code and re.search(r'authentication|role "', str(orig)):
         return Failure(Kind.DENIED, "authentication")
-    return Failure(Kind.DOWN, code or type(orig).__name__)
+    return Failure(Kind.DOWN, code or _nowhere(str(orig)) or type(orig).__name__)
+
+
+def _nowhere(text: str) -> str:
+    return next((words for mark, words in _NOWHERE if mark in text), "")
 
 
 def _mariadb(orig: Any) -> Failure:
@@ -108,7 +123,7 @@ def _mariadb(orig: Any) -> Failure:
         return Failure(Kind.MISSING, str(code))
     if code in _MY_DENIED:
         return Failure(Kind.DENIED, str(code))
-    return Failure(Kind.DOWN, str(code or type(orig).__name__))
+    return Failure(Kind.DOWN, _nowhere(text) or str(code or type(orig).__name__))
 
 
 def _sqlite(orig: sqlite3.Error) -> Failure:
@@ -134,14 +149,15 @@ def explained(failure: Failure) -> SyncdError:
     if failure.kind is Kind.DENIED:
         return SourceUnreachable(
             f"the source database refuses the account {code}.",
-            remedy="`syncd triggers install --print-sql` shows the grants.",
+            remedy="check the account and password under [source]; its grants: syncd triggers install --print-sql",
         )
     if failure.kind is Kind.BUSY:
         return SourceUnreachable(f"the source database is busy: a lock or a time limit ran out {code}.")
     if failure.kind is Kind.REFUSED:
         return SourceUnreachable(f"the source database refuses the statement {code}.")
     return SourceUnreachable(
-        f"the source database does not answer as it should {code}.", remedy="`syncd doctor` tells more."
+        f"the source database does not answer as it should {code}.",
+        remedy="check url under [source], the network and the server, then: syncd doctor",
     )
 
 

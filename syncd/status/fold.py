@@ -27,7 +27,7 @@ OPEN = 20_000  # pairs with events since the last snapshot; beyond, the oldest h
 KEPT = 40  # runs and changes of state
 GROWTH = math.log(1.2)  # a step of the scale that waiting times are counted on
 
-DONE = frozenset({"created", "adopted", "pushed", "pulled", "settled", "removed", "unlinked", "excluded"})
+DONE = frozenset({"created", "adopted", "pushed", "pulled", "settled", "removed", "unlinked"})
 TROUBLE: Mapping[str, str] = {
     "pair.retried": "retried",
     "pair.rejected": "failed",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -113,6 +113,11 @@ LOG: Mapping[str, Remedy] = MappingProxyType(
 def review(kind: str) -> Remedy:
     """The remedy of a review item; the guards share one."""
     return REVIEWS["guard"] if kind.startswith("guard_") else REVIEWS.get(kind, PAIRS["review"])
+
+
+def says_nothing(kind: str, names: Iterable[str], reason: str) -> bool:
+    """Whether a reason is only what kind and fields say already: then the kind's sentence is worth more."""
+    return reason in {"", f"{', '.join(sorted(names))}: {kind.replace('_', ' ')}"}
 
 
 def quoted(key: str) -> str:

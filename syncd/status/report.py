@@ -14,7 +14,7 @@ from typing import Any
 from syncd.core.guards import Limit
 from syncd.core.model import State
 from syncd.status.codes import SAFETY, USAGE, WORST_FIRST, worst
-from syncd.status.remedies import PAIRS, PROVIDERS, SOURCE, Remedy, review
+from syncd.status.remedies import PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
 
 SCHEMA = 1
 LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
@@ -257,7 +257,7 @@ def _of_item(item: Item) -> Problem:
 
 def _problem(item: Item, remedy: Remedy) -> Problem:
     command = remedy.typed(provider=item.provider, key=item.key, number=item.review if item.review is not None else "")
-    reason = item.reason or remedy.sentence
+    reason = remedy.sentence if says_nothing(item.kind, item.fields, item.reason) else item.reason
     return Problem(item.provider, item.key, item.kind, item.fields, reason, item.since, command, remedy.code)
 
 

@@ -13,7 +13,7 @@ from syncd.status.fold import Folded
 from syncd.status.history import Change, Run, changes, runs
 from syncd.status.present import column, doubt_kind
 from syncd.status.recorded import remedy_of
-from syncd.status.remedies import LOG, PROVIDERS
+from syncd.status.remedies import LOG, PROVIDERS, says_nothing
 from syncd.status.report import GuardFacts, Problem, ProviderReport, Report
 
 CARDS = 12
@@ -157,7 +157,7 @@ def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
     sentence = remedy_of(first.kind, first.customer_key, first.command).sentence
     count = _size(report, group, groups)
     keys = tuple(problem.customer_key for problem in group if problem.customer_key)[:KEYS]
-    kind = _KINDS.get(first.kind) or first.kind.removeprefix("capture_").replace("_", " ")
+    kind = _KINDS.get(first.kind) or _named(first.kind)
     customers = "" if not first.customer_key else "1 customer " if count == 1 else f"{count:,} customers "
     return Card(
         grave="info" if first.code == RETRY else "warn" if first.code == PERSON else "bad" if first.code else "info",
@@ -171,6 +171,11 @@ def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
         more=max(count - len(keys), 0) if first.customer_key else 0,
         command=_MANY.get(first.command.rpartition(" ")[0], first.command) if len(group) > 1 else first.command,
     )
+
+
+def _named(kind: str) -> str:
+    guarded = kind.removeprefix("guard_")
+    return f"{guarded} guard" if guarded != kind else kind.removeprefix("capture_").replace("_", " ")
 
 
 _MANY: Mapping[str, str] = {"syncd review show": "syncd review list", "syncd retry": "syncd retry --failed"}
@@ -190,8 +195,8 @@ def _reason(report: Report, problem: Problem, sentence: str) -> str:
     for guard in report.guards:
         if (guard.provider, f"guard_{guard.guard}") == (problem.provider, problem.kind) and not problem.customer_key:
             return f"{guard.staged:,} held back; {guard.used:,} went through, the limit is {guard.limit}"
-    told = f"{', '.join(problem.fields)}: {problem.kind.replace('_', ' ')}"
-    return "" if problem.reason in {sentence, told} else problem.reason
+    nothing = problem.reason == sentence or says_nothing(problem.kind, problem.fields, problem.reason)
+    return "" if nothing else problem.reason
 
 
 def _size(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> int:

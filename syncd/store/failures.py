@@ -52,5 +52,6 @@ def unreachable(error: exc.DBAPIError | exc.TimeoutError | sqlite3.Error) -> Sta
     constraint = getattr(getattr(original, "diag", None), "constraint_name", None)
     facts = " ".join(part for part in (name, state, constraint) if part)
     if isinstance(error, exc.DBAPIError) and (error.connection_invalidated or not state):
-        return StateUnreachable(f"the state database does not answer ({facts})")
+        remedy = "check url under [state], the network and the server, then: syncd doctor"
+        return StateUnreachable(f"the state database does not answer ({facts})", remedy=remedy)
     return StateUnreachable(f"the state database failed ({facts})")

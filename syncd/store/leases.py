@@ -159,7 +159,7 @@ def lock_file(state: Path) -> LockFile:
     except BlockingIOError:
         pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
         os.close(descriptor)
-        raise LeaseHeld(f"another syncd works on {state} (pid {pid})") from None
+        raise LeaseHeld(f"another syncd works on {state} (pid {pid})", remedy="syncd status") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
     return LockFile(path, descriptor)
