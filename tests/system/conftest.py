@@ -28,3 +28,9 @@ def sqlite_shop(tmp_path: Path) -> Iterator[Shop]:
 def postgres_shop(tmp_path: Path) -> Iterator[Shop]:
     with database("postgresql", tmp_path) as url, shop(url) as made:
         yield made
+
+
+@pytest.fixture
+def mariadb_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("mysql", tmp_path) as url, shop(url) as made:
+        yield made

@@ -38,7 +38,7 @@ CUSTOMERS = 20
 SETTLE = 0.4
 COMMON = f'create = "always"\nrate = "off"\nsettle = "{SETTLE}s"\ntimeout = "1s"\nbackoff = "100ms"\nconcurrency = 2\n'
 COMMON = COMMON.replace(f"{SETTLE}s", "400ms")
-HASTE = '[log]\nlevel = "error"\n[schedule]\npoll = "300ms"\nscan = "1s"\n'
+HASTE = '[log]\nlevel = "debug"\nfile = "{log}"\n[schedule]\npoll = "300ms"\nscan = "1s"\n'
 OPEN_GUARDS = '[guards]\nupdate = "off"\ndelete = "off"\nblank = "off"\noverwrite = "off"\ncreate = "off"\n'
 LOST = ("reset-after", "cut", "html", "truncated", "hang-after", "status-after")
 
@@ -132,7 +132,8 @@ def _settings(directory: Path, server: Server, state_url: str, state: str) -> st
     secret.touch(mode=0o600)
     secret.write_text("k" * 40)
     return (
-        f'lease = "12s"\n{HASTE}[source]\nurl = "sqlite:///{directory / "shop.db"}"\ntable = "customers"\nkey = "id"\n'
+        f'lease = "12s"\n{HASTE.format(log=directory / "syncd.log")}'
+        f'[source]\nurl = "sqlite:///{directory / "shop.db"}"\ntable = "customers"\nkey = "id"\n'
         f'[source.fields]\n{fields}\n[state]\nurl = "{url}"\n{key}{OPEN_GUARDS}'
         + provider_settings(server, directory / "secrets", COMMON)
     )
@@ -249,6 +250,26 @@ def lost(run: Series) -> list[str]:
     return problems
 
 
+def leaks(run: Series) -> set[str]:
+    """Values of customers that stand in the log or in the state."""
+    values = {text for row in run.rows().values() for text in row.values() if isinstance(text, str) and len(text) > 6}
+    told = (run.directory / "syncd.log").read_text(encoding="utf-8")
+    assert '"pair.created"' in told, "the log is not the log"
+    kept = told + "\n".join(str(row) for row in _kept(run))
+    return {value for value in values if value in kept}
+
+
+def _kept(run: Series) -> Iterator[Any]:
+    """Every row of every table of the state."""
+    engine = run.shared or sa.create_engine(f"sqlite:///{run.directory / 'state.db'}")
+    try:
+        with engine.connect() as conn:
+            for table in sa.inspect(conn).get_table_names():
+                yield from conn.execute(sa.text(f'SELECT * FROM "{table}"'))
+    finally:
+        engine.dispose()
+
+
 def _flat(record: Any) -> set[str]:
     if isinstance(record, dict):
         return {text for value in record.values() for text in _flat(value)}
@@ -295,7 +316,7 @@ def main() -> None:
         before = writes(run)
         run.cycle()
         echo = writes(run) - before
-        problems = lost(run)
+        problems = lost(run) + sorted(leaks(run))
         print(f"seed {wanted.seed}: {run.kills} kills in {run.runs} runs, {time.monotonic() - started:.0f} s")
         for point, count in sorted((run.points + run.commands).items()):
             print(f"  {count:4} {point}")

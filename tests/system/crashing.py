@@ -7,6 +7,7 @@ Production code has no hooks: the points are wrapped around module functions in 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import resource
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from syncd import bootstrap
+from syncd import bootstrap, log
 from syncd.cycle import Options, run_cycle
 from syncd.daemon import serve
 from syncd.errors import SyncdError
@@ -115,7 +116,9 @@ def naive() -> None:
 def one_cycle(config: str, wait: float, *, scan: bool) -> int:
     """What `syncd run-once` does; the exit code says whether it came to its end."""
     try:
-        with bootstrap.installation(load(Path(config))) as site:
+        settings = load(Path(config))
+        log.setup(settings.log.level, "json", settings.log.file, stream=io.StringIO())
+        with bootstrap.installation(settings) as site:
             run_cycle(site, Options(mode="run-once", wait=wait, scan=scan, exclusive=True))
     except SyncdError as error:
         print(type(error).__name__, error.message, file=sys.stderr)
@@ -124,7 +127,8 @@ def one_cycle(config: str, wait: float, *, scan: bool) -> int:
 
 
 def daemon(config: str) -> int:
-    """What `syncd run` does."""
+    """What `syncd run` does. Its log is in the file."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         serve(Path(config), bootstrap.installation)
     except SyncdError as error:

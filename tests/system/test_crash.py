@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.system.crash import calm, cover, disturb, duplicates, lost, play, series, writes
+from tests.system.crash import calm, cover, disturb, duplicates, leaks, lost, play, series, writes
 from tests.system.crashing import MEMORY, POINTS
 
 SERIES = [(1, "sqlite", 70), (2, "sqlite", 70), (3, "postgresql", 70)]
@@ -14,7 +14,7 @@ SERIES = [(1, "sqlite", 70), (2, "sqlite", 70), (3, "postgresql", 70)]
 @pytest.mark.parametrize(("seed", "state", "kills"), SERIES)
 def test_killed_at_every_point(seed: int, state: str, kills: int) -> None:
     """After SIGKILLs of `run-once` and `run` at every point, lost answers and edits on both sides: every customer once,
-    nothing lost, no echo."""
+    nothing lost, no echo, and no customer's value in the log or the state."""
     with series(seed, state) as run:
         cover(run)
         play(run, kills)
@@ -27,6 +27,7 @@ def test_killed_at_every_point(seed: int, state: str, kills: int) -> None:
         assert min(run.commands[command] for command in ("run", "run-once")) >= kills // 6
         assert duplicates(run) == 0
         assert lost(run) == []
+        assert leaks(run) == set()
         assert writes(run) == before
 
 
@@ -45,6 +46,7 @@ def test_out_of_memory_at_any_moment() -> None:
         assert len([end for end in ends if end != "ended 0"]) >= 3
         assert duplicates(run) == 0
         assert lost(run) == []
+        assert leaks(run) == set()
         assert writes(run) == before
 
 

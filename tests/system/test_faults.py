@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 import shutil
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -122,6 +124,28 @@ def test_a_power_cut_at_any_frame(sqlite_shop: Shop, tmp_path: Path) -> None:
             assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         if frame % 40 == 0 or frame >= frames - 2:
             _go_on(sqlite_shop, tmp_path, cut, Shelf(records=copy.deepcopy(shelf.records)))
+
+
+def test_a_locked_state_is_waited_out(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """Row 14: while another process holds the state's file, a run ends after a bounded wait with nothing acknowledged
+    and nothing sent; afterwards each change arrives once."""
+    shelf, clock, path = Shelf(), VirtualClock(), tmp_path / "state.db"
+    with site(sqlite_shop, shelf, clock, f"sqlite:///{path}") as made:
+        add(sqlite_shop, 1, 3)
+        run_cycle(made, LOOK)
+        add(sqlite_shop, 4, 6)
+        with made.state.begin() as tx:
+            tx.exec_driver_sql("PRAGMA busy_timeout = 100").close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as intruder:
+            intruder.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                with pytest.raises(StateUnreachable, match="locked"):
+                    run_cycle(made, LOOK)
+            assert (len(shelf.writes), changelog.backlog(made.source).rows) == (3, 3)
+            intruder.execute("ROLLBACK")
+        run_cycle(made, LOOK)
+        assert Counter(shelf.writes) == Counter(list(shelf.records)) == Counter(f"N{key}" for key in range(1, 7))
+        assert changelog.backlog(made.source).rows == 0
 
 
 def _go_on(place: Shop, directory: Path, state: Path, shelf: Shelf) -> None:
@@ -237,6 +261,32 @@ def test_a_source_that_drops_every_connection_in_the_middle(postgres_shop: Shop)
         settle(made, clock)
         assert len(shelf.records) == 120
         assert set(Counter(shelf.writes).values()) == {1}
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "mysql"])
+def test_a_locked_log_is_left_alone(dialect: str, request: pytest.FixtureRequest) -> None:
+    """Row 24: somebody holds rows of the log: the run gives up within the lock timeout, marks made and not
+    acknowledged; later they are read once more, and each change arrives once."""
+    place: Shop = request.getfixturevalue({"postgresql": "postgres_shop", "mysql": "mariadb_shop"}[dialect])
+    log = {"postgresql": "syncd.change_log", "mysql": "syncd_change_log"}[dialect]
+    shelf, clock = Shelf(), VirtualClock()
+    place.tables()
+    with place.source(lock_timeout=1.0) as source, shelved(source, {NAME: shelf}, clock=clock) as made:
+        add(place, 1, 3)
+        run_cycle(made, LOOK)
+        add(place, 4, 6)
+        with place.app.begin() as holder:
+            holder.exec_driver_sql(f"SELECT seq FROM {log} FOR UPDATE").all()
+            began = time.monotonic()
+            with pytest.raises(SourceUnreachable, match="busy"):
+                run_cycle(made, LOOK)
+            assert time.monotonic() - began < 10
+        assert changelog.backlog(source).rows == 3
+        run_cycle(made, LOOK)
+        assert Counter(shelf.writes) == Counter(list(shelf.records)) == Counter(f"N{key}" for key in range(1, 7))
+        assert changelog.backlog(source).rows == 0
+        engine: Any = source.engine
+        assert engine.pool.checkedout() == 0
 
 
 def test_a_huge_field_costs_its_own_row_only(sqlite_shop: Shop) -> None:

@@ -74,8 +74,9 @@ def edited(place: Shop, shelf: Shelf) -> None:
     shelf.records["N2"]["name"] = "Renamed there"
 
 
-def all_arrived(place: Shop, shelf: Shelf, before: Counter[str]) -> None:
-    """Each change arrived, each once, and nothing else was written."""
+def all_arrived(place: Shop, shelf: Shelf, before: Counter[str], *engines: Any) -> None:
+    """Each change arrived, each once, nothing else was written, and no connection is lost to its pool."""
+    assert [engine.pool.checkedout() for engine in engines] == [0] * len(engines)
     assert shelf.records["N1"]["name"] == "Renamed here"
     assert place.value("SELECT company FROM customers WHERE id = 2") == "Renamed there"
     assert len(shelf.records) == 21
@@ -100,7 +101,7 @@ def test_the_source_restarts_in_the_middle_of_a_transaction(own_server: Cluster,
             place.app.dispose()
             settle(made, clock)
             assert (cut.happened, failed <= 1) == (1, True)
-            all_arrived(place, shelf, before)
+            all_arrived(place, shelf, before, source.engine)
 
 
 @pytest.mark.parametrize("words", ["INSERT INTO work", "INSERT INTO intent", "DELETE FROM work"])
@@ -126,7 +127,7 @@ def test_the_state_restarts_in_the_middle_of_a_transaction(own_server: Cluster, 
             failed = patiently(made, clock)
             settle(made, clock)
             assert (cut.happened, failed <= 1) == (1, True)
-            all_arrived(place, shelf, before)
+            all_arrived(place, shelf, before, made.state.writer, made.state.reader)
 
 
 # -- standbys ----------------------------------------------------------------------------------------------------------
