@@ -217,7 +217,8 @@ class Lane:
             self._trace.acknowledged = True
         self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
         if status == 429:
-            self.pace.slower()
+            if self.paused_until() is None:  # others that were on their way then say nothing new
+                self.pace.slower()
         elif status < 500:
             self.pace.faster()
 

@@ -327,6 +327,23 @@ def test_an_answer_from_before_ends_no_pause(pause: str) -> None:
     assert lane.paused_until() == until is not None
 
 
+def test_requests_on_their_way_halve_the_rate_once() -> None:
+    """Four requests that meet one limit are one 429 to the pace; the next one after the pause is another."""
+    clock = VirtualClock()
+    lane = a_lane(clock, Pace(1.0), concurrency=4)
+    usual = departures(Pace(1.0), 2)[1]
+
+    for _ in range(4):
+        lane.observe(GET, 429, {})
+        lane.throttled(10)
+    once = departures(lane.pace, 2)[1]
+    clock.advance(20)
+    lane.observe(GET, 429, {})
+
+    assert once == pytest.approx(2 * usual)
+    assert [lane.pace.reserve(GET, 1000.0) for _ in range(2)][1] == pytest.approx(4 * usual)
+
+
 def test_the_longer_wait_stands() -> None:
     """Two 429 at once, one without Retry-After: the lane waits for the longer one."""
     clock = VirtualClock()
