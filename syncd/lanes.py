@@ -133,6 +133,34 @@ def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
     return max(reset - said.timestamp(), 1.0)
 
 
+class Repeats:
+    """What may still be repeated: ten at once, then one per ten successes or ten seconds. Times are monotonic."""
+
+    def __init__(self, now: float) -> None:
+        self._left, self._at = BUDGET_CAP, now
+
+    def left(self, now: float) -> float:
+        """With what has trickled in until now."""
+        self._left = min(BUDGET_CAP, self._left + (now - self._at) * BUDGET_TRICKLE)
+        self._at = now
+        return self._left
+
+    def earn(self) -> None:
+        """A success."""
+        self._left = min(BUDGET_CAP, self._left + BUDGET_GAIN)
+
+    def spend(self, now: float) -> bool:
+        """One repeat; False where none is left."""
+        if self.left(now) < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def resume(self, kept: float, now: float, ago: float) -> None:
+        """Go on with what was kept `ago` seconds ago, or with less."""
+        self._left = min(self.left(now), kept + ago * BUDGET_TRICKLE)
+
+
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """The stop switch as a value that survives restarts. `until` is wall time; `opened` counts openings in a row."""
@@ -182,8 +210,7 @@ class Lane:
         self._lock = threading.Lock()
         self._renewed = self.clock.monotonic()
         self._recent: deque[bool] = deque(maxlen=20)
-        self._budget = BUDGET_CAP
-        self._budget_at = self.clock.monotonic()
+        self._repeats = Repeats(self.clock.monotonic())
         self._probing = threading.local()
         self._trace = threading.local()
 
@@ -262,7 +289,7 @@ class Lane:
         is kept: the answer may be to a request that left before it."""
         with self._lock:
             self._recent.append(True)
-            self._budget = min(BUDGET_CAP, self._budget + BUDGET_GAIN)
+            self._repeats.earn()
             self.last_ok = self.clock.now()
             if self.breaker.state in {"throttled", "blocked"} and self.paused_until() is not None:
                 return
@@ -321,17 +348,7 @@ class Lane:
     def may_retry(self) -> bool:
         """Spend one retry of the budget, which holds retries near a tenth of the traffic in an outage."""
         with self._lock:
-            if self._left_for_repeats() < 1.0:
-                return False
-            self._budget -= 1.0
-            return True
-
-    def _left_for_repeats(self) -> float:
-        """The budget with what has trickled in until now."""
-        now = self.clock.monotonic()
-        self._budget = min(BUDGET_CAP, self._budget + (now - self._budget_at) * BUDGET_TRICKLE)
-        self._budget_at = now
-        return self._budget
+            return self._repeats.spend(self.clock.monotonic())
 
     def paused_until(self) -> datetime | None:
         """When the next request may go out; None when it may now."""
@@ -383,7 +400,7 @@ class Lane:
         """What the provider's answers taught, and what is left for repeats, as text for the state database."""
         kept = self.pace.kept(self.clock.monotonic())
         with self._lock:
-            budget = self._left_for_repeats()
+            budget = self._repeats.left(self.clock.monotonic())
         return json.dumps({"at": self.clock.now().isoformat(), "budget": budget, **kept})
 
     def load_pace(self, text: str) -> None:
@@ -394,7 +411,7 @@ class Lane:
         ago = max((self.clock.now() - datetime.fromisoformat(kept["at"])).total_seconds(), 0.0)
         self.pace.resume(kept, self.clock.monotonic(), ago)
         with self._lock:
-            self._budget = min(self._left_for_repeats(), kept["budget"] + ago * BUDGET_TRICKLE)
+            self._repeats.resume(kept["budget"], self.clock.monotonic(), ago)
 
     def take_calls(self) -> int:
         """How many requests left since this was last asked."""
