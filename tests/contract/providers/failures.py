@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -250,7 +251,8 @@ def _under(world: World, fault: Fault, place: Request, act: Callable[[], object]
     world.twin.faults.clear()
     world.twin.faults.add(replace(fault, method=place[0], route=place[1]))
     try:
-        act()
+        with world.in_haste() if fault.kind in SLOW else nullcontext():
+            act()
     finally:
         met = len(world.twin.faults.hit)
         world.twin.faults.clear()

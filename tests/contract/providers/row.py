@@ -14,7 +14,8 @@ from syncd.core.model import Remote, Value, Values
 from syncd.providers.adapter import ProviderAdapter
 from syncd.sandbox.kit import Server, Twin, serve
 
-TIMEOUT = 0.6
+TIMEOUT = 10.0  # no machine is so slow today that a sound answer takes longer
+HASTE = 0.5
 Toggles = Mapping[str, str]
 Request = tuple[str, str]  # method and Flask rule
 
@@ -51,7 +52,8 @@ class Breakage:
 class Row:
     """One provider.
 
-    build         adapter for a base URL with good credentials and `TIMEOUT`; `stranger` the same with wrong ones
+    build         adapter for a base URL with good credentials and `TIMEOUT`, its client as `_http`; `stranger` the
+                  same with wrong ones
     stored        what the twin really holds for an id, in canonical fields, read without the adapter's own code
     samples       key to source values, all of which the provider accepts; the first is the one most checks use
     changes       canonical field to a new value for the first sample, as `project` would return it
@@ -133,6 +135,16 @@ class World:
     def key(self) -> str:
         """The key of the first sample."""
         return next(iter(self.row.samples))
+
+    @contextmanager
+    def in_haste(self) -> Iterator[None]:
+        """The adapter waits for answers that do not come, but not for long."""
+        http = vars(self.adapter)["_http"]
+        http._timeout, patient = HASTE, http._timeout
+        try:
+            yield
+        finally:
+            http._timeout = patient
 
     def projected(self, key: str | None = None) -> Values:
         """A sample as the adapter would hold it."""
