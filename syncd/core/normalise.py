@@ -17,6 +17,7 @@ from syncd.core.model import Value
 PHONES = frozenset({"phone", "mobile", "fax"})
 CODES = frozenset({"country", "language"})
 UNSPACED = frozenset({"vat_number", "tax_number"})
+_DIALLED_ABROAD = re.compile(r"^\s*00(?=[1-9])")  # where no country says how it is dialled there
 _BLANKS = re.compile(r"\s+")
 _NOT_WORD = re.compile(r"[^\w]+")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -87,6 +88,8 @@ def _dialled(value: str, country: str | None) -> str:
 
 
 def _phone(value: str, country: str | None) -> str:
+    if not country:
+        value = _DIALLED_ABROAD.sub("+", value)
     try:
         number = phonenumbers.parse(value, country.upper() if country else None)
     except phonenumbers.NumberParseException:

@@ -13,6 +13,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.sandbox.faults import Wire
 
 Record = dict[str, Any]
+IDLE = 5.0  # as Apache, Node and uvicorn are set by default
 
 
 class Refusal(Exception):
@@ -62,7 +63,7 @@ class Twin:
     lock: threading.RLock = field(default_factory=threading.RLock)
     version: int = 0
     serial: int = 0
-    idle: float = 5.0
+    idle: float = IDLE
 
     def __post_init__(self) -> None:
         self.toggles = {name: values[0] for name, values in self.choices.items()}
@@ -133,4 +134,5 @@ class Twin:
             self.log.clear()
             self.faults.clear()
             self.version = self.serial = 0
+            self.idle = IDLE
             self.toggles = {name: values[0] for name, values in self.choices.items()}

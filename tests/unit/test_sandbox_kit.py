@@ -12,6 +12,7 @@ from syncd.errors import OutcomeUnknown, Temporary
 from syncd.providers.http import OPEN_GATE, Http
 from syncd.sandbox import kit
 from syncd.sandbox.kit import Answer, Fault, Record, Server, Twin
+from syncd.sandbox.twin import IDLE
 from tests.contract.providers.row import StillClock
 
 
@@ -163,8 +164,11 @@ def test_the_control_api(http: Http, server: Server, twin: Twin, clock: StillClo
         assert control.get("/").status_code == 404
         assert control.delete("/records/1").status_code == 204
         assert control.put("/records/9", json={"name": "z"}).status_code == 200
+        assert control.post("/idle", json={"seconds": 0}).headers["connection"] == "close"
+        assert control.post("/idle", json={"seconds": -1}).status_code == 400
+        assert twin.idle == 0
         assert control.post("/reset").status_code == 204
-    assert (twin.records, twin.log, twin.toggle("semantics")) == ({}, [], "replace")
+    assert (twin.records, twin.log, twin.toggle("semantics"), twin.idle) == ({}, [], "replace", IDLE)
 
 
 def test_several_on_their_own_ports(clock: StillClock) -> None:
