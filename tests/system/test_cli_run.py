@@ -147,6 +147,21 @@ def test_new_credentials_end_the_block(tmp_path: Path, capsys: pytest.CaptureFix
         assert len(syncd.server.twins["aiotic"].records) == 5
 
 
+def test_connections_that_end_under_writes_leave_one_outcome_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A provider ends every kept connection just as we write on it: one customer waits for its settle time, the others
+    get through, and nobody is there twice."""
+    common = COMMON.replace('settle = "1s"', 'settle = "180s"').replace("3s", "10s") + "concurrency = 1\n"
+    with installed(tmp_path, capsys, customers=12, common=common) as syncd:
+        twin = syncd.server.twins["aiotic"]
+        twin.faults.add(Fault("stale", method="PUT", times=0))
+        assert syncd("run-once", "--wait", "1s").code == 4
+        (shown,) = syncd("status", "--json").json["providers"]
+        assert (shown["state"], shown["linked"], shown["ambiguous"], shown["retry"]) == ("ok", 11, 1, 0)
+        assert len(twin.records) == 11
+
+
 def test_an_unreachable_provider_is_down_and_explain_still_answers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
