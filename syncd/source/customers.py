@@ -16,11 +16,12 @@ from sqlalchemy import exc
 from sqlalchemy.engine import RowMapping
 
 from syncd.core.model import Customer, Value, Values
-from syncd.source.columns import LONGEST, MappedColumn, UnfitError, UnreadableError, canonical, is_endless, stored
+from syncd.source.columns import UnfitError, UnreadableError, canonical, stored
 from syncd.source.database import Source, in_transaction, reading
 from syncd.source.failures import Failure, Kind, classify, explained
 from syncd.source.keys import KeyKind, bound, spelled
 from syncd.source.reflection import KEY
+from syncd.source.rows import as_given, query_of
 
 CHUNK = 200  # keys in one SELECT
 
@@ -80,7 +81,9 @@ def _read_chunk(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
     if not asked:
         return {}
     with reading(source) as conn:
-        rows = conn.execute(_rows(source).where(source.key.in_(sorted(set(asked.values()), key=str)))).mappings().all()
+        rows = (
+            conn.execute(query_of(source).where(source.key.in_(sorted(set(asked.values()), key=str)))).mappings().all()
+        )
         here = {customer.key: customer for customer in _customers(source, rows)}
         found = {key: here[own] for key, value in asked.items() if (own := spelled(source.key_kind, value)) in here}
         if here and source.key_kind is KeyKind.TEXT:
@@ -93,13 +96,13 @@ def _read_chunk(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
 
 def _own_spelling(conn: sa.Connection, source: Source, value: Any) -> str | None:
     """How the row spells a key that the database finds equal (collation, padding)."""
-    raw = conn.execute(sa.select(_raw(source, source.key)).where(_is(source, value)).limit(1)).scalar()
-    return None if raw is None else spelled(source.key_kind, raw)
+    own = conn.execute(sa.select(as_given(source, source.key)).where(_is(source, value)).limit(1)).scalar()
+    return None if own is None else spelled(source.key_kind, own)
 
 
 def page(source: Source, after: str | None, limit: int) -> list[Customer]:
     """The next customers in the key's own order, behind `after` (a key as a page gave it; None from the start)."""
-    query = _rows(source).where(source.key.is_not(None)).order_by(source.key).limit(limit)
+    query = query_of(source).where(source.key.is_not(None)).order_by(source.key).limit(limit)
     if after is not None:
         value = bound(source.key_kind, after)
         if value is None:
@@ -133,34 +136,6 @@ def present(source: Source, key: str) -> bool:
     """Whether the key exists anywhere."""
     where = presence(source, key)
     return where.in_view or where.in_table
-
-
-def _rows(source: Source) -> sa.Select[Any]:
-    """Key and mapped columns as the driver gives them: a value no type can hold must not lose its page."""
-    columns = [_raw(source, source.key).label(KEY)]
-    columns += [_bounded(source, mapped).label(name) for name, mapped in source.fields.items()]
-    return sa.select(*columns)
-
-
-def _bounded(source: Source, mapped: MappedColumn) -> sa.ColumnElement[Any]:
-    """Of a text without a length no more than tells that it is too long: two hundred such rows must fit in memory.
-
-    In SQLite any column may hold any text.
-    """
-    raw = _raw(source, mapped.column)
-    if source.dialect == "sqlite":
-        size = sa.func.length(sa.cast(raw, sa.LargeBinary))
-    elif is_endless(mapped.column.type):
-        size = sa.func.octet_length(raw)
-    else:
-        return raw
-    return sa.case((size > LONGEST, sa.func.substr(raw, 1, LONGEST + 1)), else_=raw)
-
-
-def _raw(source: Source, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    if source.dialect == "postgresql" and isinstance(column.type, sa.Date | sa.DateTime):
-        return sa.cast(column, sa.Text)  # 'infinity' and years beyond 9999 have no Python date
-    return sa.type_coerce(column, sa.types.NullType())
 
 
 def _literal(source: Source, value: Any) -> sa.BindParameter[Any]:
@@ -302,7 +277,7 @@ def _differs(source: Source, raw: RowMapping, seen: Customer) -> bool:
 
 
 def _by_key(conn: sa.Connection, source: Source, value: Any) -> Sequence[RowMapping]:
-    return conn.execute(_rows(source).where(_is(source, value))).mappings().all()
+    return conn.execute(query_of(source).where(_is(source, value))).mappings().all()
 
 
 def _as_sent(rows: Sequence[Customer], sent: Values) -> Written | Refused:
