@@ -12,7 +12,8 @@ that is true decides:
         else                              exchange what `merge` says field by field, but
             number fixed over there       review, or its own for good when it was linked that way
             emptied, cannot be emptied    review
-            read-only source, gutting     review instead of pull
+            read-only source, gutting,    review instead of pull
+            another's record by its ids
             left alone as shown           keep
     not linked
         a person named the record         adopt; park one that is not there, archived or another customer's
@@ -45,7 +46,7 @@ from syncd.core.actions import Action, Adopt, Create, Exchange, Nothing, Park, R
 from syncd.core.facts import Departure, Facts, seen
 from syncd.core.guards import IDENTIFYING, guts, same_person
 from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
-from syncd.core.model import CreateMode, Direction, Remote, Removal, Stage
+from syncd.core.model import CreateMode, Direction, Remote, Removal, Stage, Values
 from syncd.core.normalise import degraded, equal
 from syncd.core.writes import OUTWARD, late_digests, unknown_create
 
@@ -191,7 +192,7 @@ def exchange(facts: Facts) -> Action:
     source, there = facts.source or {}, (facts.remote.values if facts.remote else {})
     review = {name: decisions[name].reason for name in chosen[Verdict.REVIEW]}
     pull = {name: there[name] for name in chosen[Verdict.PULL]}
-    held = "read-only" if not facts.rules.writable else "gutted" if guts(source, pull) else ""
+    held = _held_back(facts, pull)
     if held:
         undecided = [name for name in pull if held == "read-only" or decisions[name].reason != "decided"]
         review |= {name: held for name in undecided if not _left_alone(facts, name)}
@@ -212,6 +213,24 @@ def exchange(facts: Facts) -> Action:
     if not (result.push or result.pull or result.settle or result.review):
         return Nothing()
     return result
+
+
+def _held_back(facts: Facts, pull: Values) -> str:
+    """Why nothing of this pull reaches the source unasked; "" where it may."""
+    if not facts.rules.writable:
+        return "read-only"
+    if guts(facts.source or {}, pull):
+        return "gutted"
+    return "other-record" if _another_record(facts) else ""
+
+
+def _another_record(facts: Facts) -> bool:
+    """Whether the provider shows one of its own identifiers changed under the same link: after a merge, or of a record
+    made anew under our key, what it shows may be somebody else's. Our key may change; it is nobody's identity."""
+    if facts.link is None or facts.remote is None:
+        return False
+    before, now = facts.link.external_ids, facts.remote.external_ids
+    return any(now.get(name, value) != value for name, value in before.items() if value != facts.link.provider_key)
 
 
 def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:

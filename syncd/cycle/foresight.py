@@ -139,7 +139,7 @@ def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[lis
     remotes, complete = listings.listed(site, route)
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, list(remotes))
-    keys = [link.pair.key for id_, link in links.items() if listings.differs(route, link, remotes[id_])]
+        keys = [pair.key for pair in listings.to_look_at(tx, route, links, remotes.values())]
     if complete and remotes:
         keys += [link.pair.key for link in links_of(site, route) if listings.unseen(link, remotes)]
     arrivals = []

@@ -7,7 +7,7 @@ fails, repeats, misses or shifts rows is never read as a deletion.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
@@ -23,6 +23,7 @@ from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
 ROWS = 200
+MISSED = ("remote_gone", "remote_archived")
 
 
 def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
@@ -144,11 +145,7 @@ def _kept(page: Page) -> str:
 def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcomers) -> None:
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in remotes])
-    differing = [
-        links[remote.external_id].pair
-        for remote in remotes
-        if remote.external_id in links and differs(route, links[remote.external_id], remote)
-    ]
+        differing = to_look_at(tx, route, links, remotes)
     if differing:
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, differing, "scan", site.clock.now())
@@ -157,6 +154,19 @@ def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcom
             if remote.external_id not in links:
                 arrive(site, route, remote, found)
         announce(site, route, found, complete=False)
+
+
+def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes: Iterable[Remote]) -> list[Pair]:
+    """The pairs of listed records that are not what was last agreed, or that are back and in use while a person is
+    asked because they were gone or archived."""
+    asked = review.reviews_of(tx, route.provider, [link.pair.key for link in links.values()])
+    missed = {key for key, items in asked.items() if any(i.kind in MISSED and i.closed_at is None for i in items)}
+    known = [(links[remote.external_id], remote) for remote in remotes if remote.external_id in links]
+    return [
+        link.pair
+        for link, remote in known
+        if differs(route, link, remote) or (link.pair.key in missed and not remote.archived)
+    ]
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:

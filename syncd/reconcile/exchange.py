@@ -9,7 +9,7 @@ from datetime import datetime
 from syncd.core.actions import Exchange
 from syncd.core.facts import Facts, seen
 from syncd.core.guards import Move, blanked, flips, writers
-from syncd.core.model import Customer, FieldBase, Intent, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.model import Customer, FieldBase, Intent, Link, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.writes import OUTWARD, renewed
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped
@@ -337,13 +337,20 @@ def _finished(
             link,
             base=base,
             state=state,
-            external_ids={**link.external_ids, **remote.external_ids},
+            external_ids=_identifiers(link, remote, done),
             synced_at=now,
             verified_at=now,
         )
         finish(tx, route, case, saved, keep=kinds)
         _account(tx, route, case, action, done)
     return _told(route, case, action, done, news)
+
+
+def _identifiers(link: Link, remote: Remote, done: Progress) -> dict[str, str]:
+    """What the provider calls the record; another name is believed once nobody is asked about it any more."""
+    if "other-record" in done.review.values():
+        return {**remote.external_ids, **link.external_ids}
+    return {**link.external_ids, **remote.external_ids}
 
 
 def settle_intents(tx: Transaction, route: Route, intents: tuple[Intent, ...]) -> None:

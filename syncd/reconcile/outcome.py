@@ -32,6 +32,7 @@ FIELD_KINDS = (
     "first_seen",
     "read_only",
     "gutted",
+    "other_record",
     "does_not_fit",
     "frozen",
     "renumbered",

@@ -8,8 +8,10 @@ from functools import partial
 
 import pytest
 
+from syncd.core.guards import Limit
 from syncd.core.model import Direction, Pair, Policy, Removal
 from syncd.cycle.decisions import decide, order_unlink
+from syncd.reconcile.route import Guards
 from syncd.store import events, journal, mapping
 from tests.model.hostile import Fault, Nature
 from tests.model.test_sequences import (
@@ -399,3 +401,104 @@ def test_edited_there_and_deleted_here_keeps_the_edit(how: Removal, lost: bool) 
     assert (record.id in provider.records and not record.archived) is False
     assert len([r for r in provider.records.values() if not r.archived]) == 1
     assert kinds(made) == []
+
+
+# -- guards ----------------------------------------------------------------------------------------------------------
+
+DAY = 86_400.0
+
+
+def staged(made: World) -> dict[str, int]:
+    """What each guard holds back, as people see it."""
+    with made.state.read() as tx:
+        return {item.kind: item.count for item in journal.reviews(tx) if not item.customer_key}
+
+
+def pushed(made: World) -> int:
+    """How many records hold what the source holds."""
+    cities = {str(key): city for key, city in made.sql("SELECT id, city FROM customers")}
+    records = {record.of: record.values["city"] for record in made.providers[0].records.values()}
+    return sum(records[person.tag] == cities[str(person.key)] for person in made.people if person.tag in records)
+
+
+def edit_all(made: World, *, name: str = "city") -> None:
+    """A new value for everybody."""
+    for person in made.people:
+        made.write(person, name, made.value(person.tag, name))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_only_executed_operations_count_and_restarts_forget_nothing(again: bool) -> None:
+    """The window rolls over restarts: what was executed yesterday no longer counts, what was refused or staged never
+    did, and a slow drip trips like a flood (law 28)."""
+    made = world(customers=6, guards=Guards(update=Limit(None, 4, DAY)))
+    provider = made.providers[0]
+    provider.faults += [Fault("refused", "write")] * 2
+    for hour in range(8):
+        person = made.people[hour % 6]
+        made.write(person, "city", made.value(person.tag, "city"))
+        if again:
+            made.restart()
+        for _ in range(3):
+            run(made, pause=20.0)
+        made.clock.advance(3600.0)
+    assert staged(made) == {"guard_update": 4}
+    assert pushed(made) == 2, "four were executed, and two of these customers were edited again since"
+    run(made, pause=DAY + 3600.0)
+    run(made, pause=DAY + 3600.0)
+    assert staged(made) == {}
+    assert pushed(made) == 6
+
+
+@pytest.mark.parametrize("customers", [9, 10, 11, 14])
+def test_a_share_never_trips_below_ten(customers: int) -> None:
+    """However small the share and the shop: the first ten operations of a window pass."""
+    made = world(customers=customers, guards=Guards(update=Limit(0.01, None, DAY)))
+    edit_all(made)
+    run(made)
+    assert pushed(made) == min(customers, 10)
+    assert staged(made) == ({"guard_update": customers - 10} if customers > 10 else {})
+
+
+def test_a_backfill_that_a_person_approved_is_not_guarded() -> None:
+    """Creates of a first pass do not count, and do not use up what later creates may: the next new customers do."""
+    made = world(customers=30, guards=Guards(create=Limit(None, 2, DAY)), run=False)
+    made.sql("DELETE FROM syncd_change_log")  # rows that were there before the triggers
+    run(made)
+    assert (len(made.providers[0].records), staged(made)) == (30, {})
+    for _ in range(3):
+        made.insert()
+    run(made)
+    assert len(made.providers[0].records) == 32
+    assert staged(made) == {"guard_create": 1}
+
+
+def test_blank_outs_are_counted_by_field_and_not_by_customer() -> None:
+    """Two fields of one customer emptied are two blank-outs; what would pass the limit waits as a whole."""
+    made = world(customers=2, guards=Guards(blank=Limit(None, 3, DAY)))
+    for person in made.people:
+        made.write(person, "city", None)
+        made.write(person, "email", None)
+    run(made)
+    blanks = [[record.values[name] for name in ("city", "email")] for record in made.providers[0].records.values()]
+    assert sorted(each == [None, None] for each in blanks) == [False, True]
+    assert staged(made) == {"guard_blank": 1}
+
+
+def test_the_source_is_guarded_against_a_provider_gone_mad() -> None:
+    """Pulls beyond the limit wait, the source keeps what it has, and a release brings exactly what was shown."""
+    made = world(customers=5, guards=Guards(overwrite=Limit(None, 2, DAY)))
+    provider = made.providers[0]
+    for record in provider.records.values():
+        made.type_there(provider, record, "city", made.value(record.of, "city"))
+    run(made)
+    assert pushed(made) == 2
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    assert (item.kind, item.count) == ("guard_overwrite", 3)
+    run(made, pause=900.0)
+    with made.state.read() as tx:
+        assert [(each.id, each.count) for each in journal.reviews(tx)] == [(item.id, 3)], "a scan shows nothing new"
+    decide(made.state, item, "release", made.clock.now())
+    run(made)
+    assert (pushed(made), staged(made)) == (5, {})

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.model import State
 from syncd.cycle.decisions import decide, item
+from syncd.sandbox.billbee import merge
 from syncd.sandbox.five import NAMES
 from tests.contract.shop import Shop
 from tests.system.people import EXPECTED, people, seen
@@ -71,18 +73,73 @@ def test_an_edit_at_each_provider_reaches_the_source_and_the_other_four(any_shop
         way.run()
         way.calm()
         for key, origin in enumerate(NAMES, start=1):
-            before, town = way.requests(), f"Übersee-{origin}"
+            before, town, rows = way.requests(), f"Übersee-{origin}", way.source_writes
             edit(way, origin, key, city=town)
             way.run(scan=True)
             assert way.row(key)["city"] == town
             assert {name: there(way, name, key, "city") for name in NAMES} == dict.fromkeys(NAMES, town)
             assert written(way, before) == {name: int(name != origin) for name in NAMES}
-        way.silent()
+            assert way.source_writes - rows == 1
+            way.silent()
         for person in people(8):
             as_it_is = person.changed(city=way.row(person.key)["city"])
             for name in NAMES:
                 wanted = EXPECTED[name](as_it_is)
                 assert seen(way.record(name, person.key), wanted) == wanted
+
+
+def test_customers_who_swap_addresses_stay_who_they_are(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """Two customers swap their e-mail addresses: every provider gets both, nobody is linked anew; one that wants them
+    unique refuses both, which is told, and loses nobody."""
+    with road(sqlite_shop, tmp_path, 4) as way, way.opened():
+        way.run()
+        way.calm()
+        ids = {(name, key): way.external_id(name, key) for name in NAMES for key in (2, 3)}
+        mine = {key: way.row(key)["e_mail"] for key in (2, 3)}
+        way.shop.run(
+            f"UPDATE customers SET e_mail = CASE id WHEN 2 THEN '{mine[3].replace(chr(39), chr(39) * 2)}'"
+            f" ELSE '{mine[2].replace(chr(39), chr(39) * 2)}' END WHERE id IN (2, 3)"
+        )
+        way.run(scan=True)
+        way.calm()
+        assert {(name, key): way.external_id(name, key) for name, key in ids} == ids
+        for name in NAMES:
+            kept = name == "azotte"
+            shown = [str(there(way, name, key, "email")).lower() for key in (2, 3)]
+            assert shown == [mine[key].lower() for key in ((2, 3) if kept else (3, 2))], name
+            states = {way.link(name, key).state for key in (2, 3)}
+            assert states == {State.REJECTED if kept else State.LINKED}
+        assert way.reviews() == []
+        before = way.requests()
+        way.calm()
+        assert {name for name, count in written(way, before).items() if count} <= {"azotte"}
+
+
+@pytest.mark.parametrize("winner", [2, 3])
+def test_records_merged_over_there(sqlite_shop: Shop, tmp_path: Path, winner: int) -> None:
+    """Two customers joined at Billbee: the lost one is a question, made neither there nor anew; the other one goes on,
+    but where it shows the lost one's address now, nobody takes that for his own unasked. The shop keeps both."""
+    with road(sqlite_shop, tmp_path, 4) as way, way.opened(per={"billbee": "inbound_create = true\n"}):
+        way.run()
+        way.calm()
+        twin, loser = way.twin("billbee"), 5 - winner
+        kept, gone = way.external_id("billbee", winner), way.external_id("billbee", loser)
+        before, rows = way.requests(), way.rows()
+        merge(twin, kept, gone)
+        for _ in range(2):
+            way.clock.advance(A_DAY)
+            way.run(scan=True)
+        asked = {(str(loser), "remote_gone")} | ({(str(winner), "other_record")} if winner > loser else set())
+        assert {(r.customer_key, r.kind) for r in way.reviews("billbee")} == asked
+        assert way.rows() == rows
+        assert way.requests() == before
+        way.change(winner, e_mail="neu@example.org")
+        way.change(loser, e_mail="andere@example.org")
+        way.run(scan=True)
+        assert way.external_id("billbee", winner) == kept
+        assert twin.records[kept]["Email"] == "neu@example.org"
+        assert len(twin.records) == 3
+        way.silent()
 
 
 @pytest.mark.parametrize("origin", NAMES)

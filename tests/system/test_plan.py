@@ -212,6 +212,40 @@ def test_all_guards_of_an_operation_are_counted_as_the_run_counts_them(tmp_path:
         assert set(guards) >= {("aiotic", "blank"), ("aiotic", "update")}
 
 
+def test_other_settings_are_planned_and_guarded(tmp_path: Path) -> None:
+    """Another column for a field drops its base, another direction keeps it: the plan shows what follows, the guard
+    holds back what is too much, and the run does just that."""
+    with landscape(tmp_path, 14, ("aiotic", "jtl"), head='[guards]\nupdate = "4/24h"\n') as land:
+        land.run()
+        land.run(scan=True)
+        land.sql(
+            "ALTER TABLE customers ADD COLUMN mail2 TEXT", "UPDATE customers SET mail2 = 'neu' || id || '@x.example'"
+        )
+        land.fields = {**land.fields, "email": "mail2"}
+        land.extra = {"jtl": '[providers.jtl.fields]\ncity = "push"\nemail = "off"\n'}
+        land.write()
+        with closing(sqlite3.connect(land.state)) as state:
+            bases = dict(state.execute("SELECT customer_key, base FROM mapping WHERE provider = 'jtl'").fetchall())
+        found = land.said("plan", "--json").data
+        assert found["counts"] == {"update": 4}
+        assert {op["provider"]: set(op["fields"]) for op in found["operations"]} == {"aiotic": {"email"}}
+        assert found["guards"] == [{"provider": "aiotic", "verb": "update", "staged": 10}]
+        before = last_event(land)
+        assert land.said("run-once").code == 6
+        assert happened(land, before).keys() == {
+            (op["provider"], op["customer_key"], op["verb"]) for op in found["operations"]
+        }
+        with closing(sqlite3.connect(land.state)) as state:
+            after = dict(state.execute("SELECT customer_key, base FROM mapping WHERE provider = 'jtl'").fetchall())
+        assert {key: "city" in json.loads(base) for key, base in after.items()} == dict.fromkeys(bases, True)
+        assert [json.loads(base)["city"] for base in after.values()] == [json.loads(b)["city"] for b in bases.values()]
+        edit(land, "jtl", "1002", BillingAddress={"City": "Husum"})
+        land.run(scan=True)
+        assert land.row(2)["city"] != "Husum"
+        (record,) = [record for record in land.twin("jtl").records.values() if record["Number"] == "1002"]
+        assert record["BillingAddress"]["City"] == land.row(2)["city"]
+
+
 def test_a_provider_that_cannot_be_read_is_not_planned_as_empty(land: Landscape) -> None:
     """A provider that fails is named, and exit 7 says that the plan is not whole; the others are planned."""
     land.sql("UPDATE customers SET email = 'neu@example.com' WHERE id = 3")

@@ -173,6 +173,27 @@ def test_another_record_takes_the_place_of_one_that_is_gone(land: Landscape) -> 
     assert by_number(land, "aiotic", "1003") == []
 
 
+@pytest.mark.parametrize("how", ["archived", "gone"])
+def test_a_record_that_is_back_is_no_question_any_more(land: Landscape, how: str) -> None:
+    """Archived and restored, or deleted and brought back, over there: the next scan closes the question, and what was
+    edited meanwhile goes out."""
+    record = dict(land.twin("aiotic").records["1003"])
+    if how == "archived":
+        land.twin("aiotic").edit("1003", archived_at="2026-03-02T08:00:00+00:00")
+    else:
+        land.twin("aiotic").drop("1003")
+    land.run(scan=True)
+    assert only(land)["kind"] == f"remote_{how}"
+    land.sql("UPDATE customers SET city = 'Emden' WHERE id = 3")
+    land.run(scan=True)
+    assert only(land)["kind"] == f"remote_{how}"
+    land.twin("aiotic").put("1003", record)
+    assert land.said("plan", "--scan", "--json").data["counts"] == {"update": 1}
+    land.run(scan=True)
+    assert waiting(land) == []
+    assert city(land, "aiotic", "1003") == "Emden"
+
+
 # -- deleted here, edited there ------------------------------------------------------------------------------------
 
 

@@ -138,6 +138,27 @@ def test_what_a_person_decided_is_pulled_even_so() -> None:
     assert (action.pull, set(action.review)) == ({"email": None}, {"phone", "street"})
 
 
+def test_what_another_record_shows_is_not_pulled_unasked() -> None:
+    """An identifier of the provider's own that changed under the same link: what stands there may be somebody else's,
+    so a person looks; our edits go on, our own key may change, and an identifier that is new says nothing (10)."""
+    known = replace(link(BASE), external_ids={"Id": "r1", "AddressId": "5", "Number": "17"})
+    edited = {**ROW, "name": "Anders"}
+
+    def looked(ids: dict[str, str], **more: Any) -> Exchange:
+        shown = replace(remote(edited), external_ids=ids)
+        facts = replace(linked({**ROW, "phone": "2"}, edited, BASE, **more), link=known, remote=shown)
+        action = plan(facts)
+        assert isinstance(action, Exchange)
+        assert action.push == {"phone": "2"}
+        return action
+
+    assert looked({"Id": "r1", "AddressId": "6"}).review == {"name": "other-record"}
+    for ids in ({"AddressId": "5"}, {"Number": "18", "Id": "r1"}, {"Other": "1"}, {}):
+        assert looked(ids).pull == {"name": "Anders"}
+    ruling = Ruling(Direction.PULL, (digest("name", "Muster"), digest("name", "Anders")))
+    assert looked({"AddressId": "6"}, rulings={"name": ruling}).pull == {"name": "Anders"}
+
+
 def test_a_source_that_may_only_be_read_is_not_written() -> None:
     """Where the source account may not write, a remote edit is shown to a person, even a decided one."""
     reader = replace(LIVE, writable=False)
