@@ -38,6 +38,13 @@ REASONS: Mapping[str, str] = {
     "decided": "a person decided",
     "ignored": "a person said: leave it",
     "filled": "an empty side is filled",
+    "composed": "it is composed of other fields here",
+    "own-number": "linked under its own number there",
+    "renumbered": "the provider cannot renumber",
+    "cannot-clear": "emptied here, and the provider cannot empty it",
+    "read-only": "the source may not be written",
+    "gutted": "one edit would empty most of this customer",
+    "other-record": "another record or address stands under this link",
 }
 
 

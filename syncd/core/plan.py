@@ -185,34 +185,41 @@ def _edited_there(facts: Facts, remote: Remote) -> bool:
 
 def exchange(facts: Facts) -> Action:
     """Merge every field of a linked pair whose both sides were read."""
-    decisions = {name: _overrule(facts, name, decision) for name, decision in verdicts(facts).items()}
+    said = decisions(facts)
     chosen: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
-    for name, decision in decisions.items():
+    for name, decision in said.items():
         chosen[decision.verdict].append(name)
     source, there = facts.source or {}, (facts.remote.values if facts.remote else {})
-    review = {name: decisions[name].reason for name in chosen[Verdict.REVIEW]}
     pull = {name: there[name] for name in chosen[Verdict.PULL]}
-    held = _held_back(facts, pull)
-    if held:
-        undecided = [name for name in pull if held == "read-only" or decisions[name].reason != "decided"]
-        review |= {name: held for name in undecided if not _left_alone(facts, name)}
-        pull = {name: value for name, value in pull.items() if name not in undecided}
     result = Exchange(
         push={name: source[name] for name in chosen[Verdict.PUSH]},
         pull=pull,
         settle=frozenset(chosen[Verdict.SETTLE]),
-        review=review,
-        reasons={name: decision.reason for name, decision in decisions.items()},
+        review={name: said[name].reason for name in chosen[Verdict.REVIEW]},
+        reasons={name: decision.reason for name, decision in said.items()},
         resolved={
             name: facts.rules.provider if name in pull else facts.rivals.get(name, "source")
-            for name, decision in decisions.items()
-            if decision.reason == "conflict" and (name in pull or decision.verdict is Verdict.PUSH)
+            for name, decision in said.items()
+            if decision.reason == "conflict" and decision.verdict in {Verdict.PULL, Verdict.PUSH}
         },
-        lossy=frozenset(name for name, decision in decisions.items() if decision.reason == "lossy"),
+        lossy=frozenset(name for name, decision in said.items() if decision.reason == "lossy"),
     )
     if not (result.push or result.pull or result.settle or result.review):
         return Nothing()
     return result
+
+
+def decisions(facts: Facts) -> dict[str, Decision]:
+    """What happens to each field and why, as `explain` shows it: what `merge` says, but for what stands against it."""
+    said = {name: _overrule(facts, name, decision) for name, decision in verdicts(facts).items()}
+    there = facts.remote.values if facts.remote is not None else {}
+    pull = {name: there[name] for name, decision in said.items() if decision.verdict is Verdict.PULL}
+    held = _held_back(facts, pull)
+    for name in pull if held else ():
+        if held == "read-only" or said[name].reason != "decided":
+            ignored = _left_alone(facts, name)
+            said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, held)
+    return said
 
 
 def _held_back(facts: Facts, pull: Values) -> str:
@@ -276,7 +283,7 @@ def _as_shown(facts: Facts, name: str) -> bool:
 
 
 def verdicts(facts: Facts) -> dict[str, Decision]:
-    """The decision for each projected field, as `explain` shows it."""
+    """What `merge` says about each projected field."""
     late = late_digests(facts.intents)
     return {name: merge(field_facts(facts, name, late)) for name in sorted(facts.source or {})}
 

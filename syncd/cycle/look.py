@@ -9,7 +9,7 @@ from syncd.core.actions import Action
 from syncd.core.facts import Facts
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
-from syncd.core.plan import plan, verdicts
+from syncd.core.plan import decisions, plan
 from syncd.cycle.drain import operator_pause, ready_to_create
 from syncd.cycle.installation import Installation
 from syncd.cycle.overview import condition_of
@@ -69,7 +69,7 @@ def look(site: Installation, route: Route, key: str, customer: Customer | None) 
     wanted = item or Work(pair, 0, "person", site.clock.now(), site.clock.now())
     try:
         case = gather(route, wanted if wanted.reason in _KEPT else replace(wanted, reason="person"), customer, memory)
-        return replace(seen, facts=case.facts, action=plan(case.facts), decisions=dict(verdicts(case.facts)))
+        return replace(seen, facts=case.facts, action=plan(case.facts), decisions=decisions(case.facts))
     except (ProviderError, LanePaused) as error:
         return replace(seen, silence=_silence(error))
 

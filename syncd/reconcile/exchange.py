@@ -59,6 +59,7 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
                 refund(tx, route, asks)
             return Report("again")
         done = after
+        _give_back(route, case, action, done)
     if action.push:
         if action.pull:
             with route.state.fenced(route.lease) as tx:
@@ -168,6 +169,17 @@ def _pull(route: Route, case: Case, action: Exchange, done: Progress, intent: in
                 return None
     _close(route, intent)
     return done
+
+
+def _give_back(route: Route, case: Case, action: Exchange, done: Progress) -> None:
+    """What the source refused was not executed, however often it is tried: the guards count it not."""
+    refused = {name: value for name, value in action.pull.items() if name not in done.pulled}
+    empties = blanked(case.facts.source or {}, refused)
+    asks = [Ask("blank", route.guards.blank, empties)] if empties else []
+    asks += [] if done.pulled else [Ask("overwrite", route.guards.overwrite, tuple(refused))]
+    if refused and asks:
+        with route.state.fenced(route.lease) as tx:
+            refund(tx, route, asks)
 
 
 def _close(route: Route, intent: int) -> None:

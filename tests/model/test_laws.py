@@ -485,6 +485,29 @@ def test_blank_outs_are_counted_by_field_and_not_by_customer() -> None:
     assert staged(made) == {"guard_blank": 1}
 
 
+def test_what_the_source_refuses_uses_up_no_guard() -> None:
+    """A value that does not fit is tried with every scan and never executed: it takes nothing from those that fit."""
+    made = world(customers=3, guards=Guards(overwrite=Limit(None, 2, DAY), blank=Limit(None, 1, DAY)))
+    made.sql(
+        """CREATE TRIGGER fits BEFORE UPDATE OF email, city ON customers WHEN NEW.email = 'too much' OR NEW.city IS NULL
+           BEGIN SELECT RAISE(ABORT, 'no'); END"""
+    )
+    provider = made.providers[0]
+    unfit, *others = sorted(provider.records.values(), key=lambda record: record.id)
+    provider.edit(unfit, "email", "too much")
+    provider.edit(unfit, "city", None)
+    for _ in range(5):
+        run(made, pause=900.0)
+    assert kinds(made) == ["does_not_fit"]
+    for record in others:
+        made.type_there(provider, record, "name", made.value(record.of, "name"))
+        made.type_there(provider, record, "email", made.value(record.of, "email"))
+    run(made, pause=900.0)
+    assert kinds(made) == ["does_not_fit"]
+    names = {str(row[0]) for row in made.sql("SELECT company FROM customers")}
+    assert {record.values["name"] for record in others} <= names
+
+
 def test_the_source_is_guarded_against_a_provider_gone_mad() -> None:
     """Pulls beyond the limit wait, the source keeps what it has, and a release brings exactly what was shown."""
     made = world(customers=5, guards=Guards(overwrite=Limit(None, 2, DAY)))

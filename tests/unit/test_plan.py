@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.cli.explain import REASONS
 from syncd.core.actions import Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts, Ruling
-from syncd.core.merge import Tie
+from syncd.core.merge import Decision, Tie, Verdict
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
-from syncd.core.plan import plan
+from syncd.core.plan import decisions, plan
 from syncd.core.writes import renewed
 from tests.unit.pairs import LIVE, agreed, digest, hidden, intent, link, linked, remote
 
+CORE = Path(__file__).parents[2] / "syncd" / "core"
 ROW: Values = {"name": "Muster", "email": "a@x.de", "phone": "1", "street": "Weg 1"}
 BASE = {name: agreed(value, name=name) for name, value in ROW.items()}
 EMPTIED: Values = {"name": "Muster", "email": None, "phone": None, "street": None}
@@ -282,6 +286,34 @@ def test_a_composed_field_follows_its_parts() -> None:
         action = plan(replace(facts, composed=composed))
         assert isinstance(action, Exchange)
         assert (action.push, action.pull) == ({"contact_person": sent}, {})
+
+
+def test_every_reason_has_a_sentence() -> None:
+    """`explain` says why in words: no reason that merge or plan give is without a sentence, and none is left over."""
+    trees = [ast.parse((CORE / f"{name}.py").read_text(encoding="utf-8")) for name in ("merge", "plan")]
+    texts = {
+        n.value for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
+    calls = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    given = {
+        each.value
+        for call in calls
+        if call.func.id in {"Decision", "_outward", "_by_policy"}  # type: ignore[attr-defined]
+        for each in call.args
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    }
+
+    assert given - set(REASONS) == set()
+    assert set(REASONS) - texts == set()
+
+
+def test_explain_shows_what_the_plan_does() -> None:
+    """The verdict of a field is the one that is carried out, also where something stands against what merge says."""
+    held = linked(ROW, {**ROW, "email": "b@x.de"}, BASE, replace(LIVE, writable=False))
+    gutted = linked(ROW, {**EMPTIED, "name": "Neu"}, BASE)
+
+    assert decisions(held)["email"] == Decision(Verdict.REVIEW, "read-only")
+    assert {said.reason for said in decisions(gutted).values()} == {"gutted"}
 
 
 # -- not linked ----------------------------------------------------------------------------------------------------
