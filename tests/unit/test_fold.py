@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,20 @@ from syncd.core.model import State
 from syncd.log import EVENTS
 from syncd.log.keys import permitted
 from syncd.status.activity import quantile
-from syncd.status.fold import AHEAD, CAPTURE, CHANGES, DONE, LANES, TROUBLE, Folded, take
+from syncd.status.fold import (
+    AHEAD,
+    CAPTURE,
+    CHANGES,
+    DONE,
+    HOURS,
+    KEPT,
+    LANES,
+    OPEN,
+    REMEMBERED,
+    TROUBLE,
+    Folded,
+    take,
+)  # fmt: skip
 from syncd.status.history import SENTENCES
 from syncd.status.lines import NOUNS, event_of
 from syncd.status.page import render
@@ -355,6 +368,28 @@ def test_a_hidden_provider_is_not_crowded_out() -> None:
     kept = fair_share(report.problems, 10)
     assert [(p.provider, p.customer_key) for p in kept][-1] == ("jtl", "9")
     assert (len(kept), kept) == (10, [p for p in report.problems if p in kept])
+
+
+def test_a_log_without_end_is_held_in_bounded_memory() -> None:
+    """Whatever comes, only so many pairs, lines of an hour, hours, runs and changes are kept: the newest ones."""
+    count = 2 * OPEN + 5000
+    began = NOW - timedelta(hours=3 * HOURS)
+
+    def endless() -> Iterator[bytes]:
+        for number in range(count):
+            at = min(began + (NOW - began) * (number / (OPEN // 2)), NOW - timedelta(seconds=1))
+            yield line(at, "pair.retried", provider="jtl", customer_key=str(number), reason="answered 503")
+            if number % 200 == 0:
+                yield line(at, "cycle.finished", run_id=f"r{number}", outcome="partial")
+                yield line(at, "lane.paused", provider="jtl", state="down", until=at, count=number)
+
+    found = folded(endless())
+
+    assert ("jtl", str(count - 1), "") in found.pairs
+    assert len(found.pairs) <= OPEN
+    assert max(len(hour.seen) for hour in found.hours.values()) <= REMEMBERED
+    assert (len(found.hours) <= HOURS, len(found.runs), len(found.changes)) == (True, KEPT, KEPT)
+    assert sum(sum(hour.done.values()) for hour in found.hours.values()) > REMEMBERED
 
 
 def test_quantiles_of_the_scale() -> None:
