@@ -619,17 +619,24 @@ def test_a_429_is_heeded_in_both_forms(adapter: Azotte, twin: Twin, standard: bo
     assert throttled.value.retry_after == wait
 
 
-def test_refusals_name_fields_never_values(adapter: Azotte, twin: Twin) -> None:
-    """Azotte's own sentences may quote a customer: only names and codes are repeated."""
-    body = {
-        "status": {"messageCode": "INVALID_REQUEST", "message": "jürgen@example.org is bad"},
-        "error": {"message": "jürgen@example.org", "details": {"field": "customer.phoneNumber"}},
-    }
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"error": {"message": "jürgen@example.org", "details": {"field": "customer.phoneNumber"}}}, "phone"),
+        ({"errors": {"jürgen@example.org": [], "Customer.PrimaryBillingAddress.City": ["jürgen"]}}, "city"),
+        ({"status": {"messageCode": "INVALID_REQUEST", "errors": {"claimedRegion.languageCode": []}}}, "language"),
+        ({"errors": ["jürgen"], "error": {"details": {"field": 7}}}, ""),
+        ({"errors": {"jürgen": []}, "error": {"details": "jürgen"}}, ""),
+    ],
+)
+def test_refusals_name_fields_never_values(adapter: Azotte, twin: Twin, said: dict[str, Any], field: str) -> None:
+    """Azotte's own sentences may quote a customer: only names and codes are repeated, in whatever shape they come."""
+    body = {"status": {"messageCode": "INVALID_REQUEST", "message": "jürgen@example.org is bad"}} | said
     twin.faults.add(Fault("body", route=STORE, status=400, body=json.dumps(body)))
 
     with pytest.raises(Rejected) as refused:
         created(adapter)
-    assert refused.value.field == "phone"
+    assert refused.value.field == field
     assert "jürgen" not in str(refused.value)
 
 
