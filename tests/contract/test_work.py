@@ -164,6 +164,28 @@ def test_when_there_will_be_something_to_do(state: Database) -> None:
         assert (work.settling(tx, "billbee", NOW), work.next_due(tx, "billbee", NOW)) == ([], later(30))
 
 
+def test_the_earliest_of_many(state: Database) -> None:
+    """Among many rows the earliest counts, whatever came first; a settle time holds its own pair and no other."""
+    with state.begin() as tx:
+        for key, reason, seconds in (
+            ("1", "changed", 50),
+            ("2", "scan", 40),
+            ("3", "backfill", 90),
+            ("4", "backfill", 80),
+        ):
+            work.mark(tx, [Pair("billbee", key)], reason, NOW, due_at=later(seconds))
+        assert work.next_due(tx, "billbee", NOW) == later(40)
+        for pair, settled in ((Pair("billbee", "9"), 1), (Pair("jtl", "2"), 41), (Pair("billbee", "1"), 45)):
+            journal.open_intent(tx, pair, Verb.UPDATE, {}, 1, NOW, later(settled))
+        assert work.next_due(tx, "billbee", NOW) == later(40)
+        journal.open_intent(tx, Pair("billbee", "2"), Verb.UPDATE, {}, 1, NOW, later(500))
+        assert work.next_due(tx, "billbee", NOW) == later(50)
+        assert (ready(tx, "billbee", 49), ready(tx, "billbee", 50)) == (False, True)
+        for key in ("1", "3", "4"):
+            work.drop(tx, Pair("billbee", key))
+        assert work.next_due(tx, "billbee", NOW) == later(500)
+
+
 def test_a_pair_with_two_open_intents_waits_for_the_later_one(state: Database) -> None:
     """And one whose own time comes after them waits for that."""
     with state.begin() as tx:

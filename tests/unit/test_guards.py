@@ -130,6 +130,21 @@ def test_what_swings(steps: tuple[str, ...], swings: bool) -> None:
     assert flips(*moves(*steps)) is swings
 
 
+@pytest.mark.parametrize(
+    ("steps", "who"),
+    [
+        (("pull b", "pull a", "pull b", "pull a"), ("a", "b")),
+        (("pull b", "push a", "pull a", "push b", "pull b", "pull a"), ("a", "b")),
+        (("push a", "pull a", "push a", "pull a"), ("a", "source")),
+        (("pull b", "push a", "pull a", "push b", "push a", "push b", "pull a"), ("a", "source")),
+        (("pull a", "pull b", "pull a"), ("a", "source")),
+    ],
+)
+def test_who_swings_a_field(steps: tuple[str, ...], who: tuple[str, str]) -> None:
+    """Two providers whose pulls alternate, else the coming one against the source; pushes name nobody."""
+    assert writers(*moves(*steps)) == who
+
+
 def test_yesterday_is_forgotten() -> None:
     """Reversals count within 24 hours."""
     swing = ("push a", "pull a", "push a", "pull a")
