@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sqlite3
 import subprocess
@@ -114,6 +115,34 @@ def test_a_source_that_went_back_by_one_acknowledge_is_noticed(land: Landscape) 
     land.run()
     put_back(backup, land.shop)
     stopped(land, "source-older")
+
+
+def test_a_number_that_is_given_again_hides_no_restore(land: Landscape) -> None:
+    """The restored source went on before anybody looked: the number of the lost mark belongs to another customer."""
+    backup = copy(land.shop, "backup.db")
+    land.sql("UPDATE customers SET city = 'Emden' WHERE id = 2")
+    land.run()
+    put_back(backup, land.shop)
+    land.sql("UPDATE customers SET city = 'Leer' WHERE id = 3")
+    stopped(land, "source-older")
+
+
+def test_late_marks_before_an_interrupted_acknowledge(land: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full batch was made due and not acknowledged; what committed late with lower numbers pushes its end out of the
+    next reading: that is no restore."""
+    monkeypatch.setattr(importlib.import_module("syncd.cycle.capture"), "BATCH", 3)
+    land.sql("UPDATE customers SET city = 'Leer' WHERE id = 5")
+    land.run()
+    with closing(sqlite3.connect(land.shop)) as shop, shop:
+        seq = shop.execute("SELECT seq FROM sqlite_sequence WHERE name = 'syncd_change_log'").fetchone()[0]
+        shop.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'syncd_change_log'", (seq + 10,))
+    land.sql(*(f"UPDATE customers SET city = 'Emden' WHERE id = {key}" for key in (1, 2, 3)))
+    before = copy(land.shop, "before.db")
+    land.run()
+    put_back(before, land.shop)
+    land.sql(f"INSERT INTO syncd_change_log (seq, customer_key, op, own) VALUES ({seq + 1}, '4', 'U', 1)")
+    assert land.said("run-once").code == 0
+    silent(land)
 
 
 def test_an_interrupted_acknowledge_is_no_restore(land: Landscape) -> None:
