@@ -302,6 +302,18 @@ def test_batches_are_limited_and_ordered(any_shop: Shop) -> None:
         assert changelog.read(source).acks == 2
 
 
+def test_marks_come_in_the_order_of_their_numbers(postgres_shop: Shop) -> None:
+    """However they lie in the table: sessions that keep numbers in stock write low ones late."""
+    postgres_shop.tables()
+    with postgres_shop.source() as source:
+        postgres_shop.run(
+            "INSERT INTO syncd.change_log (seq, customer_key, op, own) OVERRIDING SYSTEM VALUE"
+            " VALUES (900, 'b', 'U', true), (950, 'c', 'U', true), (800, 'a', 'U', true)"
+        )
+        assert [entry.key for entry in changelog.read(source).entries] == ["a", "b", "c"]
+        assert [entry.key for entry in changelog.read(source, 2).entries] == ["a", "b"]
+
+
 def test_one_owner(any_shop: Shop) -> None:
     """The first state database that claims the log owns it; a second one stops before it reads or deletes anything."""
     any_shop.tables()

@@ -294,7 +294,7 @@ def play(run: Series, kills: int) -> None:
 def cover(run: Series) -> None:
     """Kill at the points that chance has not come by yet."""
     for first, point in enumerate(POINTS):
-        for turn in range(first, first + 6):
+        for turn in range(first, first + 12):
             if run.points[point]:
                 break
             disturb(run)
