@@ -6,6 +6,7 @@ The providers are shelves and waiting is virtual; the server's own waiting is re
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from syncd.cycle import Installation, Options, run_cycle
 from syncd.errors import SafetyStop, SourceUnreachable, StateUnreachable
+from syncd.source import snapshot
 from syncd.store.database import open_state, upgrade
 from tests.clock import VirtualClock
 from tests.cluster import Cluster
@@ -163,6 +165,30 @@ def test_a_read_only_account_on_a_standby_delivers(own_server: Cluster, tmp_path
             run_cycle(made, LOOK)
             assert (shelf.records["N1"]["name"], shelf.records["N2"]["name"]) == ("Late", "Early")
             assert Counter(shelf.writes) == Counter({f"N{key}": 1 + (key < 3) for key in range(1, 6)})
+
+
+def test_a_promoted_standby_is_another_source(own_server: Cluster, tmp_path: Path) -> None:
+    """`snapshot`: a new timeline voids the position once the server tells of it; nothing is missed before."""
+    with own_shop(own_server, tmp_path) as place, own_server.standby() as standby:
+        place.tables()
+        with place.source():
+            add(place, 1, 2)
+        standby.caught_up(own_server)
+        with place.source(install=False, url=on(standby, place), change_log="snapshot", write=False) as source:
+            cursor = snapshot.read(source, "").cursor
+            standby.promote()
+            with shop(on(standby, place)) as promoted:
+                add(promoted, 3, 3)
+            seen, restarts, end = set[str](), 0, time.monotonic() + 30
+            while not restarts and time.monotonic() < end:
+                changes = snapshot.read(source, cursor)
+                cursor = changes.cursor
+                seen |= {entry.key for entry in changes.entries}
+                restarts += bool(changes.restart)
+                standby.ask("CHECKPOINT")  # which is where a server tells
+            assert restarts == 1
+            assert "3" in seen
+            assert snapshot.read(source, cursor).restart == ""
 
 
 @contextmanager
