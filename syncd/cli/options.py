@@ -70,16 +70,17 @@ def print_json(answer: object) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A plain table on stdout: no lines, colours only on a terminal that wants them."""
+    """A plain table on stdout: no lines, a bold head on a terminal that wants it (`NO_COLOR`)."""
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    console = Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    shown = Table(box=None, pad_edge=False, header_style="" if console.no_color else "bold")
     for header in headers:
         shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(str(cell) for cell in row))
-    Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120).print(shown)
+    console.print(shown)
 
 
 class Duration(click.ParamType[float]):

@@ -45,13 +45,13 @@ def unreachable(error: exc.DBAPIError | exc.TimeoutError | sqlite3.Error) -> Sta
         for prefix, problem, remedy in _SQLITE:
             if code.startswith(prefix):
                 return StateUnreachable(f"the state database {problem} ({name} {code})", remedy=remedy)
-        return StateUnreachable(f"the state database failed ({name} {code})".replace(" )", ")"))
+        return StateUnreachable(f"the state database failed ({name} {code})".replace(" )", ")"), remedy="syncd doctor")
     if isinstance(original, exc.TimeoutError):
-        return StateUnreachable("the state database has no free connection (TimeoutError)")
+        return StateUnreachable("the state database has no free connection (TimeoutError)", remedy="syncd doctor")
     state = getattr(original, "sqlstate", None)
     constraint = getattr(getattr(original, "diag", None), "constraint_name", None)
     facts = " ".join(part for part in (name, state, constraint) if part)
     if isinstance(error, exc.DBAPIError) and (error.connection_invalidated or not state):
         remedy = "check url under [state], the network and the server, then: syncd doctor"
         return StateUnreachable(f"the state database does not answer ({facts})", remedy=remedy)
-    return StateUnreachable(f"the state database failed ({facts})")
+    return StateUnreachable(f"the state database failed ({facts})", remedy="syncd doctor")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,3 +95,18 @@ def test_an_unreachable_source_says_why(land: Landscape, url: str, why: str, pla
         f"error: the source database does not answer as it should ({why}).",
         f"next:  check url under {place}, the network and the server, then: syncd doctor",
     ]
+
+
+@pytest.mark.parametrize(("environment", "plain"), [({"NO_COLOR": "1"}, True), ({}, False)])
+def test_no_color_is_honoured_on_a_terminal(land: Landscape, environment: dict[str, str], plain: bool) -> None:
+    """With NO_COLOR a terminal gets letters alone; without, the head of a table is bold."""
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "syncd", "status", "--config", str(land.config)]
+    known = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    subprocess.run(words, stdout=theirs, stderr=theirs, env=known | {"TERM": "xterm"} | environment, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+
+    assert "PROVIDER" in shown
+    assert ("\x1b" not in shown) is plain
