@@ -9,6 +9,7 @@ seed that shows otherwise.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sqlite3
 import subprocess
@@ -40,6 +41,7 @@ COMMON = f'create = "always"\nrate = "off"\nsettle = "{SETTLE}s"\ntimeout = "1s"
 COMMON = COMMON.replace(f"{SETTLE}s", "400ms")
 HASTE = '[log]\nlevel = "debug"\nfile = "{log}"\n[schedule]\npoll = "300ms"\nscan = "1s"\n'
 OPEN_GUARDS = '[guards]\nupdate = "off"\ndelete = "off"\nblank = "off"\noverwrite = "off"\ncreate = "off"\n'
+COMMANDS = ("run-once", "run")
 LOST = ("reset-after", "cut", "html", "truncated", "hang-after", "status-after")
 
 
@@ -56,8 +58,7 @@ class Series:
     shared: sa.Engine | None = None
     kills: int = 0
     runs: int = 0
-    points: Counter[str] = field(default_factory=Counter)
-    commands: Counter[str] = field(default_factory=Counter)
+    points: Counter[tuple[str, str]] = field(default_factory=Counter)
     newest: int = CUSTOMERS
 
     def cycle(
@@ -72,8 +73,7 @@ class Series:
         self.runs += 1
         if said == "killed":
             self.kills += 1
-            self.points[point or "at random"] += 1
-            self.commands[command] += 1
+            self.points[command, point or "at random"] += 1
             self.outlive()
         return said
 
@@ -283,7 +283,7 @@ def play(run: Series, kills: int) -> None:
     names = list(POINTS)
     while run.kills < kills and run.runs < kills * 3:
         disturb(run)
-        command = "run" if run.runs % 3 == 0 else "run-once"
+        command = COMMANDS[run.runs % 3 == 0]
         if run.chance.random() < 0.25:
             run.cycle(command, seconds=f"{run.chance.uniform(0.02, 0.6):.3f}", wait=1.0)
         else:
@@ -292,14 +292,14 @@ def play(run: Series, kills: int) -> None:
 
 
 def cover(run: Series) -> None:
-    """Kill at the points that chance has not come by yet."""
-    for first, point in enumerate(POINTS):
-        for turn in range(first, first + 12):
-            if run.points[point]:
+    """Kill either command at every point, at each until it was passed."""
+    for command, point in itertools.product(COMMANDS, POINTS):
+        for _ in range(12):
+            if run.points[command, point]:
                 break
             disturb(run)
             _edit_there(run)
-            run.cycle("run" if turn % 2 else "run-once", point=point, wait=4.0)
+            run.cycle(command, point=point, wait=4.0)
 
 
 def main() -> None:
@@ -318,8 +318,8 @@ def main() -> None:
         echo = writes(run) - before
         problems = lost(run) + sorted(leaks(run))
         print(f"seed {wanted.seed}: {run.kills} kills in {run.runs} runs, {time.monotonic() - started:.0f} s")
-        for point, count in sorted((run.points + run.commands).items()):
-            print(f"  {count:4} {point}")
+        for (command, point), count in sorted(run.points.items()):
+            print(f"  {count:4} {command}: {point}")
         print(f"duplicates {duplicates(run)}, lost {len(problems)}, echo {echo}")
         for problem in problems[:20]:
             print("  " + problem)
