@@ -372,7 +372,7 @@ def test_kept_counts_are_right_after_any_history(
     state: Database, steps: list[tuple[str, str, str, str, State]]
 ) -> None:
     """The counts that status shows without counting equal a recount, whatever happened before."""
-    with _undone(state) as tx:
+    with undone(state) as tx:
         for name, provider, key, other, shown in steps:
             try:
                 _step(tx, name, Pair(provider, key), other, shown)
@@ -410,7 +410,8 @@ class _Undo(Exception):
 
 
 @contextmanager
-def _undone(state: Database) -> Iterator[Transaction]:
+def undone(state: Database) -> Iterator[Transaction]:
+    """A transaction of which nothing stays."""
     try:
         with state.begin() as tx:
             yield tx
