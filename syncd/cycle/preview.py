@@ -25,8 +25,8 @@ from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Thr
 from syncd.lanes import LanePaused
 from syncd.reconcile import Route
 from syncd.reconcile.create import adopted, create_asks, sendable
-from syncd.reconcile.exchange import asks_of, braked
-from syncd.reconcile.gather import Case, Memory, gather, remember
+from syncd.reconcile.exchange import asks_of, braked, overruling
+from syncd.reconcile.gather import Case, Memory, gather, remember, tie
 from syncd.reconcile.outcome import Ask, granted, of_the_source, source_rows, total
 from syncd.source import customers
 from syncd.store import progress, review
@@ -34,7 +34,16 @@ from syncd.store.database import Transaction
 
 CHUNK = 200
 Change = tuple[Value, Value]  # from, to
-Overlay = dict[str, dict[str, Value]]  # customer key -> what runs would have pulled into its row
+Overlay = dict[str, dict[str, "Laid"]]  # customer key -> what runs would have pulled into its row
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A value over a row: which provider it would come from, and whether it won over an edit of the source's own."""
+
+    value: Value
+    provider: str
+    overruled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,8 @@ def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overl
     for remote in entering:
         key = REMOTE + remote.external_id
         result.operations.append(Operation(route.provider, key, "insert", _from_nothing(remote.values)))
-        overlay[key] = {name: value for name, value in remote.values.items() if name in route.known}
+        known = {name: value for name, value in remote.values.items() if name in route.known}
+        overlay[key] = {name: Laid(value, route.provider) for name, value in known.items()}
     for remote in outside:
         result.waiting.append(Waiting(route.provider, REMOTE + remote.external_id, "staged", VERB))
 
@@ -143,15 +153,16 @@ def _through(budget: Budget, works: Sequence[Work], marks: Marks, overlay: Overl
 
 
 def _fan_out(budgets: Mapping[str, Budget], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    """Rows that a pull or an insert would change, once more for every other provider; what was listed for them gives
-    way."""
-    origins = {(op.provider, op.key) for op in result.operations if op.verb in {"pull", "insert"}}
+    """Rows that a pull or an insert would change, once more for every other provider; what it would push there gives
+    way to what it pushes then."""
     for budget in budgets.values():
         route = budget.route
-        keys = [key for key in overlay if (route.provider, key) not in origins]
+        keys = [key for key, laid in overlay.items() if any(one.provider != route.provider for one in laid.values())]
         if not keys or route.provider in result.troubles or route.provider in result.paused:
             continue
-        result.operations = [op for op in result.operations if op.provider != route.provider or op.key not in keys]
+        result.operations = [
+            op for op in result.operations if op.provider != route.provider or op.key not in keys or op.verb == "pull"
+        ]
         result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
         for key in keys:
             budget.give_back(key)
@@ -175,15 +186,34 @@ def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -
         for work in chunk:
             row = rows.get(work.pair.key)
             if row is None and work.pair.key.startswith(REMOTE) and work.pair.key in overlay:
-                row = Customer(work.pair.key, overlay[work.pair.key])
+                row = Customer(work.pair.key, _values(overlay[work.pair.key]))
             elif row is not None and row.key in overlay:
-                row = replace(row, values={**row.values, **overlay[row.key]})
-            yield _look(route, work, row, memory)
+                row = replace(row, values={**row.values, **_values(overlay[row.key])})
+            yield _look(route, work, row, memory, overlay.get(work.pair.key, {}))
 
 
-def _look(route: Route, work: Work, row: Customer | None, memory: Memory) -> tuple[Case, object]:
+def _values(laid: Mapping[str, Laid]) -> dict[str, Value]:
+    return {name: one.value for name, one in laid.items()}
+
+
+def _contested(route: Route, facts: Facts, laid: Mapping[str, Laid]) -> Facts:
+    """With the providers that the laid values come from as rivals, as the run would find them in the state."""
+    others = {name: one for name, one in laid.items() if one.provider != route.provider}
+    ties = {name: tie(route, one.provider, beaten=one.overruled) for name, one in others.items()}
+    return replace(
+        facts,
+        ties={**facts.ties, **ties},
+        rivals={**facts.rivals, **{name: one.provider for name, one in others.items()}},
+        beaten=facts.beaten | {name for name, one in others.items() if one.overruled},
+    )
+
+
+def _look(
+    route: Route, work: Work, row: Customer | None, memory: Memory, laid: Mapping[str, Laid]
+) -> tuple[Case, object]:
     try:
         case = patiently(route, lambda: gather(route, work, row, memory))
+        case = replace(case, facts=_contested(route, case.facts, laid))
         action: object = plan(case.facts)
         if isinstance(action, Adopt):
             case = adopted(route, case, action)
@@ -257,7 +287,9 @@ def _exchange(route: Route, case: Case, action: Exchange, budget: Budget, into: 
     if action.pull:
         fields = {name: (source.get(name), value) for name, value in action.pull.items()}
         result.operations.append(Operation(provider, key, "pull", fields))
-        overlay.setdefault(key, {}).update(action.pull)
+        over = overruling(case.facts, action, action.pull)
+        laid = {name: Laid(value, provider, name in over) for name, value in action.pull.items()}
+        overlay.setdefault(key, {}).update(laid)
     if action.push:
         fields = {name: (there.get(name), value) for name, value in action.push.items()}
         result.operations.append(Operation(provider, key, "update", fields))

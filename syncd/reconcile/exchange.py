@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -200,11 +200,15 @@ def _pulled(route: Route, case: Case, names: tuple[str, ...], customer: Customer
     return replace(done, base={**done.base, **fresh}, customer=customer, pulled=names)
 
 
+def overruling(facts: Facts, action: Exchange, pulled: Iterable[str]) -> set[str]:
+    """Of these pulled fields, those that won over an edit of the source's own, directly or by winning over a provider's
+    value that had done so."""
+    won = {name for name in pulled if action.reasons.get(name) == "conflict"}
+    return {name for name in won if name not in facts.rivals or name in facts.beaten}
+
+
 def _overruled(facts: Facts, action: Exchange, done: Progress) -> dict[str, FieldBase]:
-    """The base with a mark on pulled values that won over an edit of the source's own, directly or by winning over a
-    provider's value that had done so."""
-    won = {name for name in done.pulled if action.reasons.get(name) == "conflict"}
-    over = {name for name in won if name not in facts.rivals or name in facts.beaten}
+    over = overruling(facts, action, done.pulled)
     return {name: replace(entry, overruled=True) if name in over else entry for name, entry in done.base.items()}
 
 

@@ -297,11 +297,11 @@ def _disputed(route: Route, facts: Facts, key: str) -> Facts:
             if base is not None and base.pulled and base.source == digest(name, (facts.source or {})[name]):
                 rivals[name] = link.pair.provider
                 beaten |= {name} if base.overruled else set()
-    ties = {name: _tie(route, other, beaten=name in beaten) for name, other in rivals.items()}
+    ties = {name: tie(route, other, beaten=name in beaten) for name, other in rivals.items()}
     return replace(facts, ties=ties, rivals=rivals, beaten=frozenset(beaten))
 
 
-def _tie(route: Route, other: str, *, beaten: bool) -> Tie:
+def tie(route: Route, other: str, *, beaten: bool) -> Tie:
     """The order of the providers decides. But whose policy lets the source win loses to him who won over the source:
     else it would matter which lane ran first."""
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
