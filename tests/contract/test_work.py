@@ -136,6 +136,15 @@ def test_shares_of_live_and_backfill(state: Database, live: int, backfill: int, 
         assert "".join(row.pair.key[0] for row in work.take(tx, "billbee", later(2), limit)) == order
 
 
+def test_marks_of_one_moment_go_in_their_order(state: Database) -> None:
+    """Whatever the keys are called, and whoever is busy."""
+    with state.begin() as tx:
+        for key in "zam":
+            work.mark(tx, [Pair("billbee", key)], "changed", NOW)
+        assert [row.pair.key for row in work.take(tx, "billbee", NOW, 9)] == ["z", "a", "m"]
+        assert [row.pair.key for row in work.take(tx, "billbee", NOW, 1, {"z", "q"})] == ["a"]
+
+
 def ready(tx: Transaction, provider: str, seconds: float) -> bool:
     return bool(tx.execute(sa.select(work.is_ready(provider, later(seconds)))).scalar_one())
 

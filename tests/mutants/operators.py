@@ -57,6 +57,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "core.merge": ("tests/unit/test_merge.py", "tests/unit/test_plan.py", "tests/unit/test_exchange_laws.py"),
     "core.normalise": ("tests/unit/test_normalise.py", "tests/unit/test_exchange_laws.py", "tests/unit/test_match.py"),
     "core": ("tests/unit/test_plan.py", "tests/unit/test_merge.py", "tests/unit/test_exchange_laws.py"),
+    "store.waiting": ("-k", "sqlite-memory", "tests/contract/test_work.py", "tests/contract/test_store.py"),
     "store.work": ("-k", "sqlite-memory", "tests/contract/test_work.py", "tests/contract/test_store.py"),
     "source.changelog": ("-k", CONSUMING, "tests/contract/test_source_triggers.py"),
 }  # fmt: skip
@@ -82,12 +83,15 @@ def mutants(text: str) -> Iterator[Mutant]:
         before = ast.unparse(node)
         after = put()
         ast.fix_missing_locations(tree)
-        yield Mutant(getattr(node, "lineno", 0), f"{_short(before)}  ->  {_short(ast.unparse(after))}", tree)
+        yield Mutant(getattr(node, "lineno", 0), _difference(before, ast.unparse(after)), tree)
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 90 else line[:87] + "..."
+def _difference(before: str, after: str) -> str:
+    """Both, from a little before the place where they part."""
+    parted = next((place for place, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0)
+    begin = max(parted - 30, 0)
+    one, other = (" ".join(text[begin : begin + 90].split()) for text in (before, after))
+    return f"{one}  ->  {other}"
 
 
 Place = tuple[ast.AST, Callable[[], ast.AST]]
