@@ -201,6 +201,8 @@ def test_a_template_makes_companies_corporate(server: Server, twin: Twin) -> Non
     assert company["corporationInfo"] == {"companyName": ROW["name"], "taxNumber": ROW["vat_number"]}
     assert person["legalType"] == "Individual"
     assert "corporationInfo" not in person
+    created(adapter, "K-3", first_name=None, name="van 't Hoff-Weiß", vat_number=None, email=None, phone=None)
+    assert sent(twin, STORE)["customer"]["legalType"] == "Individual"
 
 
 def test_find_believes_only_our_exact_key(adapter: Azotte, twin: Twin) -> None:

@@ -358,6 +358,19 @@ def test_an_answer_with_another_number_is_not_ours(adapter: Jtl, twin: Twin) -> 
         created(adapter)
 
 
+@pytest.mark.parametrize(("kind", "before"), [("status", 0), ("status-after", 1)])
+def test_an_accepted_customer_that_is_not_the_only_one_is_unknown(
+    adapter: Jtl, twin: Twin, kind: str, before: int
+) -> None:
+    """A 201 without a customer, and then nobody has the number, or two have: nobody knows which one it was."""
+    for _ in range(before):
+        created(adapter)
+    twin.faults.add(Fault(kind, method="POST", route=CUSTOMERS, status=201))
+    with pytest.raises(OutcomeUnknown):
+        created(adapter)
+    assert len(twin.records) == 2 * before
+
+
 def test_a_number_is_never_emptied(adapter: Jtl, twin: Twin) -> None:
     """Every customer has one; a source that empties it changes nothing."""
     remote = created(adapter)
