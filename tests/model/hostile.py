@@ -174,7 +174,7 @@ class Hostile:
     def _lost(self, record: Record, names: frozenset[str], since: float) -> None:
         """A replacing write takes away what a person typed since the record was read: the stated remaining window."""
         for name in names:
-            if record.typed.get(name, -1.0) > since:
+            if record.typed.get(name, -1.0) >= since:
                 self.excuse(record.of, name, self.name)
 
     # -- what people do over there -----------------------------------------------------------------------------

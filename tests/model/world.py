@@ -411,7 +411,7 @@ class World:
 
 
 _UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
-  WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected')"""
+  WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected', 'excluded')"""
 
 
 def _due(tx: Any, provider: str) -> list[Any]:
