@@ -11,6 +11,7 @@ import random
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from syncd.core.model import Direction, Policy, Removal
@@ -149,7 +150,7 @@ def live(history: History, *, tell: Callable[[str], None] | None = None) -> list
             wrong = [traceback.format_exc(limit=-6)]
         if tell:
             tell(f"{world.clock.elapsed:10.1f} {step}")
-            for line in world.effects.trace[mark[0] :]:
+            for line in _condensed(world.effects.trace[mark[0] :]):
                 tell(f"             . {line}")
             for place, each in enumerate(world.providers):
                 for line in each.log[mark[1][place] :]:
@@ -157,6 +158,13 @@ def live(history: History, *, tell: Callable[[str], None] | None = None) -> list
         if wrong:
             return wrong
     return []
+
+
+def _condensed(trace: list[str]) -> Iterator[str]:
+    """The points of a step in their order; runs of commits, of which there are hundreds, as their number."""
+    for kind, points in groupby(trace, lambda point: point.split(",")[0]):
+        named = list(points)
+        yield from [f"{kind}: {len(named)} points"] if kind in {"state", "source"} else named
 
 
 def take(world: World, step: Step) -> list[str]:

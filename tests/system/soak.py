@@ -34,7 +34,8 @@ update = "off"
 overwrite = "off"
 """
 EDITABLE = ("aiotic", "jtl", "billbee")  # those that list: an edit there is seen within `scan`
-FRESH = 90.0  # seconds; a snapshot is told every minute
+LASTING = ("name", "rejected", "review", "dead", "excluded")
+MAPPED = ("linked", "ambiguous", *LASTING[1:])  # what a customer that was created once can be
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Watch:
     customers: int
     memory: list[int] = field(default_factory=list)
     lies: list[str] = field(default_factory=list)
+    looks: int = 0
     edits: int = 0
     faults: int = 0
     due: dict[str, int] = field(default_factory=dict)
@@ -93,19 +95,27 @@ def spoil(land: Landscape, watch: Watch) -> None:
 
 
 def look(land: Landscape, daemon: Running, watch: Watch) -> None:
-    """Memory, and whether the page tells what `status` tells."""
+    """Memory, and whether the page tells the truth right after a snapshot."""
     pages = Path(f"/proc/{daemon.process.pid}/statm").read_text(encoding="ascii").split()[1]
     watch.memory.append(int(pages) * 4)
-    snapshots = daemon.events("status.snapshot")
-    if not snapshots:
-        watch.lies.append("no snapshot")
-        return
-    text = (land.directory / "page.html").read_text(encoding="utf-8")
-    if "is syncd running" in text:
+    if "is syncd running" in (land.directory / "page.html").read_text(encoding="utf-8"):
         watch.lies.append("the page doubts a running daemon")
+    compare(land, daemon, watch)
+
+
+def compare(land: Landscape, daemon: Running, watch: Watch) -> None:
+    """The page, made from the log alone, beside the state database. What moves within a second (due, retry) may differ,
+    what stays may not."""
+    page = json.loads(land.said("status-page", str(daemon.log), "--json").out)
     truth = json.loads(land.said("status", "--json").out)
-    if truth["state"] == "stopped" and snapshots[-1]["state"] == "ok" and truth["source"]["capture"] != "ok":
-        watch.lies.append("the page says ok while nothing is captured")
+    watch.looks += 1
+    if page["source"]["capture"] != truth["source"]["capture"]:
+        watch.lies.append(f"page {page['source']}, status {truth['source']}")
+    for shown, real in zip(page["providers"], truth["providers"], strict=True):
+        lasting = [name for name in LASTING if shown[name] != real[name]]
+        pairs = [sum(side[name] for name in MAPPED) for side in (shown, real)]
+        if lasting or pairs[0] != pairs[1]:
+            watch.lies.append(f"{real['name']}: {lasting} {pairs}: page {shown}, status {real}")
 
 
 def agree(land: Landscape, customers: int) -> list[str]:
@@ -134,21 +144,23 @@ def soak(directory: Path, seconds: float, seed: int, customers: int = CUSTOMERS)
     head = f'{HEAD}[log]\nstatus_page = "{directory}/page.html"\n'
     with landscape(directory, customers, head=head) as land, running(land.config, directory) as daemon:
         until(lambda: set(land.remotes().values()) == {customers} and daemon.events("status.snapshot"), 120.0)
-        end, looked = time.monotonic() + seconds, 0.0
+        end, seen = time.monotonic() + seconds, len(daemon.events("status.snapshot"))
         while time.monotonic() < end:
             edit_shop(land, watch)
             edit_remote(land, watch)
             spoil(land, watch)
             time.sleep(0.25)
-            if time.monotonic() - looked > min(10.0, seconds / 4):
-                looked = time.monotonic()
+            if (told := len(daemon.events("status.snapshot"))) > seen:
+                seen = told
                 look(land, daemon, watch)
         for name in land.names:
             land.twin(name).faults.clear()
         until(lambda: not agree(land, customers), 240.0)
         wrong = agree(land, customers)
         daemon.send(signal.SIGTERM)
-        return watch, wrong, daemon.process.wait(40)
+        code = daemon.process.wait(40)
+        compare(land, daemon, watch)
+        return watch, wrong, code
 
 
 def flat(memory: list[int]) -> bool:
@@ -165,7 +177,8 @@ def main() -> int:
     given = asked.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="syncd-soak-"))
     watch, wrong, code = soak(directory, given.minutes * 60.0, given.seed)
-    print(f"{watch.edits} edits, {watch.faults} faults, memory in kB {watch.memory[:: max(len(watch.memory) // 8, 1)]}")
+    memory = watch.memory[:: max(len(watch.memory) // 8, 1)]
+    print(f"{watch.edits} edits, {watch.faults} faults, {watch.looks} looks, memory in kB {memory}")
     print(f"daemon left with {code}; {len(wrong)} differences {wrong[:5]}; page: {watch.lies or 'true at every look'}")
     if code or wrong or watch.lies or not flat(watch.memory):
         print(f"log and state stay in {directory}")
