@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields as fields_of
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from syncd.providers.adapter import Settings as AdapterSettings
 from syncd.reconcile import Route
 from syncd.reconcile.route import Guards
 from syncd.settings.model import ProviderSettings, Settings
+from syncd.source.changelog import mentions
 from syncd.source.database import Source, SourceConfig, Watch, open_source
 from syncd.status.report import Report
 from syncd.store.database import State, open_state
@@ -153,6 +155,7 @@ def _route(
         ranks={provider.name: place for place, provider in enumerate(settings.providers)},
         policies={provider.name: provider.conflict for provider in settings.providers},
         known=frozenset(settings.source.fields),
+        mentions=partial(mentions, source),
     )
 
 

@@ -63,10 +63,11 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Archive or delete the remote, then unlink and leave a tombstone."""
+    """Archive or delete the remote, then unlink and leave a tombstone; `again` as with `Unlink`."""
 
     remote: Remote
     how: Removal
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Unlink:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Look again later; `why` is `adopt`, `absent`, `back` or `empty`."""
+    """Look again later; `why` is `adopt`, `absent`, `back`, `empty` or `unread`."""
 
     why: str
 

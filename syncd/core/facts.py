@@ -50,6 +50,7 @@ class Facts:
     """All that `plan` may look at.
 
     source     the projected row, None where it could not be read (then `departure` says what is known)
+    row        what identifies the customer in the row, also where a rule refuses its projection
     rejection  (field, reason) where the provider's rules refuse the projection
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked
@@ -57,6 +58,7 @@ class Facts:
     holder     another customer whose reserved key at this provider is the one we want
     key_alive  after a deletion: another live customer carries our key at the provider
     reborn     the row was inserted, or deleted and inserted again, since the last look
+    unread     the change log, or a mark that came since, knows more of this key than this look does
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
     ties       for fields in conflict whose value here came from another provider: which of the two is first;
@@ -68,6 +70,7 @@ class Facts:
     rules: Rules
     digest: Callable[[str, Value], str]
     source: Values | None = None
+    row: Values = field(default_factory=dict)
     departure: Departure | None = None
     rejection: tuple[str, str] | None = None
     link: Link | None = None
@@ -82,6 +85,7 @@ class Facts:
     rulings: Mapping[str, Ruling] = field(default_factory=dict)
     create_anyway: bool = False
     reborn: bool = False
+    unread: bool = False
     ordered: str = ""
     held: tuple[str, str] | None = None
     ties: Mapping[str, Tie] = field(default_factory=dict)

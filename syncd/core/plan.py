@@ -5,7 +5,9 @@ that is true decides:
 
     a person ordered `unlink`             unlink; later while the outcome of a create of ours is unknown
     the row cannot be read                as "gone" below
-    it came anew, as somebody else        unlink with a tombstone, then look again
+    it looks like somebody else's
+        not all of it is captured yet     wait
+        it came anew                      the first customer as "gone" below, then look again
     linked
         the record is gone or archived    park: nobody is brought back by a write
         the provider's rules refuse it    reject
@@ -41,6 +43,7 @@ What a person ordered (`create`, `keep`, `remove`) stands before the doubt it an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from syncd.core.actions import Action, Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts, seen
@@ -57,8 +60,10 @@ def plan(facts: Facts) -> Action:
         return Unlink("unlinked by a person", tombstone=False)
     if facts.source is None and facts.rejection is None:
         return _departed(facts)
-    if facts.reborn and _another(facts):
-        return Unlink("another customer has this key now", tombstone=True, again=True)
+    if facts.unread and another(facts):
+        return Wait("unread")
+    if facts.reborn and another(facts):
+        return _succeeded(facts)
     if facts.link is not None and facts.link.external_id is not None:
         return _linked(facts)
     return _unlinked(facts)
@@ -74,12 +79,12 @@ def _linked(facts: Facts) -> Action:
     return exchange(facts)
 
 
-def _another(facts: Facts) -> bool:
-    """Whether a row that came anew under a known key is somebody else's: nothing that identifies a customer stayed."""
+def another(facts: Facts) -> bool:
+    """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed."""
     own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
     agreed = {name: entry.source for name, entry in base.items()}
     agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
-    source = facts.source or {}
+    source = facts.source if facts.source is not None else facts.row
     known = {name for name, value in source.items() if value is not None and name in agreed}
     names = known & set(IDENTIFYING) or known
     return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
@@ -170,6 +175,18 @@ def _departed(facts: Facts) -> Action:
     if facts.ordered != "remove" and facts.link is not None and _edited_there(facts, remote):
         return Park("delete_conflict", "deleted in the source, edited at the provider")
     return Remove(remote, facts.rules.on_delete)
+
+
+def _succeeded(facts: Facts) -> Action:
+    """Somebody else has the key now, so its first customer is gone: with him it goes as with everybody who was
+    deleted, and then the row is looked at as one that nobody linked."""
+    match _departed(replace(facts, source=None, departure=Departure.GONE)):
+        case Unlink():
+            return Unlink("another customer has this key now", tombstone=True, again=True)
+        case Remove(remote, how):
+            return Remove(remote, how, again=True)
+        case parked:
+            return parked
 
 
 def _edited_there(facts: Facts, remote: Remote) -> bool:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
-from syncd.core.model import Customer, Intent, Link, Pair, Remote, State, Values, Verb
+from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, State, Values, Verb
 from syncd.core.writes import renewed
 from syncd.cycle.installation import Installation
 from syncd.cycle.threshold import Newcomers, may_enter, refund
@@ -47,9 +47,9 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
     if not may_enter(site, route, remote, found):
         return
     remote = numbered(route, remote)
-    values = {name: value for name, value in remote.values.items() if name in route.known}
     intent = _intend(site, route, remote)
-    result = customers.insert(site.source, values, f"syncd:{route.provider}:insert:{intent}")
+    origin = f"syncd:{route.provider}:insert:{intent}"
+    result = customers.insert(site.source, row_of(route, remote), origin, unlike=_identity(remote))
     if not isinstance(result, customers.Written):
         with site.state.fenced(route.lease) as tx:
             journal.close_intent(tx, intent)
@@ -73,17 +73,34 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
             return Obstacle.KNOWN, ()
         if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
             return Obstacle.LEFT_OUTSIDE, ()
-    known = numbered(route, remote).values
-    matches = matching(site.source, {name: known[name] for name in IDENTIFYING if known.get(name)})
+    matches = matching(site.source, _identity(numbered(route, remote)))
     with site.state.read() as tx:
         if matches:
-            links = [mapping.read(tx, Pair(route.provider, key)) for key in matches]
-            return Obstacle.MATCH, tuple(k for k, link in zip(matches, links, strict=True) if not _linked(link))
+            return Obstacle.MATCH, tuple(key for key in matches if _is_free(tx, Pair(route.provider, key)))
         holder = mapping.by_provider_key(tx, route.provider, remote.key) if remote.key is not None else None
     if holder is None:
         return Obstacle.NONE, ()
     # Who holds the key and is not linked is looked at by himself: our own create may just have made this record.
     return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
+
+
+def row_of(route: Route, remote: Remote) -> Values:
+    """What of a remote becomes a new row: mapped fields that are not switched off, and its number in any case, which
+    is our key there and must not become another one by the way of a row without."""
+    shown = numbered(route, remote).values
+    off = {name for name, direction in route.rules.fields.items() if direction is Direction.OFF and name != "number"}
+    return {name: value for name, value in shown.items() if name in route.known - off}
+
+
+def _identity(remote: Remote) -> Values:
+    """Number, VAT number and e-mail, as far as the record has them."""
+    return {name: remote.values[name] for name in IDENTIFYING if remote.values.get(name)}
+
+
+def _is_free(tx: Transaction, pair: Pair) -> bool:
+    """Whether a record may be this customer's: he has none, and none that is likely ours is being looked for."""
+    under_way = journal.intents(tx, pair.provider, [pair.key]).get(pair.key, ())
+    return not _linked(mapping.read(tx, pair)) and not any(intent.verb is Verb.CREATE for intent in under_way)
 
 
 def _inserts_of(tx: Transaction, route: Route, remote: Remote) -> list[Intent]:
@@ -178,12 +195,25 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
     pair = Pair(route.provider, row.key)
     link = Link(pair, our_key, remote.external_id, remote.external_ids, base, State.LINKED, now, now, now)
     with site.state.fenced(route.lease) as tx:
+        make_way(tx, site, pair, remote.external_id)
         mapping.save(tx, link)
         journal.close_intent(tx, intent)
         review.close_reviews(tx, route.provider, REMOTE + remote.external_id, [NOT_INSERTED], now, "settled")
         events.record(tx, pair, now, "pair.pulled", sorted(base), "inserted")
         work.mark(tx, [pair], "changed", now)
     emit("pair.pulled", provider=route.provider, customer_key=row.key, fields=sorted(base))
+
+
+def make_way(tx: Transaction, site: Installation, pair: Pair, external_id: str) -> None:
+    """The database gave a key again before capture told that its first customer left: his record over there gets the
+    tombstone that the deletion would have left, or a later scan would bring him back."""
+    earlier = mapping.read(tx, pair)
+    if earlier is None or earlier.external_id in {None, external_id}:
+        return
+    reason, now = "another customer has this key now", site.clock.now()
+    journal.bury(tx, site.state.key, pair.provider, earlier.external_id, pair.key, reason, now)
+    journal.close_intents(tx, pair)
+    mapping.unlink(tx, pair)
 
 
 def _projection(route: Route, values: Values) -> Values:

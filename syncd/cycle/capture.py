@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
+from syncd.cycle.arrive import make_way
 from syncd.cycle.installation import Installation
 from syncd.cycle.tenure import CAPTURE, hold
 from syncd.cycle.verify import begin_anew
@@ -194,6 +195,7 @@ def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[
             with contextlib.suppress(AlreadyLinked):  # moved before, and both keys are alive: both are looked at
                 mapping.move_key(tx, entry.was, entry.key)
                 emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
+            changed[entry.key] = changed.pop(entry.was, changed.get(entry.key, "changed"))
             changed.setdefault(entry.was, "changed")
         _own_insert(tx, site, entry)
         changed[entry.key] = reason_of(entry, changed.get(entry.key, "changed"))
@@ -224,6 +226,7 @@ def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> None:
     if not mapping.by_external_id(tx, provider, [external_id]):
         now = site.clock.now()
         link = Link(Pair(provider, entry.key), None, external_id, {}, {}, State.LINKED, now)
+        make_way(tx, site, link.pair, external_id)
         mapping.save(tx, link)
         work.mark(tx, [link.pair], "adopted", now)
     journal.close_intent(tx, intent.id)

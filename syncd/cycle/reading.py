@@ -29,7 +29,8 @@ def chosen(site: Installation, providers: Iterable[str]) -> list[Route]:
 
 
 def reader(site: Installation, route: Route) -> Route:
-    """The route as a run would have it, for reading alone. The lane keeps pace and pauses, and needs no lease."""
+    """The route as a run would have it, for reading alone: the change log counts as read, and the lane keeps pace and
+    pauses, but needs no lease."""
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
         ready = ready_to_create(tx, route)
@@ -37,7 +38,8 @@ def reader(site: Installation, route: Route) -> Route:
     lane.lease = float("inf")
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
-    return replace(route, rules=replace(route.rules, adopted=ready), listing=type(route.listing)())
+    rules = replace(route.rules, adopted=ready)
+    return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _key: False)
 
 
 def stopped(site: Installation, route: Route) -> str:

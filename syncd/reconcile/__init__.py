@@ -35,6 +35,7 @@ from syncd.store import work
 
 ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
 EMPTY_PAUSE = 600.0
+UNREAD_PAUSE = 5.0  # capture marks the pair anew before that
 BUDGET_PAUSE = 10.0
 POISONOUS = 3  # failures while others got through, after which a pair no longer speaks for its provider
 REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
@@ -143,7 +144,7 @@ def _perform(route: Route, case: Case) -> Report:
 
 
 def _wait(route: Route, case: Case, why: str) -> Report:
-    pause = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN, "back": 0.0}.get(why, EMPTY_PAUSE)
+    pause = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN, "back": 0.0, "unread": UNREAD_PAUSE}.get(why, EMPTY_PAUSE)
     due_at = route.later(pause)
     with route.state.fenced(route.lease) as tx:
         if why == "absent" and case.work.error_class == "absent" and case.work.error:

@@ -202,7 +202,8 @@ def remove(route: Route, case: Case, action: Remove) -> Report:
         else:
             close(route, intent, asks)
         raise
-    forget(route, case, Unlink("deleted in the source", tombstone=True), "pair.removed", action.remote.external_id)
+    gone = Unlink("deleted in the source", tombstone=True, again=action.again)
+    forget(route, case, gone, "pair.removed", action.remote.external_id)
     return Report("removed")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core.facts import Departure, Facts
+from syncd.core.guards import IDENTIFYING
 from syncd.core.merge import Tie
 from syncd.core.model import (
     CreateMode,
@@ -23,7 +24,7 @@ from syncd.core.model import (
     Values,
     Work,
 )
-from syncd.core.plan import verdicts
+from syncd.core.plan import another, verdicts
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
@@ -33,6 +34,7 @@ from syncd.reconcile.staging import GRANTED
 from syncd.source import customers
 from syncd.source.lookup import number_taken
 from syncd.store import journal, mapping, review
+from syncd.store import work as due
 
 ABSENT_AGAIN = 60.0  # seconds between two looks that prove a deletion no trigger reported
 
@@ -86,13 +88,19 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         ordered=ordered.word,
         held=ordered.held,
         fill=work.reason == "adopted",
-        reborn=work.reason in {"inserted", "deleted"},
+        reborn=work.reason in {"inserted", "deleted"} or _open(memory, key, "delete_conflict"),
     )
     if customer is None:
         facts = _gone(route, work, facts, proven=_open(memory, key, "delete_conflict"))
         return Case(work, facts, None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
+    facts = replace(facts, row={name: customer.values[name] for name in IDENTIFYING if name in customer.values})
     facts = recovered(replace(facts, link=_numbered_link(facts.link, our_key), digest=route.digester(our_key)))
+    if another(facts):
+        facts = replace(facts, unread=_unread(route, work))
+        if facts.unread:
+            return Case(work, facts, customer, our_key)
+        facts = replace(facts, key_alive=facts.reborn and number_taken(route.source, our_key, other_than=key))
     if facts.link is not None and facts.link.external_id is not None:
         facts = _linked(route, work, facts, asked=_open(memory, key))
         if facts.link is None or not _given_up(facts, ordered):
@@ -101,6 +109,16 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     if ordered.word == "link":
         return Case(work, _named(route, facts, ordered.external_id), customer, our_key)
     return Case(work, _unlinked(route, facts, key, our_key), customer, our_key)
+
+
+def _unread(route: Route, work: Work) -> bool:
+    """Whether something happened to this key that no look was told of yet. First the log, then the mark: capture makes
+    the mark before it takes the log's."""
+    if route.mentions(work.pair.key):
+        return True
+    with route.state.read() as tx:
+        now = due.read(tx, work.pair)
+    return now is not None and now.generation != work.generation
 
 
 def _numbered_link(link: Link | None, our_key: str) -> Link | None:

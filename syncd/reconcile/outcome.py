@@ -12,6 +12,7 @@ from syncd.core.backoff import delay
 from syncd.core.facts import Facts, seen
 from syncd.core.guards import Limit, trips
 from syncd.core.model import Link, Stage, State
+from syncd.core.plan import another
 from syncd.errors import ProviderError
 from syncd.lanes import Report
 from syncd.reconcile.gather import Case
@@ -74,6 +75,7 @@ def park(route: Route, case: Case, action: Park) -> Report:
     """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed."""
     now = route.clock.now()
     with route.state.fenced(route.lease) as tx:
+        let_go(tx, case, now)
         if review.ignored(tx, route.provider, case.pair.key, action.kind):
             finish(tx, route, case, replace(blank_link(case.pair, case.facts.link), state=State.EXCLUDED))
             review.close_reviews(tx, route.provider, case.pair.key, [action.kind], now, "ignore")
@@ -81,7 +83,6 @@ def park(route: Route, case: Case, action: Park) -> Report:
         asked = any(item.kind == action.kind for item in review.reviews(tx, provider=route.provider, key=case.pair.key))
         review.open_review(tx, route.provider, case.pair.key, action.kind, {}, action.reason, now)
         shown = replace(blank_link(case.pair, case.facts.link), state=State.REVIEW)
-        let_go(tx, case, now)
         finish(tx, route, case, shown, keep=(action.kind,))
         if not asked:
             note(tx, route, case.pair.key, "pair.parked", (), action.kind)
@@ -127,7 +128,12 @@ def retry(route: Route, case: Case, error: ProviderError) -> Report:
 
 
 def dead_letter(route: Route, case: Case, kind: str, message: str, attempts: int) -> Report:
-    """The pair used up its attempts; an open intent stays and is judged first when anything revives the pair."""
+    """The pair used up its attempts; an open intent stays and is judged first when anything revives the pair.
+
+    Where somebody else has the key by now, a person is asked: nothing but his item would still know it then.
+    """
+    if case.facts.reborn and another(case.facts):
+        return park(route, case, Park("delete_conflict", "the provider does not remove the first customer of this key"))
     with route.state.fenced(route.lease) as tx:
         mapping.save(tx, replace(blank_link(case.pair, case.facts.link), state=State.DEAD))
         work.finish(tx, case.work)

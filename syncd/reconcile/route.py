@@ -48,6 +48,7 @@ class Route:
 
     Times are in seconds. `rank` is the provider's place in the settings (earlier wins ties), `ranks` and `policies` are
     those of all providers. `listed` records were read a moment ago by an audit and are not fetched again.
+    `mentions` asks the change log whether it holds an unread mark of a key.
     """
 
     provider: str
@@ -69,6 +70,7 @@ class Route:
     known: frozenset[str] = frozenset()
     listing: Listing = field(default_factory=Listing)
     listed: Mapping[str, Remote] = field(default_factory=dict)
+    mentions: Callable[[str], bool] = lambda _key: False
 
     def digester(self, provider_key: str) -> Callable[[str, Value], str]:
         """The keyed digest for one pair of this provider."""

@@ -74,6 +74,19 @@ def read(source: Source, limit: int = 1000) -> Batch:
     return Batch(entries, acks, owner)
 
 
+def mentions(source: Source, key: str) -> bool:
+    """Whether a mark of this key is still to be read: its row was made, removed or moved since the last capture.
+
+    Answers False where the log is not consumed, so that no mark ever leaves it.
+    """
+    if source.config.change_log != "triggers":
+        return False
+    log = source.log
+    about = sa.or_(log.c.was == key, sa.and_(log.c.customer_key == key, log.c.op.in_(("I", "D"))))
+    with reading(source) as conn:
+        return conn.execute(sa.select(log.c.seq).where(about).limit(1)).first() is not None
+
+
 def acknowledge(source: Source, batch: Batch, owner: str) -> None:
     """Move the fence and delete exactly the rows of `batch`, by number and key, in one transaction.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import RowMapping
 
 from syncd.core.model import Customer, Value, Values
+from syncd.source import lookup
 from syncd.source.columns import UnfitError, UnreadableError, canonical, stored
 from syncd.source.database import Source, in_transaction, reading
 from syncd.source.failures import Failure, Kind, classify, explained
@@ -201,15 +203,23 @@ def update(source: Source, seen: Customer, changes: Values, origin: str) -> Writ
     return _outcome(source, compare_and_set, origin)
 
 
-def insert(source: Source, values: Values, origin: str) -> Written | Refused | Busy:
-    """A new row; the database chooses the key where it can. The change log carries `origin` beside it."""
+def insert(
+    source: Source, values: Values, origin: str, unlike: Values = MappingProxyType({})
+) -> Written | Refused | Busy | Moved:
+    """A new row; the database chooses the key where it can. The change log carries `origin` beside it.
+
+    `Moved` when a row that shares one of the `unlike` values is there by now: asked in the same transaction, so that a
+    process that was away for a while inserts nobody whom its successor has inserted.
+    """
     try:
         new = _to_columns(source, {name: value for name, value in values.items() if value is not None}, {}, new=True)
         key = _chosen_key(source, new)
     except _Unwritable as problem:
         return problem.refusal
 
-    def add(conn: sa.Connection) -> Written | Refused:
+    def add(conn: sa.Connection) -> Written | Refused | Moved:
+        if lookup.keys_like(conn, source, unlike, 1):
+            return Moved()
         statement = source.table.insert().values(new)
         if key is None and source.dialect == "mysql" and not getattr(conn.dialect, "is_mariadb", False):
             own: Any = conn.execute(statement).lastrowid

@@ -13,6 +13,12 @@ from syncd.source.keys import spelled
 
 def matching(source: Source, values: Mapping[str, Value], limit: int = 20) -> list[str]:
     """Keys of rows that share any of these values (number, VAT number, e-mail), text compared without case."""
+    with reading(source) as conn:
+        return keys_like(conn, source, values, limit)
+
+
+def keys_like(conn: sa.Connection, source: Source, values: Mapping[str, Value], limit: int) -> list[str]:
+    """The same within a transaction."""
     conditions = [
         sa.func.lower(sa.cast(source.fields[name].column, sa.Text if source.dialect != "mysql" else sa.CHAR))
         == value.lower()
@@ -21,9 +27,8 @@ def matching(source: Source, values: Mapping[str, Value], limit: int = 20) -> li
     ]
     if not conditions:
         return []
-    with reading(source) as conn:
-        rows = conn.execute(sa.select(source.key).where(sa.or_(*conditions)).limit(limit))
-        return sorted({spelled(source.key_kind, row[0]) for row in rows})
+    rows = conn.execute(sa.select(source.key).where(sa.or_(*conditions)).limit(limit))
+    return sorted({spelled(source.key_kind, row[0]) for row in rows})
 
 
 def number_taken(source: Source, number: str, other_than: str) -> bool:

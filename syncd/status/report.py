@@ -171,7 +171,7 @@ def build(
     )
 
 
-_PLAIN = frozenset({"adopt", "absent", "empty", "missing", "source-moved", ""})
+_PLAIN = frozenset({"adopt", "absent", "back", "empty", "missing", "source-moved", "unread", ""})
 
 
 def retries(later: Mapping[str, int]) -> int:

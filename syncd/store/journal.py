@@ -77,7 +77,13 @@ _GRAVES = sa.or_(
     tombstone.c.external_digest == sa.bindparam("of_external"), tombstone.c.key_digest == sa.bindparam("of_key")
 )
 _BURIED = sa.select(tombstone.c.id).where(_GRAVES).limit(1)
-_EXHUME = tombstone.delete().where(_GRAVES)
+_EXHUME = tombstone.delete().where(
+    sa.or_(
+        tombstone.c.external_digest == sa.bindparam("of_external"),
+        sa.and_(tombstone.c.external_digest.is_(None), tombstone.c.key_digest == sa.bindparam("of_key")),
+    )
+)
+_FREE_KEY = tombstone.update().where(tombstone.c.key_digest == sa.bindparam("of_key")).values(key_digest="")
 
 
 def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
@@ -209,8 +215,10 @@ def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: S
 def exhume(
     tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
 ) -> int:
-    """Remove the tombstones of this external id or this key: a person, or a row that came back, says so."""
-    return tx.execute(_EXHUME, _graves(state_key, provider, external_id, key)).rowcount
+    """Remove the tombstone of this external id, and let this key live again: a person, or a row that came back, says
+    so. Another record that was buried under the key stays buried. Answers how many tombstones changed."""
+    graves = _graves(state_key, provider, external_id, key)
+    return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
 
 
 def _graves(state_key: bytes, provider: str, external_id: str | None, key: str | None) -> dict[str, str | None]:

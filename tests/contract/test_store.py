@@ -496,6 +496,9 @@ def test_a_tombstone_is_found_by_either_name(state: Database) -> None:
         assert not journal.buried(tx, KEY, "billbee")
         assert journal.buried_ids(tx, KEY, "billbee", ["4710", "4711"]) == {"4711"}
         assert journal.exhume(tx, KEY, "billbee", key="17") == 1
+        assert not journal.buried(tx, KEY, "billbee", key="17")
+        assert journal.buried(tx, KEY, "billbee", external_id="4711")
+        assert journal.exhume(tx, KEY, "billbee", external_id="4711") == 1
         assert not journal.buried(tx, KEY, "billbee", external_id="4711")
 
 

@@ -79,6 +79,7 @@ def _profile(dice: random.Random) -> Profile:
         policy=dice.choice((Policy.SOURCE, Policy.SOURCE, Policy.PROVIDER, Policy.REVIEW)),
         on_delete=dice.choice((Removal.KEEP, Removal.DELETE, Removal.ARCHIVE)),
         directions=tuple(sorted(directions.items())),
+        inbound=nature.lists and dice.random() < 0.25,
     )
 
 
@@ -92,10 +93,12 @@ def _step(dice: random.Random) -> Step:
         (2, lambda d: ("insert",)),
         (2, lambda d: ("delete", d.randrange(9))),
         (1, lambda d: ("again", d.randrange(9), d.random() < 0.7)),
+        (1, lambda d: ("replace", d.randrange(9))),
         (1, lambda d: ("rekey", d.randrange(9))),
         (1, lambda d: ("remote-delete", d.randrange(9), d.randrange(9))),
         (1, lambda d: ("remote-archive", d.randrange(9), d.randrange(9))),
         (1, lambda d: ("stranger", d.randrange(9), d.randrange(9))),
+        (3, lambda d: ("arrive", d.randrange(9))),
         (1, lambda d: ("renumber", d.randrange(9))),
         (4, lambda d: ("decide", d.randrange(9), d.randrange(9))),
         (2, lambda d: ("restart",)),
@@ -123,6 +126,8 @@ def _run(dice: random.Random) -> Step:
     planned = [(dice.randint(1, 50), _edit(dice)) for _ in range(dice.choice((0, 0, 0, 1, 2)))]
     if dice.random() < 0.05:
         planned.append((dice.randint(1, 40), ("overtake",)))
+    if dice.random() < 0.05:
+        planned.append((dice.randint(1, 50), ("replace", dice.randrange(9))))
     order = tuple(dice.sample(range(3), 3))
     return ("run", crash_at, tuple(planned), dice.random() < 0.6, order)
 
@@ -174,6 +179,7 @@ def take(world: World, step: Step) -> list[str]:
         oracle.remember(world)
         return wrong
     do(world, step)
+    world.discover()
     return list(oracle.always(world))
 
 
@@ -211,6 +217,8 @@ def _comings_and_goings(world: World, step: Step) -> None:
                 world.delete(_person(world, who))
         case ("again", who, same):
             _again(world, who, same=same)
+        case ("replace", who):
+            _replace(world, who)
         case ("rekey" | "renumber", who):
             _otherwise_known(world, step[0], who)
         case ("decide", which, how):
@@ -219,6 +227,10 @@ def _comings_and_goings(world: World, step: Step) -> None:
             _gone_there(world, step[0], *_record(world, where, which))
         case ("stranger", where, who):
             _stranger(world, where, who)
+        case ("arrive", where):
+            wanted = [provider for provider, profile in world.configured() if profile.inbound]
+            if wanted:
+                world.arrive_there(wanted[where % len(wanted)])
         case _:
             raise AssertionError(f"no such step: {step}")
 
@@ -289,6 +301,15 @@ def _again(world: World, who: int, *, same: bool) -> None:
     back.back = same
 
 
+def _replace(world: World, who: int) -> None:
+    """Somebody's row goes, and his key is given to somebody else before anything can look."""
+    if world.living():
+        person = _person(world, who)
+        world.delete(person)
+        world.happened.add("reinserted")
+        world.insert(key=person.key)
+
+
 def _decide(world: World, which: int, how: int) -> None:
     """A person answers an open question, in any of the ways that are offered."""
     with world.state.read() as tx:
@@ -320,8 +341,7 @@ def _stranger(world: World, where: int, who: int) -> None:
         return  # where our key is the address nobody can tell an old record from a new one, and nobody could prevent
         # that a create of ours which is under way lands on it
     world.happened.add("stranger")
-    values = {name: world.value(f"s{person.tag}", name) for name in PLAIN & provider.nature.fields}
-    provider.post(person.number, values, f"s{person.tag}", ours=False)
+    world.foreign(provider, f"s{person.tag}", person.number)
 
 
 # -- judging -------------------------------------------------------------------------------------------------------

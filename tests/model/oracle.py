@@ -53,6 +53,7 @@ def quiesce(world: World) -> list[str]:
         world.clock.advance(1000.0)
     else:
         return [f"never comes to rest: {unrest(world)}"]
+    world.discover()
     return [*rest(world), *silence(world)]
 
 
@@ -85,6 +86,7 @@ def silence(world: World) -> Iterator[str]:
 def always(world: World) -> Iterator[str]:
     """Rules that no moment may break."""
     yield from _no_invention(world)
+    yield from (f"a second row: {told}" for told in world.second_rows)
     for provider in world.providers:
         yield from _one_remote_each(world, provider)
         yield from _nobody_elses(provider)
@@ -101,8 +103,8 @@ def _no_invention(world: World) -> Iterator[str]:
 def _one_remote_each(world: World, provider: Hostile) -> Iterator[str]:
     """We never make a second record of one person while the first is there."""
     seen: dict[str, str] = {}
-    for record in provider.records.values():
-        if not record.ours:
+    for record in sorted(provider.records.values(), key=lambda record: record.ours):
+        if not record.ours and not record.of.startswith("r"):
             continue
         if record.of in seen and not (world.happened & {"reinserted", "ordered"}):
             yield f"{provider.name}: {record.of} has the records {seen[record.of]} and {record.id}"

@@ -16,23 +16,25 @@ import sqlalchemy as sa
 
 from syncd.core.actions import Action, Adopt
 from syncd.core.facts import Departure, Facts
-from syncd.core.model import Customer, Intent, Policy, Values, Work
+from syncd.core.model import Customer, Intent, Policy, Removal, Values, Work
 from syncd.cycle.installation import Installation
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
-from syncd.source import changelog, customers
+from syncd.source import changelog, customers, lookup
 from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
 from syncd.store import journal, leases, mapping, work
-from syncd.store.schema import Transaction, intent
+from syncd.store.schema import Transaction, intent, tombstone
 from tests.model import test_sequences as rows
+from tests.model import test_successors as keys
 from tests.model.history import live, make
 from tests.model.hostile import Nature
 
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
 WRITES = import_module("syncd.core.writes")
+ARRIVE = import_module("syncd.cycle.arrive")
 CAPTURE, RECONCILE = import_module("syncd.cycle.capture"), import_module("syncd.reconcile")
 GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
 EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
@@ -239,7 +241,8 @@ def lost_pull_is_an_edit(patch: Patch) -> None:
 
 def key_is_the_customer(patch: Patch) -> None:
     """Whoever has the key is the customer that had it."""
-    patch.setattr(PLAN, "_another", lambda _facts: False)
+    for module in (PLAN, GATHER):
+        patch.setattr(module, "another", lambda _facts: False)
 
 
 def doubt_ends_with_the_write(patch: Patch) -> None:
@@ -286,6 +289,49 @@ def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> N
 # -- and what catches them -----------------------------------------------------------------------------------------
 
 
+def log_not_asked(patch: Patch) -> None:
+    """A row that turned into somebody else's is taken for an edit where capture has not come by yet."""
+    patch.setattr(changelog, "mentions", lambda _source, _key: False)
+
+
+def first_owner_forgotten(patch: Patch) -> None:
+    """Whose record a question is about is known only to the look that asked it."""
+    is_open = GATHER._open
+    patch.setattr(GATHER, "_open", lambda memory, key, kind="": not kind and is_open(memory, key))
+
+
+def refused_row_has_no_owner(patch: Patch) -> None:
+    """A row that the rules refuse is not compared with the customer that was linked."""
+    patch.setattr(GATHER, "IDENTIFYING", ())
+
+
+def links_travel_to_new_owners(patch: Patch) -> None:
+    """A key that was given again and then changed carries the first owner's link along."""
+    told = CAPTURE.reason_of
+    patch.setattr(CAPTURE, "reason_of", lambda entry, before: told(entry, "changed" if entry.was else before))
+
+
+def graves_opened_by_key(patch: Patch) -> None:
+    """Creating somebody under a key lets everybody return who was ever buried under it."""
+    patch.setattr(journal, "_EXHUME", tombstone.delete().where(journal._GRAVES))
+
+
+def newcomers_without_number(patch: Patch) -> None:
+    """A remote is inserted with its fields alone, and its number is lost."""
+    patch.setattr(ARRIVE, "numbered", lambda _route, remote: remote)
+
+
+def insert_without_a_second_look(patch: Patch) -> None:
+    """A process that slept inserts what its successor has inserted."""
+    patch.setattr(lookup, "keys_like", lambda *_given: [])
+
+
+def key_taken_over_unseen(patch: Patch) -> None:
+    """A link is overwritten by the next customer of its key, and nothing remembers the record."""
+    for module in (ARRIVE, CAPTURE):
+        patch.setattr(module, "make_way", lambda *_given: None)
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A wrong implementation and the sequences that catch it; none named: random histories have to."""
@@ -294,6 +340,12 @@ class Mutant:
     sequences: Sequence[Callable[[], None]] = ()
 
 
+def _each(sequence: Callable[..., None], *given: Any) -> tuple[Callable[[], None], ...]:
+    """A sequence with its intrusion at one point after the other."""
+    return tuple(partial(sequence, *given, point=point) for point in range(3, 30, 3))
+
+
+KEEP = Removal.KEEP
 LOSING = tuple(partial(rows.test_no_mark_is_lost, point) for point in range(1, 25))
 MUTANTS: Mapping[str, Mutant] = {
     mutant.wrong.__name__: mutant
@@ -328,6 +380,14 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(parked_writes_wait_for_ever, (partial(rows.test_question_about_a_write_rests, "archived"),)),
         Mutant(untouched_means_answered, (partial(rows.test_question_outlives_an_edit_beside_it, "archived"),)),
         Mutant(last_writer_wins),
+        Mutant(log_not_asked, _each(keys.test_a_key_is_given_again_behind_the_back_of_capture, Nature(), KEEP)),
+        Mutant(first_owner_forgotten, (keys.test_the_first_owner_goes_as_the_settings_say,)),
+        Mutant(refused_row_has_no_owner, (keys.test_a_new_owner_whom_the_rules_refuse,)),
+        Mutant(links_travel_to_new_owners, (keys.test_a_new_owner_moves_on_to_another_key,)),
+        Mutant(graves_opened_by_key, (keys.test_whoever_was_buried_stays_buried,)),
+        Mutant(newcomers_without_number, (partial(keys.test_a_newcomer_keeps_his_number, CREATING),)),
+        Mutant(insert_without_a_second_look, (keys.test_two_holders_insert_one_row,)),
+        Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
 }

@@ -5,11 +5,12 @@ real cycle. `World` is what survives a crash; `site` is the process, made anew b
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from syncd import cycle
@@ -22,7 +23,7 @@ from syncd.cycle.installation import Installation, Rhythm
 from syncd.errors import LeaseLost
 from syncd.lanes import Lane, Pace
 from syncd.reconcile.route import Guards, Route
-from syncd.source import database, triggers
+from syncd.source import changelog, database, triggers
 from syncd.source.connection import connect, source_url
 from syncd.source.database import Source, SourceConfig, Watch
 from syncd.store import journal, mapping
@@ -31,7 +32,7 @@ from syncd.store.journal import Review
 from syncd.store.leases import Lease
 from tests.clock import VirtualClock
 from tests.model.effects import Crash, Effects, watched, watched_source
-from tests.model.hostile import Adapter, Hostile, Nature, Record
+from tests.model.hostile import PLAIN, Adapter, Hostile, Nature, Record
 
 COLUMNS = {
     "number": "customer_no",
@@ -146,6 +147,7 @@ class World:
     owners: dict[str, str] = field(default_factory=dict)
     left_alone: set[tuple[str, str]] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
+    second_rows: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         source, state, source_image, state_image = _databases(self.setting.view)
@@ -224,6 +226,7 @@ class World:
             ranks={each.name: rank for rank, each in enumerate(self.providers)},
             policies={each.name: profile.policy for each, profile in self.configured()},
             known=frozenset(COLUMNS),
+            mentions=partial(changelog.mentions, self.source),
         )
 
     def configured(self) -> list[tuple[Hostile, Profile]]:
@@ -266,11 +269,11 @@ class World:
         finally:
             vars(cycle)["together"] = original
 
-    def overtake(self) -> None:
+    def overtake(self, options: Options = LOOK) -> None:
         """The process is frozen for longer than its lease; another one takes over and works; then it wakes."""
         self.clock.advance(LEASE + 1)
         other = self.process(sole=False)
-        run_cycle(other, LOOK)
+        run_cycle(other, options)
 
     # -- people ---------------------------------------------------------------------------------------------------
 
@@ -303,6 +306,43 @@ class World:
         for name, value in values.items():
             self._typed(person.tag, name, "source", value)
         return person
+
+    def discover(self) -> None:
+        """Rows that we inserted for people who were typed at a provider: whose they are, stands in their values."""
+        known = {person.key: person for person in self.living()}
+        for key, number, *values in self.sql(f"SELECT id, {', '.join(COLUMNS.values())} FROM customers"):
+            tag = next((found[1] for found in map(_TAG.match, filter(None, values)) if found), None)
+            if key in known or tag is None:
+                continue
+            if any(person.key == key for person in self.people):
+                self.happened.add("reinserted")  # the database gave a key a second time
+            earlier = [person for person in self.people if person.tag == tag]
+            if earlier:
+                self.second_rows.append(f"{tag} has the row {key} beside {[person.key for person in earlier]}")
+            self.people.append(Person(tag, key, number or ""))
+
+    def arrive_there(self, provider: Hostile) -> None:
+        """Somebody types a new customer at a provider that may bring new ones."""
+        self._serial += 1
+        tag, number = f"r{self._serial}", f"{5000 + self._serial}"
+        self.happened.add("inbound")
+        self.owners[number] = tag
+        self.foreign(provider, tag, number)
+
+    def foreign(self, provider: Hostile, tag: str, number: str) -> None:
+        """A record over there that is none of ours; what of it may become a row counts as typed."""
+        values: dict[str, Value] = {
+            name: provider.nature.kept(name, self.value(tag, name))
+            for name in sorted(PLAIN & provider.nature.fields - provider.nature.hidden)
+        }
+        off = dict(self.setting.profiles[self.providers.index(provider)].directions)
+        for name in COLUMNS:
+            taken = name in values and off.get(name) is not Direction.OFF
+            self._typed(tag, name, provider.name if taken else "source", values[name] if taken else None)
+        self.typed[tag, "number"] = {number}
+        if provider.nature.renumbers:
+            values["number"] = number
+        provider.post(number, values, tag, ours=False)
 
     def write(self, person: Person, name: str, value: Value) -> None:
         """A person changes a field in the source."""
@@ -340,6 +380,7 @@ class World:
     def rekey(self, person: Person, key: int) -> None:
         """The row gets another primary key."""
         self.sql("UPDATE customers SET id = ? WHERE id = ?", key, person.key)
+        self.left_alone |= {(name, str(key)) for name, old in self.left_alone if old == str(person.key)}
         person.key = key
 
     def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
@@ -382,7 +423,10 @@ class World:
 
     def _owner(self, key: str) -> str:
         """Whose number or key this was last, for the tag of a record that we make."""
-        return self.owners.get(key, "?")
+        if key not in self.owners:
+            self.discover()
+        by_key = [person.tag for person in self.living() if str(person.key) == key and not person.number]
+        return self.owners.get(key) or next(iter(by_key), "?")
 
     def living(self) -> list[Person]:
         """People with a row."""
@@ -410,6 +454,7 @@ class World:
         return next(each for each in self.providers if each.name == name)
 
 
+_TAG = re.compile(r"[a-z](r\d+|st\d+)v")
 _UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
   WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected', 'excluded')"""
 
