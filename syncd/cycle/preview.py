@@ -16,7 +16,7 @@ from syncd.core.facts import Facts
 from syncd.core.guards import trips
 from syncd.core.model import Customer, Remote, Removal, Value, Values, Work
 from syncd.core.plan import plan
-from syncd.cycle.arrive import REMOTE
+from syncd.cycle.arrive import REMOTE, row_of
 from syncd.cycle.foresight import Marks, captured, due
 from syncd.cycle.installation import Installation
 from syncd.cycle.reading import patiently, stopped
@@ -140,9 +140,9 @@ def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overl
     entering, outside = foretold(site, route, remotes)
     for remote in entering:
         key = REMOTE + remote.external_id
-        result.operations.append(Operation(route.provider, key, "insert", _from_nothing(remote.values)))
-        known = {name: value for name, value in remote.values.items() if name in route.known}
-        overlay[key] = {name: Laid(value, route.provider) for name, value in known.items()}
+        values = row_of(route, remote)
+        overlay[key] = {name: Laid(value, route.provider) for name, value in values.items()}
+        result.operations.append(Operation(route.provider, key, "insert", _from_nothing(values)))
     for remote in outside:
         result.waiting.append(Waiting(route.provider, REMOTE + remote.external_id, "staged", VERB))
 

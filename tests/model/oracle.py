@@ -206,13 +206,14 @@ def _departed(
     if profile.on_delete is Removal.KEEP or not world.living():
         return
     tags = {person.tag for person in world.living()}
+    in_question = {link.external_id for link in links if link.pair.key in asked}  # under his successor's key, maybe
     for person in world.people:
         if (provider.name, str(person.key)) in world.left_alone:
             continue
         if person.alive or person.tag in tags or str(person.key) in asked or str(person.key) in living:
             continue
         for record in provider.records.values():
-            if record.of == person.tag and record.ours and not record.archived:
+            if record.of == person.tag and record.ours and not (record.archived or record.id in in_question):
                 yield f"{provider.name}: the record of {person.tag}, who was deleted, is still there"
 
 
