@@ -207,6 +207,7 @@ def _departed(
         return
     tags = {person.tag for person in world.living()}
     in_question = {link.external_id for link in links if link.pair.key in asked}  # under his successor's key, maybe
+    in_question |= {kept for name, kept in world.kept_records if name == provider.name}
     for person in world.people:
         if (provider.name, str(person.key)) in world.left_alone:
             continue

@@ -148,6 +148,7 @@ class World:
     left_alone: set[tuple[str, str]] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
+    kept_records: set[tuple[str, str | None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         source, state, source_image, state_image = _databases(self.setting.view)
@@ -364,6 +365,10 @@ class World:
 
     def decided(self, provider: Hostile, person: Person | None, item: Review, decision: str) -> None:
         """What a person decided is what he wants: a side that he takes is as good as typed by him."""
+        if item.kind == "delete_conflict":
+            with self.state.read() as tx:
+                link = mapping.read(tx, Pair(item.provider, item.customer_key))
+            self.kept_records.add((item.provider, link.external_id if link is not None else None))
         if item.kind == "delete_conflict" or decision in {"create", "ignore"} or decision.startswith("link:"):
             self.happened.add("ordered")
             self.left_alone.add((item.provider, item.customer_key))
