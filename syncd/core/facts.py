@@ -55,6 +55,7 @@ class Facts:
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked
     claimed    external ids among `found` that are linked to other customers
+    unearthed  external ids among `found` that lie under a tombstone
     holder     another customer whose reserved key at this provider is the one we want
     key_alive  after a deletion: another live customer carries our key at the provider
     reborn     the row was inserted, or deleted and inserted again, since the last look
@@ -77,6 +78,7 @@ class Facts:
     remote: Remote | None = None
     found: tuple[Remote, ...] = ()
     claimed: frozenset[str] = frozenset()
+    unearthed: frozenset[str] = frozenset()
     holder: str | None = None
     key_alive: bool = False
     buried: bool = False

@@ -183,8 +183,8 @@ class FieldBase:
 class Link:
     """The mapping row of one pair.
 
-    `provider_key` is our key at the provider, frozen once reserved (None before); `external_id` is None while nothing
-    is linked.
+    `provider_key` is our key at the provider, frozen once a record carries it or may carry it; `external_id` is None
+    while nothing is linked.
     """
 
     pair: Pair

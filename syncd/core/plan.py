@@ -148,7 +148,9 @@ def _link_ordered(ours: tuple[Remote, ...]) -> Action:
 
 
 def _came_back(facts: Facts, ours: tuple[Remote, ...]) -> Action:
-    if len(ours) == 1 and len(facts.found) == 1 and same_person(facts.source or {}, ours[0].values):
+    """The record that was buried, and nobody else's who has the number by now, is linked again."""
+    known = len(ours) == 1 and len(facts.found) == 1 and ours[0].external_id in facts.unearthed
+    if known and same_person(facts.source or {}, ours[0].values):
         return Adopt(ours[0], own=False)
     return Park("came_back", "this customer was removed before and is here again")
 

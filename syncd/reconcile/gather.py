@@ -95,7 +95,7 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         return Case(work, facts, None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
     facts = replace(facts, row={name: customer.values[name] for name in IDENTIFYING if name in customer.values})
-    facts = recovered(replace(facts, link=_numbered_link(facts.link, our_key), digest=route.digester(our_key)))
+    facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
     if another(facts):
         facts = replace(facts, unread=_unread(route, work))
         if facts.unread:
@@ -121,11 +121,23 @@ def _unread(route: Route, work: Work) -> bool:
     return now is not None and now.generation != work.generation
 
 
-def _numbered_link(link: Link | None, our_key: str) -> Link | None:
-    """A row that a crash left linked without our key (an inbound insert) keeps the one its first base is made under."""
-    if link is None or link.external_id is None or link.provider_key is not None:
+def _frozen(facts: Facts) -> str | None:
+    """The key that nothing changes any more: a record carries it, or may carry it."""
+    link = facts.link
+    if link is None or (link.external_id is None and unknown_create(facts) is None):
+        return None
+    return link.provider_key
+
+
+def _keyed(facts: Facts, our_key: str) -> Link | None:
+    """The link with the key it is known by: one that was reserved for a create which did not happen is given up, and
+    one that a crash left linked without a key (an inbound insert) gets the one its first base is made under."""
+    link = facts.link
+    if link is None or link.provider_key == our_key:
         return link
-    return replace(link, provider_key=our_key)
+    if link.external_id is None and unknown_create(facts) is None:
+        return replace(link, provider_key=None)
+    return link if link.provider_key is not None else replace(link, provider_key=our_key)
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:
@@ -146,7 +158,7 @@ def _named(route: Route, facts: Facts, external_id: str) -> Facts:
 
 
 def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str]:
-    frozen = facts.link.provider_key if facts.link else None
+    frozen = _frozen(facts)
     number = customer.values.get("number")
     our_key = frozen or (number if isinstance(number, str) and number else customer.key)
     try:
@@ -235,12 +247,14 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
             return facts
         return replace(facts, rejection=("number", "this provider cannot carry the customer's key"))
     found = tuple(numbered(route, remote) for remote in look_up(route, our_key, facts.source or {}, fresh=own))
+    ids = [remote.external_id for remote in found]
     with route.state.read() as tx:
-        taken = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in found])
+        taken = mapping.by_external_id(tx, route.provider, ids)
+        unearthed = frozenset(journal.buried_ids(tx, route.state.key, route.provider, ids))
     claimed = frozenset(
         external_id for external_id, link in taken.items() if facts.link is None or link.pair != facts.link.pair
     )
-    return replace(facts, found=found, claimed=claimed)
+    return replace(facts, found=found, claimed=claimed, unearthed=unearthed)
 
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
