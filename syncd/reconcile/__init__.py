@@ -25,8 +25,9 @@ from syncd.errors import (
 )
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.create import adopt, create, forget, remove
+from syncd.reconcile.departure import ABSENT_AGAIN
 from syncd.reconcile.exchange import confirmed, exchange, settle_intents
-from syncd.reconcile.gather import ABSENT_AGAIN, Case, Memory, gather, remember
+from syncd.reconcile.gather import Case, Memory, gather, remember
 from syncd.reconcile.outcome import finish, park, put_off, reject, retry
 from syncd.reconcile.route import Route, blank_link
 from syncd.reconcile.staging import announce

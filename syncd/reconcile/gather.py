@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from syncd.core.facts import Departure, Facts
 from syncd.core.guards import IDENTIFYING
@@ -28,15 +27,12 @@ from syncd.core.plan import another, verdicts
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
+from syncd.reconcile.departure import departed
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
-from syncd.reconcile.staging import GRANTED
-from syncd.source import customers
 from syncd.source.lookup import number_taken
 from syncd.store import journal, mapping, review
 from syncd.store import work as due
-
-ABSENT_AGAIN = 60.0  # seconds between two looks that prove a deletion no trigger reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +274,7 @@ def _open(memory: Memory, key: str, kind: str = "") -> bool:
 
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     """What is known about a row that is not there; `proven`: an earlier look knew, and asked what to do."""
-    departure = _departure(route, work, proven=proven)
+    departure = departed(route, work, proven=proven)
     facts = replace(facts, departure=departure)
     if departure is not Departure.GONE:
         return facts
@@ -290,26 +286,6 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     remote = fetch_proven(route, facts.link.external_id)
     alive = number_taken(route.source, facts.link.provider_key or "", other_than=work.pair.key)
     return replace(facts, remote=remote, key_alive=alive)
-
-
-def _departure(route: Route, work: Work, *, proven: bool) -> Departure:
-    presence = customers.presence(route.source, work.pair.key)
-    if presence.in_view:
-        return Departure.BACK  # the next look reads it
-    if presence.in_table:
-        return Departure.OUT_OF_SCOPE if _looked_before(route, work) else Departure.UNPROVEN
-    if customers.count(route.source) == 0:
-        return Departure.EMPTY
-    if proven or work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):
-        return Departure.GONE
-    return Departure.UNPROVEN
-
-
-def _looked_before(route: Route, work: Work) -> bool:
-    """Whether an earlier look, a minute ago or more, found the row absent too; marks in between change nothing."""
-    if work.error_class != "absent" or not work.error:
-        return False
-    return (route.clock.now() - datetime.fromisoformat(work.error)).total_seconds() >= ABSENT_AGAIN
 
 
 def _disputed(route: Route, facts: Facts, key: str) -> Facts:

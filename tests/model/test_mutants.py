@@ -194,13 +194,13 @@ def fan_out_to_the_first(patch: Patch) -> None:
 
 def delete_on_absence(patch: Patch) -> None:
     """A row that is not found was deleted."""
-    departure = GATHER._departure
+    departure = GATHER.departed
 
     def wrong(*args: Any, **more: Any) -> Departure:
         found: Departure = departure(*args, **more)
         return Departure.GONE if found is not Departure.UNPROVEN else Departure.UNPROVEN
 
-    patch.setattr(GATHER, "_departure", wrong)
+    patch.setattr(GATHER, "departed", wrong)
 
 
 def tombstones_ignored(patch: Patch) -> None:
