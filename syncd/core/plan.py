@@ -47,10 +47,11 @@ from dataclasses import replace
 
 from syncd.core.actions import Action, Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts, seen
-from syncd.core.guards import IDENTIFYING, guts, same_person
+from syncd.core.guards import guts, same_person
 from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
 from syncd.core.model import CreateMode, Direction, Remote, Removal, Stage, Values
 from syncd.core.normalise import degraded, equal
+from syncd.core.recognition import another, another_record, edited_there, recognised
 from syncd.core.writes import OUTWARD, late_digests, unknown_create
 
 
@@ -77,17 +78,6 @@ def _linked(facts: Facts) -> Action:
     if facts.rejection is not None:
         return Reject(*facts.rejection)
     return exchange(facts)
-
-
-def another(facts: Facts) -> bool:
-    """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed."""
-    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
-    agreed = {name: entry.source for name, entry in base.items()}
-    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
-    source = facts.source if facts.source is not None else facts.row
-    known = {name for name, value in source.items() if value is not None and name in agreed}
-    names = known & set(IDENTIFYING) or known
-    return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
 
 
 def _unlinked(facts: Facts) -> Action:
@@ -119,23 +109,13 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
     """What became of a create whose answer was lost; None where it proved not to have happened."""
     if len(facts.found) > 1 or len(ours) != len(facts.found):
         return Park("ambiguous", "several remotes carry this customer's key")
-    if ours and not _recognised(facts, ours[0]):
+    if ours and not recognised(facts, ours[0]):
         return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
     if ours:
         return Adopt(ours[0], own=True)
     if not facts.rules.repeatable and not facts.create_anyway:
         return Park("unknown_create", "a create was lost and cannot be looked up by our key")
     return None
-
-
-def _recognised(facts: Facts, remote: Remote) -> bool:
-    """Whether a record can be the one that our lost create made: any filled value in it is one that was sent, or is
-    what is left of the source's. A person who made it under the same number typed other data."""
-    sent, source = late_digests(facts.intents), facts.source or {}
-    filled = {n: value for n, value in remote.values.items() if value is not None and n in sent and n != "number"}
-    return not filled or any(
-        facts.digest(name, value) in sent[name] or degraded(source.get(name), value) for name, value in filled.items()
-    )
 
 
 def _link_ordered(ours: tuple[Remote, ...]) -> Action:
@@ -172,9 +152,9 @@ def _departed(facts: Facts) -> Action:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
         return Park("delete_conflict", "another live customer carries this key")
-    if facts.ordered != "remove" and remote is not facts.remote and not _recognised(facts, remote):
+    if facts.ordered != "remove" and remote is not facts.remote and not recognised(facts, remote):
         return Park("delete_conflict", "deleted in the source; what carries its key holds nothing of what was sent")
-    if facts.ordered != "remove" and facts.link is not None and _edited_there(facts, remote):
+    if facts.ordered != "remove" and facts.link is not None and edited_there(facts, remote):
         return Park("delete_conflict", "deleted in the source, edited at the provider")
     return Remove(remote, facts.rules.on_delete)
 
@@ -189,17 +169,6 @@ def _succeeded(facts: Facts) -> Action:
             return Remove(remote, how, again=True)
         case parked:
             return parked
-
-
-def _edited_there(facts: Facts, remote: Remote) -> bool:
-    base = facts.link.base if facts.link is not None else {}
-    late = late_digests(facts.intents)
-    return any(
-        entry.provider is not None
-        and name in remote.values
-        and facts.digest(name, remote.values[name]) not in {entry.provider, *late.get(name, ())}
-        for name, entry in base.items()
-    )
 
 
 def exchange(facts: Facts) -> Action:
@@ -247,16 +216,7 @@ def _held_back(facts: Facts, pull: Values) -> str:
         return "read-only"
     if guts(facts.source or {}, pull):
         return "gutted"
-    return "other-record" if _another_record(facts) else ""
-
-
-def _another_record(facts: Facts) -> bool:
-    """Whether the provider shows one of its own identifiers changed under the same link: after a merge, or of a record
-    made anew under our key, what it shows may be somebody else's. Our key may change; it is nobody's identity."""
-    if facts.link is None or facts.remote is None:
-        return False
-    before, now = facts.link.external_ids, facts.remote.external_ids
-    return any(now.get(name, value) != value for name, value in before.items() if value != facts.link.provider_key)
+    return "other-record" if another_record(facts) else ""
 
 
 def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:

@@ -23,7 +23,8 @@ from syncd.core.model import (
     Values,
     Work,
 )
-from syncd.core.plan import another, verdicts
+from syncd.core.plan import verdicts
+from syncd.core.recognition import another
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity

@@ -12,7 +12,7 @@ from syncd.core.backoff import delay
 from syncd.core.facts import Facts, seen
 from syncd.core.guards import Limit, trips
 from syncd.core.model import Link, Stage, State
-from syncd.core.plan import another
+from syncd.core.recognition import another
 from syncd.errors import ProviderError
 from syncd.lanes import Report
 from syncd.reconcile.gather import Case

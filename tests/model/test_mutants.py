@@ -145,7 +145,7 @@ def adopt_whatever_is_found(patch: Patch) -> None:
 
 def adopt_unrecognised(patch: Patch) -> None:
     """After a lost create, whatever carries our key is ours."""
-    patch.setattr(PLAN, "_recognised", lambda *_: True)
+    patch.setattr(PLAN, "recognised", lambda *_: True)
 
 
 def mark_jumps_the_settle_time(patch: Patch) -> None:

@@ -69,6 +69,29 @@ def test_a_key_that_is_given_anew_is_no_edit_of_the_old_customer() -> None:
     assert plan(linked(ROW, ROW, BASE, reborn=True)) == Nothing()
 
 
+def test_the_first_customer_of_a_key_goes_as_one_who_was_deleted() -> None:
+    """Whoever lost his key to somebody else goes as `on_delete` says; edited over there or needed, a person decides."""
+    other = {**ROW, "email": "z@y.de"}
+    rules = replace(LIVE, on_delete=Removal.DELETE)
+    facts = linked(other, ROW, BASE, rules, reborn=True)
+
+    assert plan(facts) == Remove(remote(ROW), Removal.DELETE, again=True)
+    assert kind(replace(facts, remote=remote({**ROW, "phone": "2"}))) == "delete_conflict"
+    assert kind(replace(facts, key_alive=True)) == "delete_conflict"
+    refused = replace(facts, source=None, rejection=("country", "missing"))
+    assert plan(replace(refused, row={"email": "z@y.de"})) == Remove(remote(ROW), Removal.DELETE, again=True)
+    assert plan(replace(refused, row={"email": "a@x.de"})) == Reject("country", "missing")
+
+
+def test_a_row_that_may_be_somebody_elses_waits_for_capture() -> None:
+    """While the log or a newer mark knows more of a key, a row without anything of its customer is left alone."""
+    other = {**ROW, "email": "z@y.de"}
+
+    assert plan(linked(other, ROW, BASE, unread=True)) == Wait("unread")
+    assert plan(linked(other, ROW, BASE, unread=True, reborn=True)) == Wait("unread")
+    assert isinstance(plan(linked({**other, "email": "a@x.de", "name": "B"}, ROW, BASE, unread=True)), Exchange)
+
+
 def test_placeholders_of_an_anonymised_record_are_not_pulled() -> None:
     """An archived record's values are nobody's edit (32)."""
     hollow = remote({"name": "Anonymisiert", "email": None}, archived=True)
