@@ -202,6 +202,10 @@ def test_a_pair_with_two_open_intents_waits_for_the_later_one(state: Database) -
         for seconds in (60, 90):
             journal.open_intent(tx, PAIR, Verb.UPDATE, {}, 1, NOW, later(seconds))
         assert work.next_due(tx, "billbee", NOW) == later(90)
+        work.mark(tx, [OTHERS[0]], "changed", NOW)
+        journal.open_intent(tx, OTHERS[0], Verb.UPDATE, {}, 1, NOW, later(30))
+        assert work.next_due(tx, "billbee", NOW) == later(30)
+        work.drop(tx, OTHERS[0])
         work.mark(tx, [PAIR], "changed", NOW, due_at=later(500))
         assert work.next_due(tx, "billbee", NOW) == later(500)
 
