@@ -51,7 +51,7 @@ from syncd.core.guards import guts, same_person
 from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
 from syncd.core.model import CreateMode, Direction, Remote, Removal, Stage, Values
 from syncd.core.normalise import degraded, equal
-from syncd.core.recognition import another, another_record, edited_there, recognised
+from syncd.core.recognition import another, another_record, edited_there, namesake, recognised
 from syncd.core.writes import OUTWARD, late_digests, unknown_create
 
 
@@ -161,7 +161,9 @@ def _departed(facts: Facts) -> Action:
 
 def _succeeded(facts: Facts) -> Action:
     """Somebody else has the key now, so its first customer is gone: with him it goes as with everybody who was
-    deleted, and then the row is looked at as one that nobody linked."""
+    deleted, and then the row is looked at as one that nobody linked. Of a namesake nothing is removed."""
+    if namesake(facts):
+        return Unlink("another customer has this key now", tombstone=True, again=True)
     match _departed(replace(facts, source=None, departure=Departure.GONE)):
         case Unlink():
             return Unlink("another customer has this key now", tombstone=True, again=True)

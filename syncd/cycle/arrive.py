@@ -217,7 +217,9 @@ def make_way(tx: Transaction, site: Installation, pair: Pair, external_id: str) 
 
 
 def _projection(route: Route, values: Values) -> Values:
+    """The row as this provider sees it, its number included also where that is the address and no field over there."""
+    own = {"number": values["number"]} if values.get("number") else {}
     try:
-        return route.adapter.project(values)
+        return {**own, **route.adapter.project(values)}
     except Rejected:
         return values

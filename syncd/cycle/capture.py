@@ -187,6 +187,7 @@ def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
 
 def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[str]:
     changed: dict[str, str] = {}
+    ours: set[Pair] = set()  # rows that we inserted: to the provider they came from they are nobody new
     for entry in entries:
         if entry.op == "T":
             look_at_everything(tx, site)
@@ -197,12 +198,15 @@ def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[
                 emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
             changed[entry.key] = changed.pop(entry.was, changed.get(entry.key, "changed"))
             changed.setdefault(entry.was, "changed")
-        _own_insert(tx, site, entry)
+        if entry.table and entry.op in {"I", "D"}:
+            ours -= set(site.pairs(entry.key))
+        ours |= _own_insert(tx, site, entry)
         changed[entry.key] = reason_of(entry, changed.get(entry.key, "changed"))
     now = site.clock.now()
     for reason in ("changed", "inserted", "deleted"):
         pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
-        work.mark(tx, pairs, reason, now)
+        work.mark(tx, [pair for pair in pairs if pair not in ours], reason, now)
+    work.mark(tx, ours, "changed", now)
     return set(changed)
 
 
@@ -213,23 +217,25 @@ def reason_of(entry: Entry, before: str) -> str:
     return "inserted" if entry.op == "I" else "deleted"
 
 
-def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> None:
-    """A row that an inbound create of ours inserted: link it to its remote before anyone makes a second."""
+def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
+    """A row that an inbound create of ours inserted: link it to its remote before anyone makes a second. Answers the
+    pair that it makes with the provider it came from."""
     ours = OUR_INSERT.match(entry.origin or "")
-    if ours is None:
-        return
+    if ours is None or entry.op != "I":
+        return set()
     provider = ours["provider"]
+    pair = Pair(provider, entry.key)
     intent = next((i for i in journal.insert_intents(tx, provider) if i.id == int(ours["intent"])), None)
     if intent is None:
-        return
+        return {pair}
     external_id = intent.note
     if not mapping.by_external_id(tx, provider, [external_id]):
         now = site.clock.now()
-        link = Link(Pair(provider, entry.key), None, external_id, {}, {}, State.LINKED, now)
-        make_way(tx, site, link.pair, external_id)
-        mapping.save(tx, link)
-        work.mark(tx, [link.pair], "adopted", now)
+        make_way(tx, site, pair, external_id)
+        mapping.save(tx, Link(pair, None, external_id, {}, {}, State.LINKED, now))
+        work.mark(tx, [pair], "adopted", now)
     journal.close_intent(tx, intent.id)
+    return {pair}
 
 
 def look_at_everything(tx: Transaction, site: Installation) -> None:

@@ -63,6 +63,7 @@ def captured(site: Installation) -> Marks:
     marks = Marks()
     for entry in entries:
         if entry.was and entry.was != entry.key:
+            marks.reasons[entry.key] = marks.reasons.pop(entry.was, marks.reasons.get(entry.key, "changed"))
             marks.reasons.setdefault(entry.was, "changed")
             marks.was[entry.key] = entry.was
         if entry.key:

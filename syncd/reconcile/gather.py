@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.facts import Departure, Facts
-from syncd.core.guards import IDENTIFYING
 from syncd.core.merge import Tie
 from syncd.core.model import (
     CreateMode,
@@ -24,7 +23,7 @@ from syncd.core.model import (
     Work,
 )
 from syncd.core.plan import verdicts
-from syncd.core.recognition import another
+from syncd.core.recognition import KNOWN_BY, another
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
@@ -91,7 +90,7 @@ def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         facts = _gone(route, work, facts, proven=_open(memory, key, "delete_conflict"))
         return Case(work, facts, None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
-    facts = replace(facts, row={name: customer.values[name] for name in IDENTIFYING if name in customer.values})
+    facts = replace(facts, row={name: value for name, value in customer.values.items() if name in KNOWN_BY})
     facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
     if another(facts):
         facts = replace(facts, unread=_unread(route, work))

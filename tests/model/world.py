@@ -321,6 +321,7 @@ class World:
             if earlier:
                 self.second_rows.append(f"{tag} has the row {key} beside {[person.key for person in earlier]}")
             self.people.append(Person(tag, key, number or ""))
+            self.owners |= {number: tag} if number else {}
 
     def arrive_there(self, provider: Hostile) -> None:
         """Somebody types a new customer at a provider that may bring new ones."""
@@ -428,8 +429,7 @@ class World:
 
     def _owner(self, key: str) -> str:
         """Whose number or key this was last, for the tag of a record that we make."""
-        if key not in self.owners:
-            self.discover()
+        self.discover()
         by_key = [person.tag for person in self.living() if str(person.key) == key and not person.number]
         return self.owners.get(key) or next(iter(by_key), "?")
 

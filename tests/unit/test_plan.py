@@ -71,13 +71,16 @@ def test_a_key_that_is_given_anew_is_no_edit_of_the_old_customer() -> None:
 
 def test_the_first_customer_of_a_key_goes_as_one_who_was_deleted() -> None:
     """Whoever lost his key to somebody else goes as `on_delete` says; edited over there or needed, a person decides."""
-    other = {**ROW, "email": "z@y.de"}
+    other = {**ROW, "name": "Anders", "email": "z@y.de"}
     rules = replace(LIVE, on_delete=Removal.DELETE)
     facts = linked(other, ROW, BASE, rules, reborn=True)
 
     assert plan(facts) == Remove(remote(ROW), Removal.DELETE, again=True)
     assert kind(replace(facts, remote=remote({**ROW, "phone": "2"}))) == "delete_conflict"
     assert kind(replace(facts, key_alive=True)) == "delete_conflict"
+    namesake = {**ROW, "email": "z@y.de"}
+    left = Unlink("another customer has this key now", tombstone=True, again=True)
+    assert plan(linked(namesake, ROW, BASE, rules, reborn=True)) == left
     refused = replace(facts, source=None, rejection=("country", "missing"))
     assert plan(replace(refused, row={"email": "z@y.de"})) == Remove(remote(ROW), Removal.DELETE, again=True)
     assert plan(replace(refused, row={"email": "a@x.de"})) == Reject("country", "missing")
