@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from syncd.core.model import Pair, Work
 from syncd.errors import LeaseLost, Stopped
-from syncd.lanes import BUDGET_CAP, Lane, LanePaused, Pace, drain, together
+from syncd.lanes import Lane, LanePaused, Pace, drain, together
+from syncd.lanes.pace import BUDGET_CAP
 from tests.clock import VirtualClock
 
 GET, PUT = "GET /customers/{id}", "PUT /customers/{id}"

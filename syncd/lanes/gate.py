@@ -1,36 +1,24 @@
-"""One lane per provider: its pace, its breaker, its threads. The only place with threads.
-
-A `Lane` is the gate that every request of its provider passes (`admit`, `observe`), and `drain` is the loop that takes
-due pairs until none is left. One provider's trouble stays in its lane.
-"""
+"""The gate that every request of a provider passes, and the switch that shuts it while that provider is in trouble."""
 
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any
 
 from syncd.clock import Clock
 from syncd.core.backoff import clamp_retry_after
-from syncd.core.model import Work
 from syncd.errors import LeaseLost, Stopped, SyncdError
+from syncd.lanes.pace import Pace, Repeats
 
-MARGIN = 0.93  # the share of a limit that is used: at 100 % sliding windows hold one request too many
 SLICE = 0.2  # seconds between two looks at the stop signal while waiting
 PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
 OPENING = 30.0  # first pause of the breaker, seconds
 LONGEST_OPENING = 600.0
 REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refused
-LONGEST_INTERVAL = 3600.0  # of a quota, whatever its headers say, seconds
-BUDGET_CAP, BUDGET_GAIN, BUDGET_TRICKLE = 10.0, 0.1, 0.1  # retries: one per ten successes, one per ten seconds
 
 
 class LanePaused(SyncdError):
@@ -39,126 +27,6 @@ class LanePaused(SyncdError):
     def __init__(self, reason: str, until: datetime) -> None:
         super().__init__(reason)
         self.until = until
-
-
-class Pace:
-    """GCRA without burst: requests of one endpoint leave at least `1/rate` seconds apart.
-
-    `rate` is per second, None for no limit of ours; what the provider's own headers say only makes it slower.
-    """
-
-    def __init__(self, rate: float | None, *, per_endpoint: bool = False) -> None:
-        self._interval = 1.0 / (rate * MARGIN) if rate else 0.0
-        self._per_endpoint = per_endpoint
-        self._next: dict[str, float] = {}
-        self._spread: dict[str, tuple[float, float]] = {}  # endpoint -> (interval, valid until)
-        self._slow = 1.0
-        self._lock = threading.Lock()
-
-    def reserve(self, endpoint: str, now: float) -> float:
-        """Take the next slot; the seconds to wait for it. All times monotonic."""
-        name = endpoint if self._per_endpoint else ""
-        with self._lock:
-            spread, until = self._spread.get(endpoint, (0.0, 0.0))
-            interval = max(self._interval * self._slow, spread if now < until else 0.0)
-            start = max(now, self._next.get(name, 0.0))
-            self._next[name] = start + interval
-            return start - now
-
-    def learn(self, endpoint: str, headers: Mapping[str, str], now: float, wall: datetime) -> None:
-        """Spread what is left of a quota, but for one to spare, over its interval (`X-RateLimit-*`).
-
-        JTL tells the length of the interval, Azotte the moment of the reset; with nothing left, the next one waits.
-        """
-        remaining, limit = _number(headers.get("x-ratelimit-remaining")), _number(headers.get("x-ratelimit-limit"))
-        if remaining is None or not limit:
-            return
-        length = _number(headers.get("x-ratelimit-interval-length-seconds")) or _until_reset(headers, wall)
-        length = min(length, LONGEST_INTERVAL)
-        name = endpoint if self._per_endpoint else ""
-        with self._lock:
-            scarce = remaining < limit / 2
-            self._spread[endpoint] = (length / max(remaining - 1.0, 1.0) / MARGIN if scarce else 0.0, now + length)
-            if remaining < 1:
-                self._next[name] = max(self._next.get(name, 0.0), now + length)
-
-    def slower(self) -> None:
-        """A 429 halves the rate ..."""
-        with self._lock:
-            self._slow = min(self._slow * 2.0, 64.0)
-
-    def faster(self) -> None:
-        """... and clean answers win it back, slowly."""
-        with self._lock:
-            self._slow = max(self._slow * 0.98, 1.0)
-
-    def kept(self, now: float) -> dict[str, Any]:
-        """What was learned, for the next process: moments as seconds from now, for no monotonic clock outlives it."""
-        with self._lock:
-            spread = {name: [each, until - now] for name, (each, until) in self._spread.items() if each and until > now}
-            return {"slow": self._slow, "next": _ahead(self._next, now), "spread": spread}
-
-    def resume(self, kept: Mapping[str, Any], now: float, ago: float) -> None:
-        """Take up what was kept `ago` seconds ago. It only ever makes slower: what this process knows itself stands."""
-        with self._lock:
-            self._slow = max(self._slow, float(kept.get("slow", 1.0)))
-            for name, wait in kept.get("next", {}).items():
-                self._next[name] = max(self._next.get(name, 0.0), now + wait - ago)
-            for name, (each, left) in kept.get("spread", {}).items():
-                if left > ago:
-                    self._spread.setdefault(name, (each, now + left - ago))
-
-
-def _ahead(moments: Mapping[str, float], now: float) -> dict[str, float]:
-    return {name: moment - now for name, moment in moments.items() if moment > now}
-
-
-def _number(raw: str | None) -> float | None:
-    try:
-        number = float(raw or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
-    """Seconds until the reset as the provider's own clock has it (`wall` where it does not say); else a minute."""
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if reset is None:
-        return 60.0
-    try:
-        said = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError):
-        said = wall
-    return max(reset - said.timestamp(), 1.0)
-
-
-class Repeats:
-    """What may still be repeated: ten at once, then one per ten successes or ten seconds. Times are monotonic."""
-
-    def __init__(self, now: float) -> None:
-        self._left, self._at = BUDGET_CAP, now
-
-    def left(self, now: float) -> float:
-        """With what has trickled in until now."""
-        self._left = min(BUDGET_CAP, self._left + (now - self._at) * BUDGET_TRICKLE)
-        self._at = now
-        return self._left
-
-    def earn(self) -> None:
-        """A success."""
-        self._left = min(BUDGET_CAP, self._left + BUDGET_GAIN)
-
-    def spend(self, now: float) -> bool:
-        """One repeat; False where none is left."""
-        if self.left(now) < 1.0:
-            return False
-        self._left -= 1.0
-        return True
-
-    def resume(self, kept: float, now: float, ago: float) -> None:
-        """Go on with what was kept `ago` seconds ago, or with less."""
-        self._left = min(self.left(now), kept + ago * BUDGET_TRICKLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +45,6 @@ class Breaker:
     def of(cls, text: str) -> Breaker:
         """What `Lane.dump` wrote; a closed one when nothing was written yet."""
         return cls(**json.loads(text)) if text else cls()
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of one pair; `kind` is one of the words that the closing line counts."""
-
-    kind: str
-    retry_at: datetime | None = None
 
 
 @dataclass
@@ -418,107 +278,3 @@ class Lane:
         with self._lock:
             calls, self.calls = self.calls, 0
         return calls
-
-
-def drain(
-    lane: Lane,
-    take: Callable[[frozenset[str]], Sequence[Work]],
-    handle: Callable[[Sequence[Work]], None],
-    limit: int | None = None,
-) -> int:
-    """Take due pairs and hand them on until none is left, the lane pauses, or the stop signal comes.
-
-    With one thread everything runs in the caller's, which makes a simulation deterministic. The same customer is never
-    in two threads. Returns how many pairs were handled.
-    """
-    if lane.concurrency == 1:
-        return _drain_here(lane, take, handle, limit)
-    return _drain_threads(lane, take, handle, limit)
-
-
-def _open_for_work(lane: Lane) -> bool:
-    lane.seen = lane.clock.monotonic()
-    return not lane.stop.is_set() and lane.paused_until() is None
-
-
-def _drain_here(
-    lane: Lane,
-    take: Callable[[frozenset[str]], Sequence[Work]],
-    handle: Callable[[Sequence[Work]], None],
-    limit: int | None,
-) -> int:
-    done = 0
-    while _open_for_work(lane) and (limit is None or done < limit):
-        batch = take(frozenset())
-        if limit is not None:
-            batch = batch[: limit - done]
-        if not batch:
-            break
-        handle(batch)
-        done += len(batch)
-    return done
-
-
-def _drain_threads(
-    lane: Lane,
-    take: Callable[[frozenset[str]], Sequence[Work]],
-    handle: Callable[[Sequence[Work]], None],
-    limit: int | None,
-) -> int:
-    done = 0
-    busy: dict[Future[None], tuple[str, ...]] = {}
-    with ThreadPoolExecutor(lane.concurrency, thread_name_prefix=f"lane-{lane.name}") as pool:
-        while True:
-            while len(busy) < lane.concurrency and _open_for_work(lane) and (limit is None or done < limit):
-                taken = frozenset(key for keys in busy.values() for key in keys)
-                batch = take(taken)
-                if limit is not None:
-                    batch = batch[: limit - done]
-                if not batch:
-                    break
-                done += len(batch)
-                busy[pool.submit(copy_context().run, handle, batch)] = tuple(work.pair.key for work in batch)
-            if not busy:
-                return done
-            finished, _ = wait(busy, return_when=FIRST_COMPLETED)
-            for future in finished:
-                del busy[future]
-                future.result()
-
-
-class Crew:
-    """Lanes that work beside each other, none waiting for another: the daemon sets idle ones to work at every poll."""
-
-    def __init__(self, lanes: int) -> None:
-        self._pool = ThreadPoolExecutor(max(lanes, 1), thread_name_prefix="lane")
-        self._busy: dict[str, Future[None]] = {}
-
-    def busy(self) -> frozenset[str]:
-        """The lanes whose job has not been reported as ended."""
-        return frozenset(self._busy)
-
-    def start(self, name: str, job: Callable[[], None]) -> None:
-        """Set a lane to work that is not busy."""
-        self._busy[name] = self._pool.submit(copy_context().run, job)
-
-    def ended(self, seconds: float) -> dict[str, BaseException | None]:
-        """Wait at most this long for all; those that have ended, each with the error that ended it."""
-        done, _ = wait(self._busy.values(), timeout=seconds)
-        ended = {name: future.exception() for name, future in self._busy.items() if future in done}
-        self._busy = {name: future for name, future in self._busy.items() if future not in done}
-        return ended
-
-    def close(self) -> None:
-        """No more jobs. Does not wait: whoever must not leave a job behind asks `ended` first."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def together(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run every lane beside the others and wait for all; the first unexpected error is raised when all have ended."""
-    if len(jobs) == 1:
-        jobs[0]()
-        return
-    with ThreadPoolExecutor(max(len(jobs), 1), thread_name_prefix="lane") as pool:
-        futures = [pool.submit(copy_context().run, job) for job in jobs]
-    for future in futures:
-        future.result()
