@@ -29,7 +29,6 @@ LONGEST_CLASS = 240
 LONG_MODULES = {
     "syncd/cli/demo.py": "one story, told in order",
     "syncd/providers/jtl.py": "one provider, one file",
-    "syncd/reconcile/exchange.py": "the steps of one exchange in their order",
     "syncd/sandbox/jtl.py": "one stand-in, one file",
     "syncd/status/report.py": "one report, one file",
 }

@@ -24,9 +24,10 @@ from syncd.errors import (
     Unauthorized,
 )
 from syncd.lanes import LanePaused, Report
+from syncd.reconcile.agreement import confirmed, settle_intents
 from syncd.reconcile.create import adopt, create, forget, remove
 from syncd.reconcile.departure import ABSENT_AGAIN
-from syncd.reconcile.exchange import confirmed, exchange, settle_intents
+from syncd.reconcile.exchange import exchange
 from syncd.reconcile.gather import Case, Memory, gather, remember
 from syncd.reconcile.outcome import finish, park, put_off, reject, retry
 from syncd.reconcile.route import Route, blank_link

@@ -37,6 +37,7 @@ WRITES = import_module("syncd.core.writes")
 ARRIVE = import_module("syncd.cycle.arrive")
 CAPTURE, RECONCILE = import_module("syncd.cycle.capture"), import_module("syncd.reconcile")
 GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
+AGREEMENT = import_module("syncd.reconcile.agreement")
 EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
 
 Patch = pytest.MonkeyPatch
@@ -278,7 +279,7 @@ def last_writer_wins(patch: Patch) -> None:
 
 def executed_intents_forgotten(patch: Patch) -> None:
     """A superseded write of unknown outcome is forgotten at the first look, before it can land late."""
-    patch.setattr(EXCHANGE, "settle_intents", _close_all)
+    patch.setattr(AGREEMENT, "settle_intents", _close_all)
 
 
 def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> None:
