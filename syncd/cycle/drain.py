@@ -105,6 +105,7 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
             break
         after = links[-1].pair.key
     with site.state.fenced(lease) as tx:
+        journal.forget_fields(tx, provider, changed)
         wanted = json.dumps(dict(site.field_hashes.get(provider, {})), sort_keys=True)
         progress.set_meta(tx, f"fields:{provider}", wanted)
         config = site.config_hashes.get(provider, "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from syncd.core.model import Link, Pair, Remote, Work
+from syncd.core.model import Intent, Link, Pair, Remote, Work
 from syncd.cycle import scan as listings
 from syncd.cycle.arrive import Obstacle, in_the_way
 from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
@@ -50,11 +50,17 @@ class Marks:
         gone = self.dropped.get(provider, frozenset())
         if gone:
             links = {key: _without(link, gone) for key, link in links.items()}
+            intents = {key: [_unsent(each, gone) for each in found] for key, found in memory.intents.items()}
+            memory = replace(memory, intents=intents)
         return replace(memory, links=links)
 
 
 def _without(link: Link, names: frozenset[str]) -> Link:
     return replace(link, base={name: entry for name, entry in link.base.items() if name not in names})
+
+
+def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
+    return replace(intent, fields={name: sent for name, sent in intent.fields.items() if name not in names})
 
 
 def captured(site: Installation) -> Marks:

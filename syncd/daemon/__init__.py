@@ -133,6 +133,7 @@ def _serve(
         schedule.stop()
     if not _end(host, duty, for_good=fresh is None):
         return fresh
+    duty.last_word()
     log.emit("daemon.stopped", outcome="drained")
     if page is not None:
         page.write()

@@ -107,11 +107,22 @@ class Duty:
             if not self._ending:
                 self._guarded_snapshot()
 
-    def _snapshot(self) -> None:
-        site, wanted = self.site, self._wanted
+    def last_word(self) -> None:
+        """How things stand at the end, for whoever looks at the page after the daemon has gone."""
+        try:
+            self._tell()
+        except SyncdError as error:
+            emit("state.unreachable", reason=error.message)
+
+    def _tell(self) -> Report:
+        site = self.site
         guards = site.routes[0].guards if site.routes else Guards()
-        report = survey(site.state, site.source, wanted.providers, guards, site.clock.now())
+        report = survey(site.state, site.source, self._wanted.providers, guards, site.clock.now())
         tell(report)
+        return report
+
+    def _snapshot(self) -> None:
+        wanted, report = self._wanted, self._tell()
         self._notifier.status(status_line(report, self.trouble))
         wanted.page()
         if wanted.textfile:

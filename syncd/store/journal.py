@@ -46,6 +46,7 @@ __all__ = [
     "events",
     "exhume",
     "finish_run",
+    "forget_fields",
     "ignored",
     "insert_intents",
     "intents",
@@ -160,6 +161,14 @@ def close_provider_intents(tx: Transaction, provider: str, verbs: Collection[Ver
     """Close all intents of these verbs at one provider: after a restore of the state they explain nothing any more."""
     chosen = (intent.c.provider == provider, intent.c.verb.in_([verb.value for verb in verbs]))
     return tx.execute(intent.delete().where(*chosen)).rowcount
+
+
+def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> None:
+    """Fields that are mapped to another column now: what was sent from the old one explains nothing any more."""
+    for found in tx.execute(sa.select(intent.c.id, intent.c.fields).where(intent.c.provider == provider)).all():
+        kept = {name: sent for name, sent in found.fields.items() if name not in names}
+        if len(kept) < len(found.fields):
+            tx.execute(intent.update().where(intent.c.id == found.id).values(fields=kept))
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:

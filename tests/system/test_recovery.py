@@ -8,12 +8,16 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.digest import digest
+from syncd.core.model import Pair, Sent, Stage, Verb
+from syncd.store import journal
 from tests.cluster import Cluster
 from tests.databases import database
 from tests.system.landscape import Landscape, landscape
@@ -435,6 +439,22 @@ def test_a_remapped_field_that_was_away_has_no_base(land: Landscape) -> None:
     assert land.twin("aiotic").records["1002"]["city"] == land.row(2)["city"]
     items = land.said("review", "list", "--json", "--provider", "aiotic").data["items"]
     assert {(item["kind"], *item["fields"]) for item in items} == {("no_base", "city")}
+
+
+def test_a_remapped_field_is_not_explained_by_what_was_sent_before(land: Landscape) -> None:
+    """A write that still waits for its confirming reading says nothing about a field that is mapped to another column
+    since: what it sent is no late write of ours that the new column's emptiness would have to be pushed over."""
+    city = str(land.row(2)["city"])
+    with land.site() as site, site.state.begin() as tx:
+        sent = {"city": Sent(None, digest(site.state.key, "aiotic", "1002", "city", city))}
+        now = site.clock.now()
+        number = journal.open_intent(tx, Pair("aiotic", "2"), Verb.UPDATE, sent, 1, now, now)
+        journal.update_intent(tx, number, stage=Stage.CONFIRM, settle_until=now + timedelta(hours=1))
+    land.sql("ALTER TABLE customers ADD COLUMN town TEXT")
+    land.fields = {**land.fields, "city": "town"}
+    land.write()
+    land.run(scan=True)
+    assert land.twin("aiotic").records["1002"]["city"] == city
 
 
 def test_a_changed_direction_keeps_the_base(land: Landscape) -> None:
