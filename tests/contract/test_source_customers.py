@@ -372,6 +372,17 @@ def test_insert_that_does_not_fit(any_shop: Shop) -> None:
         assert drained(source) == ()
 
 
+def test_nobody_is_inserted_beside_somebody_like_him(any_shop: Shop) -> None:
+    """A row with one of the identifying values that came meanwhile is seen in the inserting transaction itself."""
+    any_shop.tables()
+    with any_shop.source() as source:
+        values = {"name": "Neu", "number": "K-7", "email": "neu@b.example"}
+        assert isinstance(customers.insert(source, values, "o", unlike={"email": "neu@b.example"}), Written)
+        assert isinstance(customers.insert(source, values, "o", unlike={"email": "NEU@b.example"}), Moved)
+        assert isinstance(customers.insert(source, values, "o", unlike={"number": "K-8", "vat_number": "x"}), Written)
+        assert len(drained(source)) == customers.count(source) == 2
+
+
 def test_insert_with_our_key(any_shop: Shop) -> None:
     """A text key comes from the field mapped to it; without one the row is refused; a UUID is made up."""
     any_shop.run("CREATE TABLE customers (code varchar(20) primary key, company varchar(40))")

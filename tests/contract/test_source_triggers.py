@@ -43,6 +43,22 @@ def test_changed_key_carries_the_old_one(any_shop: Shop) -> None:
         assert logged(source) == [("I", "1", None), ("U", "18", "1")]
 
 
+def test_the_log_is_asked_about_a_key(any_shop: Shop) -> None:
+    """Unread marks of a row that came, went or got another key are found by its key; an edit is none of them."""
+    any_shop.tables()
+    with any_shop.source() as source:
+        any_shop.run(A)
+        assert changelog.mentions(source, "1")
+        drained(source)
+        any_shop.run("UPDATE customers SET company = 'B' WHERE id = 1")
+        assert not changelog.mentions(source, "1")
+        any_shop.run("UPDATE customers SET id = 18 WHERE id = 1")
+        assert changelog.mentions(source, "1")
+        assert not changelog.mentions(source, "18")
+        any_shop.run("DELETE FROM customers WHERE id = 18")
+        assert changelog.mentions(source, "18")
+
+
 def test_key_that_changes_only_its_case(any_shop: Shop) -> None:
     """Keys are compared as bytes: another case is another key, also where the collation finds them equal."""
     nocase = {"sqlite": "COLLATE NOCASE", "postgresql": "", "mysql": "COLLATE utf8mb4_general_ci"}[any_shop.dialect]
