@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -162,6 +163,8 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> No
         sys.__excepthook__(kind, error, trace)
     else:
         _report(error)
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            sys.stderr.write(f"error: internal error ({kind.__name__}); the next run looks up what was under way\n")
 
 
 def _report(error: BaseException | None) -> None:

@@ -467,6 +467,18 @@ def test_a_thread_that_dies_leaves_frames_and_no_message(told: Told) -> None:
     assert (line["error_type"], "Zz-Canary" in json.dumps(line)) == ("syncd.errors.OutcomeUnknown", False)
 
 
+def test_an_error_that_nobody_caught_is_a_sentence_too(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person at a terminal reads what it means; neither line holds the error's own words."""
+    try:
+        _fail("Zz-Canary")
+    except OutcomeUnknown as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+    said = capsys.readouterr().err
+    assert said == "error: internal error (OutcomeUnknown); the next run looks up what was under way\n"
+    assert "Zz-Canary" not in said + json.dumps(told())
+
+
 def test_stop_gives_everything_back() -> None:
     """Hooks and handlers are as before, however often setup was called."""
     before = (sys.excepthook, threading.excepthook, list(logging.getLogger().handlers))
