@@ -7,7 +7,7 @@ that is true decides:
     the row cannot be read                as "gone" below
     it looks like somebody else's
         not all of it is captured yet     wait
-        it came anew                      the first customer as "gone" below, then look again
+        it came anew                      unlink with a tombstone, then look again; where the settings remove: park
     linked
         the record is gone or archived    park: nobody is brought back by a write
         the provider's rules refuse it    reject
@@ -51,7 +51,7 @@ from syncd.core.guards import guts, same_person
 from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
 from syncd.core.model import CreateMode, Direction, Remote, Removal, Stage, Values
 from syncd.core.normalise import degraded, equal
-from syncd.core.recognition import another, another_record, edited_there, namesake, recognised
+from syncd.core.recognition import another, another_record, edited_there, recognised
 from syncd.core.writes import OUTWARD, late_digests, unknown_create
 
 
@@ -160,17 +160,17 @@ def _departed(facts: Facts) -> Action:
 
 
 def _succeeded(facts: Facts) -> Action:
-    """Somebody else has the key now, so its first customer is gone: with him it goes as with everybody who was
-    deleted, and then the row is looked at as one that nobody linked. Of a namesake nothing is removed."""
-    if namesake(facts):
-        return Unlink("another customer has this key now", tombstone=True, again=True)
+    """Somebody else has the key now. By itself only the link is ended, and the row is looked at as one that nobody
+    linked; whether the first customer's record goes too is asked, for he may live on under another key."""
     match _departed(replace(facts, source=None, departure=Departure.GONE)):
-        case Unlink():
-            return Unlink("another customer has this key now", tombstone=True, again=True)
-        case Remove(remote, how):
+        case Remove(remote, how) if facts.ordered == "remove":
             return Remove(remote, how, again=True)
-        case parked:
+        case Remove():
+            return Park("delete_conflict", "another customer has this key now; shall the first one's record go?")
+        case Park() as parked:
             return parked
+        case _:
+            return Unlink("another customer has this key now", tombstone=True, again=True)
 
 
 def exchange(facts: Facts) -> Action:

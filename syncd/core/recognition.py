@@ -11,25 +11,19 @@ from syncd.core.model import Remote
 from syncd.core.normalise import degraded
 from syncd.core.writes import late_digests, unknown_create
 
-KNOWN_BY = (*IDENTIFYING, "name")
-
 
 def another(facts: Facts) -> bool:
     """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed."""
-    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
+    link, number = facts.link, facts.row.get("number")
+    if link is not None and number is not None and number == link.provider_key:
+        return False
+    own, base = unknown_create(facts), link.base if link is not None else {}
     agreed = {name: entry.source for name, entry in base.items()}
     agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
     source = facts.source if facts.source is not None else facts.row
     known = {name for name, value in source.items() if value is not None and name in agreed}
     names = known & set(IDENTIFYING) or known
     return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
-
-
-def namesake(facts: Facts) -> bool:
-    """Whether the name stayed as it was agreed: too much to be sure that the row is somebody else's."""
-    name = (facts.source or facts.row).get("name")
-    base = facts.link.base.get("name") if facts.link is not None else None
-    return name is not None and base is not None and base.source == facts.digest("name", name)
 
 
 def another_record(facts: Facts) -> bool:

@@ -49,7 +49,8 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
     remote = numbered(route, remote)
     intent = _intend(site, route, remote)
     origin = f"syncd:{route.provider}:insert:{intent}"
-    result = customers.insert(site.source, row_of(route, remote), origin, unlike=_identity(remote))
+    values, like = row_of(route, remote), _identity(remote)
+    result = customers.insert(site.source, values, origin, like, lambda key: _is_taken(site, Pair(route.provider, key)))
     if not isinstance(result, customers.Written):
         with site.state.fenced(route.lease) as tx:
             journal.close_intent(tx, intent)
@@ -95,6 +96,12 @@ def row_of(route: Route, remote: Remote) -> Values:
 def _identity(remote: Remote) -> Values:
     """Number, VAT number and e-mail, as far as the record has them."""
     return {name: remote.values[name] for name in IDENTIFYING if remote.values.get(name)}
+
+
+def _is_taken(site: Installation, pair: Pair) -> bool:
+    """Whether the key is still linked to somebody: the database gives one again before capture told that he left."""
+    with site.state.read() as tx:
+        return _linked(mapping.read(tx, pair))
 
 
 def _is_free(tx: Transaction, pair: Pair) -> bool:
@@ -195,25 +202,12 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
     pair = Pair(route.provider, row.key)
     link = Link(pair, our_key, remote.external_id, remote.external_ids, base, State.LINKED, now, now, now)
     with site.state.fenced(route.lease) as tx:
-        make_way(tx, site, pair, remote.external_id)
         mapping.save(tx, link)
         journal.close_intent(tx, intent)
         review.close_reviews(tx, route.provider, REMOTE + remote.external_id, [NOT_INSERTED], now, "settled")
         events.record(tx, pair, now, "pair.pulled", sorted(base), "inserted")
         work.mark(tx, [pair], "changed", now)
     emit("pair.pulled", provider=route.provider, customer_key=row.key, fields=sorted(base))
-
-
-def make_way(tx: Transaction, site: Installation, pair: Pair, external_id: str) -> None:
-    """The database gave a key again before capture told that its first customer left: his record over there gets the
-    tombstone that the deletion would have left, or a later scan would bring him back."""
-    earlier = mapping.read(tx, pair)
-    if earlier is None or earlier.external_id in {None, external_id}:
-        return
-    reason, now = "another customer has this key now", site.clock.now()
-    journal.bury(tx, site.state.key, pair.provider, earlier.external_id, pair.key, reason, now)
-    journal.close_intents(tx, pair)
-    mapping.unlink(tx, pair)
 
 
 def _projection(route: Route, values: Values) -> Values:

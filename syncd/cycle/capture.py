@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
-from syncd.cycle.arrive import make_way
 from syncd.cycle.installation import Installation
 from syncd.cycle.tenure import CAPTURE, hold
 from syncd.cycle.verify import begin_anew
@@ -231,7 +230,6 @@ def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
     external_id = intent.note
     if not mapping.by_external_id(tx, provider, [external_id]):
         now = site.clock.now()
-        make_way(tx, site, pair, external_id)
         mapping.save(tx, Link(pair, None, external_id, {}, {}, State.LINKED, now))
         work.mark(tx, [pair], "adopted", now)
     journal.close_intent(tx, intent.id)

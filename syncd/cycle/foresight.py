@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from syncd.core.model import Intent, Link, Pair, Remote, Work
+from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work
 from syncd.cycle import scan as listings
 from syncd.cycle.arrive import Obstacle, in_the_way
 from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
@@ -15,7 +15,8 @@ from syncd.cycle.installation import Installation
 from syncd.cycle.verify import THROUGH, share, worth_a_look
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
-from syncd.reconcile.gather import Memory, numbered
+from syncd.reconcile.gather import numbered
+from syncd.reconcile.outset import Memory
 from syncd.source import changelog, customers, snapshot, timestamps
 from syncd.source.changelog import Entry
 from syncd.store import journal, mapping, progress, work
@@ -60,6 +61,8 @@ def _without(link: Link, names: frozenset[str]) -> Link:
 
 
 def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
+    if (intent.verb, intent.stage) == (Verb.CREATE, Stage.OPEN):
+        return intent
     return replace(intent, fields={name: sent for name, sent in intent.fields.items() if name not in names})
 
 

@@ -16,7 +16,8 @@ from syncd.cycle.overview import condition_of
 from syncd.errors import ProviderError, SyncdError
 from syncd.lanes import LanePaused
 from syncd.reconcile import Route
-from syncd.reconcile.gather import gather, remember
+from syncd.reconcile.gather import gather
+from syncd.reconcile.outset import remember
 from syncd.source import customers
 from syncd.source.lookup import matching
 from syncd.store import events, mapping, progress, review, work

@@ -26,8 +26,9 @@ from syncd.lanes import LanePaused
 from syncd.reconcile import Route
 from syncd.reconcile.create import adopted, create_asks, sendable
 from syncd.reconcile.exchange import asks_of, braked, overruling
-from syncd.reconcile.gather import Case, Memory, gather, remember, tie
+from syncd.reconcile.gather import gather, tie
 from syncd.reconcile.outcome import Ask, granted, of_the_source, source_rows, total
+from syncd.reconcile.outset import Case, Memory, remember
 from syncd.source import customers
 from syncd.store import progress, review
 from syncd.store.database import Transaction

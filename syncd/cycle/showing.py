@@ -13,7 +13,8 @@ from syncd.cycle.reading import chosen, patiently
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
 from syncd.reconcile import Route
-from syncd.reconcile.gather import Case, fetch_proven, gather, remember
+from syncd.reconcile.gather import fetch_proven, gather
+from syncd.reconcile.outset import Case, remember
 from syncd.reconcile.staging import GUARD, STAGED
 from syncd.source import customers
 from syncd.store import overview

@@ -28,8 +28,9 @@ from syncd.reconcile.agreement import confirmed, settle_intents
 from syncd.reconcile.create import adopt, create, forget, remove
 from syncd.reconcile.departure import ABSENT_AGAIN
 from syncd.reconcile.exchange import exchange
-from syncd.reconcile.gather import Case, Memory, gather, remember
+from syncd.reconcile.gather import asked
 from syncd.reconcile.outcome import finish, park, put_off, reject, retry
+from syncd.reconcile.outset import Case, Memory, outset, remember
 from syncd.reconcile.route import Route, blank_link
 from syncd.reconcile.staging import announce
 from syncd.source import customers
@@ -93,7 +94,8 @@ def reconcile(route: Route, item: Work, customer: Customer | None, memory: Memor
     """One look at one pair."""
     case = Case(item, _nothing_yet(route, item, memory), customer, item.pair.key)
     try:
-        case = gather(route, item, customer, memory)
+        case = outset(route, item, customer, memory)
+        case = asked(route, case, memory)
         report = _perform(route, case)
     except (Unauthorized, Throttled, LanePaused):
         raise

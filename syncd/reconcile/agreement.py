@@ -10,8 +10,8 @@ from syncd.core.actions import Exchange
 from syncd.core.model import Customer, FieldBase, Intent, Link, Remote, Stage, State, Verb
 from syncd.lanes import Report
 from syncd.reconcile.create import conclude
-from syncd.reconcile.gather import Case
 from syncd.reconcile.outcome import finish, shown_digests, waited
+from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route, note, tell
 from syncd.store import journal, review
 from syncd.store.database import Transaction

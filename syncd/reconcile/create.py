@@ -13,8 +13,9 @@ from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values
 from syncd.core.writes import renewed, unknown_create
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
-from syncd.reconcile.gather import Case, numbered
+from syncd.reconcile.gather import numbered
 from syncd.reconcile.outcome import Ask, dead_letter, finish, park, permitted, refund, reject, waited
+from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.store import journal, mapping, work
 from syncd.store.database import Transaction

@@ -15,8 +15,9 @@ from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stop
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.agreement import Progress, finished
 from syncd.reconcile.create import unknown
-from syncd.reconcile.gather import Case, numbered
+from syncd.reconcile.gather import numbered
 from syncd.reconcile.outcome import Ask, permitted, put_off, refund, reject
+from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.store import events, journal, mapping

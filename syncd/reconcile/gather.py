@@ -5,135 +5,54 @@ The order matters: the generation was read when the pair was taken, the source r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from syncd.core.facts import Departure, Facts
 from syncd.core.merge import Tie
 from syncd.core.model import (
     CreateMode,
     Customer,
-    Direction,
-    Intent,
-    Link,
-    Pair,
     Policy,
     Remote,
     Values,
     Work,
 )
 from syncd.core.plan import verdicts
-from syncd.core.recognition import KNOWN_BY, another
-from syncd.core.writes import recovered, unknown_create
-from syncd.errors import Rejected
+from syncd.core.recognition import another
+from syncd.core.writes import unknown_create
 from syncd.providers.adapter import Identity
 from syncd.reconcile.departure import departed
 from syncd.reconcile.orders import Orders, orders
+from syncd.reconcile.outset import Case, Memory, is_open, outset
 from syncd.reconcile.route import Route
 from syncd.source.lookup import number_taken
-from syncd.store import journal, mapping, review
-from syncd.store import work as due
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the state database knows of a chunk of pairs, read in one go."""
-
-    links: Mapping[str, Link]
-    intents: Mapping[str, Sequence[Intent]]
-    reviews: Mapping[str, Sequence[review.Review]]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One pair on the desk: the work, its facts, and the source row for the compare-and-set."""
-
-    work: Work
-    facts: Facts
-    customer: Customer | None
-    key: str  # our key at the provider
-
-    @property
-    def pair(self) -> Pair:
-        return self.work.pair
-
-
-def remember(route: Route, keys: Sequence[str]) -> Memory:
-    """Read mapping rows, intents and review items of a chunk."""
-    with route.state.read() as tx:
-        return Memory(
-            mapping.read_many(tx, route.provider, keys),
-            journal.intents(tx, route.provider, keys),
-            review.reviews_of(tx, route.provider, keys),
-        )
+from syncd.store import journal, mapping
 
 
 def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:
     """All facts for one pair; asks the provider only where the decision needs it. Raises `ProviderError`s."""
-    key = work.pair.key
-    link = memory.links.get(key)
+    return asked(route, outset(route, work, customer, memory), memory)
+
+
+def asked(route: Route, case: Case, memory: Memory) -> Case:
+    """The case with what source and provider show beside the row."""
+    facts, key, work = case.facts, case.pair.key, case.work
+    if case.customer is None:
+        return replace(case, facts=_gone(route, work, facts, proven=is_open(memory, key, "delete_conflict")))
+    if facts.unread:
+        return case
+    if facts.reborn and another(facts):
+        facts = replace(facts, key_alive=number_taken(route.source, case.key, other_than=key))
     ordered = orders(memory.reviews.get(key, ()))
-    facts = Facts(
-        rules=route.rules,
-        digest=route.digester((link.provider_key if link else None) or key),
-        link=link,
-        intents=tuple(memory.intents.get(key, ())),
-        composed=route.adapter.composed(route.known),
-        rulings=ordered.rulings,
-        create_anyway=ordered.create,
-        ordered=ordered.word,
-        held=ordered.held,
-        fill=work.reason == "adopted",
-        reborn=work.reason in {"inserted", "deleted"} or _open(memory, key, "delete_conflict"),
-    )
-    if customer is None:
-        facts = _gone(route, work, facts, proven=_open(memory, key, "delete_conflict"))
-        return Case(work, facts, None, (link.provider_key if link else None) or key)
-    facts, our_key = _project(route, facts, customer)
-    facts = replace(facts, row={name: value for name, value in customer.values.items() if name in KNOWN_BY})
-    facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
-    if another(facts):
-        facts = replace(facts, unread=_unread(route, work))
-        if facts.unread:
-            return Case(work, facts, customer, our_key)
-        facts = replace(facts, key_alive=facts.reborn and number_taken(route.source, our_key, other_than=key))
     if facts.link is not None and facts.link.external_id is not None:
-        facts = _linked(route, work, facts, asked=_open(memory, key))
+        facts = _linked(route, work, facts, asked=is_open(memory, key))
         if facts.link is None or not _given_up(facts, ordered):
-            return Case(work, facts, customer, our_key)
+            return replace(case, facts=facts)
         facts = replace(facts, link=replace(facts.link, external_id=None, external_ids={}, base={}), remote=None)
     if ordered.word == "link":
-        return Case(work, _named(route, facts, ordered.external_id), customer, our_key)
-    return Case(work, _unlinked(route, facts, key, our_key), customer, our_key)
-
-
-def _unread(route: Route, work: Work) -> bool:
-    """Whether something happened to this key that no look was told of yet. First the log, then the mark: capture makes
-    the mark before it takes the log's."""
-    if route.mentions(work.pair.key):
-        return True
-    with route.state.read() as tx:
-        now = due.read(tx, work.pair)
-    return now is not None and now.generation != work.generation
-
-
-def _frozen(facts: Facts) -> str | None:
-    """The key that nothing changes any more: a record carries it, or may carry it."""
-    link = facts.link
-    if link is None or (link.external_id is None and unknown_create(facts) is None):
-        return None
-    return link.provider_key
-
-
-def _keyed(facts: Facts, our_key: str) -> Link | None:
-    """The link with the key it is known by: one that was reserved for a create which did not happen is given up, and
-    one that a crash left linked without a key (an inbound insert) gets the one its first base is made under."""
-    link = facts.link
-    if link is None or link.provider_key == our_key:
-        return link
-    if link.external_id is None and unknown_create(facts) is None:
-        return replace(link, provider_key=None)
-    return link if link.provider_key is not None else replace(link, provider_key=our_key)
+        return replace(case, facts=_named(route, facts, ordered.external_id))
+    return replace(case, facts=_unlinked(route, facts, key, case.key))
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:
@@ -151,29 +70,6 @@ def _named(route: Route, facts: Facts, external_id: str) -> Facts:
     holder = taken.get(remote.external_id)
     others = holder is not None and (facts.link is None or holder.pair != facts.link.pair)
     return replace(facts, found=(remote,), claimed=frozenset({remote.external_id} if others else ()))
-
-
-def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str]:
-    frozen = _frozen(facts)
-    number = customer.values.get("number")
-    our_key = frozen or (number if isinstance(number, str) and number else customer.key)
-    try:
-        projected = route.adapter.project(readable(route, customer))
-    except Rejected as refused:
-        return replace(facts, rejection=(refused.field, refused.reason)), our_key
-    number = customer.values.get("number")
-    if number and not route.rules.renumbers:
-        projected = {"number": number, **projected}
-    wanted = {name: value for name, value in projected.items() if route.rules.fields.get(name) is not Direction.OFF}
-    return replace(facts, source=wanted), our_key
-
-
-def readable(route: Route, customer: Customer) -> Values:
-    """The row's values; one that has no canonical form (too long, NUL, no date) refuses the customer, not the run."""
-    for name, reason in customer.problems.items():
-        if not name or route.rules.fields.get(name) is not Direction.OFF:
-            raise Rejected(name, reason)
-    return customer.values
 
 
 def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
@@ -265,11 +161,6 @@ def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Seque
                     keys[remote.key] = (*keys.get(remote.key, ()), remote)
         route.listing.keys = keys
     return route.listing.keys.get(our_key, ())
-
-
-def _open(memory: Memory, key: str, kind: str = "") -> bool:
-    """Whether a person is asked about this pair right now; with a `kind`, that very question."""
-    return any(item.closed_at is None and kind in {"", item.kind} for item in memory.reviews.get(key, ()))
 
 
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:

@@ -15,8 +15,8 @@ from syncd.core.model import Link, Stage, State
 from syncd.core.recognition import another
 from syncd.errors import ProviderError
 from syncd.lanes import Report
-from syncd.reconcile.gather import Case
 from syncd.reconcile.orders import HELD_KINDS
+from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.reconcile.staging import GRANTED, GUARD, STAGED, announce
 from syncd.source import customers
@@ -24,6 +24,7 @@ from syncd.store import journal, mapping, progress, review, waiting, work
 from syncd.store.database import Transaction
 
 MILDER = MappingProxyType({"blank": ("overwrite", "update"), "overwrite": ("update",)})
+FIRST_OWNER = Park("delete_conflict", "another customer has this key now, and the first one's record is still linked")
 STANDING = (State.LINKED, State.REVIEW, State.RETRY, State.AMBIGUOUS)
 STAGED_PAUSE = 86_400.0  # seconds until a staged operation is looked at again by itself
 FIELD_KINDS = (
@@ -100,6 +101,8 @@ def let_go(tx: Transaction, case: Case, now: datetime) -> None:
 
 def reject(route: Route, case: Case, name: str, reason: str) -> Report:
     """The provider's rules refuse the customer until it changes; nothing is tried before that."""
+    if case.facts.reborn and another(case.facts):
+        return park(route, case, FIRST_OWNER)
     fields = (name,) if name else ()
     with route.state.fenced(route.lease) as tx:
         shown = replace(blank_link(case.pair, case.facts.link), state=State.REJECTED)
@@ -133,7 +136,7 @@ def dead_letter(route: Route, case: Case, kind: str, message: str, attempts: int
     Where somebody else has the key by now, a person is asked: nothing but his item would still know it then.
     """
     if case.facts.reborn and another(case.facts):
-        return park(route, case, Park("delete_conflict", "the provider does not remove the first customer of this key"))
+        return park(route, case, FIRST_OWNER)
     with route.state.fenced(route.lease) as tx:
         mapping.save(tx, replace(blank_link(case.pair, case.facts.link), state=State.DEAD))
         work.finish(tx, case.work)

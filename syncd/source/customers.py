@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -204,12 +203,12 @@ def update(source: Source, seen: Customer, changes: Values, origin: str) -> Writ
 
 
 def insert(
-    source: Source, values: Values, origin: str, unlike: Values = MappingProxyType({})
+    source: Source, values: Values, origin: str, unlike: Values | None = None, held: Callable[[str], bool] | None = None
 ) -> Written | Refused | Busy | Moved:
-    """A new row; the database chooses the key where it can. The change log carries `origin` beside it.
+    """A new row, its key chosen by the database where it can; the change log carries `origin` beside it.
 
-    `Moved` when a row that shares one of the `unlike` values is there by now: asked in the same transaction, so that a
-    process that was away for a while inserts nobody whom its successor has inserted.
+    `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile, as after a process slept,
+    or when the new row's key is `held` by somebody whose departure nobody knows yet.
     """
     try:
         new = _to_columns(source, {name: value for name, value in values.items() if value is not None}, {}, new=True)
@@ -218,7 +217,7 @@ def insert(
         return problem.refusal
 
     def add(conn: sa.Connection) -> Written | Refused | Moved:
-        if lookup.keys_like(conn, source, unlike, 1):
+        if lookup.keys_like(conn, source, unlike or {}, 1):
             return Moved()
         statement = source.table.insert().values(new)
         if key is None and source.dialect == "mysql" and not getattr(conn.dialect, "is_mariadb", False):
@@ -228,7 +227,9 @@ def insert(
         else:
             conn.execute(statement)
             own = key
-        return _as_sent(_customers(source, _by_key(conn, source, own)), values)
+        written = _as_sent(_customers(source, _by_key(conn, source, own)), values)
+        taken = held is not None and isinstance(written, Written) and held(written.customer.key)
+        return Moved() if taken else written
 
     return _outcome(source, add, origin)
 

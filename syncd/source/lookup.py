@@ -21,7 +21,7 @@ def keys_like(conn: sa.Connection, source: Source, values: Mapping[str, Value], 
     """The same within a transaction."""
     conditions = [
         sa.func.lower(sa.cast(source.fields[name].column, sa.Text if source.dialect != "mysql" else sa.CHAR))
-        == value.lower()
+        == sa.func.lower(sa.literal(value))  # by the same rules: SQLite leaves letters beyond ASCII as they are
         for name, value in values.items()
         if isinstance(value, str) and value and name in source.fields
     ]

@@ -164,8 +164,10 @@ def close_provider_intents(tx: Transaction, provider: str, verbs: Collection[Ver
 
 
 def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> None:
-    """Fields that are mapped to another column now: what was sent from the old one explains nothing any more."""
-    for found in tx.execute(sa.select(intent.c.id, intent.c.fields).where(intent.c.provider == provider)).all():
+    """Fields that are mapped to another column now: what was sent from the old one explains nothing any more. A lost
+    create is recognised by all that it sent, so it keeps that."""
+    others = sa.or_(intent.c.verb != Verb.CREATE.value, ~IS_OPEN)
+    for found in tx.execute(sa.select(intent.c.id, intent.c.fields).where(intent.c.provider == provider, others)).all():
         kept = {name: sent for name, sent in found.fields.items() if name not in names}
         if len(kept) < len(found.fields):
             tx.execute(intent.update().where(intent.c.id == found.id).values(fields=kept))

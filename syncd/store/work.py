@@ -265,7 +265,7 @@ _UNTOUCHED = (
     table.c.generation == sa.bindparam("read_generation"),
 )
 _FINISH = table.delete().where(*_UNTOUCHED)
-_JUDGED = table.update().where(*_UNTOUCHED, table.c.reason == INSERTED).values(reason=CHANGED)
+_JUDGED = table.update().where(*_UNTOUCHED, table.c.reason.in_([INSERTED, DELETED])).values(reason=CHANGED)
 _POSTPONE = (
     table.update()
     .where(*_UNTOUCHED)

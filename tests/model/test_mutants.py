@@ -36,6 +36,7 @@ MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan"
 WRITES = import_module("syncd.core.writes")
 ARRIVE = import_module("syncd.cycle.arrive")
 CAPTURE, RECONCILE = import_module("syncd.cycle.capture"), import_module("syncd.reconcile")
+OUTSET = import_module("syncd.reconcile.outset")
 GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
 AGREEMENT = import_module("syncd.reconcile.agreement")
 EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
@@ -237,12 +238,12 @@ def composed_fields_are_pulled(patch: Patch) -> None:
 
 def lost_pull_is_an_edit(patch: Patch) -> None:
     """A pull that nobody recorded is taken for a person's edit of the source."""
-    patch.setattr(GATHER, "recovered", lambda facts: facts)
+    patch.setattr(OUTSET, "recovered", lambda facts: facts)
 
 
 def key_is_the_customer(patch: Patch) -> None:
     """Whoever has the key is the customer that had it."""
-    for module in (PLAN, GATHER):
+    for module in (PLAN, OUTSET):
         patch.setattr(module, "another", lambda _facts: False)
 
 
@@ -297,13 +298,13 @@ def log_not_asked(patch: Patch) -> None:
 
 def first_owner_forgotten(patch: Patch) -> None:
     """Whose record a question is about is known only to the look that asked it."""
-    is_open = GATHER._open
-    patch.setattr(GATHER, "_open", lambda memory, key, kind="": not kind and is_open(memory, key))
+    is_open = OUTSET.is_open
+    patch.setattr(OUTSET, "is_open", lambda memory, key, kind="": not kind and is_open(memory, key))
 
 
 def refused_row_has_no_owner(patch: Patch) -> None:
     """A row that the rules refuse is not compared with the customer that was linked."""
-    patch.setattr(GATHER, "KNOWN_BY", ())
+    patch.setattr(OUTSET, "IDENTIFYING", ())
 
 
 def links_travel_to_new_owners(patch: Patch) -> None:
@@ -329,8 +330,7 @@ def insert_without_a_second_look(patch: Patch) -> None:
 
 def key_taken_over_unseen(patch: Patch) -> None:
     """A link is overwritten by the next customer of its key, and nothing remembers the record."""
-    for module in (ARRIVE, CAPTURE):
-        patch.setattr(module, "make_way", lambda *_given: None)
+    patch.setattr(ARRIVE, "_is_taken", lambda *_given: False)
 
 
 @dataclass(frozen=True)

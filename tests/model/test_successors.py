@@ -12,8 +12,9 @@ import pytest
 
 from syncd.core.model import Direction, Removal
 from syncd.cycle.decisions import decide
+from syncd.errors import Rejected, Temporary
 from syncd.store import journal
-from tests.model.hostile import Fault, Nature
+from tests.model.hostile import Adapter, Fault, Nature
 from tests.model.test_sequences import LIST, NATURES, SCAN, SEARCH, SETTLED, calm, kinds, only, run, type_there, world
 from tests.model.world import Person, Profile, World
 
@@ -78,6 +79,38 @@ def test_a_new_owner_whom_the_rules_refuse() -> None:
     run(made)
     run(made, pause=SETTLED)
     assert of_whom(made) == {person.tag: person.tag}
+    calm(made)
+
+
+@NATURES
+@pytest.mark.parametrize("how", ["dead", "refused"])
+def test_the_first_owner_is_remembered_through_failures(
+    nature: Nature, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails at the provider until it is given up, or is refused, still knows that the key changed hands."""
+    made = world(Profile(nature), customers=2)
+    person = made.people[0]
+    fetch = Adapter.fetch
+
+    def failing(adapter: Adapter, external_id: str) -> object:
+        record = adapter._world.records.get(external_id)
+        if record is not None and record.of == person.tag:
+            adapter._request("GET", lambda: None)
+            raise Temporary("no") if how == "dead" else Rejected("", "shows another customer")
+        return fetch(adapter, external_id)
+
+    succeed(made)
+    second = made.people[-1]
+    monkeypatch.setattr(Adapter, "fetch", failing)
+    for turn in range(14):
+        made.write(made.people[1], "city", made.value(made.people[1].tag, "city"))  # others get through meanwhile
+        run(made, pause=1000.0 + turn)
+    monkeypatch.undo()
+    assert "delete_conflict" in kinds(made)
+    made.write(second, "email", made.value(second.tag, "email"))
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert of_whom(made)[person.tag] == person.tag
     calm(made)
 
 

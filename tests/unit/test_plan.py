@@ -69,21 +69,29 @@ def test_a_key_that_is_given_anew_is_no_edit_of_the_old_customer() -> None:
     assert plan(linked(ROW, ROW, BASE, reborn=True)) == Nothing()
 
 
-def test_the_first_customer_of_a_key_goes_as_one_who_was_deleted() -> None:
-    """Whoever lost his key to somebody else goes as `on_delete` says; edited over there or needed, a person decides."""
+def test_the_first_customer_of_a_key_is_not_removed_unasked() -> None:
+    """Whoever lost his key to somebody else may live on under another one: where the settings remove, a person says."""
     other = {**ROW, "name": "Anders", "email": "z@y.de"}
     rules = replace(LIVE, on_delete=Removal.DELETE)
     facts = linked(other, ROW, BASE, rules, reborn=True)
-
-    assert plan(facts) == Remove(remote(ROW), Removal.DELETE, again=True)
-    assert kind(replace(facts, remote=remote({**ROW, "phone": "2"}))) == "delete_conflict"
-    assert kind(replace(facts, key_alive=True)) == "delete_conflict"
-    namesake = {**ROW, "email": "z@y.de"}
     left = Unlink("another customer has this key now", tombstone=True, again=True)
-    assert plan(linked(namesake, ROW, BASE, rules, reborn=True)) == left
+
+    assert kind(facts) == "delete_conflict"
+    assert plan(replace(facts, ordered="remove")) == Remove(remote(ROW), Removal.DELETE, again=True)
+    assert plan(replace(facts, ordered="keep")) == left
+    assert kind(replace(facts, ordered="remove", key_alive=True)) == "delete_conflict"
+    assert kind(unlinked(source=other, rules=rules, reborn=True, intents=(LOST,), found=(MINE,))) == "delete_conflict"
     refused = replace(facts, source=None, rejection=("country", "missing"))
-    assert plan(replace(refused, row={"email": "z@y.de"})) == Remove(remote(ROW), Removal.DELETE, again=True)
+    assert kind(replace(refused, row={"email": "z@y.de"})) == "delete_conflict"
     assert plan(replace(refused, row={"email": "a@x.de"})) == Reject("country", "missing")
+
+
+def test_the_same_number_is_the_same_customer() -> None:
+    """A row inserted again under its old number is no other customer, whatever else changed and wherever it is off."""
+    other = {**ROW, "name": "Anders", "email": "z@y.de"}
+    number = linked(other, ROW, BASE).link.provider_key  # type: ignore[union-attr]
+
+    assert isinstance(plan(linked(other, ROW, BASE, reborn=True, row={"number": number})), Exchange)
 
 
 def test_a_row_that_may_be_somebody_elses_waits_for_capture() -> None:
