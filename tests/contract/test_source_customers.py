@@ -376,9 +376,11 @@ def test_nobody_is_inserted_beside_somebody_like_him(any_shop: Shop) -> None:
     """A row with one of the identifying values that came meanwhile is seen in the inserting transaction itself."""
     any_shop.tables()
     with any_shop.source() as source:
-        values = {"name": "Neu", "number": "K-7", "email": "neu@b.example"}
+        values = {"name": "Neu", "number": "KÄ-7", "email": "neu@b.example"}
         assert isinstance(customers.insert(source, values, "o", unlike={"email": "neu@b.example"}), Written)
         assert isinstance(customers.insert(source, values, "o", unlike={"email": "NEU@b.example"}), Moved)
+        assert isinstance(customers.insert(source, values, "o", unlike={"number": "KÄ-7"}), Moved)
+        assert isinstance(customers.insert(source, values, "o", held=lambda _key: True), Moved)
         assert isinstance(customers.insert(source, values, "o", unlike={"number": "K-8", "vat_number": "x"}), Written)
         assert len(drained(source)) == customers.count(source) == 2
 
