@@ -47,8 +47,8 @@ POINTS: dict[str, tuple[ModuleType | type, str, str]] = {
     "F9 committed, not told": (_module("syncd.reconcile.outcome"), "tell", "before"),
     "S1 before the source is written": (customers, "update", "before"),
     "S2 source written, base not stored": (customers, "update", "after"),
-    "U1 provider updated, base not stored": (_module("syncd.reconcile.exchange"), "conclude", "before"),
-    "U2 intent of an update concluded, base not stored": (_module("syncd.reconcile.exchange"), "conclude", "after"),
+    "U1 provider updated, base not stored": (_module("syncd.reconcile.agreement"), "conclude", "before"),
+    "U2 intent of an update concluded, base not stored": (_module("syncd.reconcile.agreement"), "conclude", "after"),
 }
 
 

@@ -143,15 +143,17 @@ def soak(directory: Path, seconds: float, seed: int, customers: int = CUSTOMERS)
     head = f'{HEAD}[log]\nstatus_page = "{directory}/page.html"\n'
     with landscape(directory, customers, head=head) as land, running(land.config, directory) as daemon:
         until(lambda: set(land.remotes().values()) == {customers} and daemon.events("status.snapshot"), 120.0)
-        end, seen = time.monotonic() + seconds, len(daemon.events("status.snapshot"))
+        end, seen, looked = time.monotonic() + seconds, len(daemon.events("status.snapshot")), 0.0
         while time.monotonic() < end:
             edit_shop(land, watch)
             edit_remote(land, watch)
             spoil(land, watch)
             time.sleep(0.25)
-            if (told := len(daemon.events("status.snapshot"))) > seen:
-                seen = told
-                look(land, daemon, watch)
+            if time.monotonic() - looked > 5.0:  # the log is long
+                looked = time.monotonic()
+                if (told := len(daemon.events("status.snapshot"))) > seen:
+                    seen = told
+                    look(land, daemon, watch)
         for name in land.names:
             land.twin(name).faults.clear()
         until(lambda: not agree(land, customers), 240.0)
