@@ -208,7 +208,11 @@ def _departed(
     if profile.on_delete is Removal.KEEP or not world.living():
         return
     tags = {person.tag for person in world.living()}
-    in_question = {link.external_id for link in links if link.pair.key in asked}  # under his successor's key, maybe
+    waiting = [link for link in links if link.pair.key in asked]  # under his successor's key, maybe
+    in_question = {link.external_id for link in waiting}
+    in_question |= {
+        record.id for record in provider.records.values() if record.key in {x.provider_key for x in waiting}
+    }
     in_question |= {kept for name, kept in world.kept_records if name == provider.name}
     for person in world.people:
         if (provider.name, str(person.key)) in world.left_alone:
