@@ -96,7 +96,8 @@ def test_who_waited_for_adopt_belongs_to_the_first_pass(state: Database) -> None
 
 
 def test_an_inserted_row_is_judged_once(state: Database) -> None:
-    """From then on it is a changed row like any other; a newer mark, another reason and a neighbour stay."""
+    """From then on it is a changed row like any other, also where its deletion came just before; a newer mark, another
+    reason and a neighbour stay."""
     with state.begin() as tx:
         work.mark(tx, [PAIR, *OTHERS], "inserted", NOW)
         read, stale = work.read(tx, PAIR), work.read(tx, OTHERS[0])
@@ -107,11 +108,12 @@ def test_an_inserted_row_is_judged_once(state: Database) -> None:
         work.judged(tx, stale)
         assert [look(tx, pair)[0] for pair in (PAIR, *OTHERS)] == ["changed", "inserted", "inserted"]
 
-        work.mark(tx, [PAIR], "deleted", NOW)
-        read = work.read(tx, PAIR)
-        assert read is not None
-        work.judged(tx, read)
-        assert look(tx, PAIR)[0] == "deleted"
+        for reason, after in (("adopted", "adopted"), ("deleted", "changed")):
+            work.mark(tx, [PAIR], reason, NOW)
+            read = work.read(tx, PAIR)
+            assert read is not None
+            work.judged(tx, read)
+            assert look(tx, PAIR)[0] == after
 
 
 @pytest.mark.parametrize(
