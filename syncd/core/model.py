@@ -17,10 +17,14 @@ Values = Mapping[str, Value]
 FIELDS: tuple[str, ...] = (
     "number",
     "name",
+    "name2",
+    "salutation",
+    "title",
     "first_name",
     "last_name",
     "contact_person",
     "email",
+    "invoice_email",
     "phone",
     "mobile",
     "fax",
@@ -36,6 +40,7 @@ FIELDS: tuple[str, ...] = (
     "language",
     "website",
     "birth_date",
+    "price_group",
     "active",
 )
 

@@ -6,10 +6,11 @@ goes through `providers.http.Http`, which keeps the pace and maps foreign errors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 from syncd.core.model import Cursor, Page, Remote, Removal, Values
 from syncd.providers.http import Gate
@@ -21,6 +22,17 @@ class Identity(StrEnum):
     OUR_KEY = "our-key"  # the key we choose is the address (aiotic)
     FINDABLE = "findable"  # the server chooses an id; our key can be searched exactly and without lag beyond settle
     SCAN = "scan"  # only a complete listing tells
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraMember:
+    """A native member that `[providers.X.extra]` may join to an own field of the source.
+
+    `max_length` counts characters; None where the provider publishes no limit.
+    """
+
+    kind: Literal["text", "bool", "number"] = "text"
+    max_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Capabilities:
     echoes      the answer of a write repeats what was sent rather than what is stored
     rate        requests a second that are safe by default; `per_endpoint` where the provider counts so
     monthly     free calls a month, 0 where no such limit is known
+    extra       native members, by dotted path, that may carry own fields (`x_…`) of the source
     """
 
     id_name: str
@@ -56,6 +69,7 @@ class Capabilities:
     per_endpoint: bool = False
     concurrency: int = 1
     monthly: int = 0
+    extra: Mapping[str, ExtraMember] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class ProviderAdapter(Protocol):
@@ -132,9 +146,10 @@ class Provider:
 
     `options` is a pydantic model class (extra="forbid", hide_input_in_errors=True) of the keys that only this adapter
     knows. Those named in `secrets` are `pydantic.SecretStr` and arrive resolved: the file holds `credential:…`. A text
-    whose name ends in `_url` is checked as an address. Two properties of the model are asked for where it has them:
-    `allow_http` (plain http beyond loopback, for a server of one's own) and `default_rate` (requests a second, where
-    the pace depends on the options).
+    whose name ends in `_url` is checked as an address. Where `capabilities.extra` names members, the model has a field
+    `extra` (dotted path -> own field), which arrives checked against them. Two properties of the model are asked for
+    where it has them: `allow_http` (plain http beyond loopback, for a server of one's own) and `default_rate` (requests
+    a second, where the pace depends on the options).
     """
 
     name: str
