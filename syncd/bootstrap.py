@@ -23,14 +23,14 @@ from syncd.clock import Clock, SystemClock
 from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction
-from syncd.cycle.installation import Installation, Rhythm
-from syncd.cycle.overview import Known, survey
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Lane, Pace
+from syncd.operate.status import Known, survey
 from syncd.providers.adapter import ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
 from syncd.reconcile import Route
 from syncd.reconcile.route import Guards
+from syncd.runtime.installation import Installation, Rhythm
 from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.changelog import mentions
 from syncd.source.database import Source, SourceConfig, Watch, open_source

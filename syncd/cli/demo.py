@@ -24,7 +24,7 @@ import click
 from syncd.cli.exits import INTERNAL, Exit
 
 if TYPE_CHECKING:
-    from syncd.cycle import Result
+    from syncd.engine.run import Result
     from syncd.sandbox.server import Server
 
 CUSTOMERS = 200
@@ -61,8 +61,8 @@ class Walk:
     def run(self, *, scan: bool = False, wait: float = 10.0) -> Result:
         """One `run-once` in this process."""
         from syncd.bootstrap import guards, installation, known
-        from syncd.cycle import Options, run_cycle
-        from syncd.cycle.overview import survey, tell
+        from syncd.engine.run import Options, run_cycle
+        from syncd.operate.status import survey, tell
         from syncd.settings import load
 
         settings = load(self.config)

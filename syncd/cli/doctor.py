@@ -201,8 +201,8 @@ def _who(state: State) -> Iterator[Check]:
 
 def _fence(settings: Settings, state: State) -> Iterator[Check]:
     from syncd.bootstrap import open_settings_source
-    from syncd.cycle.overview import source_facts
     from syncd.errors import SyncdError
+    from syncd.operate.status import source_facts
 
     try:
         source = open_settings_source(settings)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syncd.core.actions import Action
     from syncd.core.facts import Facts
     from syncd.core.model import Customer, Value
-    from syncd.cycle.look import Look
+    from syncd.operate.explain import Look
     from syncd.store.events import Event
 
 HISTORY = 12
@@ -60,7 +60,7 @@ def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> No
     """
     from syncd.bootstrap import installation
     from syncd.cli.sync import resolved
-    from syncd.cycle.look import look
+    from syncd.operate.explain import look
     from syncd.source import customers
     from syncd.store import events
 

@@ -16,8 +16,8 @@ from syncd.cli.exits import PERSON, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json, settings_for
 
 if TYPE_CHECKING:
-    from syncd.cycle import Installation
-    from syncd.cycle.matching import Line, Report
+    from syncd.engine.run import Installation
+    from syncd.operate.match import Line, Report
     from syncd.reconcile import Route
 
 HEADER = ("provider", "kind", "customer_key", "external_ids", "reasons", "fills", "differs")
@@ -44,7 +44,7 @@ def match(provider: str, out: Path | None, config: Path | None, *, as_json: bool
     where it stopped. In the file a line's kind may be changed: `sure` links it, everything else asks or leaves alone.
     """
     from syncd.bootstrap import installation
-    from syncd.cycle.reading import chosen
+    from syncd.operate.reading import chosen
 
     with installation(settings_for(config), exclusive=False, read_only=True) as site:
         report = _survey(site, chosen(site, [provider])[0], out)
@@ -70,8 +70,8 @@ def adopt(provider: str, file: Path | None, config: Path | None, *, yes: bool, a
     different values follow the provider's conflict policy, and who is only here is created.
     """
     from syncd.bootstrap import installation
-    from syncd.cycle.matching import accept
-    from syncd.cycle.reading import chosen
+    from syncd.operate.match import accept
+    from syncd.operate.reading import chosen
 
     with installation(logging_for(config), exclusive=False) as site:
         route = chosen(site, [provider])[0]
@@ -111,7 +111,7 @@ def _print(report: Report) -> None:
 
 
 def _survey(site: Installation, route: Route, out: Path | None) -> Report:
-    from syncd.cycle.matching import Notes, survey
+    from syncd.operate.match import Notes, survey
 
     if out is None:
         return survey(site, route, Notes(step=_step))
@@ -147,15 +147,15 @@ def _write(file: TextIO, provider: str, lines: Iterable[Line]) -> None:
 
 
 def _read(path: Path, provider: str) -> Report:
-    from syncd.cycle.matching import Report
+    from syncd.operate.match import Report
 
     return Report(provider, tuple(_lines(path, provider)), complete=True)
 
 
 def _lines(path: Path, provider: str) -> list[Line]:
     """Raises `UsageError` for a file that is not a report about this provider."""
-    from syncd.cycle.matching import KINDS, Line
     from syncd.errors import UsageError
+    from syncd.operate.match import KINDS, Line
 
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))

@@ -22,9 +22,9 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
     """
     from syncd.bootstrap import installation
     from syncd.core.model import Pair
-    from syncd.cycle.decisions import order_link
-    from syncd.cycle.reading import chosen, patiently
     from syncd.errors import UsageError
+    from syncd.operate.reading import chosen, patiently
+    from syncd.operate.review import order_link
     from syncd.source import customers
 
     with installation(logging_for(config), exclusive=False) as site:
@@ -53,8 +53,8 @@ def unlink(provider: str, key: str, config: Path | None) -> None:
     """
     from syncd.bootstrap import installation
     from syncd.core.model import Pair
-    from syncd.cycle.decisions import order_unlink
-    from syncd.cycle.reading import chosen
+    from syncd.operate.reading import chosen
+    from syncd.operate.review import order_unlink
 
     with installation(logging_for(config), exclusive=False) as site:
         chosen(site, [provider])

@@ -102,7 +102,7 @@ def _waits(error_class: str) -> bool:
 
 def _closed(tx: Transaction, provider: str, now: datetime) -> str:
     """The word for why nothing is sent there now; "" when it is."""
-    from syncd.cycle.overview import condition_of
+    from syncd.operate.status import condition_of
     from syncd.store import progress
 
     word = condition_of(progress.provider_state(tx, provider), now)[0]
@@ -166,7 +166,7 @@ def resume(config: Path | None, *, provider: str) -> None:
     """End a person's pause of PROVIDER, and close a breaker that is open for refused credentials or an outage."""
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock
-    from syncd.cycle.overview import condition_of
+    from syncd.operate.status import condition_of
     from syncd.store import progress
 
     settings: Settings = logging_for(config)

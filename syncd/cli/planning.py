@@ -13,7 +13,7 @@ from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
 
 if TYPE_CHECKING:
-    from syncd.cycle.preview import Operation, Preview
+    from syncd.operate.dry_run import Operation, Preview
     from syncd.settings import Settings
 
 SHOWN = 40
@@ -53,8 +53,8 @@ def preview(
     """Print the plan; `run-once --dry-run` is this. Answers whether a run would change anything; exit 7 when a provider
     could not be read."""
     from syncd.bootstrap import installation
-    from syncd.cycle.preview import preview as looked_ahead
-    from syncd.cycle.reading import chosen
+    from syncd.operate.dry_run import preview as looked_ahead
+    from syncd.operate.reading import chosen
     from syncd.store.review import reviews
 
     with installation(settings, exclusive=False, read_only=True) as site:

@@ -11,7 +11,7 @@ from syncd.cli.exits import SAFETY, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json
 
 if TYPE_CHECKING:
-    from syncd.cycle.recovery import Findings
+    from syncd.operate.recover import Findings
 
 
 @click.command()
@@ -26,8 +26,8 @@ def recover(config: Path | None, *, yes: bool, as_json: bool) -> None:
     that a restored source has lost keep their records at the providers, unlinked.
     """
     from syncd.bootstrap import installation
-    from syncd.cycle.recovery import diagnose
-    from syncd.cycle.recovery import recover as go_on
+    from syncd.operate.recover import diagnose
+    from syncd.operate.recover import recover as go_on
 
     with installation(logging_for(config), exclusive=yes, any_key=True) as site:
         found = diagnose(site)
@@ -48,7 +48,7 @@ def recover(config: Path | None, *, yes: bool, as_json: bool) -> None:
 
 
 def _question(found: Findings, *, as_json: bool) -> str:
-    from syncd.cycle.recovery import MEANINGS
+    from syncd.operate.recover import MEANINGS
 
     if not as_json:
         click.echo(f"acknowledged: {found.acks} in the source, {found.expected} in the state")
@@ -76,7 +76,7 @@ def _shape(found: Findings, *, recovered: bool) -> dict[str, object]:
 
 
 def _say_next(found: Findings, *, as_json: bool) -> None:
-    from syncd.cycle.recovery import Loss
+    from syncd.operate.recover import Loss
 
     if as_json:
         return
@@ -98,7 +98,7 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     Delete the row in the source first. What the providers hold is named, not touched.
     """
     from syncd.bootstrap import installation
-    from syncd.cycle.recovery import forget as erase
+    from syncd.operate.recover import forget as erase
 
     if not confirmed(f"Erase customer {key} from the state for good?", yes=yes):
         click.echo(f"Nothing was erased.\nnext:  syncd forget {key} --yes", err=True)

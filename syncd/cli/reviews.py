@@ -13,7 +13,7 @@ from syncd.cli.options import config_option, json_option, logging_for, print_jso
 
 if TYPE_CHECKING:
     from syncd.core.model import Values
-    from syncd.cycle.showing import Shown
+    from syncd.operate.review_view import Shown
     from syncd.store.review import Review
 
 
@@ -114,8 +114,8 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
     """One item with the values of both sides, read right now: personal data. --json leaves the values out."""
     from syncd.bootstrap import installation
     from syncd.cli.shown import clock
-    from syncd.cycle.decisions import item, typed
-    from syncd.cycle.showing import shown
+    from syncd.operate.review import item, typed
+    from syncd.operate.review_view import shown
 
     with installation(settings_for(config), exclusive=False) as site:
         found = item(site.state, number)
@@ -183,8 +183,8 @@ def resolve(number: int, config: Path | None, take: str | None, external_id: str
     """
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock
-    from syncd.cycle.decisions import AT_ONCE, decide, item
     from syncd.log import emit
+    from syncd.operate.review import AT_ONCE, decide, item
     from syncd.reconcile.orders import LINK
 
     words = [f"take:{take}" if take else "", LINK + external_id if external_id else ""]

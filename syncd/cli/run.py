@@ -22,7 +22,7 @@ from syncd.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from syncd.cycle import Installation, Options, Result
+    from syncd.engine.run import Installation, Options, Result
     from syncd.settings import Settings
     from syncd.status.report import Problem, Report
 
@@ -60,7 +60,7 @@ def run_once(  # noqa: PLR0913 - one argument an option
     Exit code: 0 done, 4 some customers are due later, 5 something waits for a person, 6 a guard tripped, 7 a provider
     is unreachable or refuses us, 8 a daemon is at work on the same state.
     """
-    from syncd.cycle import Options
+    from syncd.engine.run import Options
 
     settings = logging_for(config)
     chosen = frozenset(provider_named(settings, name) for name in names)
@@ -79,9 +79,9 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
     from dataclasses import replace
 
     from syncd.bootstrap import guards, installation, known
-    from syncd.cycle import run_cycle
-    from syncd.cycle.overview import survey, tell
     from syncd.daemon import alerts
+    from syncd.engine.run import run_cycle
+    from syncd.operate.status import survey, tell
     from syncd.source import triggers
 
     with stopping() as stop, installation(settings, stop=stop) as site:

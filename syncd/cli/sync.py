@@ -13,7 +13,7 @@ from syncd.cli.options import Duration, config_option, json_option, logging_for,
 from syncd.cli.run import DONE
 
 if TYPE_CHECKING:
-    from syncd.cycle import Installation, Result
+    from syncd.engine.run import Installation, Result
     from syncd.settings import Settings
 
 ENDED: Mapping[str, int] = {
@@ -42,8 +42,8 @@ def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...]
     Beside a running daemon it is made due; the daemon works on it within seconds.
     """
     from syncd.bootstrap import installation
-    from syncd.cycle.single import sync_customer
     from syncd.errors import LeaseHeld
+    from syncd.operate.sync_one import sync_customer
     from syncd.source import triggers
 
     settings = logging_for(config)
@@ -62,8 +62,8 @@ def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...]
 
 def resolved(site: Installation, key: str) -> str:
     """The customer's key as the source spells it; a customer number serves where no row has it as its key."""
-    from syncd.cycle.look import find_customer
     from syncd.errors import UsageError
+    from syncd.operate.explain import find_customer
 
     found = find_customer(site, key)
     if found is None:
@@ -74,7 +74,7 @@ def resolved(site: Installation, key: str) -> str:
 def _left(site: Installation, key: str, chosen: frozenset[str]) -> dict[str, tuple[str, str]]:
     """What is left to do for each provider: a word of `ENDED` or "", and why."""
     from syncd.core.model import State
-    from syncd.cycle.overview import condition_of
+    from syncd.operate.status import condition_of
     from syncd.store import mapping, progress, work
 
     shown = {State.REJECTED: "rejected", State.DEAD: "dead", State.REVIEW: "review", State.AMBIGUOUS: "ambiguous"}
@@ -126,7 +126,7 @@ def _tell_sync(key: str, result: Result, states: Mapping[str, tuple[str, str]], 
 
 def _left_to_daemon(settings: Settings, key: str, chosen: frozenset[str], *, as_json: bool) -> None:
     from syncd.bootstrap import installation
-    from syncd.cycle.single import mark_customer
+    from syncd.operate.sync_one import mark_customer
 
     with installation(settings, exclusive=False) as site:
         customer = resolved(site, key)

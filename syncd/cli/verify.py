@@ -12,7 +12,7 @@ from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit, worst
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
 
 if TYPE_CHECKING:
-    from syncd.cycle.audit import Audit
+    from syncd.operate.verify import Audit
 
 SHOWN = 40
 
@@ -41,10 +41,10 @@ class Share(click.ParamType[float]):
 def verify(config: Path | None, providers: tuple[str, ...], sample: float, *, as_json: bool) -> None:
     """Compare both sides and report what differs; exit 3 when anything does. Writes nothing."""
     from syncd.bootstrap import installation
-    from syncd.cycle.audit import Audit, audit
-    from syncd.cycle.reading import chosen
     from syncd.errors import ProviderError
     from syncd.lanes import LanePaused
+    from syncd.operate.reading import chosen
+    from syncd.operate.verify import Audit, audit
 
     result, troubles = Audit(), dict[str, str]()
     with installation(settings_for(config), exclusive=False, read_only=True) as site:

@@ -18,14 +18,14 @@ from typing import Protocol
 
 from syncd import __version__, log
 from syncd.clock import Clock, SystemClock
-from syncd.cycle import Installation
-from syncd.cycle.overview import Known
 from syncd.daemon import alerts, metrics, signals
 from syncd.daemon.duty import SNAPSHOT, Duty, Wanted
 from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
+from syncd.engine.run import Installation
 from syncd.errors import SettingsError, SyncdError
+from syncd.operate.status import Known
 from syncd.settings import Environment, Settings, load
 from syncd.source import triggers
 

@@ -10,11 +10,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from syncd.cycle import Installation
-from syncd.cycle.overview import Known, survey, tell
-from syncd.cycle.steady import dismiss, finish, gather, poll, steady
 from syncd.daemon import alerts, metrics
 from syncd.daemon.notify import Notifier
+from syncd.engine.loop import dismiss, finish, gather, poll, steady
+from syncd.engine.run import Installation
 from syncd.errors import (
     SafetyStop,
     SettingsError,
@@ -25,6 +24,7 @@ from syncd.errors import (
     SyncdError,
 )
 from syncd.log import emit
+from syncd.operate.status import Known, survey, tell
 from syncd.reconcile.route import Guards
 from syncd.source import triggers
 from syncd.status.report import Report

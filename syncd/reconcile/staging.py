@@ -16,7 +16,7 @@ from syncd.store.review import Review
 STAGED = "staged:"
 GRANTED = "granted:"
 GUARD = "guard_"
-INSERT = "guard_insert"  # new rows are no due pairs: `cycle.arrive` keeps that item
+INSERT = "guard_insert"  # new rows are no due pairs: `detect.intake` keeps that item
 
 
 def announce(tx: Transaction, provider: str, kind: str, reason: str, now: datetime) -> None:

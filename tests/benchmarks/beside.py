@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from syncd.cycle import Installation, Options, run_cycle
-from syncd.cycle.steady import dismiss, gather, poll, steady
+from syncd.engine.loop import dismiss, gather, poll, steady
+from syncd.engine.run import Installation, Options, run_cycle
 from syncd.errors import OutcomeUnknown, Temporary, Throttled, Unauthorized
 from tests.contract.shop import Shop, shop
 from tests.system.shelf import Shelf, shelved

@@ -19,7 +19,7 @@ import httpx
 import sqlalchemy as sa
 
 from syncd.bootstrap import installation
-from syncd.cycle import Installation, Options, run_cycle
+from syncd.engine.run import Installation, Options, run_cycle
 from syncd.sandbox import aiotic, shop
 from syncd.sandbox.five import provider_settings, write_secrets
 from syncd.sandbox.kit import Server

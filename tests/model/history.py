@@ -15,9 +15,9 @@ from itertools import groupby
 from typing import Any
 
 from syncd.core.model import Direction, Policy, Removal
-from syncd.cycle import Options
-from syncd.cycle.decisions import allowed, decide
+from syncd.engine.run import Options
 from syncd.errors import UsageError
+from syncd.operate.review import allowed, decide
 from syncd.providers.adapter import Identity
 from syncd.store import journal
 from tests.model import oracle

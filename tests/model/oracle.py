@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from syncd.core.model import Direction, Link, Policy, Removal, State, Value
 from syncd.core.normalise import canonical, equal
-from syncd.cycle import Options
+from syncd.engine.run import Options
 from syncd.store import journal, mapping, work
 from syncd.store.journal import Review
 from tests.model.hostile import Hostile, Record

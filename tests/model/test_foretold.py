@@ -9,8 +9,8 @@ import random
 import pytest
 
 from syncd.core.model import Policy, Removal
-from syncd.cycle import Options
-from syncd.cycle.preview import preview
+from syncd.engine.run import Options
+from syncd.operate.dry_run import preview
 from tests.model.hostile import Nature
 from tests.model.test_sequences import LIST, SEARCH, SETTLED
 from tests.model.world import Profile, Setting, World

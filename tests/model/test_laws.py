@@ -10,7 +10,7 @@ import pytest
 
 from syncd.core.guards import Limit
 from syncd.core.model import Direction, Pair, Policy, Removal
-from syncd.cycle.decisions import decide, order_unlink
+from syncd.operate.review import decide, order_unlink
 from syncd.reconcile.route import Guards
 from syncd.store import events, journal, mapping
 from tests.model.hostile import Fault, Nature

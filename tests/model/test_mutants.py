@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from syncd.core.actions import Action, Adopt
 from syncd.core.facts import Departure, Facts
 from syncd.core.model import Customer, Intent, Policy, Removal, Values, Work
-from syncd.cycle.installation import Installation
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
 from syncd.source import changelog, customers, lookup
 from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
@@ -34,8 +34,8 @@ from tests.model.hostile import Nature
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
 WRITES = import_module("syncd.core.writes")
-ARRIVE = import_module("syncd.cycle.arrive")
-CAPTURE, RECONCILE = import_module("syncd.cycle.capture"), import_module("syncd.reconcile")
+ARRIVE = import_module("syncd.detect.intake")
+CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
 OUTSET = import_module("syncd.reconcile.outset")
 GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
 AGREEMENT = import_module("syncd.reconcile.agreement")

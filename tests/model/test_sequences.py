@@ -11,8 +11,8 @@ import pytest
 from syncd.core import normalise
 from syncd.core.guards import Limit
 from syncd.core.model import Direction, Pair, Policy, Removal, State, Values
-from syncd.cycle import Options, run_cycle
-from syncd.cycle.capture import capture
+from syncd.detect.capture import capture
+from syncd.engine.run import Options, run_cycle
 from syncd.errors import Taken
 from syncd.providers.adapter import Identity
 from syncd.reconcile import staging

@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 
 from syncd.core.model import Direction, Removal
-from syncd.cycle.decisions import decide
 from syncd.errors import Rejected, Temporary
+from syncd.operate.review import decide
 from syncd.store import journal
 from tests.model.hostile import Adapter, Fault, Nature
 from tests.model.test_sequences import LIST, NATURES, SCAN, SEARCH, SETTLED, calm, kinds, only, run, type_there, world

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
-from syncd import cycle
 from syncd.core.digest import digest
 from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
-from syncd.cycle import Options, Result, run_cycle
-from syncd.cycle.installation import Installation, Rhythm
+from syncd.engine import run as engine
+from syncd.engine.run import Options, Result, run_cycle
 from syncd.errors import LeaseLost
 from syncd.lanes import Lane, Pace
 from syncd.reconcile.route import Guards, Route
+from syncd.runtime.installation import Installation, Rhythm
 from syncd.source import changelog, database, triggers
 from syncd.source.connection import connect, source_url
 from syncd.source.database import Source, SourceConfig, Watch
@@ -263,12 +263,12 @@ class World:
             for place in ranked:
                 jobs[place]()
 
-        original = vars(cycle)["together"]
-        vars(cycle)["together"] = one_by_one
+        original = vars(engine)["together"]
+        vars(engine)["together"] = one_by_one
         try:
             yield
         finally:
-            vars(cycle)["together"] = original
+            vars(engine)["together"] = original
 
     def overtake(self, options: Options = LOOK) -> None:
         """The process is frozen for longer than its lease; another one takes over and works; then it wakes."""

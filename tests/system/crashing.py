@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import Any
 
 from syncd import bootstrap, log
-from syncd.cycle import Options, run_cycle
 from syncd.daemon import serve
+from syncd.engine.run import Options, run_cycle
 from syncd.errors import SyncdError
 from syncd.providers.http import Http
 from syncd.settings import load
@@ -35,7 +35,7 @@ def _module(name: str) -> ModuleType:
 
 # name -> (what it kills at, module, function, before or after the call)
 POINTS: dict[str, tuple[ModuleType | type, str, str]] = {
-    "F1 before the due pairs are committed": (_module("syncd.cycle.capture"), "_mark", "after"),
+    "F1 before the due pairs are committed": (_module("syncd.detect.capture"), "_mark", "after"),
     "F2 due pairs durable, not acknowledged": (changelog, "acknowledge", "before"),
     "F3 acknowledged": (changelog, "acknowledge", "after"),
     "F4 before the intent is committed": (journal, "open_intent", "after"),

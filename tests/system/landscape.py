@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from syncd.bootstrap import installation, open_settings_source
 from syncd.cli import syncd
 from syncd.cli.exits import leave
-from syncd.cycle import Installation, Options, Result, run_cycle
+from syncd.engine.run import Installation, Options, Result, run_cycle
 from syncd.log import setup
 from syncd.sandbox.five import NAMES, provider_settings, serve_five, write_secrets
 from syncd.sandbox.kit import Server

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from syncd.bootstrap import installation
-from syncd.cycle import Installation, Options, Result, run_cycle
+from syncd.engine.run import Installation, Options, Result, run_cycle
 from syncd.sandbox.five import NAMES, provider_settings, serve_five, write_secrets
 from syncd.sandbox.kit import Server
 from syncd.sandbox.twin import Record, Twin

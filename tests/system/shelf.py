@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from syncd.clock import Clock, SystemClock
 from syncd.core.facts import Rules
 from syncd.core.model import CreateMode, Cursor, Direction, Page, Policy, Remote, Removal, Value, Values
-from syncd.cycle.installation import Installation, Rhythm
 from syncd.errors import Rejected
 from syncd.lanes import Lane, Pace
 from syncd.providers.adapter import Capabilities, Identity
 from syncd.providers.http import OPEN_GATE, Gate
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation, Rhythm
 from syncd.source.database import Source
 from syncd.store.database import State, open_state
 from syncd.store.leases import Lease

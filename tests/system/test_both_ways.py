@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.core.model import State
-from syncd.cycle.decisions import decide, item
+from syncd.operate.review import decide, item
 from syncd.sandbox.billbee import merge
 from syncd.sandbox.five import NAMES
 from tests.contract.shop import Shop

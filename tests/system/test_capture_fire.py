@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.clock import SystemClock
-from syncd.cycle import Installation, Options, run_cycle
+from syncd.engine.run import Installation, Options, run_cycle
 from syncd.source import changelog
 from syncd.source.changelog import Batch
 from syncd.source.database import Source

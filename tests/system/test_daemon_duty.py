@@ -14,12 +14,12 @@ from typing import Any
 from syncd import log
 from syncd.bootstrap import installation, known
 from syncd.clock import SystemClock
-from syncd.cycle import Installation
-from syncd.cycle.drain import Tally
 from syncd.daemon import alerts
 from syncd.daemon.duty import Duty, Wanted
 from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
+from syncd.engine.run import Installation
+from syncd.engine.worker import Tally
 from syncd.sandbox.faults import Fault
 from syncd.source import changelog
 from tests.clock import VirtualClock

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from syncd.cycle import Options, run_cycle
+from syncd.engine.run import Options, run_cycle
 from syncd.errors import SettingsError
 from syncd.sandbox.five import provider_settings, serve_five, write_secrets
 from syncd.sandbox.kit import Server

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.cycle import Installation, Options, run_cycle
+from syncd.engine.run import Installation, Options, run_cycle
 from syncd.errors import (
     ProviderError,
     SafetyStop,

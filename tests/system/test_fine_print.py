@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from syncd.core.model import Pair
-from syncd.cycle import Options, run_cycle, verify
-from syncd.cycle.capture import look_at_everything
-from syncd.cycle.decisions import decide, order_unlink
+from syncd.detect import resync as verify
+from syncd.detect.capture import look_at_everything
+from syncd.engine.run import Options, run_cycle
+from syncd.operate.review import decide, order_unlink
 from syncd.store import work
 from tests.contract.shop import Shop
 from tests.system.people import people

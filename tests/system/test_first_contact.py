@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from syncd.core.model import Value
-from syncd.cycle.reading import chosen
+from syncd.operate.reading import chosen
 from syncd.sandbox.faults import Fault
 from syncd.store import mapping
 from tests.system.landscape import Landscape, landscape

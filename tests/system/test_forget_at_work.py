@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from syncd.core.model import State as Shown
-from syncd.cycle import Installation, Options, run_cycle
-from syncd.cycle.recovery import forget
+from syncd.engine.run import Installation, Options, run_cycle
 from syncd.errors import ProviderError, Rejected, Temporary
+from syncd.operate.recover import forget
 from syncd.store import events, journal, mapping, review, work
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop

@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from syncd.cycle import Options, run_cycle
+from syncd.engine.run import Options, run_cycle
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.twin import Entry
 from syncd.store import progress

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.cycle import Installation, Options, run_cycle
+from syncd.engine.run import Installation, Options, run_cycle
 from syncd.errors import SafetyStop, SourceUnreachable, StateUnreachable
 from syncd.source import snapshot
 from syncd.store.database import open_state, upgrade

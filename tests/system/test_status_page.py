@@ -18,7 +18,7 @@ import pytest
 
 from syncd.bootstrap import installation
 from syncd.cli import main
-from syncd.cycle import Options, run_cycle
+from syncd.engine.run import Options, run_cycle
 from syncd.log.keys import sentence
 from syncd.sandbox.faults import Fault
 from syncd.settings import load

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle import Installation, Options, run_cycle, verify
-from syncd.cycle.installation import Rhythm
+from syncd.detect import resync as verify
+from syncd.engine.run import Installation, Options, run_cycle
+from syncd.runtime.installation import Rhythm
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop, shop
 from tests.databases import database

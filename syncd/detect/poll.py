@@ -11,13 +11,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
-from syncd.cycle.arrive import arrive, ask_twice, close_answered
-from syncd.cycle.installation import Installation
-from syncd.cycle.threshold import Newcomers, announce, newcomers
+from syncd.detect.intake import arrive, ask_twice, close_answered
+from syncd.detect.intake_guard import Newcomers, announce, newcomers
 from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.log import emit
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction

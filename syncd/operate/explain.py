@@ -10,14 +10,14 @@ from syncd.core.facts import Facts
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
 from syncd.core.plan import decisions, plan
-from syncd.cycle.drain import operator_pause, ready_to_create
-from syncd.cycle.installation import Installation
-from syncd.cycle.overview import condition_of
+from syncd.engine.worker import operator_pause, ready_to_create
 from syncd.errors import ProviderError, SyncdError
 from syncd.lanes import LanePaused
+from syncd.operate.status import condition_of
 from syncd.reconcile import Route
 from syncd.reconcile.gather import gather
 from syncd.reconcile.outset import remember
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.source.lookup import matching
 from syncd.store import events, mapping, progress, review, work

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
-from syncd.cycle.installation import Installation
-from syncd.cycle.scan import lately_complete
-from syncd.cycle.tenure import VERIFY, hold
+from syncd.detect.poll import lately_complete
 from syncd.errors import Rejected
 from syncd.log import emit
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import VERIFY, hold
 from syncd.source import customers
 from syncd.store import mapping, progress, work
 from syncd.store.database import Transaction

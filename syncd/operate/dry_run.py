@@ -16,19 +16,19 @@ from syncd.core.facts import Facts
 from syncd.core.guards import trips
 from syncd.core.model import Customer, Remote, Removal, Value, Values, Work
 from syncd.core.plan import plan
-from syncd.cycle.arrive import REMOTE, row_of
-from syncd.cycle.foresight import Marks, captured, due
-from syncd.cycle.installation import Installation
-from syncd.cycle.reading import patiently, stopped
-from syncd.cycle.threshold import VERB, foretold
+from syncd.detect.intake import REMOTE, row_of
+from syncd.detect.intake_guard import VERB, foretold
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
+from syncd.operate.foresight import Marks, captured, due
+from syncd.operate.reading import patiently, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.create import adopted, create_asks, sendable
 from syncd.reconcile.exchange import asks_of, braked, overruling
 from syncd.reconcile.gather import gather, tie
 from syncd.reconcile.outcome import Ask, granted, of_the_source, source_rows, total
 from syncd.reconcile.outset import Case, Memory, remember
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import progress, review
 from syncd.store.database import Transaction

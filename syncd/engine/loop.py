@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.cycle import Options, Result, record
-from syncd.cycle.capture import Captured, capture
-from syncd.cycle.drain import Tally, operator_pause, take_lane, work_off
-from syncd.cycle.installation import Installation
-from syncd.cycle.scan import look_around
-from syncd.cycle.tenure import CAPTURE, fair_share, give_back, keep, lane_name
-from syncd.cycle.verify import rotate
+from syncd.detect.capture import Captured, capture
+from syncd.detect.poll import look_around
+from syncd.detect.resync import rotate
+from syncd.engine.run import Options, Result, record
+from syncd.engine.worker import Tally, operator_pause, take_lane, work_off
 from syncd.errors import LeaseLost, Stopped
 from syncd.lanes import Crew
 from syncd.log import run
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import CAPTURE, fair_share, give_back, keep, lane_name
 from syncd.store.agenda import Agenda, agenda
 from syncd.store.progress import ProviderState
 

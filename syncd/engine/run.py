@@ -1,6 +1,6 @@
 """One cycle: capture -> look around -> drain the lanes -> report. The daemon, `run-once` and `demo` all run this.
 
-Functions, no class. Each step is small enough to be read where it stands: `capture`, `scan`, `arrive`, `drain`.
+Functions, no class. Each step is small enough to be read where it stands: in `detect` and in `worker`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.cycle.capture import capture
-from syncd.cycle.drain import Tally, next_moment, paused_by_person, release_lanes, take_lane, work_off
-from syncd.cycle.installation import Installation, Rhythm
-from syncd.cycle.scan import look_around
-from syncd.cycle.tenure import CAPTURE, hold
-from syncd.cycle.verify import rotate
+from syncd.detect.capture import capture
+from syncd.detect.poll import look_around
+from syncd.detect.resync import rotate
+from syncd.engine.worker import Tally, next_moment, paused_by_person, release_lanes, take_lane, work_off
 from syncd.errors import LeaseHeld, LeaseLost, Stopped
 from syncd.lanes import together
 from syncd.log import emit, run
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation, Rhythm
+from syncd.runtime.leadership import CAPTURE, hold
 from syncd.store import events
 
 ROUNDS = 3

@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
-from syncd.cycle.installation import Installation
-from syncd.cycle.tenure import CAPTURE, hold
-from syncd.cycle.verify import begin_anew
+from syncd.detect.resync import begin_anew
 from syncd.errors import AlreadyLinked, SafetyStop
 from syncd.log import emit
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import CAPTURE, hold
 from syncd.source import changelog, snapshot, timestamps
 from syncd.source.changelog import Batch, Entry
 from syncd.store import journal, mapping, progress, work

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from syncd.core.model import Link, Pair, Verb
-from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
-from syncd.cycle.drain import release_lanes
-from syncd.cycle.foresight import links_of
-from syncd.cycle.installation import Installation
-from syncd.cycle.tenure import CAPTURE, VERIFY, hold, lane_name
+from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
+from syncd.engine.worker import release_lanes
 from syncd.errors import LeaseHeld, SafetyStop, UsageError
+from syncd.operate.foresight import links_of
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import CAPTURE, VERIFY, hold, lane_name
 from syncd.source import changelog, customers
 from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction

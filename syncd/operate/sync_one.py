@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from syncd.cycle import ROUNDS, Result
-from syncd.cycle.capture import capture
-from syncd.cycle.drain import Tally, release_lanes, take_lane, work_off
-from syncd.cycle.installation import Installation
+from syncd.detect.capture import capture
+from syncd.engine.run import ROUNDS, Result
+from syncd.engine.worker import Tally, release_lanes, take_lane, work_off
 from syncd.errors import LeaseHeld
 from syncd.lanes import together
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
 from syncd.store import work
 
 PERSON = "person"

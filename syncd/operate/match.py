@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from syncd.core.match import Here, Kind, Match, There, match
 from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
-from syncd.cycle.decisions import offer
-from syncd.cycle.installation import Installation
-from syncd.cycle.reading import patiently
-from syncd.cycle.showing import named
 from syncd.errors import Rejected
+from syncd.operate.reading import patiently
+from syncd.operate.review import offer
+from syncd.operate.review_view import named
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import journal, mapping, progress, review, waiting
 from syncd.store.database import Transaction

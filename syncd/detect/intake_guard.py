@@ -13,11 +13,11 @@ from datetime import datetime
 
 from syncd.core.guards import trips
 from syncd.core.model import Remote
-from syncd.cycle.installation import Installation
 from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.reconcile.outcome import source_rows
 from syncd.reconcile.staging import INSERT, close, standing
+from syncd.runtime.installation import Installation
 from syncd.store import progress, review
 from syncd.store.database import Transaction
 from syncd.store.review import Review

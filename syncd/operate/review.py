@@ -18,7 +18,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.core.model import Pair
-from syncd.cycle import threshold
+from syncd.detect import intake_guard as threshold
 from syncd.errors import UsageError
 from syncd.reconcile.orders import HELD_KINDS, LINK
 from syncd.reconcile.outcome import FIELD_KINDS

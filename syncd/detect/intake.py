@@ -10,12 +10,12 @@ from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, State, Values, Verb
 from syncd.core.writes import renewed
-from syncd.cycle.installation import Installation
-from syncd.cycle.threshold import Newcomers, may_enter, refund
+from syncd.detect.intake_guard import Newcomers, may_enter, refund
 from syncd.errors import Rejected
 from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.reconcile.gather import numbered
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.source.lookup import matching
 from syncd.store import events, journal, mapping, review, work

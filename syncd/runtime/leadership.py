@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from syncd.cycle.installation import Held, Installation
 from syncd.errors import LeaseHeld
+from syncd.runtime.installation import Held, Installation
 from syncd.store import leases
 
 CAPTURE, VERIFY = "capture", "verify"

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.model import Pair, Stage, Work
-from syncd.cycle.installation import Held, Installation
-from syncd.cycle.tenure import CAPTURE, VERIFY, give_back, hold, keep, lane_name
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
 from syncd.reconcile import Route, reconcile_all
 from syncd.reconcile.staging import recount
+from syncd.runtime.installation import Held, Installation
+from syncd.runtime.leadership import CAPTURE, VERIFY, give_back, hold, keep, lane_name
 from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState

@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.core.model import Pair
 from syncd.core.model import State as Shown
-from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble
+from syncd.detect.capture import EXPECTED, OWNER, fence_trouble
 from syncd.errors import SettingsError, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker
 from syncd.log import emit

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work
-from syncd.cycle import scan as listings
-from syncd.cycle.arrive import Obstacle, in_the_way
-from syncd.cycle.capture import EXPECTED, OWNER, fence_trouble, reason_of
-from syncd.cycle.drain import changed_settings
-from syncd.cycle.installation import Installation
-from syncd.cycle.verify import THROUGH, share, worth_a_look
+from syncd.detect import poll as listings
+from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, reason_of
+from syncd.detect.intake import Obstacle, in_the_way
+from syncd.detect.resync import THROUGH, share, worth_a_look
+from syncd.engine.worker import changed_settings
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
 from syncd.reconcile.gather import numbered
 from syncd.reconcile.outset import Memory
+from syncd.runtime.installation import Installation
 from syncd.source import changelog, customers, snapshot, timestamps
 from syncd.source.changelog import Entry
 from syncd.store import journal, mapping, progress, work

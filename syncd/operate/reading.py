@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from syncd.core.backoff import delay
-from syncd.cycle.drain import operator_pause, ready_to_create
-from syncd.cycle.installation import Installation
+from syncd.engine.worker import operator_pause, ready_to_create
 from syncd.errors import Temporary, Throttled, UsageError
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
 from syncd.store import progress
 
 T = TypeVar("T")

@@ -12,12 +12,12 @@ from hashlib import blake2b
 
 from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 from syncd.core.model import Customer, Pair, Remote, Work
-from syncd.cycle.foresight import Marks, links_of
-from syncd.cycle.installation import Installation
-from syncd.cycle.preview import looks
-from syncd.cycle.reading import patiently
 from syncd.errors import ProviderError
+from syncd.operate.dry_run import looks
+from syncd.operate.foresight import Marks, links_of
+from syncd.operate.reading import patiently
 from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import mapping
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.model import Pair, Remote, Values, Work
-from syncd.cycle.arrive import NOT_INSERTED, REMOTE
-from syncd.cycle.installation import Installation
-from syncd.cycle.reading import chosen, patiently
+from syncd.detect.intake import NOT_INSERTED, REMOTE
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
+from syncd.operate.reading import chosen, patiently
 from syncd.reconcile import Route
 from syncd.reconcile.gather import fetch_proven, gather
 from syncd.reconcile.outset import Case, remember
 from syncd.reconcile.staging import GUARD, STAGED
+from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import overview
 from syncd.store.review import Review
