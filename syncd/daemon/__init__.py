@@ -1,10 +1,11 @@
 """`syncd run`: repeat the cycle for years, and be a good citizen of systemd while doing so.
 
 Reading order: `signals` (asked for, never handled) · `schedule` (APScheduler) · `duty` (the jobs, and what becomes of
-their errors) · here (open, serve, reload, end) · `notify`, `alerts`, `metrics` (who hears of it) ·
-`fresh_page`.
+their errors) · `wake` (a commit makes the poll come at once) · here (open, serve, reload, end) · `notify`, `alerts`,
+`metrics` (who hears of it) · `fresh_page`.
 
-The main thread waits for signals and feeds the watchdog; one thread of the scheduler polls; each lane works in its own.
+The main thread waits for signals and feeds the watchdog; one thread of the scheduler polls, another listens
+for commits; each lane works in its own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from syncd.daemon.duty import SNAPSHOT, Duty, Wanted
 from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
+from syncd.daemon.wake import woken
 from syncd.engine.run import Installation
 from syncd.errors import SettingsError, SyncdError
 from syncd.operate.status import Known
@@ -128,7 +130,8 @@ def _serve(
         alerts.started(settings.alerts.ping_url)
     schedule.start()
     try:
-        fresh = _attend(host, duty)
+        with woken(site.source, duty.poll):
+            fresh = _attend(host, duty)
     finally:
         schedule.stop()
     if not _end(host, duty, for_good=fresh is None):

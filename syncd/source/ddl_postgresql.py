@@ -16,6 +16,8 @@ from syncd.errors import Problem
 from syncd.source.database import Source, Watched
 from syncd.source.naming import qualified, quoted, short, squeezed
 
+CHANNEL = "syncd_change"  # what triggers notify and the daemon listens to
+
 _BASE = [
     "CREATE SCHEMA IF NOT EXISTS syncd",
     """CREATE TABLE IF NOT EXISTS syncd.change_log (
@@ -46,6 +48,14 @@ def base(source: Source) -> list[str]:
     return list(_BASE)
 
 
+# The application's write must never fail for a bell's sake: a transaction that notified cannot be prepared (two-phase
+# commit), and a full queue fails the commit (PostgreSQL 15 manual, NOTIFY).
+_RING = f"""
+  IF current_setting('max_prepared_transactions') = '0' AND pg_notification_queue_usage() < 0.5 THEN
+    PERFORM pg_notify('{CHANNEL}', '');
+  END IF;"""
+
+
 def triggers(source: Source) -> dict[str, str]:
     """Function and triggers of every watched table, under the table's name."""
     return {qualified(source, watched.table): _statements(source, watched) for watched in source.watched}
@@ -72,7 +82,8 @@ def _function_name(watched: Watched) -> str:
     return f"log_{short(watched.table.name)}_{digest}"
 
 
-def _body(source: Source, watched: Watched) -> str:
+def _body(source: Source, watched: Watched, *, notify: bool = True) -> str:
+    """The function's text; without `notify` as version 1.0 installed it."""
     key = quoted(source, watched.key.name)
     own = "true" if watched.own else "false"
     log = "INSERT INTO syncd.change_log (customer_key, op, was, origin, own)"
@@ -86,12 +97,13 @@ def _body(source: Source, watched: Watched) -> str:
       {log} VALUES (old_key, 'U', NULL, origin, {own});
     END IF;"""
     )
+    ring = _RING if notify else ""
     return f"""
 DECLARE
   origin text := nullif(current_setting('syncd.origin', true), '');
   new_key text;
   old_key text;
-BEGIN
+BEGIN{ring}
   IF TG_OP = 'TRUNCATE' THEN
     {log} VALUES ('', 'T', NULL, origin, {own});
     RETURN NULL;
@@ -187,13 +199,23 @@ def _fact(row: sa.Row[Any]) -> str:
 
 def expected(source: Source) -> dict[str, str]:
     """What `installed` must show."""
+    return _shown(source, notify=True)
+
+
+def _shown(source: Source, *, notify: bool) -> dict[str, str]:
     return {
         qualified(source, watched.table): " | ".join(
-            f"{name} A {kind} True True True syncd.{_function_name(watched)} {squeezed(_body(source, watched))}"
+            f"{name} A {kind} True True True syncd.{_function_name(watched)} "
+            + squeezed(_body(source, watched, notify=notify))
             for name, kind in ((_ROW, _ROW_TYPE), (_TRUNCATE, _TRUNCATE_TYPE))
         )
         for watched in source.watched
     }
+
+
+def former(source: Source) -> dict[str, str]:
+    """What `installed` shows of triggers that version 1.0 made: they capture everything and ring no bell."""
+    return _shown(source, notify=False)
 
 
 _RIGHTS = """

@@ -90,6 +90,11 @@ def installed(conn: sa.Connection, _source: Source) -> dict[str, str]:
     return {str(name): squeezed(str(text)) for name, text in rows}
 
 
+def former(_source: Source) -> dict[str, str]:
+    """Triggers of version 1.0 that are still right: there are no others than today's."""
+    return {}
+
+
 def expected(source: Source) -> dict[str, str]:
     """What `installed` must show."""
     return {name: squeezed(text) for name, text in triggers(source).items()}

@@ -76,11 +76,11 @@ def check(source: Source) -> list[Problem]:
             or _other_version(conn, source)
             or _missing_fence(conn, source)
         )
-        there, wanted = ddl.installed(conn, source), ddl.expected(source)
+        there, wanted, former = ddl.installed(conn, source), ddl.expected(source), ddl.former(source)
     for name, text in wanted.items():
         if name not in there:
             found.append(Problem("triggers", f"{name}: the trigger is missing.", INSTALL))
-        elif there[name] != text:
+        elif there[name] not in {text, former.get(name)}:
             found.append(Problem("triggers", f"{name}: the trigger is disabled or altered.", INSTALL))
     return found
 

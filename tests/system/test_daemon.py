@@ -77,6 +77,15 @@ def test_a_daemon_is_ready_delivers_and_ends_in_order(tmp_path: Path) -> None:
     assert {"daemon.stopping", "status.snapshot"} <= set(names)
 
 
+def test_a_commit_is_heard_at_once(tmp_path: Path) -> None:
+    """A change reaches every provider although the next poll is an hour away."""
+    with working(tmp_path, '[schedule]\npoll = "1h"\n') as (land, daemon):
+        for email in ("first@example.com", "second@example.com"):
+            change_email(land, email)
+            assert until(lambda email=email: arrived(land, email))  # type: ignore[misc]
+        assert daemon.end()[0] == 0
+
+
 def test_the_watchdog_is_fed_in_time(tmp_path: Path) -> None:
     """systemd hears from a working daemon at least twice in the time that it allows."""
     with working(tmp_path, WATCHDOG_USEC="1000000") as (_, daemon):
