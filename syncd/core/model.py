@@ -5,6 +5,7 @@ Everything here is a frozen value. A missing key in `Values` means *unknown*, `N
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -43,6 +44,12 @@ FIELDS: tuple[str, ...] = (
     "price_group",
     "active",
 )
+_OWN = re.compile(r"x_[a-z0-9_]{1,60}", re.ASCII)
+
+
+def is_own(name: str) -> bool:
+    """Whether this is a field of the shop's own (`x_debtor`): text for a native member of `[providers.X.extra]`."""
+    return _OWN.fullmatch(name) is not None
 
 
 class Direction(StrEnum):

@@ -2,7 +2,8 @@
 
 Reading order: `model` (what the rest of syncd sees) · `tables` (the file's keys and defaults) · `values` (durations,
 rates, guards) · `secret` (references to secrets) · `places` (line numbers, problems) · `checks` (rules between keys) ·
-`environment` (the only reader of the process environment) · `load`.
+`selection` (rules of joins, filters, value maps and what providers take of them) · `frozen` · `environment` (the only
+reader of the process environment) · `load`.
 """
 
 from syncd.settings.environment import Environment

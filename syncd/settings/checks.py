@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from syncd.core.model import FIELDS, Direction, Removal
+from syncd.core.model import FIELDS, Direction, Removal, is_own
 from syncd.providers.adapter import Provider
 from syncd.settings.places import Findings, Place
-from syncd.settings.tables import AlertsTable, ProviderTable, SourceTable, StateTable
+from syncd.settings.tables import AlertsTable, ProviderTable, SourceTable, StateTable, own_members
 from syncd.settings.urls import check_database, check_web, same_file, sqlite_file
 from syncd.settings.values import Wrong, did_you_mean
 
@@ -55,8 +55,9 @@ def check_source(source: SourceTable, findings: Findings) -> None:
     if source.url:
         judge(findings, ("source", "url"), partial(check_database, source.url))
     for field in source.fields:
-        if field not in FIELDS:
-            findings.add(("source", "fields", field), "is not a canonical field.", did_you_mean(field, FIELDS))
+        if field not in FIELDS and not is_own(field):
+            remedy = did_you_mean(field, FIELDS) or 'A field of your own begins with x_, in small letters: "x_debtor".'
+            findings.add(("source", "fields", field), "is not a canonical field.", remedy)
     _check_method(source, findings)
 
 
@@ -140,9 +141,9 @@ def _check_fields(draft: Draft, findings: Findings) -> None:
     facts = draft.provider.capabilities if draft.provider else None
     for field, direction in draft.table.fields.items():
         place = (*draft.place, "fields", field)
-        if field not in FIELDS:
+        if field not in FIELDS and not is_own(field):
             findings.add(place, "is not a canonical field.", did_you_mean(field, FIELDS))
-        elif facts is None or direction == Direction.OFF:
+        elif facts is None or direction == Direction.OFF or field in own_members(draft.table.extra).values():
             continue
         elif field not in facts.fields:
             remedy = did_you_mean(field, facts.fields) or f'Write {field} = "off", or remove the line.'

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
-from hashlib import blake2b
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
-from syncd.core.model import CreateMode, Direction, Policy, Removal
 from syncd.errors import Problem, SettingsError
 from syncd.providers.adapter import Provider
 from syncd.settings.checks import Draft, check_alerts, check_lease, check_provider, check_source, check_state
 from syncd.settings.environment import Environment, variable
+from syncd.settings.frozen import installation_hash, provider_settings, source_settings
 from syncd.settings.model import (
     Alerts,
     Guards,
     LogSettings,
     Metrics,
-    ProviderSettings,
     Schedule,
     Settings,
-    SourceSettings,
     StateSettings,
-    Watch,
 )
 from syncd.settings.places import Findings, Place, locate
 from syncd.settings.secret import resolve
+from syncd.settings.selection import check_selection, check_takings
 from syncd.settings.tables import (
     AlertsTable,
     GuardsTable,
@@ -43,6 +38,7 @@ from syncd.settings.tables import (
     ScheduleTable,
     SourceTable,
     StateTable,
+    own_members,
     table,
 )
 from syncd.settings.values import Wrong, did_you_mean
@@ -129,11 +125,13 @@ class _Reading:
         alerts = table(AlertsTable, root.alerts, ("alerts",), self.findings)
         metrics = table(MetricsTable, root.metrics, ("metrics",), self.findings)
         check_source(source, self.findings)
+        check_selection(source, self.findings)
         check_state(state, source, self.findings)
         check_alerts(alerts, self.findings)
         drafts = self._drafts(root.providers)
         for draft in drafts:
             check_provider(draft, source, self.findings)
+        check_takings(drafts, source, self.findings)
         check_lease(drafts, root.lease, self.findings)
         password = self._secret(source.password, ("source", "password"))
         ours = StateSettings(state.url, self._secret(state.password, ("state", "password")), self._key(state.key))
@@ -141,7 +139,7 @@ class _Reading:
             raise SettingsError(problems)
         return Settings(
             path=file,
-            source=_source(source, password),
+            source=source_settings(source, password),
             state=ours,
             lease=root.lease,
             schedule=Schedule(**schedule.model_dump()),
@@ -149,8 +147,8 @@ class _Reading:
             log=LogSettings(**log.model_dump()),
             alerts=Alerts(**alerts.model_dump()),
             metrics=Metrics(**metrics.model_dump()),
-            providers=tuple(_provider(draft, source) for draft in drafts),
-            config_hash=_digest([source.fields, [_mapping(draft) for draft in drafts]]),
+            providers=tuple(provider_settings(draft, source) for draft in drafts),
+            config_hash=installation_hash(source, drafts),
             environment_secrets=tuple(self.from_environment),
         )
 
@@ -195,6 +193,8 @@ class _Reading:
         own = {key: value for key, value in data.items() if key not in ProviderTable.model_fields}
         read = table(ProviderTable, common, place, self.findings)
         provider = self._adapter(name, read)
+        if provider is not None and "extra" in provider.options.model_fields:
+            own["extra"] = own_members(read.extra)
         options = self._options(place, provider, own) if provider else None
         if "rate" not in common and provider is not None:
             # an adapter whose pace depends on its options (a server of one's own) says so there
@@ -233,69 +233,3 @@ class _Reading:
         except ValidationError as error:
             self.findings.rejected(place, error, known)
             return None
-
-
-def _source(source: SourceTable, password: str | None) -> SourceSettings:
-    return SourceSettings(
-        url=source.url,
-        password=password,
-        table=source.table,
-        key=source.key,
-        change_log=source.change_log,
-        updated_at=source.updated_at,
-        write=source.change_log != "snapshot" if source.write is None else source.write,
-        watch=tuple(Watch(watch.table, watch.key) for watch in source.watch),
-        fields=MappingProxyType(dict(source.fields)),
-    )
-
-
-def _provider(draft: Draft, source: SourceTable) -> ProviderSettings:
-    read, provider = draft.table, draft.provider
-    if provider is None:  # would have been a problem long before
-        raise SettingsError([Problem(f"providers.{draft.name}", "no such adapter is installed.")])
-    return ProviderSettings(
-        name=draft.name,
-        adapter=read.adapter or draft.name,
-        url=read.url.rstrip("/"),
-        direction=Direction(read.direction),
-        conflict=Policy(read.conflict),
-        on_delete=Removal(read.on_delete),
-        create=CreateMode(read.create),
-        inbound_create=read.inbound_create,
-        rate=read.rate,
-        concurrency=read.concurrency or provider.capabilities.concurrency,
-        timeout=read.timeout,
-        settle=read.settle,
-        backoff=read.backoff,
-        max_attempts=read.max_attempts,
-        fields=MappingProxyType({field: Direction(way) for field, way in read.fields.items()}),
-        options=draft.options,
-        provider=provider,
-        field_hashes=MappingProxyType({field: _digest(column) for field, column in source.fields.items()}),
-        config_hash=_digest(
-            [
-                [source.fields, source.table, source.write],
-                _mapping(draft),
-                [read.url, read.create, read.on_delete],
-                _plain_options(draft, provider),
-            ]
-        ),
-    )
-
-
-def _mapping(draft: Draft) -> list[object]:
-    """What decides, for one instance, which value goes where."""
-    read = draft.table
-    return [draft.name, read.adapter or draft.name, read.direction, read.conflict, dict(sorted(read.fields.items()))]
-
-
-def _plain_options(draft: Draft, provider: Provider) -> dict[str, Any]:
-    """The adapter's options without its secrets: a rotated password changes no verdict."""
-    if draft.options is None:
-        return {}
-    plain: dict[str, Any] = draft.options.model_dump(mode="json", exclude=set(provider.secrets))
-    return plain
-
-
-def _digest(value: object) -> str:
-    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

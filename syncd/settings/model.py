@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from syncd.core.model import CreateMode, Direction, Policy, Removal
+from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
+from syncd.core.selection import Condition, Deleted, Join
 from syncd.providers.adapter import Provider
 
 
@@ -32,7 +34,8 @@ class Watch:
 class SourceSettings:
     """The user's database. `watch` is as written: empty where the triggers go on `table` itself.
 
-    `updated_at` names the timestamp column of that change-log method, and is empty for the others.
+    `updated_at` names the timestamp column of that change-log method, and is empty for the others. `values` maps, for
+    a field, each canonical value to what the column may hold for it; the way back takes the first.
     """
 
     url: str
@@ -44,6 +47,11 @@ class SourceSettings:
     write: bool
     watch: tuple[Watch, ...]
     fields: Mapping[str, str]
+    joins: tuple[Join, ...] = ()
+    where: Mapping[str, Condition] = field(default_factory=lambda: MappingProxyType({}))
+    deleted: Deleted | None = None
+    values: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=lambda: MappingProxyType({}))
+    defaults: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,9 @@ class ProviderSettings:
     options       the adapter's own keys, secrets resolved
     field_hashes  canonical field -> digest of the source column it maps to; a new digest voids that field's base
     config_hash   changes with anything that may change a verdict on a customer, never with a secret
+    only          which customers this instance gets, by columns of the source; empty: all
+    id_column     the column of the customer table that gets the external id; "" for none
+    extra         native member, by dotted path -> own field
     """
 
     name: str
@@ -131,6 +142,9 @@ class ProviderSettings:
     provider: Provider
     field_hashes: Mapping[str, str]
     config_hash: str
+    only: Mapping[str, Condition] = field(default_factory=lambda: MappingProxyType({}))
+    id_column: str = ""
+    extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

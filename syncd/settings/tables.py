@@ -5,22 +5,26 @@ No key is required here, although some are: `checks` asks for those, so that one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from syncd.core.model import CreateMode, Direction, Policy, Removal
+from syncd.core.selection import Condition
 from syncd.settings.model import Limit
 from syncd.settings.places import Findings, Place
-from syncd.settings.values import choice, duration, limit, rate
+from syncd.settings.values import choice, condition, duration, limit, plain_values, rate
 
 Model = TypeVar("Model", bound=BaseModel)
 Duration = Annotated[float, PlainValidator(duration)]
 Rate = Annotated[float | None, PlainValidator(rate)]
 Guard = Annotated[Limit | None, PlainValidator(limit)]
 Text = Annotated[str, Field(min_length=1)]
+Conditions = dict[str, Annotated[Condition, PlainValidator(condition)]]
+Spellings = Annotated[tuple[str, ...], PlainValidator(plain_values)]
 
+_WHOLE = frozenset({"deleted"})  # a table that is nothing without all of its keys
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
@@ -31,6 +35,27 @@ class WatchTable(BaseModel):
 
     table: Text
     key: Text
+
+
+class JoinTable(BaseModel):
+    """`[[source.join]]`"""
+
+    model_config = _STRICT
+
+    name: Text
+    table: Text
+    on: dict[str, Text] = Field(min_length=1)
+    where: Conditions = Field(default_factory=dict)
+    write: bool = True
+
+
+class DeletedTable(BaseModel):
+    """`[source.deleted]`"""
+
+    model_config = _STRICT
+
+    column: Text
+    values: Spellings
 
 
 class SourceTable(BaseModel):
@@ -47,6 +72,11 @@ class SourceTable(BaseModel):
     write: bool | None = None
     watch: list[WatchTable] = Field(default_factory=list)
     fields: dict[str, Text] = Field(default_factory=dict)
+    join: list[JoinTable] = Field(default_factory=list)
+    where: Conditions = Field(default_factory=dict)
+    deleted: DeletedTable | None = None
+    values: dict[str, dict[str, Spellings]] = Field(default_factory=dict)
+    defaults: dict[str, Any] = Field(default_factory=dict)
 
 
 class StateTable(BaseModel):
@@ -131,6 +161,9 @@ class ProviderTable(BaseModel):
     backoff: Duration = 1.0
     max_attempts: int = Field(default=12, ge=1, le=1000)
     fields: dict[str, Annotated[str, choice(*Direction)]] = Field(default_factory=dict)
+    only: Conditions = Field(default_factory=dict)
+    id_column: str = ""
+    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 class RootTable(BaseModel):
@@ -159,7 +192,8 @@ def table(model: type[Model], data: object, place: Place, findings: Findings) ->
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        known = [*model.model_fields, *(WatchTable.model_fields if model is SourceTable else ())]
+        inner = (WatchTable, JoinTable, DeletedTable) if model is SourceTable else ()
+        known = [*model.model_fields, *(name for each in inner for name in each.model_fields)]
         findings.rejected(place, error, known)
         broken = [item["loc"] for item in error.errors(include_url=False, include_input=False)]
         return model.model_validate(_without(data, broken))
@@ -170,8 +204,22 @@ def _without(data: Mapping[str, Any], broken: Sequence[tuple[int | str, ...]]) -
     left = dict(data)
     for key, *rest in broken:
         inner = left.get(str(key))
-        if rest and isinstance(inner, Mapping):
+        if rest and isinstance(inner, Mapping) and key not in _WHOLE:
             left[str(key)] = {name: value for name, value in inner.items() if name != rest[0]}
         else:
             left.pop(str(key), None)
     return left
+
+
+def members(extra: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Dotted paths and what stands there; TOML makes tables of dots outside quotes."""
+    for key, value in extra.items():
+        if isinstance(value, Mapping):
+            yield from members(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def own_members(extra: Mapping[str, Any]) -> dict[str, str]:
+    """`extra` as adapters get it: dotted path -> own field."""
+    return {".".join(path): field for path, field in members(extra) if isinstance(field, str)}

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 from pydantic import BeforeValidator
 
+from syncd.core.selection import Condition
 from syncd.settings.model import Limit
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -77,6 +78,37 @@ def limit(value: object) -> Limit | None:
     if amount < 1 or not amount.is_integer():
         raise Wrong("must count whole operations, at least one.", 'A share is written with %, such as "5%/24h".')
     return Limit(share=None, count=int(amount), window=window)
+
+
+def plain(value: object) -> str:
+    """What a column holds, as text: a text, a whole number or a flag of the file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, str) and value):
+        return str(value)
+    raise Wrong("is not a value of a column.", 'Write a text in quotes, a whole number, or true or false: "1", 1.')
+
+
+def plain_values(value: object) -> tuple[str, ...]:
+    """One or several values of a column, each once."""
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise Wrong("must not be empty.", 'Name what the column holds: ["Germany", "Deutschland"].')
+    return tuple(dict.fromkeys(plain(item) for item in items))
+
+
+def condition(value: object) -> Condition:
+    """`"null"`, `"not null"`, a value, a list of values, or `{ not = [..] }`."""
+    if value == "not null":
+        return Condition(null=True, negated=True)
+    negated = isinstance(value, dict)
+    if isinstance(value, dict):
+        if set(value) != {"not"}:
+            raise Wrong("is not a condition.", 'Write "null", "not null", a value, a list, or { not = [..] }.')
+        value = value["not"]
+    words = plain_values(value)
+    values = tuple(word for word in words if word != "null")
+    return Condition(values, null=len(values) < len(words), negated=negated)
 
 
 def choice(*allowed: str) -> BeforeValidator:

@@ -1016,7 +1016,7 @@ def test_the_sample_names_every_key() -> None:
     missing = [
         f"{name}.{key}"
         for name, key in wanted
-        if not re.search(rf"(?m)^(# )?{key} = |^# \[\[{name}\.{key}\]\]", sections[name])
+        if not re.search(rf"(?m)^(# )?{key} = |^# \[?\[{name}\.{key}[.\]]", sections[name])
     ]
 
     assert missing == []
