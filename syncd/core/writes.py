@@ -31,7 +31,11 @@ def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
 
 def recovered(facts: Facts) -> Facts:
     """With the base of pulls that reached the source before a crash kept them from being recorded: what the row holds
-    there is no edit of a person, so that a later one at the provider meets no conflict."""
+    there is no edit of a person, so that a later one at the provider meets no conflict.
+
+    Where the row holds neither what was pulled nor what stood there before, nobody knows whether a person typed it
+    over the one or the other: the provider's value is no longer sure to be the newer one, and never wins unasked.
+    """
     if facts.link is None:
         return facts
     base = dict(facts.link.base)
@@ -41,6 +45,8 @@ def recovered(facts: Facts) -> Facts:
                 source = seen(facts, name)[0]
                 if source is not None and source.digest == digests.sent:
                     base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
+                elif source is not None and source.digest != digests.before and name in base:
+                    base[name] = replace(base[name], disputed=True)
     return replace(facts, link=replace(facts.link, base=base))
 
 

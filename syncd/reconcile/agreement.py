@@ -10,7 +10,7 @@ from syncd.core.actions import Exchange
 from syncd.core.model import Customer, FieldBase, Intent, Link, Remote, Stage, State, Verb
 from syncd.lanes import Report
 from syncd.reconcile.create import conclude
-from syncd.reconcile.outcome import finish, shown_digests, waited
+from syncd.reconcile.outcome import Ask, finish, refund, shown_digests, waited
 from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route, note, tell
 from syncd.store import journal, review
@@ -30,9 +30,15 @@ class Progress:
 
 
 def finished(
-    route: Route, case: Case, action: Exchange, done: Progress, write: tuple[int, bool] | None = None
+    route: Route,
+    case: Case,
+    action: Exchange,
+    done: Progress,
+    write: tuple[int, bool] | None = None,
+    undone: Sequence[Ask] = (),
 ) -> Report:
-    """Record what was agreed. `write`: the intent of the update that ended just now, and if its base is provisional."""
+    """Record what was agreed. `write`: the intent of the write that ended just now, and if its base is provisional;
+    `undone` was counted by the guards and proved not to be executed."""
     provisional = write is not None and write[1]
     now = route.clock.now()
     remote = case.facts.remote
@@ -41,6 +47,7 @@ def finished(
     with route.state.fenced(route.lease) as tx:
         if write is not None:
             conclude(tx, route, write[0], provisional=provisional)
+        refund(tx, route, undone)
         settle_intents(tx, route, case.facts.intents)
         kinds, news = _open_reviews(tx, route, case, done)
         state = State.REVIEW if done.review else State.LINKED

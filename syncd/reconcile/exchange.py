@@ -42,19 +42,17 @@ def exchange(route: Route, case: Case, action: Exchange) -> Report:
     done = Progress(base, case.customer, dict(action.review), frozen=frozen)
     done = replace(done, base={n: replace(e, frozen=True) if n in frozen else e for n, e in base.items()})
     if action.pull:
-        after = _pull(route, case, action, done, intent)
-        if after is None:
-            with route.state.fenced(route.lease) as tx:
-                refund(tx, route, asks)
-            return Report("again")
+        after = _pull(route, case, action, done)
+        if isinstance(after, float):
+            return _moved(route, case, intent, asks, after)
         done = after
-        _give_back(route, case, action, done)
+        if action.push:
+            intent = _handed_on(route, case, action, done, intent)
     if action.push:
-        if action.pull:
-            with route.state.fenced(route.lease) as tx:
-                intent = _open(tx, route, case, Verb.UPDATE, action.push)
         return _push(route, case, action, done, intent)
-    return finished(route, case, action, done)
+    return finished(
+        route, case, action, done, (intent, False) if intent else None, not_pulled(route, case, action, done)
+    )
 
 
 # -- before ----------------------------------------------------------------------------------------------------
@@ -128,17 +126,20 @@ def _first_intent(tx: Transaction, route: Route, case: Case, action: Exchange) -
 # -- into the source ---------------------------------------------------------------------------------------------
 
 
-def _pull(route: Route, case: Case, action: Exchange, done: Progress, intent: int) -> Progress | None:
-    """Compare-and-set into the source; None when the row moved or is locked, then the pair stays due.
+def _pull(route: Route, case: Case, action: Exchange, done: Progress) -> Progress | float:
+    """Compare-and-set into the source; where the row moved or is locked, the seconds after which the pair is looked at
+    again.
 
-    `intent` covers every attempt: what one of them leaves out because the column refuses it was not written.
+    The intent covers every attempt: what one of them leaves out because the column refuses it was not written. It is
+    closed by whoever stores the base, in that very transaction: a crash in between leaves it to explain what the row
+    holds. Closed earlier, v1 that was pulled and not recorded looks like an edit of the source's, and is pushed over
+    the v2 that a person types at the provider meanwhile.
     """
     wanted = dict(action.pull)
     while wanted:
         written = customers.update(route.source, done.customer, wanted, f"syncd:{route.provider}")
         match written:
             case customers.Written(customer):
-                _close(route, intent)
                 done = _pulled(route, case, tuple(wanted), customer, done)
                 return replace(done, base=_overruled(case.facts, action, done))
             case customers.Refused(name, _reason):
@@ -146,29 +147,35 @@ def _pull(route: Route, case: Case, action: Exchange, done: Progress, intent: in
                 del wanted[bad]
                 done = replace(done, review={**done.review, bad: "does-not-fit"})
             case _:
-                pause = BUSY_PAUSE if isinstance(written, customers.Busy) else 0.0
-                with route.state.fenced(route.lease) as tx:
-                    journal.close_intent(tx, intent)
-                    put_off(tx, case, route.later(pause), "source-moved")
-                return None
-    _close(route, intent)
+                return BUSY_PAUSE if isinstance(written, customers.Busy) else 0.0
     return done
 
 
-def _give_back(route: Route, case: Case, action: Exchange, done: Progress) -> None:
+def _moved(route: Route, case: Case, intent: int, asks: Sequence[Ask], pause: float) -> Report:
+    """Nothing was written into the source: the pair stays due."""
+    with route.state.fenced(route.lease) as tx:
+        journal.close_intent(tx, intent)
+        put_off(tx, case, route.later(pause), "source-moved")
+        refund(tx, route, asks)
+    return Report("again")
+
+
+def _handed_on(route: Route, case: Case, action: Exchange, done: Progress, intent: int) -> int:
+    """The pull is over and its base is stored; the push that follows has an intent of its own from here on."""
+    with route.state.fenced(route.lease) as tx:
+        journal.close_intent(tx, intent)
+        _store_base(tx, case, done)
+        refund(tx, route, not_pulled(route, case, action, done))
+        return _open(tx, route, case, Verb.UPDATE, action.push)
+
+
+def not_pulled(route: Route, case: Case, action: Exchange, done: Progress) -> tuple[Ask, ...]:
     """What the source refused was not executed, however often it is tried: the guards count it not."""
     refused = {name: value for name, value in action.pull.items() if name not in done.pulled}
     empties = blanked(case.facts.source or {}, refused)
     asks = [Ask("blank", route.guards.blank, empties)] if empties else []
     asks += [] if done.pulled else [Ask("overwrite", route.guards.overwrite, tuple(refused))]
-    if refused and asks:
-        with route.state.fenced(route.lease) as tx:
-            refund(tx, route, asks)
-
-
-def _close(route: Route, intent: int) -> None:
-    with route.state.fenced(route.lease) as tx:
-        journal.close_intent(tx, intent)
+    return tuple(asks) if refused else ()
 
 
 def _pulled(route: Route, case: Case, names: tuple[str, ...], customer: Customer, done: Progress) -> Progress:
@@ -215,7 +222,8 @@ def _push(route: Route, case: Case, action: Exchange, done: Progress, intent: in
             put_off(tx, case, route.clock.now(), "missing")
         return Report("again")
     except OutcomeUnknown as lost:
-        _save_base(route, case, done)
+        with route.state.fenced(route.lease) as tx:
+            _store_base(tx, case, done)
         return unknown(route, case, intent, "update", lost)
     except (ProviderError, LanePaused, Stopped):
         # One of several requests may have been executed: the next look judges field by field, without a wait.
@@ -300,11 +308,6 @@ def _open(tx: Transaction, route: Route, case: Case, verb: Verb, values: Values)
 
 
 # -- kept on the way ---------------------------------------------------------------------------------------------
-
-
-def _save_base(route: Route, case: Case, done: Progress) -> None:
-    with route.state.fenced(route.lease) as tx:
-        _store_base(tx, case, done)
 
 
 def _store_base(tx: Transaction, case: Case, done: Progress) -> None:
