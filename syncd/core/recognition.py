@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
-from syncd.core.model import Remote
-from syncd.core.normalise import degraded
+from syncd.core.model import FieldBase, Intent, Remote, Value
+from syncd.core.normalise import degraded, equal
 from syncd.core.writes import late_digests, unknown_create
+
+PROVING = frozenset({"name", "email", "vat_number"})
+"""What identifies a customer beside our key, which a record that is asked about carries."""
+ADDRESS = frozenset({"street", "street2", "postal_code", "city", "state"})
+SHARED = frozenset({"city", "postal_code", "state"})
+"""Neighbours share them: they can contradict, but prove nothing."""
+TELLS_NOTHING = frozenset({"number", "country", "language", "active"})
+"""The key itself, and what providers fill in by themselves: neither proof nor contradiction."""
+TELLING = 8  # characters
 
 
 def another(facts: Facts) -> bool:
@@ -36,13 +45,69 @@ def another_record(facts: Facts) -> bool:
 
 
 def recognised(facts: Facts, remote: Remote) -> bool:
-    """Whether a record can be the one that our lost create made: any filled value in it is one that was sent, or is
-    what is left of the source's. A person who made it under the same number typed other data."""
-    sent, source = late_digests(facts.intents), facts.source or {}
-    filled = {n: value for n, value in remote.values.items() if value is not None and n in sent and n != "number"}
-    return not filled or any(
-        facts.digest(name, value) in sent[name] or degraded(source.get(name), value) for name, value in filled.items()
+    """Whether a record can be the one that our lost create made, and not a person's under the same key.
+
+    It is ours where no value that it shows contradicts what was sent; or where what identifies a customer agrees and no
+    more contradicts than agrees, so that somebody edited it since. Example: name and e-mail as sent, another phone:
+    ours, edited. The e-mail as sent, another name and another street: somebody else of that household.
+    """
+    agreed, contradicted = _compared(facts, remote)
+    if not contradicted:
+        return bool(late_digests(facts.intents))
+    return bool(agreed & PROVING) and len(contradicted) <= len(agreed)
+
+
+def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[str, FieldBase]:
+    """The base once the record of a lost create is linked: what was sent.
+
+    Where it shows something else, nobody knows who typed that, so it never reaches the source unasked. A country or
+    language that was not sent is the provider's default, as after a create that was answered.
+    """
+    base: dict[str, FieldBase] = {}
+    for name, digests in created.fields.items():
+        shown = remote.values.get(name)
+        ours = name not in remote.values or _as_sent(facts, frozenset({digests.sent}), name, shown)
+        default = name in TELLS_NOTHING and digests.sent == facts.digest(name, None)
+        provider = digests.sent if ours or not default else facts.digest(name, shown)
+        base[name] = FieldBase(
+            digests.sent,
+            provider if name in remote.values else None,
+            provisional=True,
+            disputed=not ours and not default,
+        )
+    return base
+
+
+def _compared(facts: Facts, remote: Remote) -> tuple[set[str], set[str]]:
+    """What of a record agrees with our lost create and what contradicts it; an address counts as one."""
+    sent = late_digests(facts.intents)
+    agreed, contradicted = set[str](), set[str]()
+    for name, value in remote.values.items():
+        if name not in sent or name in TELLS_NOTHING:
+            continue
+        if not _as_sent(facts, sent[name], name, value):
+            contradicted.add("address" if name in ADDRESS else name)
+        elif name not in SHARED and isinstance(value, str) and len(value) >= _telling(facts, sent[name], name, value):
+            agreed.add("address" if name in ADDRESS else name)
+    return agreed - contradicted, contradicted
+
+
+def _as_sent(facts: Facts, sent: frozenset[str], name: str, value: Value) -> bool:
+    """Whether a value is one that was sent, or what the provider makes of it: re-spelled or cut off. The form can be
+    compared only as long as the row holds what was sent."""
+    if facts.digest(name, value) in sent:
+        return True
+    own = (facts.source or {}).get(name)
+    country = (facts.source or {}).get("country")
+    place = country if isinstance(country, str) else None
+    return (
+        own is not None and facts.digest(name, own) in sent and (equal(name, own, value, place) or degraded(own, value))
     )
+
+
+def _telling(facts: Facts, sent: frozenset[str], name: str, value: Value) -> int:
+    """How many characters a value needs to be evidence: a cut form may be so short that anybody's begins like it."""
+    return 1 if facts.digest(name, value) in sent else TELLING
 
 
 def edited_there(facts: Facts, remote: Remote) -> bool:

@@ -10,6 +10,7 @@ from syncd.core.actions import Adopt, Park, Remove, Unlink
 from syncd.core.backoff import delay
 from syncd.core.facts import Facts
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.recognition import base_of_lost_create
 from syncd.core.writes import renewed, unknown_create
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
@@ -160,10 +161,7 @@ def adopted(route: Route, case: Case, action: Adopt) -> Case:
     intent = unknown_create(case.facts)
     base: dict[str, FieldBase] = {}
     if action.own and intent is not None:
-        base = {
-            name: FieldBase(sent.sent, sent.sent if name in remote.values else None, provisional=True)
-            for name, sent in intent.fields.items()
-        }
+        base = base_of_lost_create(case.facts, intent, remote)
     link = linked(case, remote, base, case.key, route.clock.now())
     facts = replace(case.facts, link=link, remote=remote, found=(), digest=route.digester(case.key))
     return replace(case, facts=_confirming(facts, route.later(route.settle)))

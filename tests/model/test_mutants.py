@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from syncd.core.actions import Action, Adopt
 from syncd.core.facts import Departure, Facts
-from syncd.core.model import Customer, Intent, Policy, Removal, Values, Work
+from syncd.core.model import Customer, Intent, Policy, Remote, Removal, Values, Work
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
@@ -26,6 +26,7 @@ from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
 from syncd.store import journal, leases, mapping, work
 from syncd.store.schema import Transaction, intent, tombstone
+from tests.model import test_lost_creates as lost_creates
 from tests.model import test_sequences as rows
 from tests.model import test_successors as keys
 from tests.model.history import live, make
@@ -148,6 +149,16 @@ def adopt_whatever_is_found(patch: Patch) -> None:
 def adopt_unrecognised(patch: Patch) -> None:
     """After a lost create, whatever carries our key is ours."""
     patch.setattr(PLAN, "recognised", lambda *_: True)
+
+
+def one_equal_value_recognises(patch: Patch) -> None:
+    """After a lost create, any one value in common proves that a record is ours."""
+
+    def wrong(facts: Facts, remote: Remote) -> bool:
+        sent = WRITES.late_digests(facts.intents)
+        return any(facts.digest(name, value) in sent.get(name, ()) for name, value in remote.values.items())
+
+    patch.setattr(PLAN, "recognised", wrong)
 
 
 def mark_jumps_the_settle_time(patch: Patch) -> None:
@@ -363,6 +374,17 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(no_intent, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
         Mutant(adopt_whatever_is_found, (partial(rows.test_row_08_key_taken, "stranger", CREATING),)),
         Mutant(adopt_unrecognised, (rows.test_stranger_instead_of_our_lost_create,)),
+        Mutant(
+            one_equal_value_recognises,
+            (
+                partial(
+                    lost_creates.test_a_stranger_is_not_taken_for_our_lost_create,
+                    CREATING,
+                    Policy.PROVIDER,
+                    ("city", "email"),
+                ),
+            ),
+        ),
         Mutant(mark_jumps_the_settle_time, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
         Mutant(finish_before_the_write, tuple(partial(rows.test_no_mark_is_lost, point) for point in range(1, 25))),
         Mutant(no_late_digests, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
