@@ -70,7 +70,7 @@ class InvisibleCollector:
         return _written(self._http, answer, body)
 
     def update(self, current: Remote, values: Values) -> Remote:
-        body = wire.whole_record(current.key, current.raw, values, self._options)
+        body = wire.whole_record(current, values, self._options)
         answer = self._http.request("PUT", "/customers/{gid}", ids={"gid": current.external_id}, body=body)
         return _written(self._http, answer, body, gid=current.external_id)
 

@@ -141,12 +141,20 @@ def new_record(key: str, values: Values, options: Options) -> dict[str, str | No
     return _completed(key, {}, wire, options)
 
 
-def whole_record(key: str | None, stored: Mapping[str, Any], values: Values, options: Options) -> dict[str, str | None]:
-    """The body of a PUT: the stored record overlaid with `values`, so that replacing and merging come to the same."""
-    kept = {member: stored[member] for member in WIRE.values() if isinstance(stored.get(member), str)}
+def whole_record(current: Remote, values: Values, options: Options) -> dict[str, str | None]:
+    """The body of a PUT: the stored record overlaid with `values`, so that replacing and merging come to the same.
+
+    What an answer does not show (`locale` and `mobile` stand in none of the vendor's samples) is filled with what was
+    agreed: a PUT without `locale` would write to a French debtor in the default language. Agreed emptiness fills
+    nothing, because the member may have been filled over there since.
+    """
+    stored = current.raw
+    shown = {member: stored[member] for member in WIRE.values() if isinstance(stored.get(member), str)}
+    agreed = {member: value for member, value in to_wire(current.values).items() if value is not None}
+    kept = agreed | shown
     if not options.send_mobile:
         kept.pop("mobile", None)
-    return _completed(key, kept, to_wire(values), options)
+    return _completed(current.key, kept, to_wire(values), options)
 
 
 def _completed(

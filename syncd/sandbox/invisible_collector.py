@@ -9,6 +9,7 @@ Where the documentation is silent, and the official clients disagree, the answer
     holder_on_409     does a conflict name the other customer, and as `gid` or `id`?
     post_status       200 or 201
     empty_members     are empty members left out of answers, or null?
+    shown             does an answer show all members, or neither `locale` nor `mobile`, like the vendor's own samples?
     mobile            is it writable, or silently dropped?
     vat_number        is it mandatory?
     vat_check         is the check digit of Portuguese numbers verified?
@@ -40,6 +41,7 @@ TOGGLES = {
     "holder_on_409": ("gid", "id", "omitted"),
     "post_status": ("200", "201"),
     "empty_members": ("absent", "null"),
+    "shown": ("all", "samples"),
     "mobile": ("writable", "ignored"),
     "vat_number": ("mandatory", "optional"),
     "vat_check": ("off", "nif"),
@@ -47,6 +49,7 @@ TOGGLES = {
     "unknown_members": ("refused", "ignored"),
     "code": ("mixed", "number", "text"),
 }
+IN_NO_SAMPLE = frozenset({"locale", "mobile"})
 LOCALES = frozenset({"pt", "es", "en", "fr-fr", "de", "zh-CN"})
 SHOWN = ("name", "externalId", "vatNumber", "address", "zipCode", "city", "country", "email", "phone", "locale")
 _MEMBERS = (*SHOWN, "mobile")
@@ -261,7 +264,8 @@ def _known(twin: Twin, address: str) -> Record:
 
 
 def _view(twin: Twin, record: Record, members: tuple[str, ...] = SHOWN) -> Record:
-    shown = {member: record.get(member) for member in members}
+    unseen = IN_NO_SAMPLE if twin.toggle("shown") == "samples" else frozenset()
+    shown = {member: record.get(member) for member in members if member not in unseen}
     if twin.toggle("empty_members") == "absent":
         shown = {member: value for member, value in shown.items() if value is not None}
     return shown | {"gid": record["gid"]}

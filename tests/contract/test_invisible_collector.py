@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,33 @@ def test_a_locale_survives_an_update_of_something_else(adapter: InvisibleCollect
 
     assert changed.values["language"] == "de"
     assert stored(twin, remote)["locale"] == "de"
+
+
+@pytest.mark.parametrize("put_semantics", ["partial", "full"])
+def test_what_was_agreed_fills_what_is_not_shown(
+    adapter: InvisibleCollector, twin: Twin, put_semantics: str
+) -> None:
+    """An answer without `locale` and `mobile` is no word about them: an update repeats what was agreed for both, and
+    the default locale is for a debtor of whom nothing is known."""
+    twin.set(shown="samples", put_semantics=put_semantics, locale_missing="reset")
+    remote = adapter.create("K-1", {**SUN, "language": "fr"})
+    assert not {"language", "mobile"} & remote.values.keys()
+
+    agreed = {"language": "fr", "mobile": SUN["mobile"]}
+    adapter.update(replace(remote, values={**agreed, **remote.values}), {"city": "Braga"})
+    assert (stored(twin, remote)["locale"], stored(twin, remote)["mobile"]) == ("fr-fr", SUN["mobile"])
+
+    adapter.update(remote, {"city": "Faro"})
+    assert stored(twin, remote)["locale"] == "en"
+
+
+def test_what_was_agreed_to_be_empty_empties_nothing(adapter: InvisibleCollector, twin: Twin) -> None:
+    """A member that is not shown may have been filled over there: only a planned field is ever emptied."""
+    twin.set(shown="samples", put_semantics="partial")
+    remote = adapter.create("K-1", {**SUN, "mobile": None})
+    twin.edit(remote.external_id, mobile="+351 911 222 333")
+    adapter.update(replace(remote, values={"mobile": None, "language": "pt", **remote.values}), {"city": "Braga"})
+    assert stored(twin, remote)["mobile"] == "+351 911 222 333"
 
 
 def test_a_source_without_languages_writes_in_the_default_locale(server: Server, twin: Twin) -> None:

@@ -57,7 +57,7 @@ def update_changes_planned_fields_only(world: World) -> None:
         before = dict(world.stored(remote))
         current = world.adapter.fetch(remote.external_id)
         assert current is not None
-        world.adapter.update(current, {name: value})
+        world.adapter.update(world.agreed(current), {name: value})
         assert dict(world.stored(remote)) == before | {name: value}, name
         assert world.row.planted(world.twin, remote.external_id), name
     assert len(world.twin.records) == 1
@@ -76,11 +76,11 @@ def update_is_idempotent(world: World) -> None:
     """The same update twice is the same record, and still one."""
     remote = world.created()
     values = dict(world.row.changes)
-    world.adapter.update(remote, values)
+    world.adapter.update(world.agreed(remote), values)
     once = dict(world.stored(remote))
     current = world.adapter.fetch(remote.external_id)
     assert current is not None
-    world.adapter.update(current, values)
+    world.adapter.update(world.agreed(current), values)
     assert dict(world.stored(remote)) == once
     assert len(world.twin.records) == 1
 
@@ -91,8 +91,8 @@ def update_starts_from_the_given_record(world: World) -> None:
     remote = world.created()
     current = world.adapter.fetch(remote.external_id)
     assert current is not None
-    edited = world.adapter.update(current, {first: world.row.changes[first]})
-    world.adapter.update(edited, {second: world.row.changes[second]})
+    edited = world.adapter.update(world.agreed(current), {first: world.row.changes[first]})
+    world.adapter.update(world.agreed(edited), {second: world.row.changes[second]})
     stored = world.stored(remote)
     assert (stored[first], stored[second]) == (world.row.changes[first], world.row.changes[second])
 
@@ -103,7 +103,7 @@ def clearing(world: World) -> None:
     for name in sorted(world.row.clearable):
         world.twin.records.clear()
         remote = world.created()
-        after = world.adapter.update(remote, {name: None})
+        after = world.adapter.update(world.agreed(remote), {name: None})
         stored = world.stored(remote)
         if world.row.clears(world.toggles):
             assert stored[name] is None, name
