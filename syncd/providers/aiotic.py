@@ -70,14 +70,31 @@ def to_wire(values: Values) -> dict[str, Value]:
 
 
 def from_wire(record: Mapping[str, Any]) -> Values:
-    """The canonical fields that a record shows. Raises ValueError for a value that is no text."""
-    return {field: _text(record[name]) for field, name in WIRE.items() if name in record}
+    """The canonical fields that a record shows; a member that is neither text nor null leaves its field unknown."""
+    return {field: text(record[name]) for field, name in WIRE.items() if _is_shown(record, name)}
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return text(value)
-    raise ValueError("a field is neither text nor null")
+def _is_shown(record: Mapping[str, Any], name: str) -> bool:
+    return name in record and isinstance(record[name], str | None)
+
+
+def whole_record(current: Remote, values: Values) -> dict[str, Value]:
+    """The body of a PUT, which replaces: `values` over the record as aiotic spells it.
+
+    A member that is not shown, or not as text, is filled with what was agreed. Raises `Rejected` for one that holds
+    something nobody can read, as a PUT would wipe it.
+    """
+    body = to_wire(values)
+    for field, name in WIRE.items():
+        if field in values:
+            continue
+        if _is_shown(current.raw, name):
+            body[name] = current.raw[name]
+        elif current.values.get(field) is not None:
+            body[name] = current.values[field]
+        elif name in current.raw:
+            raise Rejected(field, f"aiotic shows a {name} that is no text, and a PUT would wipe it; correct it there")
+    return body
 
 
 def number_fits(number: str) -> bool:
@@ -132,8 +149,7 @@ class Aiotic:
         """All ten fields, because a PUT replaces: `values` over the record as aiotic spells it."""
         if current.archived:
             raise Rejected("", "archived at aiotic; a PUT might bring it back")
-        kept = {name: current.raw[name] for name in WIRE.values() if name in current.raw}
-        return self._put(current.external_id, {**kept, **to_wire(values)})
+        return self._put(current.external_id, whole_record(current, values))
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:
         """Pages by number. The order is not documented, and a change between two pages shifts the rest: what was
@@ -228,15 +244,11 @@ def _listed(answer: Answer, record: Any) -> Remote:
     number = record.get("number") if isinstance(record, dict) else None
     if not isinstance(number, str) or not number:
         raise answer.unreadable("a record without a number")
-    try:
-        values = from_wire(record)
-    except ValueError as error:
-        raise answer.unreadable(str(error)) from None
     uuid = record.get("id")
     return Remote(
         external_id=number,
         key=number,
-        values=values,
+        values=from_wire(record),
         external_ids={"number": number} | ({"id": uuid} if isinstance(uuid, str) else {}),
         archived=record.get("archived_at") is not None or record.get("superseded_by") is not None,
         provisional=not answer.reading,

@@ -23,7 +23,7 @@ _MARKER_TIMES = frozenset({"anonymizedat", "anonymisedat", "deletedat", "eraseda
 
 
 def from_wire(snapshot: Mapping[str, Any], options: Options) -> Remote:
-    """A record in canonical fields. A key that the snapshot lacks is unknown, never empty.
+    """A record in canonical fields. A key that the snapshot lacks is unknown, never empty; so is one that is no text.
 
     Raises `ValueError` (without values) where the record is not one. An anonymised record has no values at all, so
     that nothing of it can reach the source.
@@ -51,8 +51,6 @@ def _values(snapshot: Mapping[str, Any], options: Options) -> dict[str, Value]:
             values.update(dict.fromkeys(ADDRESS))
         elif isinstance(address, Mapping):
             values.update(_read(ADDRESS, address))
-        else:
-            raise ValueError("primaryBillingAddress")
     if isinstance(country := values.get("country"), str):
         values["country"] = country.upper()
     if not any(values.get(name) for name in PERSONAL):
@@ -65,13 +63,7 @@ def _values(snapshot: Mapping[str, Any], options: Options) -> dict[str, Value]:
 
 
 def _read(parts: Mapping[str, str], held: Mapping[str, Any]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for name, wire in parts.items():
-        if wire in held:
-            if not isinstance(held[wire], str | None):
-                raise ValueError(wire)
-            values[name] = text(held[wire])
-    return values
+    return {name: text(held[wire]) for name, wire in parts.items() if isinstance(held.get(wire, False), str | None)}
 
 
 def anonymised(snapshot: Mapping[str, Any]) -> bool:

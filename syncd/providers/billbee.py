@@ -118,8 +118,9 @@ class Billbee:
             if wire.key_fits(key):
                 raise OutcomeUnknown("created, but reading it back failed") from error
             # No look-up would ever find this one again, so its id must not be lost with a failed reading.
-            found = wire.Found(body.get("Address"))
-            stored = wire.remote_of({**body, **told}, found, self._languages, provisional=True)
+            found = wire.Found({**wire.NO_ADDRESS, **body["Address"]} if "Address" in body else None)
+            sent = {**dict.fromkeys(wire.CUSTOMER.values()), **body, **told}
+            stored = wire.remote_of(sent, found, self._languages, provisional=True)
         if stored is None or not _is_ours(stored, key, values):
             raise answer.unreadable("the answer is about another customer")
         return stored

@@ -63,6 +63,7 @@ class Change:
     address: dict[str, Any] | None
 
 
+NO_ADDRESS: Mapping[str, Any] = dict.fromkeys((*ADDRESS.values(), "Company", "Street", "Housenumber"))
 BUSINESS, PERSON = 1, 0
 INVOICE = 1
 INT32 = 2**31 - 1
@@ -176,8 +177,11 @@ def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Cha
     was_company = plain(address.get("Company")) if address is not None else company_of(current.values)
     if bool(was_company) == (members.get("Type") == BUSINESS):
         members.pop("Type", None)
-    body = changed_customer(stored, members)
-    customer = body if body != whole_customer(stored) else None
+    customer = None
+    if members:
+        whole = _completed(current, values, languages)
+        body = changed_customer(whole, members)
+        customer = body if body != whole_customer(whole) else None
     if address is not None:
         return Change(customer, changed_members(address, moved) or None, None)
     if not needs_address(moved):
@@ -187,6 +191,26 @@ def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Cha
         place = next((field for field in sorted(values) if field in ADDRESS or field == "street"), "contact_person")
         raise Rejected(place, "the invoice address is archived at Billbee, which refuses changes; restore it there")
     return Change(customer, None, new_address({"Company": company_of(known), **moved}))
+
+
+def _completed(current: Remote, values: Values, languages: Mapping[str, int]) -> Mapping[str, Any]:
+    """The stored customer, whose PUT replaces, with what was agreed for each member that is not shown as text.
+
+    Raises `Rejected` for one that holds something nobody can read, because a PUT would be refused or wipe it.
+    """
+    stored = current.raw["customer"]
+    agreed, _ = to_wire(current.values, current.values, languages)
+    filled: dict[str, Any] = {}
+    for field, member in CUSTOMER.items():
+        if is_shown(stored, member) or field in values:
+            continue
+        if agreed.get(member) is not None:
+            filled[member] = agreed[member]
+        elif member in stored:
+            raise Rejected(
+                field, f"Billbee shows a {member} that is no text, and a PUT would wipe it; correct it there"
+            )
+    return {**stored, **filled}
 
 
 def new_address(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,20 +252,35 @@ def remote_of(
 def from_wire(customer: Mapping[str, Any], address: Mapping[str, Any] | None, languages: Mapping[str, int]) -> Values:
     """The canonical fields. Where the address is hidden (None) its fields are unknown, and so is the name, whose
     company stands there; a customer without an address has them empty."""
-    values: dict[str, Value] = {name: plain(customer.get(member)) for name, member in CUSTOMER.items()}
-    number, language = customer.get("Number"), customer.get("LanguageId")
-    values["number"] = str(number) if type(number) is int else None
+    values: dict[str, Value] = {
+        name: plain(customer[member]) for name, member in CUSTOMER.items() if is_shown(customer, member)
+    }
+    number = customer.get("Number", "not shown")
+    if number is None or type(number) is int:
+        values["number"] = None if number is None else str(number)
+    language = customer.get("LanguageId", "not shown")
     tag = next((tag for tag, identity in languages.items() if identity == language), None)
     if tag is not None or language is None:
         values["language"] = tag
+    name = values.pop("name", None)
     if address is None:
-        del values["name"]
         return values
-    values.update({name: plain(address.get(member)) for name, member in ADDRESS.items() if name not in WRITE_ONLY})
-    values["name"] = plain(address.get("Company")) or values["name"]
-    values["street"] = join_street(address.get("Street"), address.get("Housenumber"))
-    values["contact_person"] = joined(address.get("FirstName"), address.get("LastName"))
+    address = address or NO_ADDRESS
+    company = plain(address.get("Company"))
+    if company or (is_shown(address, "Company") and is_shown(customer, "Name")):
+        values["name"] = company or name
+    shown = {name: member for name, member in ADDRESS.items() if name not in WRITE_ONLY and is_shown(address, member)}
+    values.update({name: plain(address[member]) for name, member in shown.items()})
+    if is_shown(address, "Street") and is_shown(address, "Housenumber"):
+        values["street"] = join_street(address["Street"], address["Housenumber"])
+    if {"first_name", "last_name"} <= shown.keys():
+        values["contact_person"] = joined(address["FirstName"], address["LastName"])
     return values
+
+
+def is_shown(record: Mapping[str, Any], member: str) -> bool:
+    """Whether a member is there and of the documented type; anything else leaves its field unknown, never empty."""
+    return member in record and isinstance(record[member], str | None)
 
 
 def invoice_address(addresses: Iterable[Mapping[str, Any]]) -> Found:

@@ -114,6 +114,8 @@ class Jtl:
 
     def update(self, current: Remote, values: Values) -> Remote:
         body = wire.to_wire(wire.with_company(values, current.values), self._options.languages)
+        if not body:
+            return wire.from_wire(current.raw, self._options.languages, is_locked=self._options.is_locked)
         if self._replaces_address and wire.ADDRESS in body:
             body[wire.ADDRESS] = wire.whole_address(current.raw, body[wire.ADDRESS])
         remote = self._patch(current, body)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.core.model import Remote, Value, Values
@@ -17,6 +17,7 @@ from syncd.core.normalise import canonical
 
 ADDRESS = "BillingAddress"
 LOCKED = "IsLocked"
+UNCLEARABLE = frozenset({"number", "birth_date"})
 
 TABLE: Mapping[str, tuple[str, ...]] = {
     "number": ("Number",),
@@ -42,6 +43,7 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     "active": (LOCKED,),
 }
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NOON = 12
 ADDRESS_MEMBERS = (
     *(path[-1] for path in TABLE.values() if path[0] == ADDRESS),
     *("Company2", "FormOfAddress", "Title"),
@@ -58,12 +60,13 @@ class Malformed(ValueError):
 def to_wire(values: Values, languages: Mapping[str, str]) -> dict[str, Any]:
     """A request body that holds exactly `values`.
 
-    Text is emptied with "" because JTL-Wawi takes a null for a member that was not sent.
+    Text is emptied with "" because JTL-Wawi takes a null for a member that was not sent. A number cannot be emptied,
+    and neither can a birthday: a date has no empty text, and what a null does to it is written nowhere.
     """
     body: dict[str, Any] = {}
     for name, path in TABLE.items():
-        if name not in values or (name == "number" and values[name] is None):
-            continue  # a customer always has a number
+        if name not in values or (values[name] is None and name in UNCLEARABLE):
+            continue
         place = body
         for step in path[:-1]:
             place = place.setdefault(step, {})
@@ -71,11 +74,11 @@ def to_wire(values: Values, languages: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
-def _written(name: str, value: Value, languages: Mapping[str, str]) -> str | bool | None:
+def _written(name: str, value: Value, languages: Mapping[str, str]) -> str | bool:
     if name == "active":
         return not value
-    if name == "birth_date":
-        return f"{value.isoformat()}T00:00:00.0000000+00:00" if isinstance(value, date) else None
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00.0000000+00:00"
     if value is None:
         return ""
     if name == "language":
@@ -119,7 +122,7 @@ def with_company(values: Values, current: Values) -> Values:
 
 
 def from_wire(record: object, languages: Mapping[str, str], *, is_locked: str) -> Remote:
-    """A customer as JTL-Wawi shows it. Members that are absent stay unknown; null and "" are empty.
+    """A customer as JTL-Wawi shows it. Members that are absent or of another type stay unknown; null and "" are empty.
 
     `is_locked` says what IsLocked means: "ignored", "archived" or "inactive" (the field `active`).
     """
@@ -136,7 +139,7 @@ def from_wire(record: object, languages: Mapping[str, str], *, is_locked: str) -
     number = member(record, "Number")
     return Remote(
         external_id=str(identifier),
-        key=number or None,
+        key=number if isinstance(number, str) and number else None,
         values=values,
         external_ids=_identifiers(record, identifier),
         archived=is_locked == "archived" and locked(record),
@@ -150,10 +153,11 @@ def _read(values: dict[str, Value], name: str, raw: object, languages: Mapping[s
             values[name] = not raw
         return
     if raw is not None and not isinstance(raw, str):
-        raise Malformed(f"{TABLE[name][-1]} is not text")
+        return
     text = canonical(raw)
     if name == "birth_date" and text is not None:
-        values[name] = _day(str(text))
+        if (day := _day(str(text))) is not None:
+            values[name] = day if day.year > 1 else None
     elif name == "language" and text is not None:
         values[name] = language_tag(str(text), languages)
     elif name == "country" and text is not None:
@@ -163,14 +167,23 @@ def _read(values: dict[str, Value], name: str, raw: object, languages: Mapping[s
 
 
 def _day(text: str) -> date | None:
-    """The date part alone, without moving it between zones; the year 1 is .NET's way to say that there is none."""
+    """The day of a date-time, None where it cannot be read; the year 1 is .NET's way to say that there is none.
+
+    The date part counts, without moving it between zones. Told in UTC, a midnight of the merchant's own zone stands
+    some hours beside it (1984-12-31T23:00:00Z is the first of January in Germany): the nearest midnight is meant.
+    """
     if not _DAY.match(text):
-        raise Malformed("Birthday is not a date")
+        return None
     try:
         day = date.fromisoformat(text[:10])
     except ValueError:
-        raise Malformed("Birthday is not a date") from None
-    return day if day.year > 1 else None
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return day
+    late = moment.utcoffset() == timedelta(0) and moment.hour >= _NOON
+    return day + timedelta(days=1) if late and day < date.max else day
 
 
 def _identifiers(record: Mapping[str, Any], identifier: int) -> dict[str, str]:

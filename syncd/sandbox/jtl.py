@@ -12,6 +12,7 @@ What JTL documents is a rule here; where it is silent, or its pages differ, the 
     spelling          PascalCase, or the second generation's camelCase
     unset             are empty members null or left out?
     no_birthday       is an empty date null, or .NET's year 1?
+    birthday          is a date told as midnight, or as that midnight of the merchant's zone in UTC?
     language_case     is LanguageIso shown in capitals?
     last_page         does the last page name itself as the next one, or null?
     page_size         the largest page
@@ -59,6 +60,7 @@ TOGGLES = {
     "spelling": ("pascal", "camel"),
     "unset": ("null", "absent"),
     "no_birthday": ("null", "year-one"),
+    "birthday": ("midnight", "utc"),
     "language_case": ("upper", "lower"),
     "last_page": ("repeats", "null"),
     "page_size": ("100", "3"),
@@ -340,6 +342,8 @@ def _view(twin: Twin, record: Record) -> Record:
     shown = {name: value for name, value in record.items() if name != "LastChange" or twin.toggle("version") != "1.0"}
     if shown["Birthday"] is None and twin.toggle("no_birthday") == "year-one":
         shown["Birthday"] = "0001-01-01T00:00:00.0000000+00:00"
+    if shown["Birthday"] and twin.toggle("birthday") == "utc":
+        shown["Birthday"] = rules.in_utc(shown["Birthday"])
     if shown["LanguageIso"] and twin.toggle("language_case") == "lower":
         shown["LanguageIso"] = shown["LanguageIso"].lower()
     return _without_nulls(shown) if twin.toggle("unset") == "absent" else shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncd.sandbox.kit import Record
@@ -34,6 +34,7 @@ def complaints(body: Record, *, new: bool) -> dict[str, str]:
     found |= dict(_types(body, _NUMBERS, _is_int32))
     found |= dict(_types(body, _FLAGS, lambda value: isinstance(value, bool)))
     found |= dict(_types(body, _MOMENTS, _is_moment))
+    found |= {member: f"{member} is no date." for member in _MOMENTS if member in body and body[member] is None}
     for member, known in (("CustomerGroupId", GROUPS), ("InternalCompanyId", COMPANIES)):
         if isinstance(body.get(member), int) and body[member] not in {item["Id"] for item in known}:
             found[member] = f"{member} does not exist."
@@ -90,6 +91,12 @@ def _is_moment(value: Any) -> bool:
 def moment(at: datetime) -> str:
     """With seven digits, as .NET writes it."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}0+00:00"
+
+
+def in_utc(day: str) -> str:
+    """The beginning of a day in Germany (winter time), as a server writes it that keeps its dates in UTC."""
+    begins = datetime.fromisoformat(day[:10]).replace(tzinfo=UTC) - timedelta(hours=1)
+    return f"{begins:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def created(body: Record, number: str, at: datetime, next_id: Callable[[], int]) -> Record:

@@ -109,9 +109,7 @@ def test_a_locale_survives_an_update_of_something_else(adapter: InvisibleCollect
 
 
 @pytest.mark.parametrize("put_semantics", ["partial", "full"])
-def test_what_was_agreed_fills_what_is_not_shown(
-    adapter: InvisibleCollector, twin: Twin, put_semantics: str
-) -> None:
+def test_what_was_agreed_fills_what_is_not_shown(adapter: InvisibleCollector, twin: Twin, put_semantics: str) -> None:
     """An answer without `locale` and `mobile` is no word about them: an update repeats what was agreed for both, and
     the default locale is for a debtor of whom nothing is known."""
     twin.set(shown="samples", put_semantics=put_semantics, locale_missing="reset")

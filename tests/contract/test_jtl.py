@@ -436,11 +436,15 @@ def test_a_server_that_replaces_addresses_is_found_out(adapter: Jtl, twin: Twin,
     assert len(twin.requests("PATCH")) == 3
 
 
-@pytest.mark.parametrize(("nulls", "left"), [("ignored", date(1985, 1, 1)), ("clears", None)])
-def test_a_date_that_stays_is_told(adapter: Jtl, twin: Twin, nulls: str, left: date | None) -> None:
-    """A date has no empty text; where JTL overlooks the null, the answer shows what is kept."""
+@pytest.mark.parametrize("nulls", ["ignored", "clears"])
+def test_an_emptied_birthday_is_never_sent(adapter: Jtl, twin: Twin, nulls: str) -> None:
+    """A date has no empty text and a null may be refused: the date stays, and the answer says so."""
     twin.set(null_patch=nulls)
-    assert adapter.update(created(adapter), {"birth_date": None}).values["birth_date"] == left
+    remote = created(adapter)
+    assert adapter.update(remote, {"birth_date": None}).values["birth_date"] == date(1985, 1, 1)
+    assert not twin.requests("PATCH")
+    assert adapter.update(remote, {"birth_date": None, "city": "Bonn"}).values["city"] == "Bonn"
+    assert last(twin, "PATCH") == {"BillingAddress": {"City": "Bonn"}}
 
 
 def test_a_refusal_names_the_field_and_no_value(adapter: Jtl, twin: Twin) -> None:
@@ -577,14 +581,29 @@ def test_what_jtl_demands_is_refused_beforehand(server: Server, twin: Twin, fiel
 
 
 def test_dates_are_read_without_moving_between_zones() -> None:
-    """Only the date part counts; the year 1 is .NET's nothing; what is no date is no answer."""
+    """Only the date part counts; the year 1 is .NET's nothing; what cannot be read leaves this field unknown."""
     assert read(Birthday="1985-01-01T00:00:00.0000000+01:00").values["birth_date"] == date(1985, 1, 1)
     assert read(Birthday="0001-01-01T00:00:00").values["birth_date"] is None
     assert read(Birthday=None).values["birth_date"] is None
     assert "birth_date" not in read().values
     for wrong in ("1985-13-01T00:00:00", "yesterday", 19850101):
-        with pytest.raises(wire.Malformed):
-            read(Birthday=wrong)
+        assert read(Birthday=wrong, Website="https://a.example").values == {"website": "https://a.example"}
+
+
+@pytest.mark.parametrize(
+    ("told", "day"),
+    [
+        ("1984-12-31T23:00:00Z", date(1985, 1, 1)),
+        ("1985-06-30T22:00:00.0000000+00:00", date(1985, 7, 1)),
+        ("1985-01-01T00:00:00.0000000+00:00", date(1985, 1, 1)),
+        ("1985-01-01T05:00:00Z", date(1985, 1, 1)),
+        ("1985-01-01T23:00:00+01:00", date(1985, 1, 1)),
+        ("9999-12-31T23:00:00Z", date(9999, 12, 31)),
+    ],
+)
+def test_a_birthday_told_in_utc_is_not_a_day_early(told: str, day: date) -> None:
+    """The midnight of the merchant's zone is some hours beside that of UTC: the nearest one is meant."""
+    assert read(Birthday=told).values["birth_date"] == day
 
 
 def test_an_absent_member_is_unknown() -> None:

@@ -308,6 +308,7 @@ ROW = Row(
     unknown_id="K-99999",
     plant=plant,
     planted=planted,
+    odd=("email", {"email": ["a@b.example"]}),
     foreign={"number": "K-66666"},
     secrets=(sandbox.SYNC_KEY,),
     small_pages=small_pages,

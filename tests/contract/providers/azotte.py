@@ -340,6 +340,7 @@ ROW = Row(
     unknown_id="cu.00.999",
     plant=plant,
     planted=planted,
+    odd=("phone", {"result": {"phoneNumber": 493090}}),
     foreign={"result": {"customerUrn": "cu.00.666", "externalIdentifier": "K-66666"}},
     secrets=(sandbox.API_KEY,),
     checks=(

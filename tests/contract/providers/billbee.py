@@ -607,6 +607,7 @@ ROW = Row(
     unknown_id="30000000099999999",
     plant=plant,
     planted=planted,
+    odd=("vat_number", {"Data": {"VatId": 811569869}}),
     foreign={"Data": {"Id": 30_000_000_077_777_777}},
     secrets=(
         sandbox.API_KEY, sandbox.PASSWORD, b64encode(f"{sandbox.USER}:{sandbox.PASSWORD}".encode()).decode(),

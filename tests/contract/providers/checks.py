@@ -12,6 +12,7 @@ import pytest
 from syncd.core.model import Removal, Values
 from syncd.core.normalise import equal
 from syncd.errors import Rejected
+from syncd.sandbox.kit import Fault
 from tests.contract.providers.failures import FAILURES, SLOW_FAILURES
 from tests.contract.providers.row import World
 
@@ -288,6 +289,26 @@ def awkward_values_come_back(world: World) -> None:
                 assert equal(name, world.stored(remote)[name], value, country), name
 
 
+def an_odd_member_is_one_unknown_field(world: World) -> None:
+    """A member of a form that nobody documented leaves its own field unknown: all others are read, the field is not
+    taken for empty, and an update of another one does not lose what is stored there."""
+    remote = world.created()
+    stored = dict(world.stored(remote))
+    place, field, patch = world.row.fetch, *world.row.odd
+    world.twin.faults.add(Fault("merge", method=place[0], route=place[1], patch=patch))
+    current = world.adapter.fetch(remote.external_id)
+    assert world.twin.faults.hit
+    assert current is not None
+    hidden = world.row.hidden(world.toggles) | world.adapter.capabilities.writeonly
+    assert field not in current.values
+    assert current.values.keys() >= world.projected().keys() - hidden - {field}
+    assert current.key == world.key
+
+    other = next(name for name in world.row.changes if name != field)
+    world.adapter.update(world.agreed(current), {other: world.row.changes[other]})
+    assert dict(world.stored(remote)) == stored | {other: world.row.changes[other]}
+
+
 def seen_by_hand(world: World) -> None:
     """A probe answers in a sentence."""
     assert world.adapter.probe()
@@ -311,6 +332,7 @@ CHECKS: tuple[Check, ...] = (
     projection_is_pure,
     hostile_text,
     awkward_values_come_back,
+    an_odd_member_is_one_unknown_field,
     seen_by_hand,
     *FAILURES,
     *SLOW_FAILURES,

@@ -329,6 +329,7 @@ ROW = Row(
     unknown_id="061d2f00-0000-4000-8000-00000000dead",
     plant=_plant,
     planted=_planted,
+    odd=("email", {"email": {"main": "a@b.example"}}),
     foreign={"gid": "061d2f00-0000-4000-8000-00000000beef"},
     secrets=(sandbox.TOKEN,),
     clearable=frozenset({"email", "phone", "mobile", "street", "postal_code", "city"}),

@@ -397,6 +397,7 @@ ROW = Row(
     unknown_id="2147483646",
     plant=_plant,
     planted=_planted,
+    odd=("register_number", {"CommercialRegisterNumber": 98765, "commercialRegisterNumber": 98765}),
     foreign={"Id": 999999, "id": 999999},
     secrets=(sandbox.CLIENT_SECRET,),
     clearable=frozenset(

@@ -66,6 +66,7 @@ class Row:
     awkward       keys that need care; each either fits and works, or is refused before anything is sent
     unknown_id    an external id of the right form that nobody has
     plant         puts a value that no canonical field knows on a record; `planted` whether it is still there
+    odd           a field and a patch (see `Fault.patch`) that gives its member a form nobody documented
     foreign       patch (see `Fault.patch`) that makes an answer speak of another customer
     secrets       texts that may appear in request headers only
     variants      toggle settings; None: the defaults, each other value alone, and all last values together
@@ -90,6 +91,7 @@ class Row:
     unknown_id: str
     plant: Callable[[Twin, str], None]
     planted: Callable[[Twin, str], bool]
+    odd: tuple[str, object]
     foreign: object
     secrets: tuple[str, ...]
     scan: Request | None = None
