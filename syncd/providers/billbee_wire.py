@@ -171,7 +171,7 @@ def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Cha
 
     A customer without an invoice address in use gets one when there is something to keep on it.
     """
-    stored, address = current.raw["customer"], current.raw["found"].address
+    address = current.raw["found"].address
     known = {**current.values, **values}
     members, moved = to_wire(values, known, languages)
     was_company = plain(address.get("Company")) if address is not None else company_of(current.values)
