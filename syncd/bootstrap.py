@@ -35,7 +35,7 @@ from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.changelog import mentions
 from syncd.source.database import Source, SourceConfig, Watch, open_source
 from syncd.status.report import Report
-from syncd.store.database import State, open_state
+from syncd.store.database import State, open_state, quick_check
 from syncd.store.keys import check_key
 from syncd.store.leases import Lease, lock_file
 
@@ -99,7 +99,9 @@ def installation(
         state = _state_as_it_is(settings) if read_only else open_settings_state(settings)
         stack.callback(state.close)
         if exclusive and state.path is not None:
-            stack.enter_context(lock_file(state.path))
+            lock = stack.enter_context(lock_file(state.path))
+            if lock.unclean:
+                quick_check(state)
         if not any_key:
             with state.read() if read_only else state.begin() as tx:
                 check_key(tx, state.key, remember=not read_only)

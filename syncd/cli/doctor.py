@@ -159,7 +159,7 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
     from syncd.bootstrap import open_settings_state
     from syncd.cli.exits import code_of
     from syncd.errors import SetupNeeded, SyncdError
-    from syncd.store.database import revision
+    from syncd.store.database import quick_check, revision
 
     try:
         state = open_settings_state(settings, create=False)
@@ -171,6 +171,7 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
         yield Check("state", error.message, error.remedy or "Check [state] in syncd.toml.", code_of(error))
         return
     try:
+        quick_check(state)
         yield Check("state", f"{state.path or 'PostgreSQL'}, revision {revision(state)}")
         yield from _files(state)
         yield from _who(state)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from dataclasses import dataclass, field
 
 
-class Environment(BaseSettings):
-    """What the shell or systemd tells a process; every value is text and empty where it is not set."""
+def _set_to(name: str) -> str:
+    return field(default_factory=lambda: os.environ.get(name, ""))  # noqa: TID251  here is where it is read
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, hide_input_in_errors=True)
 
-    config: str = Field("", validation_alias="SYNCD_CONFIG")
-    credentials_directory: str = Field("", validation_alias="CREDENTIALS_DIRECTORY")
-    journal_stream: str = Field("", validation_alias="JOURNAL_STREAM")
-    notify_socket: str = Field("", validation_alias="NOTIFY_SOCKET")
-    watchdog_usec: str = Field("", validation_alias="WATCHDOG_USEC")
-    no_color: str = Field("", validation_alias="NO_COLOR")
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the shop's shell or systemd tells a process; every value is text and empty where it is not set."""
+
+    config: str = _set_to("SYNCD_CONFIG")
+    credentials_directory: str = _set_to("CREDENTIALS_DIRECTORY")
+    journal_stream: str = _set_to("JOURNAL_STREAM")
+    notify_socket: str = _set_to("NOTIFY_SOCKET")
+    watchdog_usec: str = _set_to("WATCHDOG_USEC")
+    no_color: str = _set_to("NO_COLOR")
 
 
 def variable(name: str) -> str | None:

@@ -134,13 +134,18 @@ def _now(tx: Transaction, now: float | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class LockFile:
-    """A held file lock. The descriptor stays open for life: the kernel gives the lock back when the process dies."""
+    """A held file lock. The descriptor stays open for life: the kernel gives the lock back when the process dies.
+
+    `unclean`: the holder before did not end by itself (its pid was still in the file), so the state wants a check.
+    """
 
     path: Path
     descriptor: int
+    unclean: bool = False
 
     def close(self) -> None:
         """Let the next daemon in. The file stays: removing it would let two processes lock two files of one name."""
+        os.ftruncate(self.descriptor, 0)
         os.close(self.descriptor)
 
     def __enter__(self) -> LockFile:
@@ -160,6 +165,7 @@ def lock_file(state: Path) -> LockFile:
         pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
         os.close(descriptor)
         raise LeaseHeld(f"another syncd works on {state} (pid {pid})", remedy="syncd status") from None
+    unclean = os.fstat(descriptor).st_size > 0
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-    return LockFile(path, descriptor)
+    return LockFile(path, descriptor, unclean)

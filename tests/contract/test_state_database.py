@@ -26,7 +26,7 @@ from syncd.core.model import FieldBase, Link, Pair, State, Work
 from syncd.errors import LeaseHeld, LeaseLost, SafetyStop, SettingsError, SetupNeeded, StateUnreachable
 from syncd.store import journal, keys, leases, mapping, migrate, progress, schema, work
 from syncd.store.database import State as Database
-from syncd.store.database import check_schema, open_state, revision, upgrade
+from syncd.store.database import check_schema, open_state, quick_check, revision, upgrade
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = b"a state key of at least 32 characters"
@@ -243,7 +243,7 @@ def test_another_key_is_noticed(state: Database) -> None:
 
 
 def test_a_damaged_file_is_refused_and_kept(path: Path) -> None:
-    """Flipped bytes are noticed at opening; the file stays as it is, and the remedy names the backup."""
+    """Flipped bytes are noticed by the check; the file stays as it is, and the remedy names the backup."""
     opened = open_state(f"sqlite:///{path}", key=KEY)
     with opened.begin() as tx:
         work.mark(tx, [Pair("billbee", str(number)) for number in range(2000)], "changed", NOW)
@@ -253,8 +253,10 @@ def test_a_damaged_file_is_refused_and_kept(path: Path) -> None:
         damaged[start : start + 64] = random.Random(start).randbytes(64)
     path.write_bytes(damaged)
 
+    damaged_state = open_state(f"sqlite:///{path}", key=KEY)
     with pytest.raises(StateUnreachable, match="damaged") as refused:
-        open_state(f"sqlite:///{path}", key=KEY)
+        quick_check(damaged_state)
+    damaged_state.close()
     assert "backup" in refused.value.remedy
     assert path.read_bytes() == bytes(damaged)
 
@@ -419,9 +421,10 @@ def test_one_daemon_per_file(path: Path) -> None:
     first.wait()
     first.stdout.close()
 
-    with leases.lock_file(path), pytest.raises(LeaseHeld):
+    with leases.lock_file(path) as after_a_kill, pytest.raises(LeaseHeld):
         leases.lock_file(path)
-    leases.lock_file(path).close()
+    with leases.lock_file(path) as after_an_end:
+        assert (after_a_kill.unclean, after_an_end.unclean) == (True, False)
 
 
 # -- many at once --------------------------------------------------------------------------------------------------
@@ -485,18 +488,19 @@ def test_writers_take_turns_across_processes(state_url: str, state: Database) ->
 
 
 def test_a_thousand_customers_for_five_providers(state: Database) -> None:
-    """Capture's largest batch becomes durable well within a second, and a lane's chunk is found at once."""
+    """Capture's largest batch is marked in a few statements, not in one a pair, and a lane's chunk is found in one."""
     pairs = [Pair(f"provider{place}", str(number)) for number in range(1000) for place in range(5)]
-    began = time.perf_counter()
+    sent: list[str] = []
+    for engine in {state.writer, state.reader}:
+        sa.event.listen(engine, "before_cursor_execute", lambda _c, _cur, text, *_: sent.append(text))
     with state.begin() as tx:
         assert work.mark(tx, pairs, "changed", NOW) == 5000
-    marked = time.perf_counter()
+    marked = len(sent)
     with state.read() as tx:
         assert len(work.take(tx, "provider3", NOW, 200)) == 200
-    taken = time.perf_counter()
 
-    assert marked - began < 1.0
-    assert taken - marked < 0.25
+    assert marked <= 60
+    assert len(sent) - marked <= 5
 
 
 def test_a_backlog_is_taken_by_index(file_state: Database) -> None:
