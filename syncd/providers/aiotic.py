@@ -19,7 +19,7 @@ from syncd.core.normalise import text
 from syncd.errors import NotFound, Rejected, Taken, Unauthorized
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
 from syncd.providers.http import Answer, Gate, Http
-from syncd.providers.strict import sendable
+from syncd.providers.strict import is_shown, sendable
 
 WIRE: Mapping[str, str] = {
     "name": "name",
@@ -71,11 +71,7 @@ def to_wire(values: Values) -> dict[str, Value]:
 
 def from_wire(record: Mapping[str, Any]) -> Values:
     """The canonical fields that a record shows; a member that is neither text nor null leaves its field unknown."""
-    return {field: text(record[name]) for field, name in WIRE.items() if _is_shown(record, name)}
-
-
-def _is_shown(record: Mapping[str, Any], name: str) -> bool:
-    return name in record and isinstance(record[name], str | None)
+    return {field: text(record[name]) for field, name in WIRE.items() if is_shown(record, name)}
 
 
 def whole_record(current: Remote, values: Values) -> dict[str, Value]:
@@ -88,7 +84,7 @@ def whole_record(current: Remote, values: Values) -> dict[str, Value]:
     for field, name in WIRE.items():
         if field in values:
             continue
-        if _is_shown(current.raw, name):
+        if is_shown(current.raw, name):
             body[name] = current.raw[name]
         elif current.values.get(field) is not None:
             body[name] = current.values[field]

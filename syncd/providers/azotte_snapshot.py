@@ -14,6 +14,7 @@ from syncd.core.model import Remote, Value
 from syncd.core.normalise import text
 from syncd.providers.azotte_options import ACTIVE, Options
 from syncd.providers.azotte_wire import ADDRESS, PERSON
+from syncd.providers.strict import is_shown
 
 PERSONAL = (*PERSON, "street", "postal_code", "city")
 _ERASED = re.compile(r"anonymi[sz](?:ed|iert)|deleted|erased|redacted|forgotten|gdpr", re.IGNORECASE)
@@ -63,7 +64,7 @@ def _values(snapshot: Mapping[str, Any], options: Options) -> dict[str, Value]:
 
 
 def _read(parts: Mapping[str, str], held: Mapping[str, Any]) -> dict[str, Value]:
-    return {name: text(held[wire]) for name, wire in parts.items() if isinstance(held.get(wire, False), str | None)}
+    return {name: text(held[wire]) for name, wire in parts.items() if is_shown(held, wire)}
 
 
 def anonymised(snapshot: Mapping[str, Any]) -> bool:

@@ -29,6 +29,7 @@ from syncd.core.normalise import degraded, equal
 from syncd.errors import LeaseLost, OutcomeUnknown, Rejected, SyncdError, Taken
 from syncd.providers import billbee_api as api
 from syncd.providers import billbee_lists as lists
+from syncd.providers import billbee_reading as reading
 from syncd.providers import billbee_wire as wire
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
 from syncd.providers.billbee_api import Row
@@ -104,7 +105,7 @@ class Billbee:
         if not wire.key_fits(key):
             return []
         rows = lists.carrying(self._lists, int(key))
-        return [wire.remote_of(row, _addresses_of(self._lists, str(row["Id"])), self._languages) for row in rows]
+        return [reading.remote_of(row, _addresses_of(self._lists, str(row["Id"])), self._languages) for row in rows]
 
     def create(self, key: str, values: Values) -> Remote:
         body = wire.new_customer(key, values, self._languages)
@@ -118,9 +119,9 @@ class Billbee:
             if wire.key_fits(key):
                 raise OutcomeUnknown("created, but reading it back failed") from error
             # No look-up would ever find this one again, so its id must not be lost with a failed reading.
-            found = wire.Found({**wire.NO_ADDRESS, **body["Address"]} if "Address" in body else None)
+            found = reading.Found({**reading.NO_ADDRESS, **body["Address"]} if "Address" in body else None)
             sent = {**dict.fromkeys(wire.CUSTOMER.values()), **body, **told}
-            stored = wire.remote_of(sent, found, self._languages, provisional=True)
+            stored = reading.remote_of(sent, found, self._languages, provisional=True)
         if stored is None or not _is_ours(stored, key, values):
             raise answer.unreadable("the answer is about another customer")
         return stored
@@ -143,8 +144,8 @@ class Billbee:
             if change.customer is not None:
                 customer = api.record(_get(self._http, current.external_id), current.external_id)
             if address_id:
-                found = wire.Found(_address(self._http, address_id))
-        return wire.remote_of(customer, found, self._languages)
+                found = reading.Found(_address(self._http, address_id))
+        return reading.remote_of(customer, found, self._languages)
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:
         addresses = lists.invoice_addresses(self._lists)
@@ -152,7 +153,7 @@ class Billbee:
         start, total = (int(match[1]), int(match[2])) if match else (1, 0)
         for part in lists.customers(self._lists, start, total):
             remotes = tuple(
-                wire.remote_of(row, wire.invoice_address(addresses.get(row["Id"], ())), self._languages)
+                reading.remote_of(row, reading.invoice_address(addresses.get(row["Id"], ())), self._languages)
                 for row in part.rows
             )
             following = None if part.last else Cursor(f"{part.page + 1}:{part.total}")
@@ -171,7 +172,7 @@ class Billbee:
         customer = _customer(self._http, external_id)
         if customer is None:
             return None
-        return wire.remote_of(customer, _addresses_of(self._lists, external_id), self._languages)
+        return reading.remote_of(customer, _addresses_of(self._lists, external_id), self._languages)
 
     def _refuse_taken(self, number: int, external_id: str) -> None:
         """Billbee takes a number twice; a second customer with our key could never be told from the first."""
@@ -213,9 +214,9 @@ def _address(http: Http, address_id: str) -> Row:
     return api.record(http.request("GET", api.ADDRESS, ids={"id": address_id}), address_id)
 
 
-def _addresses_of(paged: lists.Lists, external_id: str) -> wire.Found:
+def _addresses_of(paged: lists.Lists, external_id: str) -> reading.Found:
     parts = lists.pages(paged, api.ADDRESSES_OF, external_id=external_id)
-    return wire.invoice_address([row for part in parts for row in part.rows])
+    return reading.invoice_address([row for part in parts for row in part.rows])
 
 
 def _put(http: Http, external_id: str, body: Row) -> None:

@@ -114,6 +114,11 @@ def _check_text(text: str) -> None:
         raise Unreadable("the body holds a NUL")
 
 
+def is_shown(record: Mapping[str, Any], member: str) -> bool:
+    """Whether a member is there as text or null; anything else leaves its field unknown, which is not empty."""
+    return member in record and isinstance(record[member], str | None)
+
+
 def sendable(values: Values) -> Values:
     """The same values. Raises `Rejected` for text with a NUL or half a surrogate pair, naming the field."""
     for field, value in values.items():

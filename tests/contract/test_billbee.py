@@ -16,6 +16,7 @@ from syncd.core.model import Removal
 from syncd.core.normalise import equal, text
 from syncd.errors import LeaseLost, OutcomeUnknown, Rejected, Stopped, Temporary
 from syncd.providers import billbee
+from syncd.providers import billbee_reading as reading
 from syncd.providers import billbee_wire as wire
 from syncd.providers.adapter import Settings
 from syncd.providers.billbee_text import join_street, joined, split_person, split_street
@@ -142,8 +143,8 @@ def test_a_language_needs_a_number_from_the_settings() -> None:
     }
     assert project == {"de-CH": "de", "DE_at": "de", "en": "en", "fr": None}
     assert wire.project({"language": "fr"}, languages) == wire.project({"language": None}, languages) == {}
-    assert wire.from_wire({"LanguageId": 1}, {}, languages)["language"] == "de"
-    assert "language" not in wire.from_wire({"LanguageId": 9}, {}, languages)
+    assert reading.from_wire({"LanguageId": 1}, {}, languages)["language"] == "de"
+    assert "language" not in reading.from_wire({"LanguageId": 9}, {}, languages)
 
 
 def test_what_billbee_has_no_field_for_is_left_out() -> None:

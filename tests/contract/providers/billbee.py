@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from syncd.core.model import Remote, Values
 from syncd.errors import NotFound, OutcomeUnknown, Rejected, Taken, Temporary, Unauthorized
 from syncd.providers import billbee, billbee_api, billbee_contacts, billbee_lists, billbee_text
+from syncd.providers import billbee_reading as reading
 from syncd.providers import billbee_wire as wire
 from syncd.providers.adapter import ProviderAdapter, Settings
 from syncd.providers.http import OPEN_GATE, Answer, Http
@@ -549,11 +550,11 @@ def _careless(answer: Answer) -> Any:
     return answer.record().get("Data") if answer.ok else {}
 
 
-def _floated(customer: Mapping[str, Any], found: wire.Found, languages: Mapping[str, int], **more: bool) -> Remote:
+def _floated(customer: Mapping[str, Any], found: reading.Found, languages: Mapping[str, int], **more: bool) -> Remote:
     return _REMOTE_OF({**customer, "Id": int(float(customer["Id"]))}, found, languages, **more)
 
 
-_REMOTE_OF = wire.remote_of
+_REMOTE_OF = reading.remote_of
 
 
 def _first_page(lists: billbee_lists.Lists, number: int) -> list[Mapping[str, Any]]:
