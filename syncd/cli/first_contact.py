@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.exits import PERSON, Exit
+from syncd.cli.exits import PERSON, UNREACHABLE, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json, settings_for
 
 if TYPE_CHECKING:
-    from syncd.engine.run import Installation
-    from syncd.operate.match import Line, Report
+    from syncd.operate.match import Accepted, Report
     from syncd.reconcile import Route
+    from syncd.runtime.installation import Installation
 
-HEADER = ("provider", "kind", "customer_key", "external_ids", "reasons", "fills", "differs")
-BETWEEN = " | "
+PROGRESS = 10.0  # seconds between two lines where nobody looks at a terminal
 _MEANINGS = {
-    "sure": "same number or VAT id, on both sides only once",
-    "probable": "one candidate, by e-mail or name and address",
+    "sure": "same number or VAT id, only once on both sides, and the rest speaks for it",
+    "probable": "one candidate, by number or VAT id with a doubt, by e-mail, or by name and address",
     "ambiguous": "several candidates, or a number on somebody else",
     "only_here": "will be created there once the report is accepted",
     "only_there": "left alone",
@@ -33,65 +29,185 @@ _MEANINGS = {
 
 
 @click.command()
-@click.argument("provider")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here (CSV, no values).")
+@click.argument("provider", required=False)
+@click.option("--all", "every", is_flag=True, help="Every provider; --out is then a directory.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the report here (CSV, no values).")
 @config_option
 @json_option
-def match(provider: str, out: Path | None, config: Path | None, *, as_json: bool) -> None:
+def match(provider: str | None, out: Path | None, config: Path | None, *, every: bool, as_json: bool) -> None:
     """Compare PROVIDER's existing customers with the source. Links, creates and writes nothing.
 
     A provider that cannot list is asked for each customer number in turn; an interrupted report (--out FILE) goes on
     where it stopped. In the file a line's kind may be changed: `sure` links it, everything else asks or leaves alone.
     """
     from syncd.bootstrap import installation
-    from syncd.operate.reading import chosen
 
+    _one_or_all(provider, every=every)
+    troubles: dict[str, str] = {}
     with installation(settings_for(config), exclusive=False, read_only=True) as site:
-        report = _survey(site, chosen(site, [provider])[0], out)
+        reports = list(_surveys(site, provider, lambda route: _fresh(site, route, _place(out, route, every)), troubles))
     if as_json:
-        print_json({"schema": 1, "provider": provider, "counts": report.counts})
-        return
-    _print(report)
-    if out is not None:
-        click.echo(f"Report: {out} (ids and reasons, no values). Nothing was linked.")
-    click.echo(f"next:  syncd adopt {provider}{f' {out}' if out is not None else ''}")
+        _print_json([_shape(report) for report in reports], every=every)
+    else:
+        for report in reports:
+            _print(report)
+        if out is not None:
+            click.echo(f"Report: {out} (ids and reasons, no values). Nothing was linked.")
+        click.echo(f"next:  syncd adopt {_typed(provider)}{f' {out}' if out is not None else ''}")
+    _leave(troubles)
 
 
 @click.command()
-@click.argument("provider")
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("provider", required=False)
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option("--all", "every", is_flag=True, help="Every provider; FILE is then the directory with the reports.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @config_option
 @json_option
-def adopt(provider: str, file: Path | None, config: Path | None, *, yes: bool, as_json: bool) -> None:
+def adopt(
+    provider: str | None, file: Path | None, config: Path | None, *, every: bool, yes: bool, as_json: bool
+) -> None:
     """Accept a match report: link what is sure, ask about what is not, and allow PROVIDER's new customers.
 
     With FILE exactly what it says, else a fresh comparison. The next run links and compares: empty sides are filled,
     different values follow the provider's conflict policy, and who is only here is created.
     """
     from syncd.bootstrap import installation
+    from syncd.cli.match_file import read
     from syncd.operate.match import accept
+
+    if every and provider is not None and file is None:
+        file, provider = _directory(provider), None
+    _one_or_all(provider, every=every)
+    troubles: dict[str, str] = {}
+    with installation(logging_for(config), exclusive=False) as site:
+
+        def report_of(route: Route) -> Report:
+            path = _place(file, route, every)
+            return read(path, route.provider) if path is not None else _fresh(site, route, None)
+
+        reports = list(_surveys(site, provider, report_of, troubles))
+        for report in reports if not as_json else ():
+            _print(report)
+        if reports and not confirmed("Accept this report?" if not every else "Accept these reports?", yes=yes):
+            click.echo(f"Nothing was accepted.\nnext:  syncd adopt {_typed(provider)} --yes", err=True)
+            raise Exit(PERSON)
+        routes = {route.provider: route for route in site.routes}
+        done = [(report, accept(site, routes[report.provider], report.lines)) for report in reports]
+    for report, accepted in done:
+        acted("adopt", provider=report.provider, linked=accepted.linked, review=accepted.asked)
+    if as_json:
+        _print_json([_shape(report) | {"accepted": _counted(accepted)} for report, accepted in done], every=every)
+    else:
+        _say_accepted(done)
+    _leave(troubles)
+
+
+def _one_or_all(provider: str | None, *, every: bool) -> None:
+    if (provider is None) is not every:
+        raise click.UsageError("name one provider, or say --all")
+
+
+def _directory(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise click.UsageError(f"--all takes no provider; {text} is no directory with reports")
+    return Path(text)
+
+
+def _typed(provider: str | None) -> str:
+    return provider if provider is not None else "--all"
+
+
+def _place(path: Path | None, route: Route, every: bool) -> Path | None:  # noqa: FBT001 - as the option says
+    """Where one provider's report is: the file, or its own in the directory of all."""
+    if path is None or not every:
+        return path
+    path.mkdir(exist_ok=True)
+    return path / f"{route.provider}.csv"
+
+
+def _surveys(
+    site: Installation, provider: str | None, report_of: Callable[[Route], Report], troubles: dict[str, str]
+) -> Iterator[Report]:
+    """The reports one by one. Of several providers one that cannot be read is named, and the others go on."""
+    from syncd.errors import ProviderError
+    from syncd.lanes import LanePaused
     from syncd.operate.reading import chosen
 
-    with installation(logging_for(config), exclusive=False) as site:
-        route = chosen(site, [provider])[0]
-        report = _read(file, provider) if file is not None else _survey(site, route, None)
-        if not as_json:
-            _print(report)
-        if not confirmed("Accept this report?", yes=yes):
-            click.echo(f"Nothing was accepted.\nnext:  syncd adopt {provider} --yes", err=True)
-            raise Exit(PERSON)
-        done = accept(site, route, report.lines)
-    acted("adopt", provider=provider, linked=done.linked, review=done.asked)
-    answer = {"linked": done.linked, "review": done.asked, "released": done.freed, "skipped": done.skipped}
-    if as_json:
-        print_json({"schema": 1, "provider": provider, "counts": report.counts, "accepted": answer})
-        return
-    click.echo(f"Accepted: {done.linked} to be linked, {done.asked} for review, {done.skipped} skipped.")
-    click.echo(f"The next run creates at {provider} who is only here.")
-    if done.asked:
+    for route in chosen(site, [provider] if provider is not None else []):
+        try:
+            yield report_of(route)
+        except (ProviderError, LanePaused) as error:
+            if provider is not None:
+                raise
+            troubles[route.provider] = error.message
+
+
+def _leave(troubles: dict[str, str]) -> None:
+    for name, why in troubles.items():
+        click.echo(f"{name} could not be read: {why}", err=True)
+    if troubles:
+        raise Exit(UNREACHABLE)
+
+
+def _fresh(site: Installation, route: Route, out: Path | None) -> Report:
+    """A comparison made now, and kept in a file where one is named."""
+    from syncd.cli.match_file import kept
+    from syncd.operate.match import Notes, survey
+
+    notes = Notes(step=_steps(route.provider))
+    return survey(site, route, notes) if out is None else kept(site, route, out, notes)
+
+
+def _steps(provider: str) -> Callable[[int], None]:
+    """How far the comparison is: at once on a terminal, a line now and then elsewhere."""
+    from syncd.clock import SystemClock
+
+    clock = SystemClock()
+    said = clock.monotonic()
+
+    def step(done: int) -> None:
+        nonlocal said
+        if sys.stderr.isatty():
+            click.echo(f"\r{provider}: {done} read", nl=False, err=True)
+        elif clock.monotonic() - said >= PROGRESS:
+            said = clock.monotonic()
+            click.echo(f"{provider}: {done} read", err=True)
+
+    return step
+
+
+# -- what is said --------------------------------------------------------------------------------------------------
+
+
+def _shape(report: Report) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "provider": report.provider,
+        "counts": report.counts,
+        "numbers_apart": report.numbers_apart,
+    }
+
+
+def _print_json(shapes: Sequence[dict[str, Any]], *, every: bool) -> None:
+    print_json({"schema": 1, "providers": shapes} if every else shapes[0])
+
+
+def _counted(done: Accepted) -> dict[str, int]:
+    return {"linked": done.linked, "review": done.asked, "released": done.freed, "skipped": done.skipped}
+
+
+def _say_accepted(done: Sequence[tuple[Report, Accepted]]) -> None:
+    for report, accepted in done:
+        which = f"{report.provider}: " if len(done) > 1 else ""
+        click.echo(
+            f"{which}Accepted: {accepted.linked} to be linked, {accepted.asked} for review, {accepted.skipped} skipped."
+        )
+        click.echo(f"The next run creates at {report.provider} who is only here.")
+    asked = any(accepted.asked for _, accepted in done)
+    if asked:
         click.echo("next:  syncd review")
-    click.echo("next:  syncd plan" if not done.asked else "then:  syncd plan")
+    click.echo("next:  syncd plan" if not asked else "then:  syncd plan")
 
 
 def _print(report: Report) -> None:
@@ -105,66 +221,8 @@ def _print(report: Report) -> None:
     differs = sum(1 for line in report.lines if line.kind == "sure" and line.differs)
     if fills or differs:
         click.echo(f"Of the sure ones {fills} have fields to be filled, {differs} have fields that differ.")
-
-
-# -- the report as a file ------------------------------------------------------------------------------------------
-
-
-def _survey(site: Installation, route: Route, out: Path | None) -> Report:
-    from syncd.operate.match import Notes, survey
-
-    if out is None:
-        return survey(site, route, Notes(step=_step))
-    part = out.with_name(out.name + ".part")
-    known = {line.key: line for line in _lines(part, route.provider)} if part.exists() else {}
-    with _private(part, "a") as kept:
-        if not kept.tell():
-            csv.writer(kept).writerow(HEADER)
-        report = survey(site, route, Notes(_step, lambda line: _write(kept, route.provider, [line]), known))
-    with _private(out, "w") as written:
-        csv.writer(written).writerow(HEADER)
-        _write(written, route.provider, report.lines)
-    part.unlink()
-    return report
-
-
-def _private(path: Path, mode: str) -> TextIO:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if mode == "w" else os.O_APPEND)
-    return io.TextIOWrapper(open(os.open(path, flags, 0o640), f"{mode}b"), encoding="utf-8", newline="")
-
-
-def _step(done: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{done} read", nl=False, err=True)
-
-
-def _write(file: TextIO, provider: str, lines: Iterable[Line]) -> None:
-    writer = csv.writer(file)
-    for line in lines:
-        lists = (BETWEEN.join(each) for each in (line.external_ids, line.reasons, line.fills, line.differs))
-        writer.writerow((provider, line.kind, line.key, *lists))
-    file.flush()
-
-
-def _read(path: Path, provider: str) -> Report:
-    from syncd.operate.match import Report
-
-    return Report(provider, tuple(_lines(path, provider)), complete=True)
-
-
-def _lines(path: Path, provider: str) -> list[Line]:
-    """Raises `UsageError` for a file that is not a report about this provider."""
-    from syncd.errors import UsageError
-    from syncd.operate.match import KINDS, Line
-
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    if not rows or tuple(rows[0]) != HEADER:
-        raise UsageError(f"{path} is not a match report.", remedy=f"syncd match {provider} --out {path}")
-    lines = []
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(HEADER) or row[0] != provider or row[1] not in KINDS:
-            raise UsageError(f"{path}, line {number}: not a line of a match report about {provider}.")
-        ids, reasons, fills, differs = (tuple(cell.split(BETWEEN)) if cell else () for cell in row[3:])
-        lines.append(Line(row[1], row[2], ids, reasons, fills, differs))
-    return lines
+    if report.numbers_apart:
+        click.echo(
+            "! Most customers with one number are two different customers: the numbers of the two sides come from"
+        )
+        click.echo("  different ranges. Nobody is linked by number.")

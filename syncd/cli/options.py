@@ -61,7 +61,16 @@ class _Nowhere(io.StringIO):
 
 def acted(action: str, **fields: Any) -> None:
     """Tell the log what a person did; `fields` are keys and names of ours, as in every event."""
-    emit("operator.acted", action=action, **fields)
+    told("operator.acted", action=action, **fields)
+
+
+def told(event: str, **fields: Any) -> None:
+    """Tell an event once the command has said its sentences: where stderr is no terminal, it stands behind them."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        emit(event, **fields)
+    else:
+        context.find_root().call_on_close(lambda: emit(event, **fields))
 
 
 def print_json(answer: object) -> None:

@@ -15,6 +15,7 @@ import phonenumbers
 from syncd.core.model import Value
 
 PHONES = frozenset({"phone", "mobile", "fax"})
+EMAILS = frozenset({"email", "invoice_email"})
 CODES = frozenset({"country", "language"})
 UNSPACED = frozenset({"vat_number", "tax_number"})
 _DIALLED_ABROAD = re.compile(r"^\s*00(?=[1-9])")  # where no country says how it is dialled there
@@ -45,9 +46,8 @@ def comparable(field: str, value: Value, country: str | None = None) -> Value:
         return value
     if field in PHONES:
         return _dialled(value, country)
-    if field == "email":
-        local, at, domain = value.rpartition("@")
-        return f"{local}{at}{domain.lower()}"
+    if field in EMAILS:
+        return value.casefold()
     if field in CODES:
         return value.replace("_", "-").upper()
     if field in UNSPACED:

@@ -7,15 +7,14 @@ there and nobody else's, fills empty sides as the report said, and leaves everyt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from syncd.core.match import Here, Kind, Match, There, match
+from syncd.core.match import APART, DOUBTS, NUMBER, Here, Kind, Match, There, match, ranges_apart
 from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
 from syncd.errors import Rejected
 from syncd.operate.reading import patiently
-from syncd.operate.review import offer
-from syncd.operate.review_view import named
+from syncd.operate.review import named, offer
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
@@ -54,6 +53,11 @@ class Report:
         """Lines by kind, in the order of `KINDS`."""
         return {kind: sum(1 for line in self.lines if line.kind == kind) for kind in KINDS}
 
+    @property
+    def numbers_apart(self) -> bool:
+        """Whether the numbers of the two sides come from different ranges, so that nobody is sure by number."""
+        return any(APART in line.reasons for line in self.lines)
+
 
 @dataclass
 class Notes:
@@ -69,8 +73,11 @@ def survey(site: Installation, route: Route, notes: Notes) -> Report:
     its time at the provider's pace; `notes.known` holds lines of an interrupted report that are not looked up again."""
     if route.adapter.capabilities.lists:
         return Report(route.provider, _from_listing(site, route, notes), complete=True)
-    lines = [_kept(notes, here) or _looked_up(route, here, notes) for here in _here(site, route)]
-    return Report(route.provider, tuple(_claimed_once(lines)), complete=False)
+    lines = []
+    for here in _here(site, route):
+        lines.append(_kept(notes, here) or _looked_up(route, here, notes))
+        notes.step(len(lines))
+    return Report(route.provider, tuple(_claimed_once(_by_number(lines))), complete=False)
 
 
 def _here(site: Installation, route: Route) -> Iterator[Here]:
@@ -160,6 +167,19 @@ def _looked_up(route: Route, here: Here, notes: Notes) -> Line:
     line = _line(route, outcome.matches[0], here, remotes) if outcome.matches else Line(ONLY_HERE, here.key)
     notes.line(line)
     return line
+
+
+def _by_number(lines: Sequence[Line]) -> list[Line]:
+    """Nobody is sure by number where most numbers are two customers'; `match` sees to it where it has a listing."""
+    same = [line for line in lines if NUMBER in line.reasons]
+    if not ranges_apart(sum(not DOUBTS.isdisjoint(line.reasons) for line in same), len(same)):
+        return list(lines)
+    return [_without_number(line) if NUMBER in line.reasons else line for line in lines]
+
+
+def _without_number(line: Line) -> Line:
+    reasons = (*(why for why in line.reasons if why != NUMBER), APART)
+    return replace(line, kind=PROBABLE if line.kind == SURE else line.kind, reasons=reasons)
 
 
 def _claimed_once(lines: Sequence[Line]) -> Iterator[Line]:

@@ -15,6 +15,9 @@ What each one means to the next look:
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.model import Pair
@@ -28,17 +31,31 @@ from syncd.store.database import State, Transaction
 from syncd.store.review import RENEWED, Review
 
 PERSON = "person"
+LINK_WORD = LINK[:-1]
+_NAMED = re.compile(r"match with (?P<ids>[^:]+):|^remote (?P<one>\S+) looks like")
 TAKES = ("take:source", "take:provider")
 CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
 LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
+ROWS = 200
 AT_ONCE = ("twice", "not_inserted")  # no look at a pair has anything to do once a person said `ignore`
 _TYPED = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
 
 
-def allowed(kind: str) -> tuple[str, ...]:
-    """The decisions that an item of this kind takes."""
+def named(external_ids: Sequence[str], reasons: Sequence[str], how: str) -> str:
+    """The reason of an item that offers records; `offered` finds their ids in it again."""
+    return f"{how} match with {', '.join(external_ids)}: {', '.join(reasons)}"
+
+
+def offered(reason: str) -> list[str]:
+    """The records that an item names as candidates."""
+    found = _NAMED.search(reason)
+    return (found["ids"] or found["one"]).split(", ") if found is not None else []
+
+
+def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
+    """The decisions that an item of this kind takes; `writable`: whether the source may be written."""
     if kind in FIELD_KINDS:
-        return (*TAKES, "ignore")
+        return (*TAKES, "ignore") if writable and kind != "read_only" else ("take:source", "ignore")
     if kind == "delete_conflict":
         return TAKES
     if kind.startswith(GUARD):
@@ -50,9 +67,9 @@ def allowed(kind: str) -> tuple[str, ...]:
     return ("link", "ignore") if kind in LINKABLE else ()
 
 
-def typed(kind: str) -> list[str]:
+def typed(kind: str, *, writable: bool = True) -> list[str]:
     """The same as a person types them."""
-    return [_TYPED.get(word, f"--{word}") for word in allowed(kind)]
+    return [_TYPED.get(word, f"--{word}") for word in allowed(kind, writable=writable)]
 
 
 def item(state: State, number: int) -> Review:
@@ -67,34 +84,95 @@ def item(state: State, number: int) -> Review:
     return found
 
 
-def check(found: Review, decision: str) -> None:
-    """Refuse a decision that an item of this kind cannot take, naming those that it can."""
-    if (LINK[:-1] if decision.startswith(LINK) else decision) in allowed(found.kind):
+def check(found: Review, decision: str, *, writable: bool = True) -> None:
+    """Refuse a decision that cannot be carried out, naming those that can."""
+    if _word(decision) in allowed(found.kind, writable=writable):
         return
+    words = typed(found.kind, writable=writable)
+    remedy = f"syncd review resolve {found.id} {words[0]}" if words else "syncd review list"
     if found.kind == "adopt":
         raise UsageError("a match report decides here.", remedy=f"syncd match {found.provider}")
-    if not allowed(found.kind):
+    if not words:
         raise UsageError(f"item {found.id} ({found.kind}) closes by itself when its reason is gone.")
-    words = typed(found.kind)
-    remedy = f"syncd review resolve {found.id} {words[0]}"
+    if _word(decision) in allowed(found.kind.replace("read_only", "conflict")):
+        raise UsageError(
+            f"item {found.id} ({found.kind}) stays open: the source may not be written (write = false, or a view), so"
+            " the provider's value cannot come here.",
+            remedy=remedy,
+        )
     raise UsageError(f"item {found.id} ({found.kind}) can be resolved with {', '.join(words)}.", remedy=remedy)
 
 
-def decide(state: State, found: Review, decision: str, now: datetime) -> int:
+def _word(decision: str) -> str:
+    return LINK_WORD if decision.startswith(LINK) else decision
+
+
+def decide(state: State, found: Review, decision: str, now: datetime, *, writable: bool = True) -> int:
     """Keep the decision and make due what it concerns; answers how many pairs that is."""
-    check(found, decision)
+    check(found, decision, writable=writable)
     with state.begin() as tx:
-        if decision == "release":
-            return _release(tx, found, now)
-        if decision.startswith(LINK):
-            _free(tx, found.provider, found.customer_key, decision.removeprefix(LINK))
-        if not review.decide(tx, found.id, decision, now):
-            raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
-        if found.kind in AT_ONCE:
-            review.conclude(tx, found.id, decision, now)
-            return 0
-        pair = Pair(found.provider, found.customer_key)
-        return work.mark(tx, [pair], _reason(found.kind, decision), now)
+        return _decide(tx, found, decision, now)
+
+
+def _decide(tx: Transaction, found: Review, decision: str, now: datetime) -> int:
+    if decision == "release":
+        return _release(tx, found, now)
+    if decision.startswith(LINK):
+        _free(tx, found.provider, found.customer_key, decision.removeprefix(LINK))
+    if not review.decide(tx, found.id, decision, now):
+        raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
+    if found.kind in AT_ONCE:
+        review.conclude(tx, found.id, decision, now)
+        return 0
+    pair = Pair(found.provider, found.customer_key)
+    return work.mark(tx, [pair], _reason(found.kind, decision), now)
+
+
+# -- many at once --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Resolved:
+    """What one decision about many items did: items, pairs that are due now, and items that were left as they are."""
+
+    items: int = 0
+    due: int = 0
+    skipped: int = 0
+
+
+def waiting(state: State, provider: str, kind: str) -> list[Review]:
+    """The open items of one kind at one provider that nobody has decided yet."""
+    with state.read() as tx:
+        return [item for item in review.reviews(tx, provider=provider) if item.kind == kind and not item.decision]
+
+
+def decide_all(state: State, shown: Sequence[Review], decision: str, now: datetime) -> Resolved:
+    """The same decision about each of these items, as they were shown. An item that is closed, decided or about other
+    values by now is left alone, and with `link` one that does not name exactly one record that is free."""
+    done = Resolved()
+    for start in range(0, len(shown), ROWS):
+        with state.begin() as tx:
+            for found in shown[start : start + ROWS]:
+                _decide_shown(tx, found, decision, now, done)
+    return done
+
+
+def _decide_shown(tx: Transaction, found: Review, decision: str, now: datetime, done: Resolved) -> None:
+    current = review.review(tx, found.id)
+    renewed = current is not None and current.decision == RENEWED and decision == "release"
+    standing = current is not None and (renewed or (current.closed_at is None and not current.decision))
+    if current is None or not standing or dict(current.fields) != dict(found.fields):
+        done.skipped += 1
+        return
+    if decision == LINK_WORD:
+        ids = offered(current.reason)
+        holder = mapping.by_external_id(tx, current.provider, ids).get(ids[0]) if len(ids) == 1 else None
+        if len(ids) != 1 or (holder is not None and holder.pair.key != current.customer_key):
+            done.skipped += 1
+            return
+        decision = LINK + ids[0]
+    done.due += _decide(tx, current, decision, now)
+    done.items += 1
 
 
 def _reason(kind: str, decision: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from syncd.detect.intake import NOT_INSERTED, REMOTE
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
 from syncd.operate.reading import chosen, patiently
+from syncd.operate.review import offered
 from syncd.reconcile import Route
 from syncd.reconcile.gather import fetch_proven, gather
 from syncd.reconcile.outset import Case, remember
@@ -21,7 +21,6 @@ from syncd.store import overview
 from syncd.store.review import Review
 
 LISTED = 50
-_NAMED = re.compile(r"match with (?P<ids>[^:]+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,6 @@ class Shown:
     remotes: Mapping[str, Values] = field(default_factory=dict)
     pairs: tuple[str, ...] = ()
     trouble: str = ""
-
-
-def named(external_ids: tuple[str, ...], reasons: tuple[str, ...], how: str) -> str:
-    """The reason of an item that offers records; `shown` finds their ids in it again."""
-    return f"{how} match with {', '.join(external_ids)}: {', '.join(reasons)}"
 
 
 def shown(site: Installation, item: Review) -> Shown:
@@ -68,9 +62,8 @@ def _outside(route: Route, external_id: str) -> Shown:
 
 def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
     found: list[Remote] = [*case.facts.found, *([case.facts.remote] if case.facts.remote is not None else [])]
-    offered = _NAMED.search(item.reason)
     known = {remote.external_id for remote in found}
-    for external_id in offered["ids"].split(", ") if offered else ():
+    for external_id in offered(item.reason):
         remote = fetch_proven(route, external_id) if external_id not in known else None
         if remote is not None:
             found.append(remote)

@@ -83,6 +83,7 @@ def test_thousands_of_existing_customers_get_not_one_duplicate(tmp_path: Path) -
     """match tells apart who is who, adopt and a run link, fill and create exactly that, and the next run is silent."""
     with landscape(tmp_path, 320, create="after-match") as land:
         land.sql("UPDATE customers SET name = name || ' ' || id")  # else some share name and address
+        land.sql("UPDATE customers SET phone = '+49 30 770' || id WHERE phone IS NULL AND street IS NULL")
         fill(land, land.names)
         before = land.remotes()
         assert before == dict.fromkeys(LISTING, 310) | dict.fromkeys(BLIND, 230)
@@ -235,3 +236,21 @@ def test_a_look_up_error_is_no_absence(small: Landscape) -> None:
     small.twin("aiotic").faults.clear()
     small.run()
     assert small.remotes()["aiotic"] == 2
+
+
+@pytest.mark.parametrize("name", ["jtl", "invisible_collector"])
+def test_two_shops_that_both_count_from_one(tmp_path: Path, name: str) -> None:
+    """Where most same-number pairs contradict each other the report says so, and adopt links nobody by number."""
+    with landscape(tmp_path, 12, (name,), create="after-match") as land:
+        with land.site(exclusive=False) as site:
+            (route,) = chosen(site, ())
+            for row in rows(land):
+                key = row.pop("id")
+                values = row if key <= 3 else stranger(key, number=row["number"])
+                route.adapter.create(row["number"], route.adapter.project(values))
+        answer = land.said("match", name, "--json").data
+        assert answer["numbers_apart"] is True
+        assert answer["counts"]["sure"] == (3 if name == "jtl" else 0)  # by VAT id, where a listing shows all of them
+        text = land.said("match", name)
+        assert "different ranges" in text.out
+        assert land.said("adopt", name, "--yes", "--json").data["accepted"]["linked"] == answer["counts"]["sure"]

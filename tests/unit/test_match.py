@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.match import Here, Kind, There, contradicted, match
+from syncd.core.evidence import weigh
+from syncd.core.match import Here, Kind, There, match
 from syncd.core.model import Value, Values
+from syncd.core.names import alike
 
 PERSON: Values = {
     "name": "Kranbau Oster GmbH",
@@ -46,7 +48,12 @@ def there(external_id: str, number: str | None, **values: Value) -> There:
         (there("r", None, vat_number=None, name="Anders"), Kind.PROBABLE, "email+postal_code"),
         (there("r", None, vat_number=None, postal_code=None), Kind.PROBABLE, "email+name"),
         (there("r", None, vat_number=None, email=None), Kind.PROBABLE, "name+address"),
-        (There("r", "1001", {}), Kind.SURE, "number"),
+        (There("r", "1001", {}), Kind.PROBABLE, "number"),
+        (there("r", "1001", vat_number="DE899999999"), Kind.PROBABLE, "number"),
+        (there("r", "9999", street="Hafenweg 99"), Kind.PROBABLE, "vat_number"),
+        (there("r", "9999", name="Kranbau Oster AG"), Kind.PROBABLE, "vat_number"),
+        (there("r", "1001", email="neu@oster.example"), Kind.SURE, "number"),
+        (there("r", "1001", email="neu@oster.example", phone="+49 40 7654321"), Kind.PROBABLE, "number"),
         (There("r", "1001", OTHER), Kind.AMBIGUOUS, "everything-else-differs"),
         (There("r", "1001", PERSON, archived=True), Kind.AMBIGUOUS, "archived-there"),
     ],
@@ -98,12 +105,51 @@ def test_a_record_that_is_surely_somebodys_is_no_candidate_for_another() -> None
     assert outcome.only_here == ("2",)
 
 
-def test_contradiction_needs_something_to_compare() -> None:
-    """Two records that share no filled field do not contradict each other; one agreement is enough."""
-    assert not contradicted(PERSON, {})
-    assert contradicted(PERSON, OTHER)
-    assert not contradicted(PERSON, {**OTHER, "name": "Oster Kranbau"})
-    assert not contradicted(PERSON, {**OTHER, "phone": "030 1234567"})
+def test_evidence_needs_something_to_compare() -> None:
+    """What only one side holds neither agrees nor contradicts; formatting is no contradiction."""
+    assert weigh(PERSON, {}) == weigh({}, PERSON)
+    assert not weigh(PERSON, {}).against
+    assert weigh(PERSON, OTHER).against == {"name", "email", "phone", "vat_number", "address"}
+    assert weigh(PERSON, {**OTHER, "name": "Oster Kranbau"}).agree == {"name"}
+    spelled = {**PERSON, "name": "KRANBAU OSTER", "email": "Info@Oster.example", "phone": "030 1234567"}
+    spelled |= {"street": "Hafenw. 12 A", "postal_code": "D-10317", "vat_number": "DE 811.001.001"}
+    assert weigh(PERSON, spelled).against <= {"address"}  # a shortened word that nobody knows is another street
+    assert weigh(PERSON, {**spelled, "street": "Hafenweg 12 A"}).agree == weigh(PERSON, PERSON).agree
+
+
+def test_what_several_share_agrees_with_nobody() -> None:
+    """An e-mail address that two customers of one side have says nothing about a third record that has it."""
+    shared = frozenset({("email", "info@oster.example")})
+    assert weigh(PERSON, {"email": "info@oster.example"}, shared).agree == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "likeness"),
+    [
+        ("Kranbau Oster GmbH", "OSTER Kranbau", "agree"),
+        ("Oster B. V.", "Oster BV", "agree"),
+        ("Müller", "MUELLER", "agree"),
+        ("Müller", "Muller", "agree"),
+        ("Weber, Anna", "Frau Dr. Anna Weber", "agree"),
+        ("Hotel Restaurant", "Restaurant Hotel", "agree"),
+        ("Anna Weber", "Bernd Weber", "sibling"),
+        ("A. Weber", "B. Weber", "sibling"),
+        ("Hans Weber sen.", "Hans Weber jun.", "sibling"),
+        ("Weber GmbH", "Weber GmbH & Co. KG", "sibling"),
+        ("Hotel Adler", "Adler Apotheke", "sibling"),
+        ("Oster Filiale Nord", "Oster Filiale Süd", "sibling"),
+        ("Kunde 201", "Kunde 202", "sibling"),
+        ("Groß & Söhne", "Stein & Söhne", "differ"),
+        ("Elektro Vogel", "Elektro Klein", "differ"),
+        ("Padaria Silva", "Padaria Costa", "differ"),
+        ("Weber", "Anna Weber", None),
+        ("A. Weber", "Anna Weber", None),
+        ("Oster Hafenlogistik", "Oster", None),
+    ],
+)
+def test_what_names_say(one: str, other: str, likeness: str | None) -> None:
+    """Distinguishing words decide; legal forms, trades, titles and stop words do not, but another one tells apart."""
+    assert alike(one, other) == alike(other, one) == likeness
 
 
 NUMBERS = st.sampled_from(["1", "2", "3"])

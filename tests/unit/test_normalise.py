@@ -100,7 +100,8 @@ def test_numbers_and_remarks_that_differ(one: str, other: str | None) -> None:
     ("name", "one", "other", "same"),
     [
         ("email", "Anna@Example.DE", "Anna@example.de", True),
-        ("email", "anna@example.de", "Anna@example.de", False),
+        ("email", "anna@example.de", "Anna@example.de", True),
+        ("email", "anna@example.de", "anne@example.de", False),
         ("email", "no-at-sign", "NO-AT-SIGN", True),
         ("country", "de", "DE", True),
         ("language", "de_at", "de-AT", True),
