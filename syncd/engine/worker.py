@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
 
+STEP = 2.0  # seconds: by less, clocks drift apart and are put right without a jump
 KEEP = 30.0  # seconds: a first pass takes hours, and what the lane learned must outlive a crash in it
 
 
@@ -82,9 +84,37 @@ def _hold(site: Installation, provider: str) -> Held | None:
     held = hold(site, name)
     if held is not None and (before is None or before.lease.epoch != held.lease.epoch):
         del site.held[name]  # not ours to work on before this is done
+        settle_what_was_left(site, provider, held.lease)
         apply_changed_settings(site, provider, held.lease)
         site.held[name] = held
     return held
+
+
+def settle_what_was_left(site: Installation, provider: str, lease: leases.Lease) -> None:
+    """The writes that a predecessor left under way settle from now on: the predecessor sent nothing any more."""
+    route = next(route for route in site.routes if route.provider == provider)
+    with site.state.fenced(lease) as tx:
+        journal.adrift(tx, provider, lease.epoch, route.later(route.timeout + route.settle))
+
+
+def heed_the_clock(site: Installation, route: Route) -> None:
+    """Where the wall clock was set, all that settles is waited for once more.
+
+    Settle times are wall times, so a clock that is set 5 minutes forward would end them all at once, and a write that
+    is still on its way would be looked for too early. The wall clock's distance to the monotonic one changes by such a
+    step only (and by a reboot or a suspended machine, where waiting anew does no harm). The distance is kept in the
+    state, so that it is noticed across a restart too. Machines that share a state ask its server for the time.
+    """
+    name = f"clock:{route.provider}:{socket.gethostname()}"
+    distance = site.clock.now().timestamp() - site.clock.monotonic()
+    with site.state.read() as tx:
+        before = progress.meta(tx, name)
+    if before and abs(float(before) - distance) < STEP:
+        return
+    with site.state.fenced(route.lease) as tx:
+        if before:
+            journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))
+        progress.set_meta(tx, name, repr(distance))
 
 
 def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
@@ -151,6 +181,7 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
         if site.clock.monotonic() - written[0] >= KEEP:
             keep_condition(site, route)
             written[0] = site.clock.monotonic()
+        heed_the_clock(site, route)
         with site.state.read() as tx:
             if only is not None:
                 return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())

@@ -5,7 +5,7 @@ pairs until none is left, and `Crew` the lanes that work beside each other. No o
 """
 
 from syncd.lanes.crew import Crew, Report, drain, together
-from syncd.lanes.gate import Breaker, Lane, LanePaused
+from syncd.lanes.gate import Breaker, Lane, LanePaused, Outdated
 from syncd.lanes.pace import Pace
 
-__all__ = ["Breaker", "Crew", "Lane", "LanePaused", "Pace", "Report", "drain", "together"]
+__all__ = ["Breaker", "Crew", "Lane", "LanePaused", "Outdated", "Pace", "Report", "drain", "together"]

@@ -18,6 +18,7 @@ SLICE = 0.2  # seconds between two looks at the stop signal while waiting
 PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
 OPENING = 30.0  # first pause of the breaker, seconds
 LONGEST_OPENING = 600.0
+FRESH = 1.0  # seconds: no write is sent on a reading that is older
 REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refused
 
 
@@ -27,6 +28,11 @@ class LanePaused(SyncdError):
     def __init__(self, reason: str, until: datetime) -> None:
         super().__init__(reason)
         self.until = until
+
+
+class Outdated(LanePaused):
+    """The write would wait for its pace until its reading is older than `FRESH`, and take away what a person types
+    meanwhile: it was not sent. `Lane.book` reserves the slots, then the pair is read and judged anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,18 @@ class Lane:
         if not getattr(self._probing, "on", False):
             self._refuse_while_paused()
         self._hold_lease()
-        pause = self.pace.reserve(endpoint, self.clock.monotonic())
+        if not self._booked(endpoint):
+            self._refuse_outdated(endpoint, self.pace.ahead(endpoint, self.clock.monotonic()))
+            self._wait(self.pace.reserve(endpoint, self.clock.monotonic()))
+        if self.stop.is_set():
+            raise Stopped("asked to end")
+        self._hold_lease()
+        self._refuse_outdated(endpoint, 0.0)
+        self._trace.requests = getattr(self._trace, "requests", 0) + 1
+        with self._lock:
+            self.calls += 1
+
+    def _wait(self, pause: float) -> None:
         while pause > 0:
             if self.stop.is_set():
                 raise Stopped("asked to end")
@@ -90,18 +107,39 @@ class Lane:
             pause -= step
             self.seen = self.clock.monotonic()
             self._hold_lease()  # a slow pace must not outlast the lease
-        if self.stop.is_set():
-            raise Stopped("asked to end")
-        self._hold_lease()
-        self._trace.requests = getattr(self._trace, "requests", 0) + 1
-        with self._lock:
-            self.calls += 1
+
+    def _refuse_outdated(self, endpoint: str, pause: float) -> None:
+        """Before the first request of a write leaves: is what was read for it still young when it does?"""
+        read = getattr(self._trace, "read", None)
+        if read is None or not getattr(self._trace, "writing", False) or endpoint.startswith("GET "):
+            return
+        if self.clock.monotonic() + pause - read[0] > FRESH:
+            self._trace.wanted = (read[1], endpoint)
+            raise Outdated("the reading is too old for this write", self.clock.now())
+
+    def book(self) -> None:
+        """Wait for the slots of the reading and the write that an `Outdated` named, before the reading is made: then
+        both leave without a wait, and the window between them is one request long."""
+        now, wanted = self.clock.monotonic(), self._trace.wanted
+        self._wait(max(self.pace.reserve(endpoint, now) for endpoint in wanted))
+        self._trace.booked = list(wanted)
+
+    def _booked(self, endpoint: str) -> bool:
+        booked = getattr(self._trace, "booked", [])
+        if endpoint in booked:
+            booked.remove(endpoint)
+            return True
+        return False
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
         self.seen = self.clock.monotonic()
-        if 200 <= status < 300 and not endpoint.startswith("GET "):
+        if endpoint.startswith("GET "):
+            self._trace.read = (self.clock.monotonic(), endpoint)
+        elif 200 <= status < 300:
             self._trace.acknowledged = True
+        if not endpoint.startswith("GET "):
+            self._trace.writing = False
         self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
         if status == 429:
             if self.paused_until() is None:  # others that were on their way then say nothing new
@@ -129,14 +167,15 @@ class Lane:
     def begin_look(self) -> None:
         """From here on this thread's requests belong to one look at one pair."""
         self._trace.requests = 0
+        self._trace.read, self._trace.writing, self._trace.booked = None, False, []
 
     def requests(self) -> int:
         """How many requests this look made."""
         return int(getattr(self._trace, "requests", 0))
 
     def begin_write(self) -> None:
-        """From here on this thread's requests belong to one write."""
-        self._trace.acknowledged = False
+        """From here on this thread's requests belong to one write; its first one leaves only on a fresh reading."""
+        self._trace.acknowledged, self._trace.writing = False, True
 
     def wrote(self) -> bool:
         """Whether part of that write was already acknowledged: then "not executed" is no longer true of it."""

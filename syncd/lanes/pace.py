@@ -38,6 +38,11 @@ class Pace:
             self._next[name] = start + interval
             return start - now
 
+    def ahead(self, endpoint: str, now: float) -> float:
+        """The seconds that `reserve` would answer; nothing is taken."""
+        with self._lock:
+            return max(self._next.get(endpoint if self._per_endpoint else "", 0.0) - now, 0.0)
+
     def learn(self, endpoint: str, headers: Mapping[str, str], now: float, wall: datetime) -> None:
         """Spread what is left of a quota, but for one to spare, over its interval (`X-RateLimit-*`).
 

@@ -133,7 +133,16 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
     _fan_out(budgets, marks, overlay, result)
+    _judged_together(result)
     return result
+
+
+def _judged_together(result: Preview) -> None:
+    """Where the guard would hold back one deletion, it holds back all that are due."""
+    over = {item.provider for item in result.waiting if (item.kind, item.reason) == ("staged", "delete")}
+    held = [op for op in result.operations if op.provider in over and op.verb in {"archive", "delete"}]
+    result.operations = [op for op in result.operations if op not in held]
+    result.waiting += [Waiting(op.provider, op.key, "staged", "delete") for op in held]
 
 
 def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Preview) -> None:

@@ -23,7 +23,7 @@ from syncd.errors import (
     Throttled,
     Unauthorized,
 )
-from syncd.lanes import LanePaused, Report
+from syncd.lanes import LanePaused, Outdated, Report
 from syncd.reconcile.agreement import confirmed, settle_intents
 from syncd.reconcile.create import adopt, create, forget, remove
 from syncd.reconcile.departure import ABSENT_AGAIN
@@ -34,7 +34,7 @@ from syncd.reconcile.outset import Case, Memory, outset, remember
 from syncd.reconcile.route import Route, blank_link
 from syncd.reconcile.staging import announce
 from syncd.source import customers
-from syncd.store import work
+from syncd.store import mapping, work
 
 ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
 EMPTY_PAUSE = 600.0
@@ -63,6 +63,27 @@ def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) ->
     route.lane.begin_look()
     try:
         return reconcile(route, item, customer, memory)
+    except Outdated:
+        return _anew(route, item)
+    except PairGone:
+        pass
+    except Unauthorized as error:
+        route.lane.refused(error.message)
+    except Throttled as error:
+        route.lane.throttled(error.retry_after)
+    except LanePaused:
+        pass
+    return Report("deferred")
+
+
+def _anew(route: Route, item: Work) -> Report:
+    """The write would have waited for its pace with what had been read: its slot is taken first, then all is read and
+    judged again. Where even that is too old (a machine that stands still), the pair stays due."""
+    keys = [item.pair.key]
+    try:
+        route.lane.begin_look()
+        route.lane.book()
+        return reconcile(route, item, customers.read(route.source, keys).get(item.pair.key), remember(route, keys))
     except PairGone:
         pass
     except Unauthorized as error:
@@ -91,7 +112,18 @@ def _respelled(route: Route, item: Work, customer: Customer) -> Report:
 
 
 def reconcile(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:
-    """One look at one pair."""
+    """One look at one pair. However it ends, it may meet a record or a key that another customer's link holds: then it
+    is parked with its row as the state has it, and nothing of what this look found is stored."""
+    try:
+        return _looked_at(route, item, customer, memory)
+    except AlreadyLinked:
+        with route.state.read() as tx:
+            link = mapping.read(tx, item.pair)
+        case = Case(item, replace(_nothing_yet(route, item, memory), link=link), customer, item.pair.key)
+        return park(route, case, Park("key_taken", "this remote, or its key, is linked to another customer"))
+
+
+def _looked_at(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:
     case = Case(item, _nothing_yet(route, item, memory), customer, item.pair.key)
     try:
         case = outset(route, item, customer, memory)
@@ -107,8 +139,6 @@ def reconcile(route: Route, item: Work, customer: Customer | None, memory: Memor
         return retry(route, case, error)
     except ProviderError as error:
         return retry(route, case, error)
-    except AlreadyLinked:
-        return park(route, case, Park("ambiguous", "this remote is linked to another customer"))
     if report.kind == "ambiguous":
         if item.attempts < POISONOUS:
             route.lane.failed("an answer was lost")

@@ -129,9 +129,11 @@ def unknown(route: Route, case: Case, intent: int, verb: str, error: Exception) 
     until = route.later(route.settle)
     attempts = case.work.attempts + (1 if route.lane.healthy() else 0)
     if attempts >= route.max_attempts:
+        with route.state.fenced(route.lease) as tx:
+            journal.ended(tx, intent, until)
         return dead_letter(route, case, type(error).__name__, f"{verb}: outcome unknown", attempts)
     with route.state.fenced(route.lease) as tx:
-        journal.update_intent(tx, intent, settle_until=until)
+        journal.ended(tx, intent, until)
         until = max(until, route.later(delay(route.backoff, attempts, route.jitter())))
         work.postpone(tx, case.work, until, attempts, "OutcomeUnknown", f"{verb}: {error}")
         mapping.set_state(tx, case.pair, State.AMBIGUOUS)

@@ -289,7 +289,7 @@ def _half(route: Route, case: Case, intent: int, done: Progress, asks: Sequence[
     """The update ended early: what it may have done is judged at the next look, at once."""
     with route.state.fenced(route.lease) as tx:
         if route.lane.wrote():
-            journal.update_intent(tx, intent, settle_until=route.clock.now())
+            journal.ended(tx, intent, route.clock.now())
         else:
             journal.close_intent(tx, intent)
             refund(tx, route, asks)

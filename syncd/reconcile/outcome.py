@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 
 from syncd.core.actions import Park
@@ -200,7 +201,22 @@ def _over(tx: Transaction, route: Route, case: Case, ask: Ask, rows: int) -> boo
     if ask.limit is None or granted(case, ask):
         return False
     spent = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
-    return trips(ask.limit, spent, total(tx, route, ask, rows), ask.number)
+    all_of_them = total(tx, route, ask, rows)
+    if trips(ask.limit, spent, all_of_them, ask.number):
+        return True
+    return ask.verb == "delete" and _too_many(tx, route, case, partial(trips, ask.limit, spent, all_of_them))
+
+
+def _too_many(tx: Transaction, route: Route, case: Case, over: Callable[[int], bool]) -> bool:
+    """Deletions are judged together: whether this one and all others that are due now would pass the limit, for a
+    source that lost its rows must not take the first ten customers with it. Of 12 deletions, with a limit of 10, none
+    is executed. Rows that are back (deleted and inserted again) take nobody with them."""
+    others = set(waiting.deletions(tx, route.provider, route.clock.now())) - {case.pair.key}
+    if not over(len(others) + 1):
+        return False
+    if route.listing.present is None:
+        route.listing.present = frozenset(customers.read(route.source, sorted(others)))
+    return over(len(others - route.listing.present) + 1)
 
 
 def total(tx: Transaction, route: Route, ask: Ask, rows: int) -> int:

@@ -36,10 +36,12 @@ class Guards:
 @dataclass
 class Listing:
     """What is read once per cycle: the keys of all remotes of a provider that can only be listed, before the first
-    create (only a first look: after an unknown create the adapter lists afresh), and the number of source rows."""
+    create (only a first look: after an unknown create the adapter lists afresh), the number of source rows, and of the
+    customers whose deletion was due those that have a row again."""
 
     keys: dict[str, tuple[Remote, ...]] | None = None
     rows: int | None = None
+    present: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ __all__ = [
     "Event",
     "Review",
     "Run",
+    "adrift",
     "buried",
     "buried_ids",
     "bury",
@@ -43,6 +44,7 @@ __all__ = [
     "confirmable",
     "decide",
     "decided",
+    "ended",
     "events",
     "exhume",
     "finish_run",
@@ -63,6 +65,8 @@ __all__ = [
 ]
 
 CHUNK = 500
+ENDED = "ended"  # the note of a write whose settle time is counted from the end of its request
+REQUESTS = (Verb.CREATE.value, Verb.UPDATE.value, Verb.REMOVE.value)
 _OPEN = intent.insert().returning(intent.c.id)
 _CLOSE = intent.delete().where(intent.c.id == sa.bindparam("number"))
 _CLOSE_ALL = intent.delete().where(
@@ -171,6 +175,21 @@ def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> Non
         kept = {name: sent for name, sent in found.fields.items() if name not in names}
         if len(kept) < len(found.fields):
             tx.execute(intent.update().where(intent.c.id == found.id).values(fields=kept))
+
+
+def adrift(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
+    """Let the writes settle from now on that another epoch left under way: nobody knows when their requests were sent,
+    for one may have waited for its pace long after its intent was opened. One whose request has ended has its own
+    time already."""
+    left = (intent.c.epoch != epoch, intent.c.note == "", intent.c.verb.in_(REQUESTS), IS_OPEN)
+    values = {"settle_until": until, "note": ENDED}
+    return tx.execute(intent.update().where(intent.c.provider == provider, *left).values(values)).rowcount
+
+
+def ended(tx: Transaction, intent_id: int, until: datetime) -> bool:
+    """The request of a write has ended, and nobody knows how: from here on it settles until then."""
+    values = {"settle_until": until, "note": ENDED}
+    return tx.execute(intent.update().where(intent.c.id == intent_id).values(values)).rowcount == 1
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:

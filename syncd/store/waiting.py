@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.core.model import Work
-from syncd.store.schema import ADOPTED, BACKFILL, DELETED, Transaction
+from syncd.core.model import Verb, Work
+from syncd.store.schema import ADOPTED, BACKFILL, DELETED, Transaction, intent, mapping
 from syncd.store.schema import work as table
 from syncd.store.work import is_pair, next_generation, postpone
 
@@ -49,6 +49,24 @@ def release(
     if shown is not None:
         chosen.append(table.c.shown.between(1, shown))
     return tx.execute(table.update().where(*chosen).values(**values)).rowcount
+
+
+def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
+    """Keys of linked customers whose record is to be removed as things stand: due because a trigger saw the row going
+    or a second look will prove it, or held back by the guard. One whose removal is under way is counted already."""
+    removing = sa.exists().where(
+        intent.c.provider == table.c.provider,
+        intent.c.customer_key == table.c.customer_key,
+        intent.c.verb == Verb.REMOVE.value,
+    )
+    gone = sa.and_(table.c.due_at <= now, sa.or_(table.c.reason == DELETED, table.c.error_class == "absent"))
+    query = (
+        sa.select(table.c.customer_key)
+        .join(mapping, sa.and_(mapping.c.provider == table.c.provider, mapping.c.customer_key == table.c.customer_key))
+        .where(table.c.provider == provider, mapping.c.external_id.is_not(None), ~removing)
+        .where(sa.or_(gone, table.c.error_class == "staged:delete"))
+    )
+    return list(tx.execute(query).scalars())
 
 
 def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:
