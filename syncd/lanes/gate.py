@@ -13,12 +13,12 @@ from syncd.clock import Clock
 from syncd.core.backoff import clamp_retry_after
 from syncd.errors import LeaseLost, Stopped, SyncdError
 from syncd.lanes.pace import Pace, Repeats
+from syncd.lanes.trace import Trace
 
 SLICE = 0.2  # seconds between two looks at the stop signal while waiting
 PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
 OPENING = 30.0  # first pause of the breaker, seconds
 LONGEST_OPENING = 600.0
-FRESH = 1.0  # seconds: no write is sent on a reading that is older
 REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refused
 
 
@@ -52,6 +52,17 @@ class Breaker:
         """What `Lane.dump` wrote; a closed one when nothing was written yet."""
         return cls(**json.loads(text)) if text else cls()
 
+    def set_back(self, now: datetime) -> bool:
+        """The wall clock was set to before the pause began: nobody knows how much of it is over."""
+        return bool(self.since) and now < datetime.fromisoformat(self.since)
+
+    def paused_until(self, now: datetime) -> datetime | None:
+        """The end of a pause that is not over."""
+        if self.state == "ok" or not self.until or self.set_back(now):
+            return None
+        until = datetime.fromisoformat(self.until)
+        return until if until > now else None
+
 
 @dataclass
 class Lane:
@@ -78,7 +89,7 @@ class Lane:
         self._recent: deque[bool] = deque(maxlen=20)
         self._repeats = Repeats(self.clock.monotonic())
         self._probing = threading.local()
-        self._trace = threading.local()
+        self._trace = Trace()
 
     # -- the gate that every request passes ---------------------------------------------------------------------
 
@@ -87,14 +98,14 @@ class Lane:
         if not getattr(self._probing, "on", False):
             self._refuse_while_paused()
         self._hold_lease()
-        if not self._booked(endpoint):
+        if not self._trace.use_booking(endpoint):
             self._refuse_outdated(endpoint, self.pace.ahead(endpoint, self.clock.monotonic()))
             self._wait(self.pace.reserve(endpoint, self.clock.monotonic()))
         if self.stop.is_set():
             raise Stopped("asked to end")
         self._hold_lease()
         self._refuse_outdated(endpoint, 0.0)
-        self._trace.requests = getattr(self._trace, "requests", 0) + 1
+        self._trace.requests += 1
         with self._lock:
             self.calls += 1
 
@@ -109,37 +120,22 @@ class Lane:
             self._hold_lease()  # a slow pace must not outlast the lease
 
     def _refuse_outdated(self, endpoint: str, pause: float) -> None:
-        """Before the first request of a write leaves: is what was read for it still young when it does?"""
-        read = getattr(self._trace, "read", None)
-        if read is None or not getattr(self._trace, "writing", False) or endpoint.startswith("GET "):
-            return
-        if self.clock.monotonic() + pause - read[0] > FRESH:
-            self._trace.wanted = (read[1], endpoint)
+        now = self.clock.monotonic()
+        if self._trace.outdated(endpoint, now + pause):
             raise Outdated("the reading is too old for this write", self.clock.now())
 
     def book(self) -> None:
-        """Wait for the slots of the reading and the write that an `Outdated` named, before the reading is made: then
-        both leave without a wait, and the window between them is one request long."""
-        now, wanted = self.clock.monotonic(), self._trace.wanted
+        """Begin the look anew that an `Outdated` ended: wait for the slots of its reading and its write before anything
+        is read. Then both leave without a wait, and the window between them is one request long."""
+        wanted, now = self._trace.wanted, self.clock.monotonic()
+        self._trace.begin_look()
         self._wait(max(self.pace.reserve(endpoint, now) for endpoint in wanted))
         self._trace.booked = list(wanted)
-
-    def _booked(self, endpoint: str) -> bool:
-        booked = getattr(self._trace, "booked", [])
-        if endpoint in booked:
-            booked.remove(endpoint)
-            return True
-        return False
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
         self.seen = self.clock.monotonic()
-        if endpoint.startswith("GET "):
-            self._trace.read = (self.clock.monotonic(), endpoint)
-        elif 200 <= status < 300:
-            self._trace.acknowledged = True
-        if not endpoint.startswith("GET "):
-            self._trace.writing = False
+        self._trace.answered(endpoint, status, self.clock.monotonic())
         self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
         if status == 429:
             if self.paused_until() is None:  # others that were on their way then say nothing new
@@ -166,20 +162,19 @@ class Lane:
 
     def begin_look(self) -> None:
         """From here on this thread's requests belong to one look at one pair."""
-        self._trace.requests = 0
-        self._trace.read, self._trace.writing, self._trace.booked = None, False, []
+        self._trace.begin_look()
 
     def requests(self) -> int:
         """How many requests this look made."""
-        return int(getattr(self._trace, "requests", 0))
+        return self._trace.requests
 
     def begin_write(self) -> None:
         """From here on this thread's requests belong to one write; its first one leaves only on a fresh reading."""
-        self._trace.acknowledged, self._trace.writing = False, True
+        self._trace.begin_write()
 
     def wrote(self) -> bool:
         """Whether part of that write was already acknowledged: then "not executed" is no longer true of it."""
-        return bool(getattr(self._trace, "acknowledged", False))
+        return self._trace.acknowledged
 
     # -- what happened, and what follows for the whole lane ---------------------------------------------------
 
@@ -226,7 +221,7 @@ class Lane:
         now = self.clock.now()
         until = now + timedelta(seconds=seconds)
         with self._lock:
-            again = self.breaker.state == state and not self._set_back()
+            again = self.breaker.state == state and not self.breaker.set_back(now)
             standing = self.paused_until() if again else None
             self.breaker = replace(
                 self.breaker,
@@ -251,15 +246,7 @@ class Lane:
 
     def paused_until(self) -> datetime | None:
         """When the next request may go out; None when it may now."""
-        breaker = self.breaker
-        if breaker.state == "ok" or not breaker.until or self._set_back():
-            return None
-        until = datetime.fromisoformat(breaker.until)
-        return until if until > self.clock.now() else None
-
-    def _set_back(self) -> bool:
-        """The wall clock was set to before the pause began: nobody knows how much of it is over."""
-        return bool(self.breaker.since) and self.clock.now() < datetime.fromisoformat(self.breaker.since)
+        return self.breaker.paused_until(self.clock.now())
 
     def needs_probe(self) -> bool:
         """Down or blocked, and the pause is over: one cheap call decides, not the next customer."""

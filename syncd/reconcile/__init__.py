@@ -81,7 +81,6 @@ def _anew(route: Route, item: Work) -> Report:
     judged again. Where even that is too old (a machine that stands still), the pair stays due."""
     keys = [item.pair.key]
     try:
-        route.lane.begin_look()
         route.lane.book()
         return reconcile(route, item, customers.read(route.source, keys).get(item.pair.key), remember(route, keys))
     except PairGone:
