@@ -42,6 +42,7 @@ CLOCKS = {
     "syncd/cli/demo.py": "times a story for the person who watches it",
     "syncd/cli/doctor.py": "compares the servers' clocks with the machine's",
     "syncd/cli/shown.py": "shows moments in the reader's own time zone",
+    "syncd/log/sinks.py": "the deadline of one line, on the real pipe",
     "syncd/providers/http.py": "the total deadline of one request, on the real socket",
     "syncd/providers/transport.py": "the total deadline of one request, on the real socket",
     "syncd/providers/oauth.py": "the life of a token",

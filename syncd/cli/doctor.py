@@ -173,6 +173,7 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
     try:
         quick_check(state)
         yield Check("state", f"{state.path or 'PostgreSQL'}, revision {revision(state)}")
+        yield _writable(state)
         yield from _files(state)
         yield from _who(state)
         yield from _fence(settings, state)
@@ -180,6 +181,15 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
         yield Check("state", error.message, error.remedy or "Check [state] in syncd.toml.", code_of(error))
     finally:
         state.close()
+
+
+def _writable(state: State) -> Check:
+    from syncd.operate.status import storage_trouble
+
+    reason = storage_trouble(state)
+    if reason:
+        return Check("state", reason, "Free some space, check owner and mode; nothing is lost meanwhile.", UNREACHABLE)
+    return Check("state", "can be written")
 
 
 def _files(state: State) -> Iterator[Check]:
@@ -191,10 +201,16 @@ def _files(state: State) -> Iterator[Check]:
 
 
 def _who(state: State) -> Iterator[Check]:
+    from syncd.status.liveness import state_of
     from syncd.store import leases
+    from syncd.store.pulse import pulses
 
     with state.read() as tx:
-        holders = leases.holders(tx)
+        holders, living = leases.holders(tx), pulses(tx)
+    for pulse in living:
+        silent = state_of(pulse.age, pulse.poll, pulse.trouble) == "silent"
+        what = f"pid {pulse.pid} on {pulse.host}, last pulse {pulse.age:.0f} s ago"
+        yield Check("daemon", what, "systemctl status syncd" if silent else "", UNREACHABLE if silent else OK)
     at_work = sorted({holder.holder for holder in holders if holder.remaining > 0})
     if at_work:
         yield Check("instances", f"at work now: {', '.join(at_work)}")

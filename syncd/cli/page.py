@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.argument("logs", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of stdout.")
 @click.option("--watch", is_flag=True, help="Go on reading and keep the page fresh until interrupted.")
-@click.option("--silent-after", type=Duration(), default="5m", show_default=True, help="No event for this long: doubt.")
+@click.option(
+    "--silent-after", type=Duration(), default="100s", show_default=True, help="No event for this long: doubt."
+)
 @click.option("--exit-code", is_flag=True, help="Leave with the exit code that the status has.")
 @json_option
 def status_page(

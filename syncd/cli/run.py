@@ -80,20 +80,23 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
 
     from syncd.bootstrap import guards, installation, known
     from syncd.daemon import alerts
+    from syncd.daemon.courier import Courier
     from syncd.engine.run import run_cycle
     from syncd.operate.status import survey, tell
     from syncd.source import triggers
 
     with stopping() as stop, installation(settings, stop=stop) as site:
         triggers.require(site.source)
-        alerts.started(settings.alerts.ping_url)
+        monitor = Courier("monitor", alerts.send)
+        monitor.hand(alerts.started(settings.alerts.ping_url))
         before = _staged(site)
         with _progress(site, options) as watching:
             result = run_cycle(site, replace(options, **watching))
         report = survey(site.state, site.source, known(settings), guards(settings), site.clock.now())
         more = [number - before.get(guard, 0) for guard, number in _staged(site).items()]
     tell(report)
-    alerts.reported(settings.alerts.ping_url, report)
+    monitor.hand(alerts.reported(settings.alerts.ping_url, report))
+    monitor.close(2 * alerts.TIMEOUT)
     return result, report, sum(max(number, 0) for number in more)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from syncd.status.remedies import PAIRS
+from syncd.status.remedies import DAEMON, PAIRS
 from syncd.status.report import Problem, ProviderReport, Report
 
 SHOWN = 12  # lines of problems; the rest is counted
@@ -18,7 +18,7 @@ def problem_lines(problems: Sequence[Problem], total: int | None = None) -> Iter
     groups = [(first, list(group)) for first, group in groupby(problems, key=_alike)]
     for _, group in groups[:SHOWN]:
         first = group[0]
-        who = first.provider or "source"
+        who = first.provider or ("syncd" if first.kind in DAEMON else "source")
         mark = "!" if first.code else "-"
         yield shortened(f"{mark} {who}: {_sentence(group)}")
         if first.command:
@@ -39,7 +39,7 @@ def _alike(problem: Problem) -> tuple[str, str, str, int]:
 
 def _sentence(group: Sequence[Problem]) -> str:
     first = group[0]
-    kind = first.kind.removeprefix("capture_")
+    kind = first.kind.removeprefix("capture_").replace("_", " ")
     about = f" ({', '.join(first.fields)})" if first.fields else ""
     since = f" since {clock(first.since)}" if first.since else ""
     if not first.customer_key:
@@ -81,6 +81,16 @@ def headline(report: Report) -> str:
     waiting = f", {report.log_rows} changes wait" if report.log_rows else ""
     late = f", {duration(report.lag_s)} behind" if report.lag_s else ""
     return f"syncd: capture {report.capture}{waiting}{late}".ljust(WIDTH - 10) + report.state.upper().rjust(10)
+
+
+def daemon_lines(report: Report) -> Iterator[str]:
+    """Is the daemon alive? Who and where it is, since when, and its last sign of life."""
+    for daemon in report.daemons:
+        seen = f"last pulse {duration(daemon.age)} ago"
+        silent = "SILENT, " if daemon.state == "silent" else f"{daemon.state}, " if daemon.state != "working" else ""
+        yield f"daemon: {silent}pid {daemon.pid} on {daemon.host} since {clock(daemon.since)}, {seen}"
+    if not report.daemons:
+        yield "daemon: none is running"
 
 
 def duration(seconds: float | None) -> str:

@@ -14,7 +14,7 @@ from syncd.cli.options import config_option, json_option, print_json, settings_f
 @config_option
 @json_option
 @click.option(
-    "--ready", is_flag=True, help="Print nothing; exit 0 while changes are captured and state and source answer."
+    "--ready", is_flag=True, help="Print nothing; exit 0 while a daemon lives and nothing keeps it from working."
 )
 def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
     """What is wrong now, and the command that mends it.
@@ -24,16 +24,18 @@ def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
     """
     from syncd.bootstrap import survey_settings
     from syncd.cli import shown
-    from syncd.status.remedies import SOURCE
     from syncd.status.report import as_json as shape
+    from syncd.status.report import readiness
 
     report = survey_settings(settings_for(config))
     if ready:
-        raise Exit(SOURCE[report.capture].code)
+        raise Exit(readiness(report))
     if as_json:
         print_json(shape(report))
         raise Exit(report.exit_code)
     click.echo(shown.headline(report))
+    for line in shown.daemon_lines(report):
+        click.echo(line)
     table(shown.COLUMNS, shown.provider_rows(report), right=shown.NUMBERS)
     if report.problems:
         click.echo()

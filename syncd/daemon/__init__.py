@@ -2,25 +2,29 @@
 
 Reading order: `signals` (asked for, never handled) · `schedule` (APScheduler) · `duty` (the jobs, and what becomes of
 their errors) · `wake` (a commit makes the poll come at once) · here (open, serve, reload, end) · `notify`, `alerts`,
-`metrics` (who hears of it) · `fresh_page`.
+`metrics`, `fresh_page` (who hears of it), by a `courier` each.
 
-The main thread waits for signals and feeds the watchdog; one thread of the scheduler polls, another listens
-for commits; each lane works in its own.
+The main thread waits for signals and feeds the watchdog; one thread of the scheduler polls, another tells the status,
+a third listens for commits; each lane works in its own.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
 from syncd import __version__, log
 from syncd.clock import Clock, SystemClock
-from syncd.daemon import alerts, metrics, signals
-from syncd.daemon.duty import SNAPSHOT, Duty, Wanted
+from syncd.daemon import metrics, signals
+from syncd.daemon.courier import Courier
+from syncd.daemon.duty import FAREWELL, SNAPSHOT, Duty, Wanted
 from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
@@ -30,8 +34,10 @@ from syncd.errors import SettingsError, SyncdError
 from syncd.operate.status import Known
 from syncd.settings import Environment, Settings, load
 from syncd.source import triggers
+from syncd.store.pulse import Pulse
 
 DRAIN = 28.0  # seconds for work in flight after SIGTERM; what takes longer is recorded as unknown and settles later
+PAGE = 15.0  # seconds between two pages: silence is news, too
 RETRY = 5.0  # seconds between two tries to open after a reload
 
 
@@ -45,13 +51,14 @@ class Opening(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What stays the same over reloads."""
+    """What stays the same over reloads; `life` names this process for as long as it lives."""
 
     config: Path
     opening: Opening
     environment: Environment
     notifier: Notifier
     clock: Clock
+    life: str
 
     @property
     def watchdog(self) -> float:
@@ -67,7 +74,8 @@ def serve(config: Path, opening: Opening) -> None:
     `SourceUnreachable`, `StateUnreachable`. Once it was ready it stays, whatever happens to the databases.
     """
     environment, clock = Environment(), SystemClock()
-    host = Host(config, opening, environment, Notifier(environment.notify_socket, clock), clock)
+    life = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    host = Host(config, opening, environment, Notifier(environment.notify_socket, clock), clock, life)
     settings: Settings | None = load(config)
     with signals.held_back():
         first = True
@@ -78,12 +86,13 @@ def serve(config: Path, opening: Opening) -> None:
 def _serve_with(host: Host, settings: Settings, *, first: bool) -> Settings | None:
     """Serve with these settings; the next ones after a reload, None at the end."""
     page = _prepare(host, settings)
+    painter = Courier("page", lambda _: page.write() if page is not None else None)
     stop, told = Event(), False
     while True:
         try:
             with host.opening(settings, stop=stop) as site:
                 triggers.require(site.source)
-                return _serve(host, settings, (site, page), first=first)
+                return _serve(host, settings, (site, painter), first=first)
         except SyncdError as error:
             if first:
                 raise
@@ -108,14 +117,12 @@ def _prepare(host: Host, settings: Settings) -> FreshPage | None:
     return page
 
 
-def _serve(
-    host: Host, settings: Settings, opened: tuple[Installation, FreshPage | None], *, first: bool
-) -> Settings | None:
-    site, page = opened
-    duty = Duty(site, _wanted(host, settings, page), host.notifier)
-    schedule = Schedule(
-        [("poll", duty.poll, settings.schedule.poll), ("snapshot", duty.snapshot, SNAPSHOT)], site.clock.now()
-    )
+def _serve(host: Host, settings: Settings, opened: tuple[Installation, Courier], *, first: bool) -> Settings | None:
+    site, painter = opened
+    wanted = _wanted(host, settings, painter)
+    duty = Duty(site, wanted, host.notifier)
+    jobs = [("poll", duty.poll, wanted.poll), ("snapshot", duty.snapshot, SNAPSHOT), ("page", wanted.page, PAGE)]
+    schedule = Schedule(jobs, site.clock.now())
     names = [provider.name for provider in settings.providers]
     log.emit(
         "daemon.started",
@@ -127,7 +134,7 @@ def _serve(
     )
     host.notifier.ready("working")
     if first:
-        alerts.started(settings.alerts.ping_url)
+        duty.begin()
     schedule.start()
     try:
         with woken(site.source, duty.poll):
@@ -138,12 +145,12 @@ def _serve(
         return fresh
     duty.last_word()
     log.emit("daemon.stopped", outcome="drained")
-    if page is not None:
-        page.write()
+    painter.hand(None)
+    painter.close(FAREWELL)
     return None
 
 
-def _wanted(host: Host, settings: Settings, page: FreshPage | None) -> Wanted:
+def _wanted(host: Host, settings: Settings, painter: Courier) -> Wanted:
     return Wanted(
         poll=settings.schedule.poll,
         timeout=max((provider.timeout for provider in settings.providers), default=0.0),
@@ -151,12 +158,9 @@ def _wanted(host: Host, settings: Settings, page: FreshPage | None) -> Wanted:
         textfile=settings.metrics.textfile,
         ping_url=settings.alerts.ping_url,
         providers=tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers),
-        page=page.write if page is not None else _no_page,
+        page=partial(painter.hand, None),
+        pulse=Pulse(host.life, socket.gethostname(), os.getpid(), settings.schedule.poll),
     )
-
-
-def _no_page() -> None:
-    """Nobody wants one."""
 
 
 def _attend(host: Host, duty: Duty) -> Settings | None:
@@ -212,7 +216,7 @@ def _end(host: Host, duty: Duty, *, for_good: bool) -> bool:
         if for_good and (again or host.clock.monotonic() >= deadline):
             _leave_at_once(duty)
         for_good = for_good or again
-    duty.leave()
+    duty.leave(for_good=for_good)
     return for_good
 
 

@@ -1,41 +1,36 @@
 """What the daemon does again and again, and what becomes of an error: it is told once, the daemon stays.
 
-Two jobs share one lock: the poll, and the snapshot of the status. Nothing here knows a customer.
+The poll and the snapshot of the status wait for each other nowhere. Nothing here knows a customer.
 """
 
 from __future__ import annotations
 
-import re
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from syncd.daemon import alerts, metrics
+from syncd.daemon.courier import Courier
 from syncd.daemon.notify import Notifier
+from syncd.daemon.trouble import AGAIN, Trouble, stand, status_line
 from syncd.engine.loop import dismiss, finish, gather, poll, steady
 from syncd.engine.run import Installation
-from syncd.errors import (
-    SafetyStop,
-    SettingsError,
-    SetupNeeded,
-    SourceUnreachable,
-    StateUnreachable,
-    Stopped,
-    SyncdError,
-)
+from syncd.errors import SafetyStop, StateUnreachable, Stopped, SyncdError
 from syncd.log import emit
 from syncd.operate.status import Known, survey, tell
 from syncd.reconcile.route import Guards
 from syncd.source import triggers
 from syncd.status.report import Report
+from syncd.store import pulse
+from syncd.store.pulse import Pulse
 
 PATIENCE = 3.0  # seconds a poll waits for lanes, so that what is quick is told as one cycle
 SNAPSHOT = 60.0  # seconds between two snapshots of the status
 CHECK = 600.0  # seconds between two looks at the triggers
-AGAIN = 600.0  # seconds after which a standing trouble is told once more
-LONGEST_PAUSE = 60.0  # seconds between two tries while a database is away
-PERSON_PAUSE = 10.0  # the same while a person must act: what he did is noticed soon
-_COMMAND = re.compile(r"syncd [^`\n]+")
+BEAT = 1.0  # seconds between two signs of life at least
+FAREWELL = 2.0  # seconds that outsiders have for the last word
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +44,7 @@ class Wanted:
     ping_url: str
     providers: tuple[Known, ...]
     page: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What keeps the daemon from working. `pause` in seconds; times monotonic."""
-
-    event: str = ""
-    reason: str = ""
-    pause: float = 0.0
-    until: float = 0.0
-    told: float = 0.0
+    pulse: Pulse
 
 
 class Duty:
@@ -72,23 +57,47 @@ class Duty:
         self._notifier = notifier
         self._steady = steady(site)
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
+        self._monitor = Courier("monitor", alerts.send)
+        self._meter = Courier("metrics", partial(metrics.write, wanted.textfile))
+        self._beaten = float("-inf")
         self._ending = False
         self._polled = self._checked = site.clock.monotonic()
         self._complained = float("-inf")
 
     # -- the jobs ----------------------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """The monitor hears that the daemon begins."""
+        self._monitor.hand(alerts.started(self._wanted.ping_url))
+
     def poll(self) -> None:
         """One poll; while something is in the way, a try now and then."""
         with self._lock:
-            if not self._ending and self.site.clock.monotonic() >= self.trouble.until:
-                before = self.trouble.event
+            if self._ending:
+                return
+            before = self.trouble.event
+            if self.site.clock.monotonic() >= self.trouble.until:
                 self._guarded_poll()
-                if self.trouble.event != before:  # the page and the monitor hear of it at once
-                    self._guarded_snapshot()
+            with contextlib.suppress(StateUnreachable):  # the next poll meets the same, and says so
+                self._beat(at_once=self.trouble.event != before)
             self._polled = self.site.clock.monotonic()
+        if self.trouble.event != before:  # the page and the monitor hear of it at once
+            self.snapshot()
+
+    def _beat(self, *, at_once: bool = False) -> None:
+        """Say in the state that we live and what is in the way, at most once a second."""
+        now = self.site.clock.monotonic()
+        if at_once or now - self._beaten >= BEAT:
+            told = replace(self._wanted.pulse, trouble=self.trouble.event, reason=self.trouble.reason)
+            with self.site.state.begin() as tx:
+                if self._beaten == float("-inf"):
+                    pulse.bury(tx, told.holder, self.site.lease_clock(), sole=self.site.sole)
+                pulse.beat(tx, told, self.site.lease_clock())
+            self._beaten = now
 
     def _poll(self) -> None:
+        self._beat()
         if self.trouble.event or self.site.clock.monotonic() - self._checked >= CHECK:
             triggers.require(self.site.source)
             emit("capture.checked")
@@ -102,17 +111,24 @@ class Duty:
             raise doors[0]
 
     def snapshot(self) -> None:
-        """Tell the whole status: to the log, and to whoever else the settings name."""
-        with self._lock:
+        """Tell the whole status: to the log, and to whoever else the settings name. It waits for no poll: one that
+        hangs is what people must hear of."""
+        with self._telling:
             if not self._ending:
                 self._guarded_snapshot()
 
     def last_word(self) -> None:
         """How things stand at the end, for whoever looks at the page after the daemon has gone."""
+        if not self._telling.acquire(timeout=FAREWELL):
+            return
         try:
             self._tell()
         except SyncdError as error:
             emit("state.unreachable", reason=error.message)
+        finally:
+            self._telling.release()
+        self._monitor.close(FAREWELL)
+        self._meter.close(FAREWELL)
 
     def _tell(self) -> Report:
         site = self.site
@@ -126,11 +142,11 @@ class Duty:
         self._notifier.status(status_line(report, self.trouble))
         wanted.page()
         if wanted.textfile:
-            metrics.write(wanted.textfile, report)
-        if self.trouble.event:
-            alerts.failed(wanted.ping_url, {"state": report.state, "reason": self.trouble.event})
+            self._meter.hand(report)
+        if not self.trouble.event:
+            self._monitor.hand(alerts.reported(wanted.ping_url, report))
         else:
-            alerts.reported(wanted.ping_url, report)
+            self._monitor.hand(alerts.failed(wanted.ping_url, {"state": report.state, "reason": self.trouble.event}))
 
     # -- errors ------------------------------------------------------------------------------------------------------
 
@@ -142,11 +158,9 @@ class Duty:
             return
         except SafetyStop as error:
             self._halt_lanes()
-            self._stand(*_told(error), error)
-        except SyncdError as error:
-            self._stand(*_told(error), error)
+            self._stand(error)
         except Exception as error:  # noqa: BLE001 - a bug in one job is logged with its frames and ends nothing else
-            self._stand("job.failed", type(error).__name__, error)
+            self._stand(error)
         else:
             self._recovered()
 
@@ -157,23 +171,18 @@ class Duty:
             self._snapshot()
         except StateUnreachable as error:  # the poll meets the same, and says so
             self._notifier.status(f"STOPPED {error.message}")
+            self._monitor.hand(alerts.failed(self._wanted.ping_url, {"reason": "state.unreachable"}))
         except Exception as error:  # noqa: BLE001 - as above
             if now - self._complained >= AGAIN:
                 self._complained = now
                 emit("job.failed", action="snapshot", exc=error)
 
-    def _stand(self, event: str, reason: str, error: Exception) -> None:
-        """Remember what is in the way; say it when it is new and every ten minutes; wait longer each time."""
-        now, before = self.site.clock.monotonic(), self.trouble
-        longest = PERSON_PAUSE if event == "capture.broken" else LONGEST_PAUSE
-        pause = min(before.pause * 2 or self._wanted.poll, longest)
-        told = before.told
-        if before.event != event or now - told >= AGAIN:
-            told = now
-            command = _COMMAND.search(getattr(error, "remedy", ""))
-            emit(event, reason=reason, command=command.group() if command else None, exc=_bug(error))
-            self._notifier.status(f"STOPPED {reason}")
-        self.trouble = Trouble(event, reason, pause, now + pause, told)
+    def _stand(self, error: Exception) -> None:
+        """Remember what is in the way."""
+        before = self.trouble.event
+        self.trouble = stand(self.trouble, error, self.site.clock.monotonic(), self._wanted.poll)
+        if self.trouble.event != before:
+            self._notifier.status(f"STOPPED {self.trouble.reason}")
 
     def _recovered(self) -> None:
         if self.trouble.event:
@@ -210,39 +219,12 @@ class Duty:
         finally:
             self._lock.release()
 
-    def leave(self) -> None:
-        """Give the leases back, where that can still be said."""
+    def leave(self, *, for_good: bool = True) -> None:
+        """Give the leases back, where that can still be said; `for_good` also takes our sign of life away."""
         try:
             dismiss(self._steady)
+            if for_good:
+                with self.site.state.begin() as tx:
+                    pulse.end(tx, self._wanted.pulse.holder)
         except StateUnreachable as error:
             emit("state.unreachable", reason=error.message)
-
-
-def _told(error: SyncdError) -> tuple[str, str]:
-    """Under which name an error is told, and how."""
-    words: Sequence[tuple[type[SyncdError], str]] = (
-        (SourceUnreachable, "source.unreachable"),
-        (StateUnreachable, "state.unreachable"),
-        (SafetyStop, "capture.broken"),
-        (SetupNeeded, "capture.broken"),
-        (SettingsError, "capture.broken"),
-    )
-    event = next((word for kind, word in words if isinstance(error, kind)), "job.failed")
-    return event, error.message
-
-
-def _bug(error: Exception) -> Exception | None:
-    return None if isinstance(error, SyncdError) else error
-
-
-def status_line(report: Report, trouble: Trouble) -> str:
-    """The truth in one line: the worst problem, or that there is none."""
-    if trouble.event:
-        return f"STOPPED {trouble.reason}"
-    well = sum(line.state == "ok" for line in report.providers)
-    told = [f"{report.state}: {well} of {len(report.providers)} providers answer, {report.due()} customers due"]
-    if report.problems:
-        worst = report.problems[0]
-        where = " ".join(word for word in (worst.provider, worst.customer_key, worst.kind) if word)
-        told.append(f"worst: {where} ({report.problems_total} in all)")
-    return ", ".join(told)

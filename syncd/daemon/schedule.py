@@ -1,4 +1,4 @@
-"""APScheduler's wiring, and nothing else of it anywhere: interval jobs in UTC, in memory, one at a time.
+"""APScheduler's wiring, and nothing else of it anywhere: interval jobs in UTC, in memory, each one at a time.
 
 APScheduler swallows what a job raises and logs what it skips; a listener turns both into events of ours.
 """
@@ -23,13 +23,13 @@ Job = tuple[str, Callable[[], None], float]
 
 
 class Schedule:
-    """Jobs that repeat from now on, never two at once: they share one thread."""
+    """Jobs that repeat from now on, each in a thread of its own and never twice at once."""
 
     def __init__(self, jobs: list[Job], now: datetime) -> None:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # the listener says it, once and in our words
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(len(jobs))},
             jobstores={"default": MemoryJobStore()},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )

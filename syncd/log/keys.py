@@ -35,7 +35,7 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _ENDPOINT = re.compile(r"[A-Z]{3,7} /[A-Za-z0-9_/{}.-]{0,150}", re.ASCII)
 _PLACE = re.compile(r"[\w-]{1,60}\.[a-z]{2,10}(:\d{1,6}){0,2}( [\w.\[\]\"-]{1,120})?", re.ASCII)
 _FRAME = re.compile(r"[\w./<>-]{1,120}:\d{1,6}(:[\w.<>]{1,80})?", re.ASCII)
-_COMMAND = re.compile(r"syncd [\x20-\x7e]{1,250}", re.ASCII)
+_COMMAND = re.compile(r"(?:syncd|systemctl status|journalctl -u) [\x20-\x7e]{1,250}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _REQUEST = r"(?:GET|POST|PUT|PATCH|DELETE) (?:/(?:[A-Za-z_{}.-]{1,40}|v\d{1,2}))+(?![\w+/=%-])"  # ours: a template
 
@@ -165,16 +165,16 @@ def guard_limit(value: object) -> Verdict:
 
 _NUMBERS = """
 attempt attempts max_attempts count total used staged released share status exit_code duration_ms duration_s latency_ms
-retry_after_s window_s lag_s oldest_s oldest_due_s wait_s review_id generation epoch acks pid rows log_rows changes
-changed seen read due retry linked ambiguous rejected review dead excluded created adopted updated pushed pulled settled
-removed unlinked failed parked calls_month problems_total schema sample tripped loss_free backfilled dry_run confirmed
-concurrency rate
+retry_after_s window_s lag_s oldest_s oldest_due_s pulse_age_s wait_s review_id generation epoch acks pid rows log_rows
+changes changed seen read due retry linked ambiguous rejected review dead excluded created adopted updated pushed pulled
+settled removed unlinked failed parked calls_month problems_total schema sample tripped loss_free backfilled dry_run
+confirmed concurrency rate ok
 """
 _NAMES = """
 provider name adapter verb kind policy winner outcome mode state from_state to_state guard decision action by trigger
 direction error_type error_class logger signal table sqlstate capture method how code lease_name
 """
-_MOMENTS = "at since until retry_at due_at next_at last_ok started_at finished_at oldest_at opened_at closed_at"
+_MOMENTS = "at since until retry_at due_at next_at last_ok started_at finished_at oldest_at opened_at closed_at pulse"
 
 
 def _keys() -> dict[str, Check]:
@@ -196,6 +196,7 @@ def _keys() -> dict[str, Check]:
         "limit": guard_limit,
         "version": shaped(_VERSION),
         "holder": shaped(_HOLDER),
+        "host": shaped(_HOLDER),
         "endpoint": shaped(_ENDPOINT),
         "place": shaped(_PLACE),
         "where": shaped(_FRAME),
@@ -203,6 +204,8 @@ def _keys() -> dict[str, Check]:
         "command": shaped(_COMMAND),
         "counts": counts,
         "source": part,
+        "storage": part,
+        "daemons": several(part),
         "last_run": part,
         "providers": several(name_or_part),
         "problems": number_or_parts,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -48,6 +50,7 @@ class Sink:
 def stream_writer(stream: TextIO | None) -> Callable[[bytes], None]:
     """Whole lines, unbuffered where the stream has a file descriptor. A process started without stderr has None."""
     descriptor = file_number(stream)
+    patience = [PATIENCE]
 
     def write(data: bytes) -> None:
         if stream is None:
@@ -58,9 +61,31 @@ def stream_writer(stream: TextIO | None) -> Callable[[bytes], None]:
         elif stream.closed:  # its number may be somebody else's by now
             raise ValueError("the stream is closed")
         else:
-            _write_all(descriptor, data)
+            before, patience[0] = patience[0], 0.0
+            patience[0] = _write_in_time(descriptor, data, before)
 
     return write
+
+
+PATIENCE = 1.0  # seconds that one line may wait for its reader; after a line that was lost so, none waits at all
+_PIECE = 4096  # bytes that a pipe which is ready takes without waiting
+
+
+def _write_in_time(descriptor: int, data: bytes, patience: float) -> float:
+    """Write whole, or raise OSError in time: whoever reads stderr and has stopped reading must not stop us.
+
+    The answer is the patience with the next line.
+    """
+    ready = select.poll()
+    ready.register(descriptor, select.POLLOUT)
+    end = time.monotonic() + patience
+    for start in range(0, len(data), _PIECE):
+        piece = data[start : start + _PIECE]
+        while piece:
+            if not ready.poll(max(end - time.monotonic(), 0.0) * 1000):
+                raise BlockingIOError("nobody reads")
+            piece = piece[os.write(descriptor, piece) :]
+    return PATIENCE
 
 
 class LogFile:

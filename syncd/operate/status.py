@@ -1,4 +1,5 @@
-"""The facts of the status: from the state database, and from the source as far as it answers. Reads only.
+"""The facts of the status: from the state database, and from the source as far as it answers. What it writes is one
+probe of the state, because a state that can only be read moves nothing.
 
 Nothing here scans `mapping`: its counts are kept, and of the troubled pairs only the first few are listed.
 """
@@ -7,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncd.core.model import Pair
 from syncd.core.model import State as Shown
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble
-from syncd.errors import SettingsError, SourceUnreachable, SyncdError
+from syncd.errors import SettingsError, SourceUnreachable, StateUnreachable, SyncdError
 from syncd.lanes import Breaker
 from syncd.log import emit
 from syncd.reconcile.route import Guards
 from syncd.reconcile.staging import STAGED
 from syncd.source import changelog, triggers
 from syncd.source.database import Source
+from syncd.status.liveness import Daemon, state_of
 from syncd.status.report import (
     GuardFacts,
     Item,
+    Life,
     ProviderFacts,
     Report,
     SourceFacts,
@@ -35,6 +38,7 @@ from syncd.status.snapshot import snapshot_event
 from syncd.store import events, mapping, overview, progress
 from syncd.store.database import State, Transaction
 from syncd.store.progress import ProviderState
+from syncd.store.pulse import Pulse, pulses
 from syncd.store.review import Review
 
 UNKNOWN = "OutcomeUnknown"
@@ -55,7 +59,7 @@ def survey(
     state: State, source: Source | SyncdError, providers: Sequence[Known], guards: Guards, now: datetime
 ) -> Report:
     """The status of an installation. `source` may be the error that opening it raised."""
-    facts = source_facts(state, source)
+    facts, storage = source_facts(state, source), storage_trouble(state)
     with state.read() as tx:
         backlog = overview.waiting(tx, now)
         kept, counts, reviews = progress.provider_states(tx), mapping.counts(tx), overview.open_items(tx)
@@ -67,7 +71,23 @@ def survey(
         items = [item for line in lines for item in _items(tx, line)]
         used = [fact for known in providers for fact in _guards(tx, known.name, guards, backlog, now)]
         last = next(iter(events.runs(tx, 1)), None)
-    return build(now, facts, lines, items, guards=used, last_run=_run(last) if last is not None else None)
+        life = Life(tuple(map(_daemon, pulses(tx))), _run(last) if last is not None else None, storage)
+    return build(now, facts, lines, items, guards=used, life=life)
+
+
+def storage_trouble(state: State) -> str:
+    """Why the state database cannot be written; "" where it can."""
+    try:
+        state.probe()
+    except StateUnreachable as error:
+        return error.message
+    return ""
+
+
+def _daemon(pulse: Pulse) -> Daemon:
+    since, seen = (datetime.fromtimestamp(moment, UTC) for moment in (pulse.since, pulse.seen))
+    word = state_of(pulse.age, pulse.poll, pulse.trouble)
+    return Daemon(pulse.host, pulse.pid, since, seen, pulse.age, word, pulse.reason)
 
 
 def tell(report: Report) -> None:
@@ -141,6 +161,7 @@ def _with_backlog(line: ProviderFacts, backlog: Iterable[overview.Waiting], revi
         line,
         due=sum(row.now for row in mine if not _failed(row.error_class)),
         oldest=min((row.oldest for row in mine if row.oldest and not _failed(row.error_class)), default=None),
+        oldest_live=min((row.live for row in mine if row.live and not _failed(row.error_class)), default=None),
         later={
             row.error_class: number
             for row in mine

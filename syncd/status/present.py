@@ -16,7 +16,9 @@ from syncd.status.recorded import command_of, judge, remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE
 from syncd.status.report import Problem, ProviderReport, Report
 
-SILENT = timedelta(minutes=5)
+SILENT = timedelta(seconds=100)
+"""Without a line for so long nobody is alive: a snapshot comes every minute, and the next one would be due soon. Who
+writes a page every 20 seconds says so within two of these minutes."""
 
 Slot = tuple[str, str, str]
 
@@ -27,8 +29,7 @@ def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> 
     if folded.pairs or folded.lanes or folded.capture is not None:
         report = _with_pairs(_with_lanes(_with_capture(report, folded.capture), folded), folded)
         state, code = judge(report)
-        lost = any(problem.kind == "state" for problem in report.problems)
-        report = replace(report, state="stopped" if lost else state, exit_code=code)
+        report = replace(report, state=state, exit_code=code)
     doubt = _doubt(folded, now, silent_after)
     if doubt is None:
         return report
@@ -44,7 +45,7 @@ def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> 
 def doubt_kind(report: Report) -> str:
     """Why the log cannot be trusted for the present: a word of `remedies.LOG`; "" where it can."""
     first = report.problems[0].kind if report.problems else ""
-    return first if first in LOG and first != "state" else ""
+    return first if first in LOG else ""
 
 
 def _doubt(folded: Folded, now: datetime, silent_after: timedelta) -> Problem | None:
@@ -72,8 +73,11 @@ def _with_capture(report: Report, latest: Latest | None) -> Report:
     if latest is None:
         return report
     word, reason = CAPTURE[str(latest.event["event"])], text(latest.event.get("reason"))
+    writable = [problem for problem in report.problems if problem.kind != "state"]
     if word == "state":
-        return _changed(report, [_problem("", "", "state", latest.at, reason), *report.problems])
+        return _changed(report, [_problem("", "", "state", latest.at, reason), *writable])
+    if word == "ok":
+        report = _changed(report, writable)
     if latest.event.get("command") == SOURCE["restored"].command:
         word = "restored"
     if word == report.capture or (word == "ok" and report.capture != "unreachable"):

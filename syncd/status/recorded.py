@@ -9,11 +9,13 @@ from typing import Any
 
 from syncd.status.codes import PERSON, RETRY, worst
 from syncd.status.lines import moment, rows, seconds, table, text, texts, whole
-from syncd.status.remedies import LOG, PAIRS, PROVIDERS, SOURCE, Remedy, review
+from syncd.status.liveness import Daemon
+from syncd.status.remedies import DAEMON, LOG, PAIRS, PROVIDERS, SOURCE, Remedy, review
 from syncd.status.report import GuardFacts, Problem, ProviderReport, Report, verdict
 
 MOST_PROVIDERS = 200
 MOST_PROBLEMS = 200
+MOST_DAEMONS = 20
 
 
 def report_of(event: Mapping[str, Any], at: datetime) -> Report:
@@ -32,13 +34,16 @@ def report_of(event: Mapping[str, Any], at: datetime) -> Report:
         problems_total=max(whole(event.get("problems_total")), len(problems)),
         guards=tuple(_guard(row) for row in rows(event.get("guards"))[:MOST_PROVIDERS]),
         last_run=_run(event.get("last_run")),
+        daemons=tuple(_daemon(row) for row in rows(event.get("daemons"))[:MOST_DAEMONS]),
+        storage=text(table(event.get("storage")).get("reason")),
     )
 
 
 def judge(report: Report) -> tuple[str, int]:
     """State and exit code of a report whose problems or providers are no longer those it was built with."""
     code = worst([problem.code for problem in report.problems] + [counted(line) for line in report.providers])
-    return verdict(code, report.capture, [line.state for line in report.providers]), code
+    kinds = [problem.kind for problem in report.problems]
+    return verdict(code, report.capture, [line.state for line in report.providers], kinds), code
 
 
 def counted(line: ProviderReport) -> int:
@@ -53,8 +58,9 @@ def remedy_of(kind: str, key: str, command: str = "") -> Remedy:
     command, a review item."""
     if kind.startswith("capture_"):
         return SOURCE.get(kind.removeprefix("capture_"), SOURCE["settings"])
-    if kind in LOG or (not key and kind in PROVIDERS):
-        return LOG.get(kind) or PROVIDERS[kind]
+    for words in (LOG, DAEMON, PROVIDERS):
+        if kind in words and (not key or words is not PROVIDERS):
+            return words[kind]
     return review(kind) if kind not in PAIRS or _NUMBERED.fullmatch(command) else PAIRS[kind]
 
 
@@ -105,6 +111,18 @@ COUNTS = ("linked", "due", "retry", "ambiguous", "rejected", "review", "dead", "
 def _guard(row: Mapping[str, Any]) -> GuardFacts:
     words = {name: text(row.get(name)) for name in ("provider", "guard", "limit")}
     return GuardFacts(used=whole(row.get("used")), staged=whole(row.get("staged")), **words)
+
+
+def _daemon(row: Mapping[str, Any]) -> Daemon:
+    return Daemon(
+        host=text(row.get("host")),
+        pid=whole(row.get("pid")),
+        since=moment(row.get("since")),
+        pulse=moment(row.get("pulse")),
+        age=seconds(row.get("pulse_age_s")) or 0.0,
+        state=text(row.get("state")) or "working",
+        reason=text(row.get("reason")),
+    )
 
 
 def _run(value: object) -> Mapping[str, Any] | None:

@@ -84,6 +84,7 @@ PROVIDERS: Mapping[str, Remedy] = MappingProxyType(
         "down": Remedy("Does not answer; everything for it waits.", _DOCTOR, UNREACHABLE),
         "frozen": Remedy("Nothing is written until a person confirms what happened.", "syncd recover", SAFETY),
         "stalled": Remedy("Customers are due and nobody works on them.", "syncd run-once", RETRY),
+        "delayed": Remedy("Changes wait for a long time: it is slower than they come.", _DOCTOR, RETRY),
         "calls": Remedy("The month's free calls will not last.", _DOCTOR, PERSON),
     }
 )
@@ -99,13 +100,25 @@ SOURCE: Mapping[str, Remedy] = MappingProxyType(
     }
 )
 
+# Whether anybody is at work, and whether it could be.
+DAEMON: Mapping[str, Remedy] = MappingProxyType(
+    {
+        "daemon_silent": Remedy(
+            "The daemon gives no sign of life: nothing moves.", "systemctl status syncd", UNREACHABLE
+        ),
+        "daemon_failing": Remedy(
+            "The daemon meets an error again and again.", "journalctl -u syncd -n 50", UNREACHABLE
+        ),
+        "state": Remedy("The state database cannot be written: nothing moves.", "syncd doctor", UNREACHABLE),
+    }
+)
+
 # What only a log can tell, or leave untold.
 LOG: Mapping[str, Remedy] = MappingProxyType(
     {
         "silent": Remedy("No recent events: is syncd running?", "systemctl status syncd", UNREACHABLE),
         "ended": Remedy("The daemon was stopped.", "systemctl start syncd", UNREACHABLE),
         "unknown": Remedy("This log holds no status yet: nobody knows how it stands.", "syncd status", UNREACHABLE),
-        "state": Remedy("The state database does not answer: nothing moves.", "syncd doctor", UNREACHABLE),
         "clock": Remedy("The log is ahead of this machine's clock.", "timedatectl", UNREACHABLE),
     }
 )

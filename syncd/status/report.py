@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.core.guards import Limit
 from syncd.core.model import State
-from syncd.status.codes import SAFETY, USAGE, WORST_FIRST, worst
-from syncd.status.remedies import PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
+from syncd.status.codes import SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
+from syncd.status.liveness import Daemon, alive
+from syncd.status.remedies import DAEMON, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
 
 SCHEMA = 1
 LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
@@ -35,8 +36,8 @@ class SourceFacts:
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
     """One provider. `condition` is ok, throttled, paused, blocked or down; `pairs` are kept counts; `due` pairs could
-    be looked at now, `later` ones (by error class) failed before or wait for their time; `monthly` free calls, 0 for no
-    such limit."""
+    be looked at now, the `oldest` (and the oldest change, a first pass left out) since then, `later` ones (by error
+    class) failed before or wait for their time; `monthly` free calls, 0 for no such limit."""
 
     name: str
     adapter: str
@@ -46,11 +47,22 @@ class ProviderFacts:
     pairs: Mapping[State, int] = field(default_factory=dict)
     due: int = 0
     oldest: datetime | None = None
+    oldest_live: datetime | None = None
     later: Mapping[str, int] = field(default_factory=dict)
     reviews: int = 0
     last_ok: datetime | None = None
     calls_month: int = 0
     monthly: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, and why the
+    state database cannot be written ("" where it can)."""
+
+    daemons: tuple[Daemon, ...] = ()
+    last_run: Mapping[str, Any] | None = None
+    storage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,8 @@ class ProviderReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole status. `problems` are the worst first and may be fewer than `problems_total`."""
+    """The whole status. `problems` are the worst first and may be fewer than `problems_total`; `storage` says why the
+    state database cannot be written, "" where it can."""
 
     state: str
     exit_code: int
@@ -128,6 +141,8 @@ class Report:
     problems_total: int
     guards: tuple[GuardFacts, ...]
     last_run: Mapping[str, Any] | None
+    daemons: tuple[Daemon, ...] = ()
+    storage: str = ""
 
     def due(self) -> int:
         """Pairs that could be looked at now."""
@@ -141,7 +156,7 @@ def build(
     items: Sequence[Item],
     *,
     guards: Sequence[GuardFacts] = (),
-    last_run: Mapping[str, Any] | None = None,
+    life: Life = Life(),
 ) -> Report:
     """Judge. Whatever is wrong has a problem, and the exit code is that of the worst."""
     lag = max((at - source.oldest).total_seconds(), 0.0) if source.oldest is not None else None
@@ -149,6 +164,7 @@ def build(
         source = SourceFacts("late", source.reason, source.log_rows, source.oldest)
     lines = [_line(facts, at, frozen=source.capture == "restored") for facts in providers]
     problems = [
+        *_of_life(life),
         *_of_source(source),
         *(p for facts in providers for p in _of_provider(facts, at)),
         *map(_of_item, items),
@@ -157,7 +173,7 @@ def build(
     total = len(problems) - len(items) + max(len(items), sum(_troubled(facts) for facts in providers))
     code = worst([problem.code for problem in problems] + [_counted(facts) for facts in providers])
     return Report(
-        state=verdict(code, source.capture, [line.state for line in lines]),
+        state=verdict(code, source.capture, [line.state for line in lines], [p.kind for p in problems]),
         exit_code=code,
         at=at,
         capture=source.capture,
@@ -167,7 +183,9 @@ def build(
         problems=tuple(problems),
         problems_total=total,
         guards=tuple(guards),
-        last_run=last_run,
+        last_run=life.last_run,
+        daemons=life.daemons,
+        storage=life.storage,
     )
 
 
@@ -221,6 +239,16 @@ def _counted(facts: ProviderFacts) -> int:
     return worst(word.code for word in words)
 
 
+def _of_life(life: Life) -> Iterable[Problem]:
+    if life.storage:
+        yield _problem(Item("", "", "state", (), life.storage), DAEMON["state"])
+    if life.daemons and not alive(life.daemons):
+        yield _problem(Item("", "", "daemon_silent", (), "", life.daemons[0].pulse), DAEMON["daemon_silent"])
+    for daemon in life.daemons:
+        if daemon.state == "failing":
+            yield _problem(Item("", "", "daemon_failing", (), daemon.reason), DAEMON["daemon_failing"])
+
+
 def _of_source(source: SourceFacts) -> Iterable[Problem]:
     remedy = SOURCE[source.capture]
     if remedy.code:
@@ -231,17 +259,26 @@ def _of_provider(facts: ProviderFacts, at: datetime) -> Iterable[Problem]:
     remedy = PROVIDERS[facts.condition]
     if remedy.code:
         yield _problem(Item(facts.name, "", facts.condition, (), facts.reason, facts.since), remedy)
-    elif _stalled(facts, at):
-        yield _problem(Item(facts.name, "", "stalled", (), "", facts.oldest), PROVIDERS["stalled"])
+    elif word := _waiting_word(facts, at):
+        since = facts.oldest if word == "stalled" else facts.oldest_live
+        yield _problem(Item(facts.name, "", word, (), "", since), PROVIDERS[word])
     expected = projected_calls(facts.calls_month, at)
     if facts.monthly and expected > facts.monthly:
         reason = f"{facts.calls_month} calls this month, {expected} expected, {facts.monthly} are free"
         yield _problem(Item(facts.name, "", "calls", (), reason), PROVIDERS["calls"])
 
 
-def _stalled(facts: ProviderFacts, at: datetime) -> bool:
-    waits = facts.oldest is not None and at - facts.oldest > STALLED
-    return waits and facts.condition == "ok" and (facts.last_ok is None or at - facts.last_ok > STALLED)
+def _waiting_word(facts: ProviderFacts, at: datetime) -> str:
+    """What the age of the oldest due customer means, whatever the lane's condition is; "" for nothing.
+
+    A first pass over many customers may take its time as long as calls get through; a change may not.
+    """
+    if facts.oldest is not None and at - facts.oldest > STALLED:
+        if facts.last_ok is None or at - facts.last_ok > STALLED:
+            return "stalled"
+        if facts.oldest_live is not None and at - facts.oldest_live > STALLED:
+            return "delayed"
+    return ""
 
 
 def projected_calls(so_far: int, at: datetime) -> int:
@@ -261,13 +298,28 @@ def _problem(item: Item, remedy: Remedy) -> Problem:
     return Problem(item.provider, item.key, item.kind, item.fields, reason, item.since, command, remedy.code)
 
 
-def verdict(code: int, capture: str, states: Sequence[str]) -> str:
-    """The one word over everything. `stopped`: nothing moves at all. `ok` only where nothing is wrong."""
-    if capture in _STOPPED or code in {SAFETY, USAGE}:
+def verdict(code: int, capture: str, states: Sequence[str], kinds: Collection[str]) -> str:
+    """The one word over everything. `stopped`: nothing moves at all. `ok` only where nothing is wrong. `states` are
+    those of the providers, `kinds` those of the problems."""
+    if capture in _STOPPED or code in {SAFETY, USAGE} or "state" in kinds:
         return "stopped"
     if states and all(state in {"paused", "blocked", "down"} for state in states):
         return "stopped"
     return "attention" if code else "ok"
+
+
+def readiness(report: Report) -> int:
+    """0 while a daemon lives, the state can be written and nothing stops everything; else the exit code that tells why.
+
+    For supervisors and load balancers: a customer in review or one provider of several that is down is no reason to
+    restart anything.
+    """
+    codes = [SOURCE[report.capture].code, *(problem.code for problem in report.problems if problem.kind in DAEMON)]
+    if report.state == "stopped":
+        codes.append(report.exit_code or UNREACHABLE)
+    if not report.daemons:
+        codes.append(UNREACHABLE)
+    return worst(codes)
 
 
 def limit_text(limit: Limit) -> str:
@@ -294,6 +346,20 @@ def as_json(report: Report) -> dict[str, Any]:
             for g in report.guards
         ],
         "last_run": dict(report.last_run) if report.last_run is not None else None,
+        "daemons": [_daemon_json(daemon) for daemon in report.daemons],
+        "storage": {"ok": not report.storage, "reason": report.storage},
+    }
+
+
+def _daemon_json(daemon: Daemon) -> dict[str, Any]:
+    return {
+        "host": daemon.host,
+        "pid": daemon.pid,
+        "since": iso(daemon.since),
+        "pulse": iso(daemon.pulse),
+        "pulse_age_s": round(daemon.age, 1),
+        "state": daemon.state,
+        "reason": daemon.reason,
     }
 
 

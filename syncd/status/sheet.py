@@ -107,7 +107,7 @@ def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
 
 
 def _gravity(report: Report) -> str:
-    if doubt_kind(report) in {"silent", "unknown", "clock"}:
+    if doubt_kind(report) in {"unknown", "clock"}:
         return "unknown"
     return {"ok": "ok", "attention": "warn"}.get(report.state, "bad")
 
@@ -186,7 +186,9 @@ _KINDS: Mapping[str, str] = {
     "adopt": "first contact",
     "calls": "many calls",
     "clock": "clocks differ",
-    "state": "state unreachable",
+    "state": "cannot write its state",
+    "daemon_silent": "gives no sign of life",
+    "daemon_failing": "meets an error again and again",
 }
 
 

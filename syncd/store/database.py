@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,12 +28,14 @@ from syncd.store import leases
 from syncd.store.failures import mapped
 from syncd.store.keys import key_beside
 from syncd.store.migrate import check_schema, revision, tables, upgrade
-from syncd.store.schema import Transaction
+from syncd.store.schema import Transaction, meta
 
 __all__ = ["State", "Transaction", "check_schema", "insert", "open_state", "revision", "upgrade"]
 
 BUSY_SECONDS = 10
 POOL_SECONDS = 30.0
+PROBE = "probe"
+LEAST_SPACE = 65_536  # bytes of free space below which a disk is called full
 _WRITERS = 0x73796E6364  # "syncd": the advisory lock that writers on PostgreSQL hold until commit
 _PG_OPTIONS = (
     f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s "
@@ -69,6 +72,19 @@ class State:
             leases.check(tx, lease)
             yield tx
 
+    def probe(self) -> None:
+        """Write something, so that a status never calls a state well that cannot be written. Raises StateUnreachable.
+
+        A write into space that the log already has succeeds on a full disk, so the free space is looked at as well.
+        """
+        if self.path is not None and _free(self.path.parent) < LEAST_SPACE:
+            raise StateUnreachable("the state database cannot grow: the disk is full", remedy="free some space")
+        with self.begin() as tx:
+            values = {"name": PROBE, "value": "", "number": 0}
+            statement = insert(tx, meta).values(values)
+            counted = {"number": (meta.c.number + 1) % 1_000_000}
+            tx.execute(statement.on_conflict_do_update(index_elements=[meta.c.name], set_=counted))
+
     def close(self) -> None:
         """Close all connections; an in-memory state is gone with them."""
         self.reader.dispose()
@@ -98,6 +114,14 @@ def open_state(
         state.close()
         raise
     return state
+
+
+def _free(directory: Path) -> int:
+    """Bytes that may still be written there."""
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError as error:
+        raise StateUnreachable(f"the state's directory cannot be read ({type(error).__name__})") from None
 
 
 def insert(tx: Transaction, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -60,7 +60,7 @@ def acquire(
     hands and whenever a lease had run out, so it never repeats. Raises `LeaseHeld` while somebody else's is
     unexpired. `now` (seconds) replaces the database's clock in the simulation.
     """
-    moment = _now(tx, now)
+    moment = moment_of(tx, now)
     query = sa.select(table.c.holder, table.c.epoch, table.c.until).where(table.c.name == name).with_for_update()
     row = tx.execute(query).one_or_none()
     if row is None:
@@ -76,7 +76,7 @@ def acquire(
 def renew(tx: Transaction, lease: Lease, ttl: float, now: float | None = None) -> bool:
     """Extend by `ttl` seconds from now; False when somebody else took over. One that ran out and that nobody took
     may be renewed: no other epoch has written since."""
-    return tx.execute(table.update().where(*_mine(lease)).values(until=_now(tx, now) + ttl)).rowcount == 1
+    return tx.execute(table.update().where(*_mine(lease)).values(until=moment_of(tx, now) + ttl)).rowcount == 1
 
 
 def release(tx: Transaction, lease: Lease) -> bool:
@@ -103,27 +103,29 @@ def check(tx: Transaction, lease: Lease) -> None:
 
 def holders(tx: Transaction, now: float | None = None) -> list[Holder]:
     """Every lease that somebody holds, by name."""
-    moment = _now(tx, now)
+    moment = moment_of(tx, now)
     rows = tx.execute(sa.select(table).where(table.c.holder != "").order_by(table.c.name))
     return [Holder(row.name, row.holder, row.epoch, row.until - moment) for row in rows]
 
 
 def living(tx: Transaction, prefix: str, now: float | None = None) -> int:
     """How many leases of names that begin so are held and have not run out."""
-    chosen = (table.c.name.startswith(prefix, autoescape=True), table.c.until > _now(tx, now))
+    chosen = (table.c.name.startswith(prefix, autoescape=True), table.c.until > moment_of(tx, now))
     return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
 
 
 def sweep_out(tx: Transaction, prefix: str, now: float | None = None) -> None:
     """Delete rows of names that begin so and have run out: for names that no one will take again."""
-    tx.execute(table.delete().where(table.c.name.startswith(prefix, autoescape=True), table.c.until <= _now(tx, now)))
+    tx.execute(
+        table.delete().where(table.c.name.startswith(prefix, autoescape=True), table.c.until <= moment_of(tx, now))
+    )
 
 
 def _mine(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.name == lease.name, table.c.holder == lease.holder, table.c.epoch == lease.epoch
 
 
-def _now(tx: Transaction, now: float | None) -> float:
+def moment_of(tx: Transaction, now: float | None = None) -> float:
     """Seconds since 1970 on the database's clock (SQLite's is the machine's, in milliseconds)."""
     if now is not None:
         return now

@@ -12,7 +12,7 @@ from syncd.core.model import Pair, Work
 from syncd.store.events import Event
 from syncd.store.review import Review
 from syncd.store.review import review as one_review
-from syncd.store.schema import Transaction, event, review, work
+from syncd.store.schema import IS_LIVE, Transaction, event, review, work
 from syncd.store.work import read as read_work
 
 WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
@@ -21,14 +21,15 @@ WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Due rows of one provider and error class: those that could be looked at now, the others, the oldest of the
-    first and of the second."""
+    """Due rows of one provider and error class: those that could be looked at now, the others, since when the oldest
+    of the first waits, and the oldest `live` one of them: a change, and none that a first pass only came across."""
 
     provider: str
     error_class: str
     now: int
     later: int
     oldest: datetime | None
+    live: datetime | None = None
 
 
 def waiting(tx: Transaction, now: datetime) -> list[Waiting]:
@@ -40,9 +41,10 @@ def waiting(tx: Transaction, now: datetime) -> list[Waiting]:
         sa.func.sum(sa.case((is_due, 1), else_=0)).label("now"),
         sa.func.sum(sa.case((is_due, 0), else_=1)).label("later"),
         sa.func.min(sa.case((is_due, work.c.since))).label("oldest"),
+        sa.func.min(sa.case((sa.and_(is_due, IS_LIVE), work.c.since))).label("live"),
     )
     rows = tx.execute(query.group_by(work.c.provider, work.c.error_class))
-    return [Waiting(row.provider, row.error_class, int(row.now), int(row.later), row.oldest) for row in rows]
+    return [Waiting(row.provider, row.error_class, int(row.now), int(row.later), row.oldest, row.live) for row in rows]
 
 
 def of_class(

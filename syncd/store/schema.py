@@ -18,7 +18,7 @@ from syncd.core.model import Stage, State
 
 Transaction = Connection
 
-REVISIONS: tuple[str, ...] = ("0001",)
+REVISIONS: tuple[str, ...] = ("0001", "0002")
 """Every Alembic revision this code knows, oldest first; the last one is the schema below."""
 
 BACKFILL = "backfill"
@@ -245,6 +245,19 @@ lease = sa.Table(
     _text("holder"),
     sa.Column("epoch", sa.BigInteger(), nullable=False),
     sa.Column("until", sa.Double(), nullable=False),  # seconds since 1970, on the database's own clock
+)
+
+pulse = sa.Table(
+    "pulse",
+    metadata,
+    _text("holder", key=True),  # one daemon for its life
+    _text("host"),
+    sa.Column("pid", sa.BigInteger(), nullable=False),
+    sa.Column("poll", sa.Double(), nullable=False),  # seconds between two polls, as its settings say
+    sa.Column("since", sa.Double(), nullable=False),  # seconds since 1970, on the database's own clock
+    sa.Column("seen", sa.Double(), nullable=False),
+    _text("trouble"),  # the event that says what keeps it from working; "" while it works
+    _text("reason"),
 )
 
 meta = sa.Table(

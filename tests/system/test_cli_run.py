@@ -39,7 +39,7 @@ def test_status_says_ok_only_when_it_is(tmp_path: Path, capsys: pytest.CaptureFi
         assert answer.json["source"] == {"capture": "ok", "lag_s": None, "log_rows": 0}
         assert answer.json["last_run"]["mode"] == "run-once"
         assert "example.com" not in answer.out
-        assert syncd("status", "--ready").code == 0
+        assert syncd("status", "--ready").code == 7  # nobody keeps it so: no daemon runs
 
 
 def test_exit_4_while_something_is_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

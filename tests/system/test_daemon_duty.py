@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from syncd import log
 from syncd.bootstrap import installation, known
@@ -22,6 +26,7 @@ from syncd.engine.run import Installation
 from syncd.engine.worker import Tally
 from syncd.sandbox.faults import Fault
 from syncd.source import changelog
+from syncd.store.pulse import Pulse
 from tests.clock import VirtualClock
 from tests.system.landscape import Landscape, landscape
 
@@ -52,7 +57,7 @@ def post(directory: Path, *, exclusive: bool = True) -> Iterator[Post]:
     def run_id() -> str:
         if broken:
             raise broken.pop()
-        return "run"
+        return secrets.token_hex(4)
 
     with (
         landscape(directory, 3, NAMES) as land,
@@ -60,7 +65,7 @@ def post(directory: Path, *, exclusive: bool = True) -> Iterator[Post]:
     ):
         log.setup("info", "json", stream=text, clock=clock)
         site = replace(opened, run_id=run_id)
-        wanted = Wanted(5.0, 3.0, 60.0, "", "", known(land.settings), lambda: None)
+        wanted = Wanted(5.0, 3.0, 60.0, "", "", known(land.settings), lambda: None, Pulse("life", "host", 1, 5.0))
         duty = Duty(site, wanted, Notifier("", clock))
         try:
             yield Post(land, site, clock, duty, text, broken)
@@ -171,12 +176,95 @@ def test_a_monitor_that_does_not_answer_hurts_nobody() -> None:
     """A failing ping is one warning, without the address, which may itself be a secret."""
     text = io.StringIO()
     log.setup("info", "json", stream=text)
-    alerts.started("http://127.0.0.1:9/capability-in-the-path")
+    alerts.send(alerts.started("http://127.0.0.1:9/capability-in-the-path"))
     log.stop()
 
     event = json.loads(text.getvalue())
     assert (event["event"], event["level"]) == ("alert.failed", "warning")
     assert "capability" not in text.getvalue()
+
+
+@contextmanager
+def trickling(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A monitor that sends its answer byte by byte, for ever; its address, and what it was asked."""
+    heard: list[bytes] = []
+    stop = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while not stop.is_set():
+            try:
+                line, _ = listener.accept()
+            except OSError:
+                return
+            with line:
+                heard.append(line.recv(4096))
+                for byte in answer:
+                    if stop.wait(0.1):
+                        return
+                    try:
+                        line.sendall(bytes([byte]))
+                    except OSError:
+                        break
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.5)
+        thread = threading.Thread(target=serve, args=(listener,))
+        listener.settimeout(None)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/abc", heard
+        finally:
+            stop.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_monitor_that_trickles_holds_up_nobody(tmp_path: Path) -> None:
+    """Polls go on and the end comes at once while it answers byte by byte; the ping ends at its total deadline."""
+    clock = SystemClock()
+    with trickling(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 1000) as (url, heard), post(tmp_path) as at:
+        at.duty._wanted = replace(at.duty._wanted, ping_url=url)
+        began = clock.monotonic()
+        at.duty.begin()
+        at.duty.snapshot()
+        told = clock.monotonic() - began
+        while not heard:
+            clock.sleep(0.01)
+        began = clock.monotonic()
+        at.duty.poll()
+        polled = clock.monotonic() - began
+        began = clock.monotonic()
+        while not at.duty.ended():
+            clock.sleep(0.01)
+        ended = clock.monotonic() - began
+        assert heard[0].startswith(b"GET /abc/start ")
+        at.duty._monitor.close(15.0)
+
+    assert told < 2.0
+    assert polled < 4.0
+    assert ended < 2.0
+
+
+def test_a_ping_has_one_deadline_and_follows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly it trickles, a ping ends in time; a redirect is an answer that is not well."""
+    text = io.StringIO()
+    monkeypatch.setattr(alerts, "TIMEOUT", 1.0)
+    log.setup("info", "json", stream=text)
+    clock = SystemClock()
+    began = clock.monotonic()
+    with trickling(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 1000) as (url, _):
+        alerts.send(alerts.started(url))
+    took = clock.monotonic() - began
+    with trickling(b"HTTP/1.1 302 F\r\nLocation: http://127.0.0.1:9/x\r\n\r\n") as (url, heard):
+        monkeypatch.setattr(alerts, "TIMEOUT", 20.0)
+        alerts.send(alerts.started(url))
+    log.stop()
+
+    assert took < 3.0
+    assert len(heard) == 1
+    events = [json.loads(line) for line in text.getvalue().splitlines()]
+    assert [event["event"] for event in events] == ["alert.failed"] * 2
+    assert events[1]["status"] == 302
 
 
 def test_the_page_remembers_what_the_log_file_holds(tmp_path: Path) -> None:

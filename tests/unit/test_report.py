@@ -13,8 +13,20 @@ from syncd.log.keys import permitted
 from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.outcome import FIELD_KINDS, PAIR_KINDS
 from syncd.status.codes import worst
+from syncd.status.liveness import Daemon, state_of
 from syncd.status.remedies import PAIRS, PROVIDERS, REVIEWS, SOURCE, quoted, review
-from syncd.status.report import Item, ProviderFacts, Report, SourceFacts, as_json, build, limit_text, projected_calls
+from syncd.status.report import (
+    Item,
+    Life,
+    ProviderFacts,
+    Report,
+    SourceFacts,
+    as_json,
+    build,
+    limit_text,
+    projected_calls,
+    readiness,
+)
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 CALM = ProviderFacts("aiotic", "aiotic", pairs={State.LINKED: 3}, last_ok=NOW)
@@ -60,6 +72,70 @@ def test_a_long_first_pass_is_not_stalled() -> None:
     """Old due pairs are no alarm while calls get through."""
     busy = replace(CALM, due=90_000, oldest=NOW - timedelta(hours=9), last_ok=NOW - timedelta(seconds=1))
     assert judged(busy).exit_code == 0
+
+
+def test_a_change_that_waits_counts_whatever_the_lane_says() -> None:
+    """A provider that throttles for hours, or is slower than changes come in, is nothing to be calm about."""
+    old = NOW - timedelta(hours=2)
+    for condition in ("ok", "throttled"):
+        facts = replace(CALM, condition=condition, due=9, oldest=old, oldest_live=old, last_ok=NOW)
+        report = judged(facts)
+        assert (report.state, report.exit_code) == ("attention", 4)
+        assert [(problem.kind, problem.since) for problem in report.problems] == [("delayed", old)]
+    silent = judged(replace(CALM, condition="throttled", due=9, oldest=old, oldest_live=old, last_ok=old))
+    assert [problem.kind for problem in silent.problems] == ["stalled"]
+
+
+DAEMON = Daemon("shop1", 4711, NOW - timedelta(days=3), NOW - timedelta(minutes=9), 540.0, "silent")
+
+
+def test_a_daemon_without_a_sign_of_life_is_never_ok() -> None:
+    """Only where no daemon lives at all: of two that share the work one may die."""
+    alone = build(NOW, SourceFacts(), (CALM,), (), life=Life((DAEMON,)))
+    (problem,) = alone.problems
+    both = build(NOW, SourceFacts(), (CALM,), (), life=Life((replace(DAEMON, state="working", age=1.0), DAEMON)))
+    assert (alone.state, alone.exit_code) == ("attention", 7)
+    assert (problem.kind, problem.since, problem.command) == ("daemon_silent", DAEMON.pulse, "systemctl status syncd")
+    assert (both.state, both.problems) == ("ok", ())
+
+
+def test_what_a_daemon_cannot_get_over_is_a_problem() -> None:
+    """An error that comes again and again is told by whoever asks, not only by the log."""
+    report = build(NOW, SourceFacts(), (CALM,), (), life=Life((replace(DAEMON, state="failing", reason="KeyError"),)))
+    assert (report.state, report.exit_code) == ("attention", 7)
+    assert [(problem.kind, problem.reason) for problem in report.problems] == [("daemon_failing", "KeyError")]
+
+
+def test_a_state_that_cannot_be_written_stops_everything() -> None:
+    """Nothing becomes durable, so nothing is sent and nothing acknowledged: that is no `ok`."""
+    report = build(NOW, SourceFacts(), (CALM,), (), life=Life(storage="the disk is full"))
+    assert (report.state, report.exit_code) == ("stopped", 7)
+    assert [(problem.kind, problem.reason) for problem in report.problems] == [("state", "the disk is full")]
+
+
+def test_silence_is_three_polls_and_half_a_minute_at_least() -> None:
+    """Below both bounds nobody worries; a daemon that polls every minute has three."""
+    assert [state_of(*facts) for facts in ((30.0, 0.5, ""), (31.0, 0.5, ""), (170.0, 60.0, ""), (181.0, 60.0, ""))] == [
+        "working",
+        "silent",
+        "working",
+        "silent",
+    ]
+    assert state_of(1.0, 5.0, "job.failed") == "failing"
+
+
+def test_ready_needs_life_and_no_fault_that_stops_everything() -> None:
+    """A customer in review or one provider that is down is no reason to restart; a dead daemon and a full disk are."""
+    working = replace(DAEMON, state="working", age=1.0)
+
+    def ready(*daemons: Daemon, lines: tuple[ProviderFacts, ...] = (CALM,), storage: str = "", word: str = "ok") -> int:
+        return readiness(build(NOW, SourceFacts(word), lines, (), life=Life(daemons, storage=storage)))
+
+    down, review = replace(CALM, condition="down"), replace(CALM, reviews=1)
+    assert ready(working) == ready(working, DAEMON) == 0
+    assert ready(working, lines=(CALM, down, review)) == 0
+    assert ready() == ready(DAEMON) == ready(working, lines=(down,)) == ready(working, storage="full") == 7
+    assert (ready(working, word="unreachable"), ready(working, word="restored")) == (7, 6)
 
 
 @pytest.mark.parametrize(
@@ -129,15 +205,21 @@ def test_commands_quote_keys_for_the_shell() -> None:
 def test_json_shape_is_the_documented_one() -> None:
     """`status --json` has exactly the documented keys, and all of it passes the log's allow-list."""
     facts = replace(CALM, condition="blocked", reason="401", since=NOW, due=1, oldest=NOW)
-    answer = as_json(judged(facts, items=(Item("aiotic", "7", "rejected", ("city",), "no city", NOW),)))
+    item = Item("aiotic", "7", "rejected", ("city",), "no city", NOW)
+    answer = as_json(
+        build(NOW, SourceFacts(log_rows=0), (facts,), (item,), life=Life((replace(DAEMON, state="working"),)))
+    )
     assert set(answer) == {
         "schema", "state", "exit_code", "at", "source", "providers", "problems", "problems_total", "guards", "last_run",
+        "daemons", "storage",
     }  # fmt: skip
     assert set(answer["source"]) == {"capture", "lag_s", "log_rows"}
     assert set(answer["providers"][0]) == {
         "name", "adapter", "state", "reason", "since", "linked", "due", "retry", "ambiguous", "rejected", "review",
         "dead", "excluded", "oldest_due_s", "last_ok", "calls_month",
     }  # fmt: skip
+    assert set(answer["daemons"][0]) == {"host", "pid", "since", "pulse", "pulse_age_s", "state", "reason"}
+    assert set(answer["storage"]) == {"ok", "reason"}
     assert {frozenset(problem) for problem in answer["problems"]} == {
         frozenset({"provider", "customer_key", "kind", "fields", "reason", "since", "command"})
     }
