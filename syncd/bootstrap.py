@@ -38,6 +38,7 @@ from syncd.status.report import Report
 from syncd.store.database import State, open_state, quick_check
 from syncd.store.keys import check_key
 from syncd.store.leases import Lease, lock_file
+from syncd.store.server_clock import clock_of
 
 NOBODY = Lease("", "", 0)
 
@@ -94,7 +95,7 @@ def installation(
 ) -> Iterator[Installation]:
     """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state; `read_only`
     leaves no trace, not even the file of a state that does not exist yet; `any_key` is for `recover` alone."""
-    clock, stop = clock or SystemClock(), stop or threading.Event()
+    stop = stop or threading.Event()
     with ExitStack() as stack:
         state = _state_as_it_is(settings) if read_only else open_settings_state(settings)
         stack.callback(state.close)
@@ -105,6 +106,7 @@ def installation(
         if not any_key:
             with state.read() if read_only else state.begin() as tx:
                 check_key(tx, state.key, remember=not read_only)
+        clock = clock or clock_of(state, SystemClock())
         source = open_settings_source(settings)
         stack.callback(source.close)
         routes = []
@@ -261,4 +263,4 @@ def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
             source = error
         if isinstance(source, Source):
             stack.callback(source.close)
-        return survey(state, source, known(settings), guards(settings), (clock or SystemClock()).now())
+        return survey(state, source, known(settings), guards(settings), (clock or clock_of(state, SystemClock())).now())

@@ -174,6 +174,7 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
         quick_check(state)
         yield Check("state", f"{state.path or 'PostgreSQL'}, revision {revision(state)}")
         yield _writable(state)
+        yield from _state_clock(state)
         yield from _files(state)
         yield from _who(state)
         yield from _fence(settings, state)
@@ -190,6 +191,18 @@ def _writable(state: State) -> Check:
     if reason:
         return Check("state", reason, "Free some space, check owner and mode; nothing is lost meanwhile.", UNREACHABLE)
     return Check("state", "can be written")
+
+
+def _state_clock(state: State) -> Iterator[Check]:
+    """What is stored goes by the server's clock, so a wrong one here does no harm; but log lines would disagree."""
+    from syncd.clock import SystemClock
+    from syncd.store.server_clock import ServerClock, clock_of
+
+    clock = clock_of(state, SystemClock())
+    if isinstance(clock, ServerClock):
+        skew = abs(clock.ahead())
+        remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
+        yield Check("clock", f"{skew:.1f} s between the state and this machine", remedy)
 
 
 def _files(state: State) -> Iterator[Check]:

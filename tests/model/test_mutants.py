@@ -27,6 +27,7 @@ from syncd.source.database import Source
 from syncd.store import journal, leases, mapping, work
 from syncd.store.schema import Transaction, intent, tombstone
 from tests.model import test_lost_creates as lost_creates
+from tests.model import test_promises as promises
 from tests.model import test_sequences as rows
 from tests.model import test_successors as keys
 from tests.model.history import live, make
@@ -39,7 +40,7 @@ ARRIVE = import_module("syncd.detect.intake")
 CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
 OUTSET = import_module("syncd.reconcile.outset")
 GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
-AGREEMENT = import_module("syncd.reconcile.agreement")
+AGREEMENT, TRACE = import_module("syncd.reconcile.agreement"), import_module("syncd.lanes.trace")
 EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
 
 Patch = pytest.MonkeyPatch
@@ -53,6 +54,29 @@ CREATING = Nature(identity=rows.SEARCH.identity)
 def flag_instead_of_generation(patch: Patch) -> None:
     """Finishing clears the mark, whoever set it and when."""
     patch.setattr(work, "finish", lambda tx, item: work.drop(tx, item.pair))
+
+
+def settle_counts_from_the_opening(patch: Patch) -> None:
+    """The end of a request that was lost does not renew its settle time."""
+    patch.setattr(TRACE, "FRESH", 1e9)  # else an intent is opened right before its request, and hides it
+    patch.setattr(journal, "ended", lambda _tx, _intent, _until: True)
+
+
+def predecessors_writes_have_settled(patch: Patch) -> None:
+    """What another epoch left under way keeps the settle time of its opening."""
+    patch.setattr(TRACE, "FRESH", 1e9)
+    patch.setattr(journal, "adrift", lambda _tx, _provider, _epoch, _until: 0)
+
+
+def promises_are_kept_at_once(patch: Patch) -> None:
+    """A 202 closes its intent like any other answer."""
+    for module in (AGREEMENT, CREATE):
+        patch.setattr(module, "conclude", lambda tx, _route, number, **_: journal.close_intent(tx, number))
+
+
+def deletions_one_by_one(patch: Patch) -> None:
+    """Each deletion meets the guard alone."""
+    patch.setattr(OUTCOME, "_too_many", lambda *_: False)
 
 
 def search_without_settling(patch: Patch) -> None:
@@ -411,6 +435,19 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(newcomers_without_number, (partial(keys.test_a_newcomer_keeps_his_number, CREATING),)),
         Mutant(insert_without_a_second_look, (keys.test_two_holders_insert_one_row,)),
         Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
+        Mutant(
+            settle_counts_from_the_opening,
+            (promises.test_a_create_whose_answer_was_lost_settles_from_the_end_of_its_request,),
+        ),
+        Mutant(
+            predecessors_writes_have_settled,
+            (promises.test_a_create_that_waited_for_its_pace_and_was_killed_settles_from_the_restart,),
+        ),
+        Mutant(
+            promises_are_kept_at_once,
+            (partial(promises.test_an_answer_that_only_promises_explains_what_is_still_there, Policy.PROVIDER),),
+        ),
+        Mutant(deletions_one_by_one, (promises.test_of_too_many_deletions_none_is_executed,)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
 }

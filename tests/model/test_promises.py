@@ -131,9 +131,29 @@ def test_a_create_whose_answer_was_lost_settles_from_the_end_of_its_request() ->
     slowed(made, 0.005)
     provider.faults.append(Fault("late", "write", SETTLE - 15))
     made.run()
+    slowed(made, 100.0)
+    with made.state.begin() as tx:
+        progress.save_provider_state(tx, "p0", pace="")
+    type_here(made, "city")
     for _ in range(12):
         run(made, pause=10)
     assert len(provider.records) == 1
+    calm(made)
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_an_answer_that_only_promises_explains_what_is_still_there(policy: Policy) -> None:
+    """A 202: the provider stores what we sent some seconds later. Until then it shows the former value, which is no
+    edit of anybody."""
+    made = world(Profile(Nature(echo="early"), policy=policy))
+    run(made, pause=SETTLED)
+    run(made, pause=SETTLED)
+    ours = type_here(made, "name")
+    run(made)
+    run(made, pause=5)
+    assert (source(made, "name"), kinds(made)) == (ours, [])
+    run(made, pause=SETTLED)
+    assert (source(made, "name"), only(made)[2].values["name"]) == (ours, ours)
     calm(made)
 
 
