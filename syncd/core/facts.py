@@ -58,6 +58,7 @@ class Facts:
     unearthed  external ids among `found` that lie under a tombstone
     holder     another customer whose reserved key at this provider is the one we want
     key_alive  after a deletion: another live customer carries our key at the provider
+    succeeded  after a deletion: another customer has the source's key now, so that whose record it is may be mistaken
     reborn     the row was inserted, or deleted and inserted again, since the last look
     unread     the change log, or a mark that came since, knows more of this key than this look does
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
@@ -81,6 +82,7 @@ class Facts:
     unearthed: frozenset[str] = frozenset()
     holder: str | None = None
     key_alive: bool = False
+    succeeded: bool = False
     buried: bool = False
     intents: tuple[Intent, ...] = ()
     composed: frozenset[str] = frozenset()

@@ -124,6 +124,19 @@ class Pair:
     key: str
 
 
+_FORMER = re.compile(r"†[0-9]+$")
+
+
+def former(key: str, number: int) -> str:
+    """What the first owner of a key is known by once another customer has it: `2†41`. No row has such a key."""
+    return f"{key}†{number}"
+
+
+def is_former(key: str) -> bool:
+    """Whether this names somebody who had a key before the customer who has it now."""
+    return _FORMER.search(key) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """One provider record in canonical fields.

@@ -54,6 +54,8 @@ from syncd.core.normalise import degraded, equal
 from syncd.core.recognition import another, another_record, edited_there, recognised
 from syncd.core.writes import OUTWARD, late_digests, unknown_create
 
+SHALL_IT_GO = Park("delete_conflict", "another customer has this key now; shall the first one's record go?")
+
 
 def plan(facts: Facts) -> Action:
     """Decide what to do with one pair. Pure and total."""
@@ -61,7 +63,7 @@ def plan(facts: Facts) -> Action:
         return Unlink("unlinked by a person", tombstone=False)
     if facts.source is None and facts.rejection is None:
         return _departed(facts)
-    if facts.unread and another(facts):
+    if facts.unread:
         return Wait("unread")
     if facts.reborn and another(facts):
         return _succeeded(facts)
@@ -152,6 +154,8 @@ def _departed(facts: Facts) -> Action:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
         return Park("delete_conflict", "another live customer carries this key")
+    if facts.succeeded and facts.ordered != "remove":
+        return SHALL_IT_GO
     if facts.ordered != "remove" and remote is not facts.remote and not recognised(facts, remote):
         return Park("delete_conflict", "deleted in the source; what carries its key holds nothing of what was sent")
     if facts.ordered != "remove" and facts.link is not None and edited_there(facts, remote):
@@ -166,7 +170,7 @@ def _succeeded(facts: Facts) -> Action:
         case Remove(remote, how) if facts.ordered == "remove":
             return Remove(remote, how, again=True)
         case Remove():
-            return Park("delete_conflict", "another customer has this key now; shall the first one's record go?")
+            return SHALL_IT_GO
         case Park() as parked:
             return parked
         case _:

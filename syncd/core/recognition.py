@@ -35,6 +35,17 @@ def another(facts: Facts) -> bool:
     return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
 
 
+def perhaps_another(facts: Facts) -> bool:
+    """Whether the row may be somebody else's under a known key, as far as the log has to be asked: its number, name,
+    e-mail or VAT number is another one than was agreed. Shops merge customers who share some of them."""
+    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
+    agreed = {name: entry.source for name, entry in base.items()}
+    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    source = facts.source if facts.source is not None else facts.row
+    names = (*IDENTIFYING, "name", "first_name", "last_name")
+    return any(name in source and agreed[name] != facts.digest(name, source[name]) for name in names if name in agreed)
+
+
 def another_record(facts: Facts) -> bool:
     """Whether the provider shows one of its own identifiers changed under the same link: after a merge, or of a record
     made anew under our key, what it shows may be somebody else's. Our key may change; it is nobody's identity."""

@@ -6,7 +6,6 @@ consumed by its own key, under a fence that tells a restored or cloned side from
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import zlib
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
 from syncd.detect.resync import begin_anew
-from syncd.errors import AlreadyLinked, SafetyStop
+from syncd.errors import SafetyStop
 from syncd.log import emit
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, hold
@@ -27,6 +26,7 @@ from syncd.store.leases import Lease
 
 BATCH = 1000
 EXPECTED = "fence.expected_acks"
+REKEYED = "capture.rekeyed"
 OWNER = "fence.owner"
 LONG_AGO = "1970-01-01T00:00:00+00:00"
 OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
@@ -70,8 +70,10 @@ def _consume(site: Installation, lease: Lease) -> Captured:
         if not batch.entries:
             break
         with site.state.fenced(lease) as tx:
-            keys |= _mark(tx, site, batch.entries)
+            keys |= _mark(tx, site, batch.entries, _moved_before(tx, batch))
             progress.set_meta(tx, EXPECTED, promise(batch))
+            moves = [_name_of(entry) for entry in batch.entries if _rekeys(entry)]
+            progress.set_meta(tx, REKEYED, " ".join([str(batch.acks), *moves]) if moves else "")
         changelog.acknowledge(site.source, batch, owner)
         rows += len(batch.entries)
         if len(batch.entries) < BATCH:
@@ -184,19 +186,54 @@ def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
     return Captured(len(changes.entries), len(keys))
 
 
-def _mark(tx: Transaction, site: Installation, entries: Iterable[Entry]) -> set[str]:
+def _rekeys(entry: Entry) -> bool:
+    return bool(entry.was) and entry.was != entry.key
+
+
+def _name_of(entry: Entry) -> str:
+    return f"{entry.seq}:{_mark_of(entry)}"
+
+
+def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
+    """Changed keys of this batch that were followed before a crash kept it from being acknowledged. Marks may be
+    repeated; a swap that is followed twice gives everybody the other one's record."""
+    acks, *moves = (progress.meta(tx, REKEYED) or "-").split()
+    return frozenset(moves) if acks == str(batch.acks) else frozenset()
+
+
+def _follow_key(tx: Transaction, entry: Entry, changed: dict[str, str]) -> None:
+    """A row changed its key: whatever is known of the customer moves along.
+
+    Who had the new key before left it (deleted, as when a shop merges two customers): he is somebody else, and keeps
+    link and record under a name of his own, as a customer that is gone.
+    """
+    assert entry.was is not None  # noqa: S101 - told by `_rekeys`
+    moves = mapping.is_taken(tx, entry.was)
+    left = changed.get(entry.key) == "deleted" or any(
+        item.reason == "deleted" for item in work.of_customer(tx, entry.key)
+    )
+    first = mapping.make_way(tx, entry.key) if moves or left else None
+    if first is not None:
+        changed[first] = "deleted"
+        emit("pair.rekeyed", customer_key=first, was=entry.key)
+    if not mapping.is_taken(tx, entry.key):
+        mapping.move_key(tx, entry.was, entry.key)
+        emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
+    changed[entry.key] = changed.pop(entry.was, "changed")
+    changed.setdefault(entry.was, "changed")
+
+
+def _mark(
+    tx: Transaction, site: Installation, entries: Iterable[Entry], moved_before: frozenset[str] = frozenset()
+) -> set[str]:
     changed: dict[str, str] = {}
     ours: set[Pair] = set()  # rows that we inserted: to the provider they came from they are nobody new
     for entry in entries:
         if entry.op == "T":
             look_at_everything(tx, site)
             continue
-        if entry.was and entry.was != entry.key:
-            with contextlib.suppress(AlreadyLinked):  # moved before, and both keys are alive: both are looked at
-                mapping.move_key(tx, entry.was, entry.key)
-                emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
-            changed[entry.key] = changed.pop(entry.was, changed.get(entry.key, "changed"))
-            changed.setdefault(entry.was, "changed")
+        if _rekeys(entry) and _name_of(entry) not in moved_before:
+            _follow_key(tx, entry, changed)
         if entry.table and entry.op in {"I", "D"}:
             ours -= set(site.pairs(entry.key))
         ours |= _own_insert(tx, site, entry)

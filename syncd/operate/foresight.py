@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work
+from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, former
 from syncd.detect import poll as listings
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, reason_of
 from syncd.detect.intake import Obstacle, in_the_way
@@ -72,7 +72,10 @@ def captured(site: Installation) -> Marks:
     marks = Marks()
     for entry in entries:
         if entry.was and entry.was != entry.key:
-            marks.reasons[entry.key] = marks.reasons.pop(entry.was, marks.reasons.get(entry.key, "changed"))
+            if marks.reasons.get(entry.key) == "deleted":
+                first = former(entry.key, entry.seq)
+                marks.reasons[first], marks.was[first] = marks.reasons.pop(entry.key), entry.key
+            marks.reasons[entry.key] = marks.reasons.pop(entry.was, "changed")
             marks.reasons.setdefault(entry.was, "changed")
             marks.was[entry.key] = entry.was
         if entry.key:

@@ -56,7 +56,7 @@ def reconcile_all(route: Route, works: Sequence[Work]) -> list[Report]:
 
 def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:
     if customer is not None and customer.key != item.pair.key:
-        return _respelled(route, item, customer)
+        return _respelled(route, item, customer, memory)
     if item.error_class in REPEATED and not route.lane.may_retry():
         return _spared(route, item)
     route = replace(route, lease=replace(route.lease, over=item.pair))
@@ -102,9 +102,19 @@ def _spared(route: Route, item: Work) -> Report:
     return Report("retry", due_at)
 
 
-def _respelled(route: Route, item: Work, customer: Customer) -> Report:
-    """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key."""
+def _respelled(route: Route, item: Work, customer: Customer, memory: Memory) -> Report:
+    """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key.
+
+    A link under that spelling moves along. Where the row's own key is linked as well (`AB1` went, and somebody else
+    became `ab1`), it is the first owner's.
+    """
+    link = memory.links.get(item.pair.key)
     with route.state.fenced(route.lease) as tx:
+        if link is not None and link.external_id is not None:
+            if not mapping.is_taken(tx, customer.key):
+                mapping.move_key(tx, item.pair.key, customer.key)
+            elif (first := mapping.make_way(tx, item.pair.key)) is not None:
+                work.mark(tx, [replace(item.pair, key=first)], "deleted", route.clock.now())
         work.mark(tx, [replace(item.pair, key=customer.key)], item.reason, route.clock.now())
         work.finish(tx, item)
     return Report("again")

@@ -26,6 +26,7 @@ from syncd.reconcile.departure import departed
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.outset import Case, Memory, is_open, outset
 from syncd.reconcile.route import Route
+from syncd.source import customers
 from syncd.source.lookup import number_taken
 from syncd.store import journal, mapping
 
@@ -175,8 +176,15 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     if facts.link is None or facts.link.external_id is None or route.rules.on_delete.value == "keep":
         return facts
     remote = fetch_proven(route, facts.link.external_id)
-    alive = number_taken(route.source, facts.link.provider_key or "", other_than=work.pair.key)
-    return replace(facts, remote=remote, key_alive=alive)
+    return replace(facts, remote=remote, key_alive=_carried(route, facts.link.provider_key or "", work.pair.key))
+
+
+def _carried(route: Route, our_key: str, gone: str) -> bool:
+    """Whether another live customer is known by this key: by his number, or by the source's key where he has none."""
+    if number_taken(route.source, our_key, other_than=gone):
+        return True
+    row = customers.read(route.source, [our_key]).get(our_key)
+    return row is not None and row.key != gone and not row.values.get("number")
 
 
 def _disputed(route: Route, facts: Facts, key: str) -> Facts:

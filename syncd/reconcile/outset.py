@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
-from syncd.core.model import Customer, Direction, Intent, Link, Pair, Values, Work
-from syncd.core.recognition import another
+from syncd.core.model import Customer, Direction, Intent, Link, Pair, Values, Work, is_former
+from syncd.core.recognition import another, perhaps_another
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.reconcile.orders import orders
@@ -70,15 +70,22 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         held=ordered.held,
         fill=work.reason == "adopted",
         reborn=work.reason in {"inserted", "deleted"} or is_open(memory, key, "delete_conflict"),
+        succeeded=is_former(key),
     )
     if customer is None:
         return Case(work, facts, None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
     facts = replace(facts, row={name: value for name, value in customer.values.items() if name in IDENTIFYING})
     facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
-    if another(facts):
+    if perhaps_another(facts) or another(facts) or _may_have_moved(facts, work, our_key):
         facts = replace(facts, unread=_unread(route, work))
     return Case(work, facts, customer, our_key)
+
+
+def _may_have_moved(facts: Facts, work: Work, our_key: str) -> bool:
+    """Whether an unlinked row may be a customer who had another key a moment ago: without a number nothing tells."""
+    linked = facts.link is not None and facts.link.external_id is not None
+    return not linked and our_key == work.pair.key and work.reason != "inserted"
 
 
 def _unread(route: Route, work: Work) -> bool:

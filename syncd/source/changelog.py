@@ -82,7 +82,8 @@ def mentions(source: Source, key: str) -> bool:
     if source.config.change_log != "triggers":
         return False
     log = source.log
-    about = sa.or_(log.c.was == key, sa.and_(log.c.customer_key == key, log.c.op.in_(("I", "D"))))
+    came_or_went = sa.or_(log.c.op.in_(("I", "D")), log.c.was.is_not(None))
+    about = sa.or_(log.c.was == key, sa.and_(log.c.customer_key == key, came_or_went))
     with reading(source) as conn:
         return conn.execute(sa.select(log.c.seq).where(about).limit(1)).first() is not None
 

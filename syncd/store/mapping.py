@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from syncd.core.model import FieldBase, Link, Pair, State, Verb
+from syncd.core.model import FieldBase, Link, Pair, State, Verb, former
 from syncd.errors import AlreadyLinked
 from syncd.store import work
 from syncd.store.progress import ensure_provider
@@ -132,6 +132,23 @@ def move_key(tx: Transaction, old: str, new: str) -> None:
     _make_room_in_review(tx, old, new)
     for other in (intent, review, event):
         tx.execute(other.update().where(other.c.customer_key == old).values(customer_key=new))
+
+
+def is_taken(tx: Transaction, key: str) -> bool:
+    """Whether this key holds a link, or a create of unknown outcome, at any provider."""
+    return any(link.external_id is not None for link in of_customer(tx, key)) or bool(_creating(tx, key))
+
+
+def make_way(tx: Transaction, key: str) -> str | None:
+    """Another customer has this key now: everything known of the first owner moves to a name that no row has.
+
+    Answers that name; None where the key holds no link and no create of unknown outcome, so that nobody is in the way.
+    """
+    if not is_taken(tx, key):
+        return None
+    name = former(key, work.next_generation(tx))
+    move_key(tx, key, name)
+    return name
 
 
 def forget(tx: Transaction, key: str) -> None:
