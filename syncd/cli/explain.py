@@ -130,7 +130,8 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
     if each.work is not None and each.work.error_class == "adopt":
         return "waiting", "first contact: nothing is created before a match report", f"syncd match {each.provider}"
     if word == "linked" and described(each.action):
-        return word, "They differ by now; the next look at both sides acts.", f"syncd sync {quoted(key)}"
+        when = "the next look acts" if each.work is not None else "no look is due for it"
+        return word, f"They differ by now; {when}.", f"syncd sync {quoted(key)}"
     remedy = PAIRS.get(word, PAIRS["waiting"])
     shown = remedy.typed(provider=each.provider, key=key) if remedy.command and "explain" not in remedy.command else ""
     return word, reason or remedy.sentence, shown

@@ -81,12 +81,12 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
     from syncd.bootstrap import guards, installation, known
     from syncd.daemon import alerts
     from syncd.daemon.courier import Courier
+    from syncd.detect.capture import require_triggers
     from syncd.engine.run import run_cycle
     from syncd.operate.status import survey, tell
-    from syncd.source import triggers
 
     with stopping() as stop, installation(settings, stop=stop) as site:
-        triggers.require(site.source)
+        require_triggers(site)
         monitor = Courier("monitor", alerts.send)
         monitor.hand(alerts.started(settings.alerts.ping_url))
         before = _staged(site)

@@ -42,15 +42,15 @@ def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...]
     Beside a running daemon it is made due; the daemon works on it within seconds.
     """
     from syncd.bootstrap import installation
+    from syncd.detect.capture import require_triggers
     from syncd.errors import LeaseHeld
     from syncd.operate.sync_one import sync_customer
-    from syncd.source import triggers
 
     settings = logging_for(config)
     chosen = frozenset(provider_named(settings, name) for name in names)
     try:
         with stopping() as stop, installation(settings, stop=stop) as site:
-            triggers.require(site.source)
+            require_triggers(site)
             customer = resolved(site, key)
             result = sync_customer(site, customer, chosen, wait)
             states = _left(site, customer, chosen)

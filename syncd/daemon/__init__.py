@@ -29,6 +29,7 @@ from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
 from syncd.daemon.wake import woken
+from syncd.detect.capture import require_triggers
 from syncd.engine.run import Installation
 from syncd.errors import SettingsError, SyncdError
 from syncd.operate.status import Known
@@ -91,7 +92,7 @@ def _serve_with(host: Host, settings: Settings, *, first: bool) -> Settings | No
     while True:
         try:
             with host.opening(settings, stop=stop) as site:
-                triggers.require(site.source)
+                require_triggers(site)
                 return _serve(host, settings, (site, painter), first=first)
         except SyncdError as error:
             if first:

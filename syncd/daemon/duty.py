@@ -15,13 +15,13 @@ from syncd.daemon import alerts, metrics
 from syncd.daemon.courier import Courier
 from syncd.daemon.notify import Notifier
 from syncd.daemon.trouble import AGAIN, Trouble, stand, status_line
+from syncd.detect.capture import require_triggers
 from syncd.engine.loop import dismiss, finish, gather, poll, steady
 from syncd.engine.run import Installation
 from syncd.errors import SafetyStop, StateUnreachable, Stopped, SyncdError
 from syncd.log import emit
 from syncd.operate.status import Known, survey, tell
 from syncd.reconcile.route import Guards
-from syncd.source import triggers
 from syncd.status.report import Report
 from syncd.store import pulse
 from syncd.store.pulse import Pulse
@@ -99,7 +99,7 @@ class Duty:
     def _poll(self) -> None:
         self._beat()
         if self.trouble.event or self.site.clock.monotonic() - self._checked >= CHECK:
-            triggers.require(self.site.source)
+            require_triggers(self.site)
             emit("capture.checked")
             self._checked = self.site.clock.monotonic()
         polled = poll(self._steady, min(PATIENCE, self._wanted.poll))

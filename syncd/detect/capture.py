@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
 from syncd.detect.resync import begin_anew
-from syncd.errors import SafetyStop
+from syncd.errors import SafetyStop, SetupNeeded
 from syncd.log import emit
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, hold
-from syncd.source import changelog, snapshot, timestamps
+from syncd.source import changelog, snapshot, timestamps, triggers
 from syncd.source.changelog import Batch, Entry
 from syncd.store import journal, mapping, progress, work
 from syncd.store.database import Transaction
@@ -27,6 +27,7 @@ from syncd.store.leases import Lease
 BATCH = 1000
 EXPECTED = "fence.expected_acks"
 REKEYED = "capture.rekeyed"
+UNSEEN = "capture.unseen"
 OWNER = "fence.owner"
 LONG_AGO = "1970-01-01T00:00:00+00:00"
 OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
@@ -271,6 +272,23 @@ def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
         work.mark(tx, [pair], "adopted", now)
     journal.close_intent(tx, intent.id)
     return {pair}
+
+
+def require_triggers(site: Installation) -> None:
+    """Raise `SetupNeeded` where changes would be lost, and remember it: whoever mends the triggers, by whatever means,
+    everything is looked at once, for nobody knows what changed meanwhile."""
+    try:
+        triggers.require(site.source)
+    except SetupNeeded:
+        with site.state.begin() as tx:
+            progress.set_meta(tx, UNSEEN, "1")
+        raise
+    with site.state.read() as tx:
+        unseen = progress.meta(tx, UNSEEN)
+    if unseen:
+        with site.state.begin() as tx:
+            look_at_everything(tx, site)
+            progress.set_meta(tx, UNSEEN, "")
 
 
 def look_at_everything(tx: Transaction, site: Installation) -> None:

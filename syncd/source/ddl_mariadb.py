@@ -79,6 +79,12 @@ def _mark(source: Source, watched: Watched, key: str, op: str, *, was: str = "NU
   END IF;"""  # noqa: S608 - quoted names that reflection gave
 
 
+def everything(source: Source) -> str:
+    """The mark that everything is to be looked at once: nobody knows what changed while a trigger was missing."""
+    log = qualified(source, source.log)
+    return f"INSERT INTO {log} (customer_key, op, own) VALUES ('', 'T', 1)"  # noqa: S608 - a name that reflection gave
+
+
 def drop_triggers(source: Source, names: list[str]) -> list[str]:
     """MySQL cannot replace a trigger; MariaDB does so without a gap."""
     if getattr(source.engine.dialect, "is_mariadb", False):

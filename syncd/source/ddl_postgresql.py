@@ -124,6 +124,11 @@ END
 """
 
 
+def everything(_source: Source) -> str:
+    """The mark that everything is to be looked at once: nobody knows what changed while a trigger was missing."""
+    return "INSERT INTO syncd.change_log (customer_key, op, own) VALUES ('', 'T', true)"
+
+
 def drop_triggers(_source: Source, _names: list[str]) -> list[str]:
     """Creating replaces; nothing is dropped beforehand."""
     return []

@@ -68,6 +68,11 @@ def _mark(watched: Watched, key: str, op: str, *, was: str = "NULL", when: str =
     )
 
 
+def everything(_source: Source) -> str:
+    """The mark that everything is to be looked at once: nobody knows what changed while a trigger was missing."""
+    return "INSERT INTO syncd_change_log (customer_key, op, own) VALUES ('', 'T', 1)"
+
+
 def drop_triggers(source: Source, names: list[str]) -> list[str]:
     """Drop triggers by name; a missing one is no error."""
     return [f"DROP TRIGGER IF EXISTS {quoted(source, name)}" for name in names]

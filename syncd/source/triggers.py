@@ -28,6 +28,7 @@ def statements(source: Source) -> list[str]:
     script += [f"{statement};" for statement in ddl.drop_triggers(source, list(texts))]
     delimited = "DELIMITER //\n{} //\nDELIMITER ;" if source.dialect == "mysql" else "{};"
     script += [delimited.format(text) for text in texts.values()]
+    script.append(f"{ddl.everything(source)};")
     grants = [f"-- {grant}" if "--" in grant else f"-- {grant};" for grant in ddl.grants(source)]
     return [*script, *(["-- for the account that syncd uses:", *grants] if grants else [])]
 
@@ -35,6 +36,8 @@ def statements(source: Source) -> list[str]:
 def install(source: Source) -> None:
     """Create what is missing or altered; what is in order is not touched, so that repeating it locks nothing.
 
+    Where triggers were missing beside a log that was there, nobody knows what changed meanwhile: a mark in the log has
+    everything looked at once. It is written before the triggers as well, so that a crash between them forgets nothing.
     Raises UsageError where this source has no triggers of ours, SourceUnreachable where the account may not.
     """
     if source.config.change_log == "updated_at":
@@ -42,9 +45,11 @@ def install(source: Source) -> None:
     ddl = _ddl(source)
     with reading(source) as conn:
         there, wanted = ddl.installed(conn, source), ddl.expected(source)
+        logged = sa.inspect(conn).has_table(source.log.name, schema=source.log.schema)
     stale = [name for name in wanted if there.get(name) != wanted[name]]
-    texts = ddl.triggers(source)
-    _execute(source, [*ddl.base(source), *ddl.drop_triggers(source, stale), *(texts[name] for name in stale)])
+    texts, again = ddl.triggers(source), [ddl.everything(source)] if stale and logged else []
+    made = [*ddl.drop_triggers(source, stale), *(texts[name] for name in stale)]
+    _execute(source, [*ddl.base(source), *again, *made, *again])
 
 
 def remove(source: Source) -> None:

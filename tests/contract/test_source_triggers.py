@@ -455,6 +455,27 @@ def test_check_finds_sabotage(dialect: str, sabotage: str, request: pytest.Fixtu
         assert triggers.check(source) == []
 
 
+@pytest.mark.parametrize(("dialect", "sabotage"), [each for each in SABOTAGE if "TRIGGER" in each[1]])
+def test_what_changed_without_triggers_is_looked_at(
+    dialect: str, sabotage: str, request: pytest.FixtureRequest
+) -> None:
+    """Installing over missing, disabled or altered triggers leaves the mark that everything is looked at; a second
+    time it leaves none."""
+    made: Shop = request.getfixturevalue(FIXTURES[dialect])
+    made.tables()
+    with made.source() as source:
+        find = "SELECT 'syncd.' || proname FROM pg_proc WHERE proname LIKE 'log\\_customers%'"
+        function = made.value(find) if dialect == "postgresql" else ""
+        made.run(*sabotage.format(f=function).split(";;"))
+        made.run(A)
+        assert "T" not in [op for op, _, _ in logged(source)]
+        triggers.install(source)
+        assert "T" in [op for op, _, _ in logged(source)]
+        drained(source)
+        triggers.install(source)
+        assert logged(source) == []
+
+
 def test_a_log_of_another_version_is_told(any_shop: Shop) -> None:
     """A log that lacks a column is refused with the commands that make it anew."""
     any_shop.tables()

@@ -51,6 +51,26 @@ def test_an_altered_trigger_is_found(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert syncd("triggers", "check").code == 0
 
 
+@pytest.mark.parametrize("mended", ["install", "by hand"])
+def test_what_changed_without_triggers_goes_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mended: str
+) -> None:
+    """An edit made while a trigger was missing goes out once the triggers are back, whoever brought them back."""
+    with installed(tmp_path, capsys) as syncd:
+        assert syncd("run-once").code == 0
+        name, text = syncd.sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%update'")[0]
+        syncd.sql(f"DROP TRIGGER {name}")
+        syncd.sql("UPDATE customers SET city = 'Unseen' WHERE id = 1")
+        assert syncd("run-once").code == 2
+        if mended == "install":
+            assert syncd("triggers", "install").code == 0
+        else:
+            syncd.sql(text)
+        assert syncd("run-once").code == 0
+        cities = [record["city"] for record in syncd.server.twins["aiotic"].records.values()]
+        assert cities.count("Unseen") == 1
+
+
 def test_removing_asks_where_nobody_can_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal and without --yes nothing is removed."""
     with installed(tmp_path, capsys) as syncd:
