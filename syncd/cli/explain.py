@@ -43,6 +43,7 @@ REASONS: Mapping[str, str] = {
     "renumbered": "the provider cannot renumber",
     "cannot-clear": "emptied here, and the provider cannot empty it",
     "read-only": "the source may not be written",
+    "erased": "the person seems to be erased over there",
     "gutted": "one edit would empty most of this customer",
     "other-record": "another record or address stands under this link",
 }

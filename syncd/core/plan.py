@@ -14,6 +14,7 @@ that is true decides:
         else                              exchange what `merge` says field by field, but
             number fixed over there       review, or its own for good when it was linked that way
             emptied, cannot be emptied    review
+            looks erased over there       review instead of pull, and of push over placeholders
             read-only source, gutting,    review instead of pull
             another's record by its ids
             left alone as shown           keep
@@ -46,6 +47,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from syncd.core.actions import Action, Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
+from syncd.core.erasure import erasure
 from syncd.core.facts import Departure, Facts, seen
 from syncd.core.guards import guts, same_person
 from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
@@ -213,6 +215,10 @@ def decisions(facts: Facts) -> dict[str, Decision]:
         if held == "read-only" or said[name].reason != "decided":
             ignored = _left_alone(facts, name)
             said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, held)
+    signs = erasure(facts)
+    for name in [name for name, decision in said.items() if signs.holds(decision)]:
+        ignored = _left_alone(facts, name)
+        said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, "erased")
     return said
 
 

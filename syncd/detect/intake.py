@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, State, Values, Verb
@@ -63,7 +64,7 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
 
 def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstacle, tuple[str, ...]]:
     """What keeps a record from becoming a row, and the customers it concerns. Reads only: `plan` asks the same."""
-    if remote.archived:
+    if remote.archived or erased(remote.values):
         return Obstacle.KNOWN, ()
     with site.state.read() as tx:
         if mapping.by_external_id(tx, route.provider, [remote.external_id]):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.actions import Exchange
+from syncd.core.erasure import erasure
 from syncd.core.model import Customer, FieldBase, Intent, Link, Remote, Stage, State, Verb
 from syncd.lanes import Report
 from syncd.reconcile.create import conclude
@@ -98,6 +99,7 @@ def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> 
         by_kind.setdefault(reason.replace("-", "_"), {})[name] = reason
     for kind, names in by_kind.items():
         reason = _swung(tx, route, case, done) if kind == "frozen" else ""
+        reason = erasure(case.facts).said if kind == "erased" else reason
         reason = reason or f"{', '.join(sorted(names))}: {kind.replace('_', ' ')}"
         shown = shown_digests(case.facts, names)
         if {name: tuple(pair) for name, pair in shown.items()} != asked.get(kind):

@@ -35,6 +35,7 @@ FIELD_KINDS = (
     "first_seen",
     "read_only",
     "gutted",
+    "erased",
     "other_record",
     "does_not_fit",
     "frozen",

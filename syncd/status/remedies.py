@@ -52,6 +52,7 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "first_seen": Remedy("The provider shows a field for the first time, with another value.", _SHOW, PERSON),
         "read_only": Remedy("The provider changed a field, and the source may not be written.", _SHOW, PERSON),
         "other_record": Remedy("The provider shows another record or address under this link.", _SHOW, PERSON),
+        "erased": Remedy("The provider shows placeholders, or somebody else, under this link.", _SHOW, PERSON),
         "gutted": Remedy("One edit would empty most of this customer.", _SHOW, PERSON),
         "does_not_fit": Remedy("The source's column does not hold the provider's value.", _SHOW, PERSON),
         "renumbered": Remedy("The number changed, and the provider cannot follow.", _SHOW, PERSON),

@@ -37,6 +37,7 @@ CAUSES = {
     "first_seen": {"hidden"},
     "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked"},
+    "erased": {"blanked", "conflict", "erased"},
 }
 
 
