@@ -38,6 +38,7 @@ def test_an_erased_person_is_never_pulled(nature: Nature, policy: Policy, form: 
     row, other = made.row(made.people[0]), dict(only(made, 1)[2].values)
     erase(made, form)
     run(made, SCAN, pause=OVERNIGHT)
+    assert kinds(made) == ["erased"]
     with made.state.read() as tx:
         (item,) = review.reviews(tx)
     for _ in range(2):

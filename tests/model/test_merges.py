@@ -140,3 +140,27 @@ def test_the_first_owner_goes_when_a_person_says_so() -> None:
     assert other.id not in made.providers[0].records
     assert own.id in made.providers[0].records
     calm(made)
+
+
+def test_an_unreported_deletion_needs_two_looks() -> None:
+    """A row that is absent, and that no trigger reported, is removed at the provider after a second look a minute
+    later, and stays where it is back by then."""
+    made = world(Profile(SEARCH, on_delete=Removal.DELETE), customers=2)
+    first = made.people[0]
+    (row,) = made.sql("SELECT * FROM customers WHERE id = ?", first.key)
+    made.sql("DELETE FROM customers WHERE id = ?", first.key)
+    made.sql("DELETE FROM syncd_change_log")
+    run(made, SCAN, pause=OVERNIGHT)
+    run(made, SCAN, pause=1.0)
+    assert len(made.providers[0].records) == 2
+    made.sql(f"INSERT INTO customers VALUES ({', '.join('?' * len(row))})", *row)
+    for _ in range(2):
+        run(made, SCAN, pause=SETTLED)
+    assert len(made.providers[0].records) == 2
+    assert kinds(made) == []
+    made.sql("DELETE FROM customers WHERE id = ?", first.key)
+    made.sql("DELETE FROM syncd_change_log")
+    first.alive = False
+    for _ in range(4):
+        run(made, SCAN, pause=OVERNIGHT)
+    assert len(made.providers[0].records) == 1

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.core.actions import Action, Adopt
+from syncd.core.erasure import Erasure
 from syncd.core.facts import Departure, Facts
 from syncd.core.model import Customer, Intent, Policy, Remote, Removal, Values, Work
 from syncd.errors import SafetyStop, Temporary
@@ -26,7 +27,9 @@ from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
 from syncd.store import journal, leases, mapping, work
 from syncd.store.schema import Transaction, intent, tombstone
+from tests.model import test_erased as erasures
 from tests.model import test_lost_creates as lost_creates
+from tests.model import test_merges as merges
 from tests.model import test_promises as promises
 from tests.model import test_sequences as rows
 from tests.model import test_successors as keys
@@ -368,6 +371,26 @@ def key_taken_over_unseen(patch: Patch) -> None:
     patch.setattr(ARRIVE, "_is_taken", lambda *_given: False)
 
 
+def first_owner_taken_over(patch: Patch) -> None:
+    """Whoever comes to a key that is still linked gets its record."""
+    patch.setattr(mapping, "make_way", lambda *_given: None)
+
+
+def re_keys_followed_twice(patch: Patch) -> None:
+    """A batch that a crash kept from being acknowledged moves its keys once more."""
+    patch.setattr(CAPTURE, "_moved_before", lambda *_given: frozenset())
+
+
+def placeholders_are_edits(patch: Patch) -> None:
+    """What stands in the place of an erased value is pulled like any edit."""
+    patch.setattr(PLAN, "erasure", lambda _facts: Erasure())
+
+
+def deleted_without_a_second_look(patch: Patch) -> None:
+    """A row that is absent at one look, and that no trigger reported, was deleted."""
+    patch.setattr(import_module("syncd.reconcile.departure"), "_looked_before", lambda *_given: True)
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A wrong implementation and the sequences that catch it; none named: random histories have to."""
@@ -448,6 +471,16 @@ MUTANTS: Mapping[str, Mutant] = {
             (partial(promises.test_an_answer_that_only_promises_explains_what_is_still_there, Policy.PROVIDER),),
         ),
         Mutant(deletions_one_by_one, (promises.test_of_too_many_deletions_none_is_executed,)),
+        Mutant(
+            first_owner_taken_over,
+            (partial(merges.test_merged_customers_keep_their_own_records, CREATING, Removal.DELETE, True, "one"),),
+        ),
+        Mutant(re_keys_followed_twice, (partial(merges.test_swapped_keys_swap_no_records, "one", True),)),
+        Mutant(
+            placeholders_are_edits,
+            (partial(erasures.test_an_erased_person_is_never_pulled, CREATING, Policy.PROVIDER, {"email": "***"}),),
+        ),
+        Mutant(deleted_without_a_second_look, (merges.test_an_unreported_deletion_needs_two_looks,)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
 }
