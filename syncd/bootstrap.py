@@ -57,6 +57,7 @@ def source_config(settings: Settings) -> SourceConfig:
         key=wanted.key,
         fields=wanted.fields,
         password=wanted.password,
+        tls=wanted.tls,
         change_log=wanted.change_log,  # type: ignore[arg-type]  # settings allow exactly these three words
         updated_at=wanted.updated_at,
         write=wanted.write,
@@ -72,7 +73,7 @@ def open_settings_source(settings: Settings) -> Source:
 def open_settings_state(settings: Settings, *, create: bool = True, check: bool = True) -> State:
     """Our state database; with `create` a new SQLite file is made and migrated."""
     state = settings.state
-    return open_state(state.url, state.password, state.key, create=create, check=check)
+    return open_state(state.url, state.password, state.key, create=create, check=check, tls=state.tls)
 
 
 def _state_as_it_is(settings: Settings) -> State:

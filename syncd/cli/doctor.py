@@ -119,7 +119,7 @@ def _source_checks(settings: Settings) -> Iterator[Check]:
 
 def _source(source: Source) -> Iterator[Check]:
     from syncd.source import customers, triggers
-    from syncd.source.about import about
+    from syncd.source.about import about, transport
 
     server = about(source)
     kind = "view" if source.is_view else "table"
@@ -130,6 +130,7 @@ def _source(source: Source) -> Iterator[Check]:
         skew = abs((server.clock - datetime.now(UTC)).total_seconds())
         remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
         yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
+    yield _transport("source", *transport(source))
     yield from _doubts(source)
     found = triggers.check(source)
     for problem in found:
@@ -138,6 +139,19 @@ def _source(source: Source) -> Iterator[Check]:
         yield Check("triggers", f"in order ({source.config.change_log})")
     for note in triggers.advice(source):
         yield Check("triggers", note.reason, note.remedy or "Nothing to do: the verify sweep finds the rest.")
+
+
+def _transport(table: str, mode: str, version: str) -> Check:
+    """How a database proves that it is the one, before a password goes there."""
+    if mode == "local":
+        return Check("transport", f"{table}: nothing leaves this machine")
+    if mode == "verify":
+        return Check("transport", f"{table}: {version}, the server's name is verified")
+    risks = {
+        "encrypt": f"{table}: {version}, but anybody in between may pass for the server",
+        "off": f"{table}: no TLS, so anybody in between can read and change everything",
+    }
+    return Check("transport", risks[mode], f'Name the authority: [{table}.tls] ca = "/path.pem", mode = "verify".')
 
 
 def _doubts(source: Source) -> Iterator[Check]:
@@ -175,6 +189,7 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
         yield Check("state", f"{state.path or 'PostgreSQL'}, revision {revision(state)}")
         yield _writable(state)
         yield from _state_clock(state)
+        yield _transport("state", *state.transport())
         yield from _files(state)
         yield from _who(state)
         yield from _fence(settings, state)

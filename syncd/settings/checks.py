@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from syncd.core.model import FIELDS, Direction, Removal, is_own
 from syncd.providers.adapter import Provider
 from syncd.settings.places import Findings, Place
-from syncd.settings.tables import AlertsTable, ProviderTable, SourceTable, StateTable, own_members
+from syncd.settings.tables import AlertsTable, ProviderTable, SourceTable, StateTable, TlsTable, own_members
 from syncd.settings.urls import check_database, check_web, same_file, sqlite_file
 from syncd.settings.values import Wrong, did_you_mean
+from syncd.tls import context
 
 SLACK = 10.0
 """Seconds that a lease must outlast two full requests, so that a holder notices in time that it has lost it."""
@@ -54,11 +56,29 @@ def check_source(source: SourceTable, findings: Findings) -> None:
             findings.add(("source", key), "must be set.", remedy)
     if source.url:
         judge(findings, ("source", "url"), partial(check_database, source.url))
+    check_tls(source.url, source.tls, ("source", "tls"), findings)
     for field in source.fields:
         if field not in FIELDS and not is_own(field):
             remedy = did_you_mean(field, FIELDS) or 'A field of your own begins with x_, in small letters: "x_debtor".'
             findings.add(("source", "fields", field), "is not a canonical field.", remedy)
     _check_method(source, findings)
+
+
+def check_tls(url: str, wanted: TlsTable, place: Place, findings: Findings) -> None:
+    """A file of authorities that can be read, for a database that speaks TLS at all."""
+    ca = (*place, "ca")
+    if url.startswith("sqlite") and (wanted.mode or wanted.ca):
+        findings.add(place, "has no meaning with SQLite: nothing goes over a wire.", "Remove it.")
+    elif wanted.ca and not Path(wanted.ca).is_absolute():
+        findings.add(ca, "names a file without its full path.", 'Write "/full/path.pem".')
+    elif wanted.ca and wanted.mode in {"encrypt", "off"}:
+        findings.add(ca, f"has no meaning with mode = {wanted.mode}: nothing is verified.", "Remove one of the two.")
+    elif wanted.ca:
+        try:
+            context(wanted.ca)
+        except OSError as error:
+            reason = f"cannot be used as a file of certificates ({type(error).__name__})."
+            findings.add(ca, reason, "Name a PEM file with the certificate of the server's authority.")
 
 
 def _check_method(source: SourceTable, findings: Findings) -> None:
@@ -80,6 +100,7 @@ def check_state(state: StateTable, source: SourceTable, findings: Findings) -> N
     """Our state never shares a file with the user's data."""
     place = ("state", "url")
     judge(findings, place, partial(check_database, state.url, state=True))
+    check_tls(state.url, state.tls, ("state", "tls"), findings)
     ours, theirs = sqlite_file(state.url), sqlite_file(source.url)
     if findings.clean(place) and ours and theirs and same_file(ours, theirs):
         findings.add(place, "is the source's own file.", "Give the state a file of its own.")

@@ -17,6 +17,7 @@ from syncd.settings.checks import Draft
 from syncd.settings.model import ProviderSettings, SourceSettings, Watch
 from syncd.settings.selection import defaults, deleted, joins
 from syncd.settings.tables import SourceTable, own_members
+from syncd.tls import Tls
 
 
 def source_settings(source: SourceTable, password: str | None) -> SourceSettings:
@@ -24,6 +25,7 @@ def source_settings(source: SourceTable, password: str | None) -> SourceSettings
     return SourceSettings(
         url=source.url,
         password=password,
+        tls=Tls(source.tls.mode, source.tls.ca),
         table=source.table,
         key=source.key,
         change_log=source.change_log,

@@ -42,6 +42,7 @@ from syncd.settings.tables import (
     table,
 )
 from syncd.settings.values import Wrong, did_you_mean
+from syncd.tls import Tls
 
 GROUP = "syncd.providers"
 SYSTEM_FILE = Path("/etc/syncd/syncd.toml")
@@ -134,7 +135,12 @@ class _Reading:
         check_takings(drafts, source, self.findings)
         check_lease(drafts, root.lease, self.findings)
         password = self._secret(source.password, ("source", "password"))
-        ours = StateSettings(state.url, self._secret(state.password, ("state", "password")), self._key(state.key))
+        ours = StateSettings(
+            url=state.url,
+            password=self._secret(state.password, ("state", "password")),
+            key=self._key(state.key),
+            tls=Tls(state.tls.mode, state.tls.ca),
+        )
         if problems := self.findings.problems():
             raise SettingsError(problems)
         return Settings(

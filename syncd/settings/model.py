@@ -11,6 +11,7 @@ from typing import Any
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
 from syncd.core.selection import Condition, Deleted, Join
 from syncd.providers.adapter import Provider
+from syncd.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class SourceSettings:
 
     url: str
     password: str | None = field(repr=False)
+    tls: Tls
     table: str
     key: str
     change_log: str
@@ -61,6 +63,7 @@ class StateSettings:
     url: str
     password: str | None = field(repr=False)
     key: bytes | None = field(repr=False)
+    tls: Tls
 
 
 @dataclass(frozen=True, slots=True)

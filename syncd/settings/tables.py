@@ -15,6 +15,7 @@ from syncd.core.selection import Condition
 from syncd.settings.model import Limit
 from syncd.settings.places import Findings, Place
 from syncd.settings.values import choice, condition, duration, limit, plain_values, rate
+from syncd.tls import MODES
 
 Model = TypeVar("Model", bound=BaseModel)
 Duration = Annotated[float, PlainValidator(duration)]
@@ -58,6 +59,15 @@ class DeletedTable(BaseModel):
     values: Spellings
 
 
+class TlsTable(BaseModel):
+    """`[source.tls]` and `[state.tls]`"""
+
+    model_config = _STRICT
+
+    mode: Annotated[str, choice(*MODES)] = Field(default="", validate_default=False)
+    ca: str = ""
+
+
 class SourceTable(BaseModel):
     """`[source]`; `write` is on unless the method needs an account that may only read."""
 
@@ -65,6 +75,7 @@ class SourceTable(BaseModel):
 
     url: str = ""
     password: Any = None
+    tls: TlsTable = TlsTable()
     table: str = ""
     key: str = ""
     change_log: Annotated[str, choice("triggers", "updated_at", "snapshot")] = "triggers"
@@ -87,6 +98,7 @@ class StateTable(BaseModel):
     url: str = "sqlite:////var/lib/syncd/state.db"
     password: Any = None
     key: Any = None
+    tls: TlsTable = TlsTable()
 
 
 class ScheduleTable(BaseModel):
@@ -192,7 +204,7 @@ def table(model: type[Model], data: object, place: Place, findings: Findings) ->
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        inner = (WatchTable, JoinTable, DeletedTable) if model is SourceTable else ()
+        inner = {SourceTable: (WatchTable, JoinTable, DeletedTable, TlsTable), StateTable: (TlsTable,)}.get(model, ())
         known = [*model.model_fields, *(name for each in inner for name in each.model_fields)]
         findings.rejected(place, error, known)
         broken = [item["loc"] for item in error.errors(include_url=False, include_input=False)]

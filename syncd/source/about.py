@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from syncd.source.connection import mode_in_force
 from syncd.source.database import Source, reading
 
 _VERSIONS = {
@@ -23,6 +24,10 @@ _CHARSETS = {
     "postgresql": "SELECT current_setting('server_encoding')",
     "mysql": "SELECT @@character_set_database",
 }
+_TRANSPORTS = {
+    "postgresql": "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+    "mysql": "SELECT variable_value FROM information_schema.session_status WHERE variable_name = 'SSL_VERSION'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,16 @@ class About:
     server: str
     charset: str
     clock: datetime | None
+
+
+def transport(source: Source) -> tuple[str, str]:
+    """How the server is trusted (`syncd.tls`), and the version of TLS that this connection speaks, "" for none."""
+    query = _TRANSPORTS.get(source.dialect)
+    if query is None:
+        return "local", ""
+    with reading(source) as conn:
+        row = conn.execute(sa.text(query)).one_or_none()
+    return mode_in_force(source.engine.url, source.config.tls), str(row[0] or "") if row is not None else ""
 
 
 def about(source: Source) -> About:

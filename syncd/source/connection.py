@@ -14,6 +14,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import URL
 
 from syncd.errors import Problem, SettingsError, SourceUnreachable
+from syncd.tls import DEFAULT, Tls, for_mysql, for_postgresql, hosts_of, in_force
 
 _DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -28,7 +29,7 @@ def source_url(text: str, password: str | None) -> URL:
     """The URL with our drivers and the password in place. Raises SettingsError, SourceUnreachable (no such file)."""
     try:
         url = sa.engine.make_url(text)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):
         raise SettingsError([Problem("source.url", "is not a database URL.")]) from None
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() == "mariadb":
@@ -46,7 +47,12 @@ def source_url(text: str, password: str | None) -> URL:
     return url.set(password=password) if password is not None else url
 
 
-def connect(url: URL, lock_timeout: float, statement_timeout: float) -> sa.Engine:
+def mode_in_force(url: URL, tls: Tls) -> str:
+    """How the server is trusted: verify, encrypt, off, or local."""
+    return in_force(tls, hosts_of(url.host, url.query))
+
+
+def connect(url: URL, lock_timeout: float, statement_timeout: float, tls: Tls = DEFAULT) -> sa.Engine:
     """An engine whose sessions give up waiting for a lock, and for an answer, after these seconds."""
     options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True, "pool_recycle": 1800}
     backend = url.get_backend_name()
@@ -58,10 +64,12 @@ def connect(url: URL, lock_timeout: float, statement_timeout: float) -> sa.Engin
             arguments["options"] = (
                 f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={2 * limit} -c DateStyle=ISO"
             )
+        arguments |= for_postgresql(mode_in_force(url, tls), tls.ca, password=bool(url.password))
         options |= {"connect_args": arguments, "isolation_level": "READ COMMITTED"}
     elif backend == "mysql":
         seconds = int(statement_timeout) + 10
         arguments = {"connect_timeout": 10, "read_timeout": seconds, "write_timeout": seconds}
+        arguments |= for_mysql(mode_in_force(url, tls), tls.ca)
         options |= {"connect_args": arguments, "isolation_level": "READ COMMITTED"}
     try:
         engine = sa.create_engine(url, **options)

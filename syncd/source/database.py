@@ -19,6 +19,7 @@ from syncd.source.columns import MappedColumn
 from syncd.source.connection import connect, source_url
 from syncd.source.failures import translated
 from syncd.source.keys import KeyKind
+from syncd.tls import DEFAULT, Tls
 
 T = TypeVar("T")
 Dialect = Literal["sqlite", "postgresql", "mysql"]
@@ -41,6 +42,7 @@ class SourceConfig:
     key: str
     fields: Mapping[str, str]
     password: str | None = field(default=None, repr=False)
+    tls: Tls = DEFAULT
     change_log: Literal["triggers", "updated_at", "snapshot"] = "triggers"
     updated_at: str = ""
     write: bool = True
@@ -95,7 +97,8 @@ def open_source(config: SourceConfig) -> Source:
 
     Raises SettingsError with all problems, SourceUnreachable when the database does not answer.
     """
-    engine = connect(source_url(config.url, config.password), config.lock_timeout, config.statement_timeout)
+    url = source_url(config.url, config.password)
+    engine = connect(url, config.lock_timeout, config.statement_timeout, config.tls)
     try:
         with translated():
             return _described(config, engine)

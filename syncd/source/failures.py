@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import exc
 
+from syncd import tls
 from syncd.errors import SetupNeeded, SourceUnreachable, SyncdError
 
 INSTALL = "Run `syncd triggers install`."
@@ -32,6 +33,7 @@ _MY_REFUSED = {
     1451, 1452, 1471, 1525, 1644, 1690, 1906, 3105, 3819, 4025, 4161,
 }  # fmt: skip
 _MY_MISSING = {1054, 1146}
+_MY_CONNECTING = {2003, 2026}
 _MY_DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1698}
 
 _LITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -59,6 +61,7 @@ class Kind(StrEnum):
     REFUSED = "refused"  # the row breaks a rule of the table: a person must look
     MISSING = "missing"  # a table or column is not there (any more)
     DENIED = "denied"  # the account may not do this
+    DISTRUST = "distrust"  # it is not the server that the settings name, or nobody can tell
     DOWN = "down"  # no connection, read-only, disk full ...
 
 
@@ -87,6 +90,8 @@ def classify(error: exc.SQLAlchemyError) -> Failure:
 def _postgresql(orig: Any) -> Failure:
     code = orig.sqlstate or ""
     diag = orig.diag
+    if not code and (distrust := tls.reason(str(orig))):
+        return Failure(Kind.DISTRUST, distrust)
     names = (diag.column_name or "", diag.constraint_name or "")
     if code in _PG_BUSY:
         return Failure(Kind.BUSY, code)
@@ -108,6 +113,8 @@ def _nowhere(text: str) -> str:
 def _mariadb(orig: Any) -> Failure:
     code = orig.args[0] if orig.args and isinstance(orig.args[0], int) else 0
     text = str(orig.args[1]) if len(orig.args) > 1 else ""
+    if code in _MY_CONNECTING and (distrust := tls.reason(text)):
+        return Failure(Kind.DISTRUST, distrust)
     if code in _MY_BUSY:
         return Failure(Kind.BUSY, str(code))
     if code in _MY_REFUSED:
@@ -150,6 +157,11 @@ def explained(failure: Failure) -> SyncdError:
         return SourceUnreachable(
             f"the source database refuses the account {code}.",
             remedy="check the account and password under [source]; its grants: syncd triggers install --print-sql",
+        )
+    if failure.kind is Kind.DISTRUST:
+        return SourceUnreachable(
+            f"the source database's server is not trusted: {failure.code}. No password was sent.",
+            remedy="name its authority: [source.tls] ca; the host in url must be the certificate's name",
         )
     if failure.kind is Kind.BUSY:
         return SourceUnreachable(f"the source database is busy: a lock or a time limit ran out {code}.")

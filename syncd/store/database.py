@@ -29,6 +29,7 @@ from syncd.store.failures import mapped
 from syncd.store.keys import key_beside
 from syncd.store.migrate import check_schema, revision, tables, upgrade
 from syncd.store.schema import Transaction, meta
+from syncd.tls import DEFAULT, LOCAL, Tls, for_postgresql, hosts_of, in_force
 
 __all__ = ["State", "Transaction", "check_schema", "insert", "open_state", "revision", "upgrade"]
 
@@ -46,12 +47,14 @@ _PG_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The open state database. `key` is the secret of all digests; `path` is the file of a SQLite state, else None."""
+    """The open state database. `key` is the secret of all digests; `path` is the file of a SQLite state, else None;
+    `trust` how a server is trusted (`syncd.tls`)."""
 
     writer: Engine
     reader: Engine
     key: bytes = field(repr=False)
     path: Path | None = None
+    trust: str = LOCAL
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -85,6 +88,14 @@ class State:
             counted = {"number": (meta.c.number + 1) % 1_000_000}
             tx.execute(statement.on_conflict_do_update(index_elements=[meta.c.name], set_=counted))
 
+    def transport(self) -> tuple[str, str]:
+        """How the server is trusted, and the version of TLS that is spoken, "" for none."""
+        if self.reader.dialect.name != "postgresql":
+            return self.trust, ""
+        with self.read() as tx:
+            query = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            return self.trust, str(tx.execute(sa.text(query)).scalar_one_or_none() or "")
+
     def close(self) -> None:
         """Close all connections; an in-memory state is gone with them."""
         self.reader.dispose()
@@ -92,7 +103,13 @@ class State:
 
 
 def open_state(
-    url: str, password: str | None = None, key: bytes | None = None, *, create: bool = True, check: bool = True
+    url: str,
+    password: str | None = None,
+    key: bytes | None = None,
+    *,
+    create: bool = True,
+    check: bool = True,
+    tls: Tls = DEFAULT,
 ) -> State:
     """Open the state, ready for use.
 
@@ -103,7 +120,7 @@ def open_state(
     """
     parsed = _parsed(url, password)
     if parsed.get_backend_name() == "postgresql":
-        state = _postgresql(parsed, key)
+        state = _postgresql(parsed, key, tls)
     elif parsed.database in {None, "", ":memory:"}:
         state = _memory(parsed, key)
     else:
@@ -132,7 +149,7 @@ def insert(tx: Transaction, table: sa.Table) -> sqlite.Insert | postgresql.Inser
 def _parsed(url: str, password: str | None) -> URL:
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):
         raise _wrong("is not a database URL", "write sqlite:////var/lib/syncd/state.db") from None
     backend = parsed.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
@@ -146,7 +163,7 @@ def _wrong(reason: str, remedy: str) -> SettingsError:
     return SettingsError([Problem("[state] url", reason, remedy)])
 
 
-def _postgresql(url: URL, key: bytes | None) -> State:
+def _postgresql(url: URL, key: bytes | None, tls: Tls) -> State:
     if key is None:
         place = Problem(
             "[state] key",
@@ -155,6 +172,8 @@ def _postgresql(url: URL, key: bytes | None) -> State:
         )
         raise SettingsError([place])
     arguments: dict[str, Any] = {"connect_timeout": 10, "application_name": "syncd", "keepalives_idle": 30}
+    mode = in_force(tls, hosts_of(url.host, url.query))
+    arguments |= for_postgresql(mode, tls.ca, password=bool(url.password))
     writer = _engine(url, pool_size=1, arguments=arguments | {"options": _PG_OPTIONS})
     read_only = f"{_PG_OPTIONS} -c default_transaction_read_only=on"
     reader = _engine(url, pool_size=5, arguments=arguments | {"options": read_only})
@@ -163,7 +182,7 @@ def _postgresql(url: URL, key: bytes | None) -> State:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
     event.listen(writer, "begin", take_turn)
-    return State(writer, reader, key)
+    return State(writer, reader, key, trust=mode)
 
 
 def _memory(url: URL, key: bytes | None) -> State:

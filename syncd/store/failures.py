@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
+from syncd import tls
 from syncd.errors import StateUnreachable
 
 _DAMAGED = "restore the file from a backup, then run `syncd recover`"
@@ -49,6 +50,11 @@ def unreachable(error: exc.DBAPIError | exc.TimeoutError | sqlite3.Error) -> Sta
     if isinstance(original, exc.TimeoutError):
         return StateUnreachable("the state database has no free connection (TimeoutError)", remedy="syncd doctor")
     state = getattr(original, "sqlstate", None)
+    distrust = "" if state else tls.reason(str(original))
+    if distrust:
+        told = f"the state database's server is not trusted: {distrust}. No password was sent."
+        remedy = "name its authority: [state.tls] ca; the host in url must be the certificate's name"
+        return StateUnreachable(told, remedy=remedy)
     constraint = getattr(getattr(original, "diag", None), "constraint_name", None)
     facts = " ".join(part for part in (name, state, constraint) if part)
     if isinstance(error, exc.DBAPIError) and (error.connection_invalidated or not state):
