@@ -1,9 +1,9 @@
 """The wire under `Http`: connections with a deadline, a cap on every answer, and foreign errors mapped in one place.
 
-httpx and httpcore time out a single read, so a server that sends a byte a second holds a request for ever. Here every
-"timeout" that travels with a request is the *moment* (monotonic seconds) at which the whole request must be over, and
-the network backend turns it into the time that is left before each read and write. This covers trickling headers,
-bodies and TLS handshakes alike; only the resolver of the operating system keeps its own limit.
+httpx's own transport times out a single read, so a server that sends a byte a second holds a request for ever, and it
+costs a multiple of the sockets below it. Here every "timeout" that travels with a request is the *moment* (monotonic
+seconds) at which the whole request must be over. This covers trickling headers, bodies and TLS handshakes alike; only
+the resolver of the operating system keeps its own limit.
 
 A kept connection may be closed by the server at any time, also in the instant in which we send on it. A write whose
 last byte the socket never took was not executed: no server runs a JSON body that it does not have whole. If it took
@@ -17,17 +17,16 @@ kept connection under a request gets a fresh connection for every request for as
 from __future__ import annotations
 
 import ipaddress
-import socket
 import ssl
 import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
-import httpcore
+import h11
 import httpx
 
 from syncd.errors import OutcomeUnknown, Problem, ProviderError, SettingsError, Temporary
+from syncd.providers.connection import HEADERS, Connection, connect, tls
 
 MAX_BODY = 5_000_000
 KEPT = 1.5
@@ -35,10 +34,7 @@ DISTRUST = 3600.0
 TOKEN = "syncd.token"  # noqa: S105 - marks a request of an auth object: it never carries a customer
 READING = "syncd.reading"
 WHAT = "syncd.what"
-_WRITE_SIZE = 65_536
-_CUT_SHORT = frozenset({"http11.send_request_headers.failed", "http11.send_request_body.failed"})
-_CONNECTED = "connection.connect_tcp.started"
-_NEVER_LEFT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.UnsupportedProtocol)
+_FAILURES = (OSError, h11.RemoteProtocolError)
 
 
 def checked_url(url: str, *, allow_http: bool) -> httpx.URL:
@@ -77,182 +73,124 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def extensions(*, deadline: float, timeout: float, reading: bool, what: str) -> dict[str, Any]:
-    """What travels beside a request: `deadline` is a moment, `timeout` (seconds) the wait for a connection."""
-    moments = {"connect": deadline, "read": deadline, "write": deadline, "pool": timeout}
-    return {"timeout": moments, READING: reading, WHAT: what}
+def extensions(*, target: bytes, deadline: float, reading: bool, what: str) -> dict[str, Any]:
+    """What travels beside a request, where httpx knows it under httpx's names: `target` is the path that is asked for
+    at the URL's origin, `deadline` a moment."""
+    moments = dict.fromkeys(("connect", "read", "write", "pool"), deadline)
+    return {"timeout": moments, "target": target, READING: reading, WHAT: what}
 
 
 class Transport(httpx.BaseTransport):
-    """Sends a request to the configured origin only, and raises `ProviderError`s instead of httpx's errors."""
+    """Sends a request to the configured origin only, and raises `ProviderError`s instead of httpx's errors.
 
-    def __init__(self, origin: httpx.URL, *, connections: int) -> None:
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    Idle connections are a stack that all threads share: the one used last is taken first, and the rest grows old.
+    """
+
+    def __init__(self, origin: httpx.URL) -> None:
         self._origin = origin
-        self._keeping = _pool(context, connections, kept=connections)
-        self._fresh = _pool(context, connections, kept=0)
+        self._idle: list[Connection] = []
+        self._context: ssl.SSLContext | None = None
         self._distrusted_until = 0.0
+        self._closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if TOKEN not in request.extensions and not same_origin(request.url, self._origin):
             raise Temporary("a request for another origin was stopped")
-        pool = self._fresh if time.monotonic() < self._distrusted_until else self._keeping
-        passed: set[str] = set()
-        with _mapped(request, passed):
-            try:
-                answer = pool.handle_request(_plain(request, passed))
-            except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-                if _CONNECTED not in passed:
-                    self._distrusted_until = time.monotonic() + DISTRUST
-                raise
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(request, answer))
+        deadline = float(request.extensions["timeout"]["read"])
+        connection = self._kept(request) or self._connected(request, deadline)
+        try:
+            status, headers = self._exchange(connection, request, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(status, headers=headers, stream=_Body(self, connection, request, headers))
 
     def close(self) -> None:
-        self._keeping.close()
-        self._fresh.close()
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def give_back(self, connection: Connection, request: httpx.Request) -> None:
+        """Keep a connection whose answer was read to its end; close any other. Token servers are asked too seldom."""
+        trusted = not self._closed and time.monotonic() >= self._distrusted_until
+        if trusted and TOKEN not in request.extensions and connection.rest():
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _kept(self, request: httpx.Request) -> Connection | None:
+        """An idle connection that the server still holds, as far as that can be seen."""
+        while self._idle and TOKEN not in request.extensions:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                return None
+            if time.monotonic() - connection.idle_since < KEPT and connection.is_silent():
+                return connection
+            connection.close()
+        return None
+
+    def _connected(self, request: httpx.Request, deadline: float) -> Connection:
+        url = request.url
+        if url.scheme == "https" and self._context is None:
+            self._context = tls()
+        context = self._context if url.scheme == "https" else None
+        try:
+            return connect(url.raw_host.decode("ascii"), _port(url) or 0, context, deadline)
+        except (OSError, ValueError) as error:
+            raise Temporary(f"{_what(request)}: no connection ({type(error).__name__})") from None
+
+    def _exchange(self, connection: Connection, request: httpx.Request, deadline: float) -> tuple[int, HEADERS]:
+        """Status and headers of the answer to a request that leaves now."""
+        target = request.extensions.get("target", request.url.raw_path)
+        head = (request.method.encode("ascii"), target, request.headers.raw)
+        try:
+            whole = connection.send(head, request.read(), deadline)
+        except h11.LocalProtocolError:
+            raise Temporary(f"{_what(request)}: the request is not valid HTTP and was not sent") from None
+        try:
+            return connection.head(deadline)
+        except _FAILURES as error:
+            name = type(error).__name__
+            if connection.used and not isinstance(error, TimeoutError):
+                self._distrusted_until = time.monotonic() + DISTRUST
+            if not whole:
+                raise Temporary(f"{_what(request)}: the request did not leave whole ({name})") from None
+            raise lost(request, f"no readable answer ({name})") from None
 
 
-def _pool(context: ssl.SSLContext, connections: int, *, kept: int) -> httpcore.ConnectionPool:
-    return httpcore.ConnectionPool(
-        ssl_context=context,
-        max_connections=connections,
-        max_keepalive_connections=kept,
-        keepalive_expiry=KEPT,
-        retries=0,
-        network_backend=_Backend(),
-    )
-
-
-def _plain(request: httpx.Request, passed: set[str]) -> httpcore.Request:
-    """The request as httpcore takes it; the stations that it passes on its way are added to `passed`."""
-    return httpcore.Request(
-        method=request.method,
-        url=httpcore.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
-        ),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions | {"trace": lambda station, _: passed.add(station)},
-    )
+def _what(request: httpx.Request) -> str:
+    return str(request.extensions.get(WHAT, request.method))
 
 
 def lost(request: httpx.Request, why: str, *, status: int | None = None) -> ProviderError:
     """No usable answer came to a request that left: harmless for a reading, unknown for a write."""
     kind = Temporary if request.extensions.get(READING, True) else OutcomeUnknown
-    return kind(f"{request.extensions.get(WHAT, request.method)}: {why}", status=status)
-
-
-@contextmanager
-def _mapped(request: httpx.Request, passed: Collection[str] = ()) -> Iterator[None]:
-    what = request.extensions.get(WHAT, request.method)
-    try:
-        yield
-    except _NEVER_LEFT as error:
-        raise Temporary(f"{what}: no connection ({type(error).__name__})") from None
-    except httpcore.LocalProtocolError:
-        raise Temporary(f"{what}: the request is not valid HTTP and was not sent") from None
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        if not _CUT_SHORT.isdisjoint(passed):
-            raise Temporary(f"{what}: the request did not leave whole ({type(error).__name__})") from None
-        raise lost(request, f"no readable answer ({type(error).__name__})") from None
+    return kind(f"{_what(request)}: {why}", status=status)
 
 
 class _Body(httpx.SyncByteStream):
     """The raw answer: never more than `MAX_BODY` bytes of it, and never a compressed one: it could unfold to more."""
 
-    def __init__(self, request: httpx.Request, answer: httpcore.Response) -> None:
+    def __init__(self, transport: Transport, connection: Connection, request: httpx.Request, headers: HEADERS) -> None:
+        self._transport = transport
+        self._connection = connection
         self._request = request
-        self._answer = answer
+        self._headers = headers
 
     def __iter__(self) -> Iterator[bytes]:
         size = 0
-        codings = {value.strip().lower() for name, value in self._answer.headers if name.lower() == b"content-encoding"}
+        codings = {value.strip().lower() for name, value in self._headers if name.lower() == b"content-encoding"}
         if codings - {b"", b"identity"}:
             raise lost(self._request, "a compressed answer, which was not asked for")
-        with _mapped(self._request):
-            for chunk in self._answer.iter_stream():
+        try:
+            for chunk in self._connection.body(float(self._request.extensions["timeout"]["read"])):
                 size += len(chunk)
                 if size > MAX_BODY:
                     raise lost(self._request, f"an answer of more than {MAX_BODY} bytes")
                 yield chunk
+        except _FAILURES as error:
+            raise lost(self._request, f"no readable answer ({type(error).__name__})") from None
 
     def close(self) -> None:
-        self._answer.close()
-
-
-class _Backend(httpcore.NetworkBackend):
-    """Plain sockets; each `timeout` is a moment."""
-
-    def __init__(self) -> None:
-        self._plain = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError("no address")
-        for address in addresses(host, port):
-            try:
-                left = _left(timeout, httpcore.ConnectTimeout)
-                return _Stream(self._plain.connect_tcp(address, port, left, local_address, socket_options))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-
-class _Stream(httpcore.NetworkStream):
-    """A socket whose every `timeout` is a moment."""
-
-    def __init__(self, plain: httpcore.NetworkStream) -> None:
-        self._plain = plain
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._plain.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _WRITE_SIZE):
-            self._plain.write(buffer[start : start + _WRITE_SIZE], _left(timeout, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        self._plain.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._plain.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._plain.get_extra_info(info)
-
-
-def _left(moment: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-    if moment is None:
-        return None
-    left = moment - time.monotonic()
-    if left <= 0:
-        raise error
-    return left
-
-
-def addresses(host: str, port: int) -> list[str]:
-    """Where `host` lives. Link-local addresses are left out: that is where clouds keep their metadata."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise httpcore.ConnectError("the name does not resolve") from None
-    addresses = [str(entry[4][0]) for entry in found]
-    return [address for address in addresses if not _is_link_local(address)]
-
-
-def _is_link_local(address: str) -> bool:
-    plain = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    mapped = plain.ipv4_mapped if isinstance(plain, ipaddress.IPv6Address) else None
-    return (mapped or plain).is_link_local
+        self._transport.give_back(self._connection, self._request)

@@ -101,6 +101,15 @@ def test_a_sound_certificate_is_accepted(authority: Authority) -> None:
         assert server.received[0].startswith(b"PUT /a")
 
 
+def test_the_keys_of_a_session_are_written_nowhere(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSLKEYLOGFILE, which would let whoever reads that file read all our traffic, has no say."""
+    keys = authority.place / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    with secure(authority.sign("localhost")) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
+        assert http.request("PUT", "/a", body={}).ok
+    assert not keys.exists()
+
+
 @pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "TLS 1.1"])
 def test_nothing_leaves_over_a_faulty_connection(authority: Authority, fault: str) -> None:
     """Row 61: a certificate that ran out, is for another host or from nobody we trust, or a protocol of yesterday: the
