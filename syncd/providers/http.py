@@ -106,7 +106,7 @@ class _NoCookies(httpx.Cookies):
 class _Client(httpx.Client):
     """httpx's client without a memory."""
 
-    cookies = _NoCookies()  # type: ignore[assignment, override] - the parent lets it be set
+    cookies = _NoCookies()  # type: ignore[override]
 
 
 class Http:

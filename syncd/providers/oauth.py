@@ -129,6 +129,6 @@ class ClientCredentials(httpx.Auth):
         life = data.get("expires_in", _ASSUMED_LIFETIME)
         if isinstance(life, str) and life.isascii() and life.isdigit() and len(life) < 12:
             life = float(life)
-        if isinstance(life, bool) or not isinstance(life, int | float):
-            life = _ASSUMED_LIFETIME
+        if isinstance(life, bool) or not isinstance(life, int | float) or life <= 0:
+            life = _ASSUMED_LIFETIME  # no length of a life: the token is good until somebody refuses it
         return _Token(text, time.monotonic() + max(life - EARLY, life / 2))
