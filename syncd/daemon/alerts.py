@@ -53,7 +53,7 @@ def send(call: Ping) -> None:
     if not call.address:
         return
     try:
-        status = ping(call.address, call.body, deadline=SystemClock().monotonic() + TIMEOUT, seconds=TIMEOUT)
+        status = ping(call.address, call.body, deadline=SystemClock().monotonic() + TIMEOUT)
     except (ProviderError, ValueError) as error:
         emit("alert.failed", action="ping", error_type=type(error).__name__)
         return

@@ -7,8 +7,8 @@ import httpx
 from syncd.providers.transport import Transport, extensions
 
 
-def ping(url: str, body: bytes | None, *, deadline: float, seconds: float) -> int:
-    """The status of the answer; its body is not read. `deadline` is a moment (monotonic), `seconds` until then.
+def ping(url: str, body: bytes | None, *, deadline: float) -> int:
+    """The status of the answer; its body is not read. `deadline` is a moment (monotonic).
 
     Raises `Temporary` where no answer came by then, and `ValueError` for what is no URL.
     """
@@ -16,8 +16,8 @@ def ping(url: str, body: bytes | None, *, deadline: float, seconds: float) -> in
         address = httpx.URL(url)
     except httpx.InvalidURL:
         raise ValueError("no URL") from None
-    transport = Transport(address.copy_with(path="/", query=None), connections=1)
-    beside = extensions(deadline=deadline, timeout=seconds, reading=True, what="ping")
+    transport = Transport(address.copy_with(path="/", query=None))
+    beside = extensions(deadline=deadline, reading=True, what="ping")
     request = httpx.Request("GET" if body is None else "POST", address, content=body, extensions=beside)
     try:
         answer = transport.handle_request(request)

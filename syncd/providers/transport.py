@@ -73,9 +73,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def extensions(*, target: bytes, deadline: float, reading: bool, what: str) -> dict[str, Any]:
-    """What travels beside a request, where httpx knows it under httpx's names: `target` is the path that is asked for
-    at the URL's origin, `deadline` a moment."""
+def extensions(*, deadline: float, reading: bool, what: str, target: bytes = b"") -> dict[str, Any]:
+    """What travels beside a request, where httpx knows it under httpx's names: `deadline` is a moment, `target`
+    the path that is asked for at the URL's origin (the URL's own where it is empty)."""
     moments = dict.fromkeys(("connect", "read", "write", "pool"), deadline)
     return {"timeout": moments, "target": target, READING: reading, WHAT: what}
 
@@ -142,7 +142,7 @@ class Transport(httpx.BaseTransport):
 
     def _exchange(self, connection: Connection, request: httpx.Request, deadline: float) -> tuple[int, HEADERS]:
         """Status and headers of the answer to a request that leaves now."""
-        target = request.extensions.get("target", request.url.raw_path)
+        target = request.extensions.get("target") or request.url.raw_path
         head = (request.method.encode("ascii"), target, request.headers.raw)
         try:
             whole = connection.send(head, request.read(), deadline)

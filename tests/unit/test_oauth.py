@@ -124,7 +124,7 @@ def test_an_old_token_is_not_used() -> None:
 
 @pytest.mark.parametrize("life", [0, -5, -0.001, "0"])
 def test_a_life_that_is_over_at_birth_says_nothing(life: Any) -> None:
-    """Zero or less is no length of a life: the token serves until it is refused, and not one is fetched for each call."""
+    """Zero or less is no length of a life: the token serves until it is refused; no call fetches its own."""
     with running(life=life) as (http, server):
         for _ in range(3):
             http.request("GET", "/v1/customers")
