@@ -69,7 +69,7 @@ def sweep(site: Installation, route: Route) -> None:
     start = _cursor(site, route)
     seen: set[str] = set()
     carriers: dict[str, list[str]] = {}
-    complete = start is None or (not start.position and not start.since)
+    complete = _from_the_start(start)
     total, found = 0, newcomers(site, route)
     for page in _pages(route, start):
         fresh = [remote for remote in page.remotes if remote.external_id not in seen]
@@ -93,6 +93,11 @@ def sweep(site: Installation, route: Route) -> None:
             close_answered(tx, route, found, site.clock.now())
             progress.set_cursor(tx, f"scan:{route.provider}:full", site.clock.now().isoformat())
     emit("scan.finished", provider=route.provider, seen=total)
+
+
+def _from_the_start(start: Cursor | None) -> bool:
+    """Whether a listing shows everything: one that is resumed, or asks for changes alone, proves no absence."""
+    return start is None or (not start.position and not start.since)
 
 
 def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]], found: Newcomers) -> None:

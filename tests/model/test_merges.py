@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from syncd.core.model import Pair, Policy, Removal
 from syncd.detect.capture import capture
+from syncd.errors import LeaseLost
 from syncd.operate.review import decide
-from syncd.store import mapping, review
+from syncd.source import changelog
+from syncd.store import mapping, progress, review
 from tests.model.effects import die
 from tests.model.hostile import Nature, Record
 from tests.model.test_sequences import LIST, SCAN, SEARCH, SETTLED, calm, kinds, run, world
@@ -164,3 +167,32 @@ def test_an_unreported_deletion_needs_two_looks() -> None:
     for _ in range(4):
         run(made, SCAN, pause=OVERNIGHT)
     assert len(made.providers[0].records) == 1
+
+
+def test_a_resumed_listing_is_not_complete() -> None:
+    """A listing that goes on where the last one stopped has not shown everything: nothing counts as complete."""
+    made = world(Profile(SEARCH), customers=3)
+    with made.state.begin() as tx:
+        progress.set_cursor(tx, "scan:p0", json.dumps({"position": "2", "since": ""}))
+        progress.set_cursor(tx, "scan:p0:full", "")
+    run(made, SCAN)
+    with made.state.read() as tx:
+        assert progress.cursor(tx, "scan:p0:full") == ""
+    run(made, SCAN, pause=OVERNIGHT)
+    with made.state.read() as tx:
+        assert progress.cursor(tx, "scan:p0:full") > ""
+
+
+def test_an_acknowledge_counts() -> None:
+    """Who read before somebody else acknowledged deletes nothing: his rows may have gone, and their numbers come
+    again."""
+    made = world(Profile(SEARCH))
+    made.write(made.people[0], "city", made.value(made.people[0].tag, "city"))
+    stale = changelog.read(made.source)
+    capture(made.site)
+    overtaken = False
+    try:
+        changelog.acknowledge(made.source, stale, stale.owner)
+    except LeaseLost:
+        overtaken = True
+    assert overtaken

@@ -391,6 +391,21 @@ def deleted_without_a_second_look(patch: Patch) -> None:
     patch.setattr(import_module("syncd.reconcile.departure"), "_looked_before", lambda *_given: True)
 
 
+def resumed_listing_is_complete(patch: Patch) -> None:
+    """A listing that went on where the last one stopped counts as one that showed everything."""
+    patch.setattr(import_module("syncd.detect.poll"), "_from_the_start", lambda _start: True)
+
+
+def acknowledged_without_the_count(patch: Patch) -> None:
+    """The rows of a batch go, whoever acknowledged meanwhile."""
+
+    def wrong(source: Source, batch: Batch, _owner: str) -> None:
+        with source.engine.begin() as conn:
+            changelog._delete(conn, source, batch.entries)
+
+    patch.setattr(changelog, "acknowledge", wrong)
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A wrong implementation and the sequences that catch it; none named: random histories have to."""
@@ -481,6 +496,8 @@ MUTANTS: Mapping[str, Mutant] = {
             (partial(erasures.test_an_erased_person_is_never_pulled, CREATING, Policy.PROVIDER, {"email": "***"}),),
         ),
         Mutant(deleted_without_a_second_look, (merges.test_an_unreported_deletion_needs_two_looks,)),
+        Mutant(resumed_listing_is_complete, (merges.test_a_resumed_listing_is_not_complete,)),
+        Mutant(acknowledged_without_the_count, (merges.test_an_acknowledge_counts,)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
 }
