@@ -34,6 +34,8 @@ from syncd.runtime.installation import Installation, Rhythm
 from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.changelog import mentions
 from syncd.source.database import Source, SourceConfig, Watch, open_source
+from syncd.source.shape import for_provider
+from syncd.source.writable import as_written, one_way
 from syncd.status.report import Report
 from syncd.store.database import State, open_state, quick_check
 from syncd.store.keys import check_key
@@ -62,6 +64,14 @@ def source_config(settings: Settings) -> SourceConfig:
         updated_at=wanted.updated_at,
         write=wanted.write,
         watch=tuple(Watch(watch.table, watch.key) for watch in wanted.watch),
+        joins=wanted.joins,
+        where=wanted.where,
+        deleted=wanted.deleted,
+        values=wanted.values,
+        defaults=wanted.defaults,
+        only={provider.name: provider.only for provider in settings.providers if provider.only},
+        id_columns={provider.name: provider.id_column for provider in settings.providers if provider.id_column},
+        id_lengths={provider.name: provider.provider.capabilities.id_length for provider in settings.providers},
     )
 
 
@@ -147,7 +157,7 @@ def _route(
         adapter=adapter,
         rules=replace(rules(settings, wanted, source), clears=adapter.capabilities.clears),
         state=state,
-        source=source,
+        source=for_provider(source, wanted.name),
         lane=lane,
         lease=NOBODY,
         clock=clock,
@@ -199,12 +209,15 @@ def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules
     create = CreateMode.NEVER if wanted.direction is Direction.PULL else wanted.create  # nothing is sent there
     return Rules(
         provider=wanted.name,
-        fields=directions(wanted, settings.source.fields.keys() | wanted.provider.capabilities.fields),
+        fields=as_written(
+            source, directions(wanted, settings.source.fields.keys() | wanted.provider.capabilities.fields)
+        ),
         policy=wanted.conflict,
         on_delete=wanted.on_delete,
         create=create,
         adopted=create is CreateMode.ALWAYS,
-        writable=settings.source.write and not source.is_view,
+        writable=settings.source.write and bool(source.fields.keys() - one_way(source)),
+        one_way=one_way(source),
         renumbers=wanted.provider.capabilities.renumbers,
         echoes=wanted.provider.capabilities.echoes,
     )

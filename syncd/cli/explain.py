@@ -42,8 +42,9 @@ REASONS: Mapping[str, str] = {
     "own-number": "linked under its own number there",
     "renumbered": "the provider cannot renumber",
     "cannot-clear": "emptied here, and the provider cannot empty it",
-    "read-only": "the source may not be written",
     "erased": "the person seems to be erased over there",
+    "read-only": "the source cannot be written there",
+    "no-row": "the customer has no such joined row (no address row)",
     "gutted": "one edit would empty most of this customer",
     "other-record": "another record or address stands under this link",
 }

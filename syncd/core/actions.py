@@ -73,11 +73,13 @@ class Remove:
 @dataclass(frozen=True, slots=True)
 class Unlink:
     """Forget the link; `tombstone` keeps anybody from bringing the customer back unasked. `again`: there is a row
-    under this key, which is then looked at as one that nobody linked."""
+    under this key, which is then looked at as one that nobody linked. `guarded`: a filter sent the customer away, and
+    one line in the settings may send everybody."""
 
     reason: str
     tombstone: bool
     again: bool = False
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

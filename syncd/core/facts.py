@@ -31,6 +31,7 @@ class Rules:
     create: CreateMode = CreateMode.AFTER_MATCH
     adopted: bool = False
     writable: bool = True
+    one_way: frozenset[str] = frozenset()  # fields of the source whose column nobody can write
     repeatable: bool = True  # a create may be repeated once a look-up proves that nothing arrived
     renumbers: bool = True  # our key at the provider may change later, as an ordinary field
     clears: bool = True  # an empty value can be sent and is kept as empty
@@ -65,6 +66,7 @@ class Facts:
                delete conflict `remove` or `keep`
     ties       for fields in conflict whose value here came from another provider: which of the two is first;
                `rivals` names that provider, `beaten` are fields where it won over an edit of the source's own
+    locked     fields of joined tables in which this customer has no row to write to
     held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
                created before
     """
@@ -96,6 +98,7 @@ class Facts:
     rivals: Mapping[str, str] = field(default_factory=dict)
     beaten: frozenset[str] = frozenset()
     fill: bool = False
+    locked: frozenset[str] = frozenset()
 
 
 def seen(facts: Facts, name: str) -> tuple[Seen | None, Seen | None]:

@@ -177,12 +177,17 @@ class Page:
 class Customer:
     """A source row in canonical fields. `stored` holds the mapped columns exactly as the database gave them,
     for the compare-and-set; it never leaves the process. `problems` names fields whose stored value has no canonical
-    form and why ('' for the row as a whole); such a field is missing in `values`."""
+    form and why ('' for the row as a whole); `unmapped` those whose value the settings' value map does not name; both
+    are missing in `values`. `locked` names fields that cannot be written for this customer, and why. `recorded` is what
+    the column for one provider's external ids holds."""
 
     key: str
     values: Values
     stored: Mapping[str, Any] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    unmapped: frozenset[str] = frozenset()
+    locked: Mapping[str, str] = field(default_factory=dict)
+    recorded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

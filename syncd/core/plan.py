@@ -148,7 +148,7 @@ def _departed(facts: Facts) -> Action:
         linked = facts.link is not None and facts.link.external_id is not None
         return Wait("absent") if linked or facts.intents else Unlink("not in the source", tombstone=False)
     if facts.departure is Departure.OUT_OF_SCOPE:
-        return Unlink("out of scope", tombstone=False)
+        return Unlink("out of scope", tombstone=False, guarded=True)
     remote = facts.remote
     if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
         remote = facts.found[0] if facts.found[0].external_id not in facts.claimed else None
@@ -210,9 +210,10 @@ def decisions(facts: Facts) -> dict[str, Decision]:
     said = {name: _overrule(facts, name, decision) for name, decision in verdicts(facts).items()}
     there = facts.remote.values if facts.remote is not None else {}
     pull = {name: there[name] for name, decision in said.items() if decision.verdict is Verdict.PULL}
-    held = _held_back(facts, pull)
-    for name in pull if held else ():
-        if held == "read-only" or said[name].reason != "decided":
+    every = _held_back(facts, pull)
+    for name in pull:
+        held = _locked(facts, name) or every
+        if held and (held != every or held == "read-only" or said[name].reason != "decided"):
             ignored = _left_alone(facts, name)
             said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, held)
     signs = erasure(facts)
@@ -220,6 +221,13 @@ def decisions(facts: Facts) -> dict[str, Decision]:
         ignored = _left_alone(facts, name)
         said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, "erased")
     return said
+
+
+def _locked(facts: Facts, name: str) -> str:
+    """Why nothing can be written to this one field of the source; "" where it can."""
+    if name in facts.rules.one_way:
+        return "read-only"
+    return "no-row" if name in facts.locked else ""
 
 
 def _held_back(facts: Facts, pull: Values) -> str:

@@ -20,6 +20,7 @@ from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, hold
 from syncd.source import changelog, snapshot, timestamps, triggers
 from syncd.source.changelog import Batch, Entry
+from syncd.source.pointing import customer_marks
 from syncd.store import journal, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.leases import Lease
@@ -70,10 +71,11 @@ def _consume(site: Installation, lease: Lease) -> Captured:
         check_fence(site, batch, owner)
         if not batch.entries:
             break
+        marks = customer_marks(site.source, batch.entries)
         with site.state.fenced(lease) as tx:
-            keys |= _mark(tx, site, batch.entries, _moved_before(tx, batch))
+            keys |= _mark(tx, site, marks, _moved_before(tx, batch))
             progress.set_meta(tx, EXPECTED, promise(batch))
-            moves = [_name_of(entry) for entry in batch.entries if _rekeys(entry)]
+            moves = [_name_of(entry) for entry in marks if _rekeys(entry)]
             progress.set_meta(tx, REKEYED, " ".join([str(batch.acks), *moves]) if moves else "")
         changelog.acknowledge(site.source, batch, owner)
         rows += len(batch.entries)
@@ -179,8 +181,9 @@ def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
     with site.state.read() as tx:
         cursor = progress.cursor(tx, name)
     changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
+    marks = customer_marks(site.source, changes.entries)
     with site.state.fenced(lease) as tx:
-        keys = _mark(tx, site, changes.entries)
+        keys = _mark(tx, site, marks)
         progress.set_cursor(tx, name, changes.cursor)
         if changes.restart:
             look_at_everything(tx, site)

@@ -23,7 +23,7 @@ from syncd.lanes import LanePaused
 from syncd.operate.foresight import Marks, captured, due
 from syncd.operate.reading import patiently, stopped
 from syncd.reconcile import Route
-from syncd.reconcile.create import adopted, create_asks, sendable
+from syncd.reconcile.create import adopted, create_asks, leave_asks, sendable
 from syncd.reconcile.exchange import asks_of, braked, overruling
 from syncd.reconcile.gather import gather, tie
 from syncd.reconcile.outcome import Ask, granted, of_the_source, source_rows, total
@@ -260,7 +260,8 @@ def _act(route: Route, case: Case, action: object, budget: Budget, into: tuple[P
             if not _staged(budget, case, (Ask("delete", route.guards.delete),), into[0]):
                 operations.append(Operation(provider, key, "archive" if how is Removal.ARCHIVE else "delete"))
         case Unlink() if case.facts.link is not None:
-            operations.append(Operation(provider, key, "unlink"))
+            if not action.guarded or not _staged(budget, case, leave_asks(route), into[0]):
+                operations.append(Operation(provider, key, "unlink"))
         case _:
             _wait(route, key, action, into[0])
 

@@ -19,6 +19,7 @@ from syncd.reconcile.outset import Memory
 from syncd.runtime.installation import Installation
 from syncd.source import changelog, customers, snapshot, timestamps
 from syncd.source.changelog import Entry
+from syncd.source.pointing import customer_marks
 from syncd.store import journal, mapping, progress, work
 
 ROWS = 200
@@ -97,9 +98,9 @@ def _entries(site: Installation) -> tuple[Sequence[Entry], bool]:
         trouble = fence_trouble(batch, owner, expected)
         if trouble:
             raise SafetyStop(trouble, remedy="syncd recover")
-        return batch.entries, False
+        return customer_marks(site.source, batch.entries), False
     changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
-    return changes.entries, bool(changes.restart)
+    return customer_marks(site.source, changes.entries), bool(changes.restart)
 
 
 def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:

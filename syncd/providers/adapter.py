@@ -49,6 +49,7 @@ class Capabilities:
     echoes      the answer of a write repeats what was sent rather than what is stored
     rate        requests a second that are safe by default; `per_endpoint` where the provider counts so
     monthly     free calls a month, 0 where no such limit is known
+    id_length   characters that an external id may have, 0 where nobody says so
     extra       native members, by dotted path, that may carry own fields (`x_…`) of the source
     """
 
@@ -69,6 +70,7 @@ class Capabilities:
     per_endpoint: bool = False
     concurrency: int = 1
     monthly: int = 0
+    id_length: int = 0
     extra: Mapping[str, ExtraMember] = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -211,6 +211,8 @@ def remove(route: Route, case: Case, action: Remove) -> Report:
 def forget(route: Route, case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Report:
     """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back."""
     link = case.facts.link
+    if action.guarded and link is not None and link.external_id is not None and not _may_leave(route, case):
+        return Report("staged")
     external_id = external_id or (link.external_id if link is not None else "") or ""
     if not external_id and len(case.facts.found) == 1 and case.facts.found[0].external_id not in case.facts.claimed:
         external_id = case.facts.found[0].external_id
@@ -228,3 +230,12 @@ def forget(route: Route, case: Case, action: Unlink, event: str = "pair.unlinked
     if link is not None or external_id:
         tell(route, case.pair.key, event, reason=action.reason)
     return Report("unlinked")
+
+
+def leave_asks(route: Route) -> tuple[Ask, ...]:
+    """The guard of customers whom a filter sends away: as many as may be deleted."""
+    return (Ask("unlink", route.guards.delete),)
+
+
+def _may_leave(route: Route, case: Case) -> bool:
+    return permitted(route, case, leave_asks(route), lambda _tx: 0) is not None

@@ -1,7 +1,8 @@
 """What it means that a row cannot be read: a deletion is believed on proof alone.
 
-A trigger's mark on the table itself is one; without it, two looks a minute apart that find the row nowhere are. A view
-that stops to show a row, and a source that is empty, prove nothing.
+A trigger's mark on the table itself is one, a row that stands there and is marked as deleted another; without them, two
+looks a minute apart that find the row nowhere are. A view that stops to show a row, and a source that is empty, prove
+nothing; a filter of the settings that sends the row away proves that it has left, and nothing more.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ def departed(route: Route, work: Work, *, proven: bool) -> Departure:
     presence = customers.presence(route.source, work.pair.key)
     if presence.in_view:
         return Departure.BACK  # the next look reads it
+    if presence.deleted:
+        return Departure.GONE  # the row stands there and says so itself
+    if presence.outside:
+        return Departure.OUT_OF_SCOPE
     if presence.in_table:
         return Departure.OUT_OF_SCOPE if _looked_before(route, work) else Departure.UNPROVEN
     if customers.count(route.source) == 0:

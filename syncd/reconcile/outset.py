@@ -19,6 +19,8 @@ from syncd.reconcile.route import Route
 from syncd.store import journal, mapping, review
 from syncd.store import work as due
 
+UNMAPPED = "holds a value that no entry of [source.values] names"
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -75,7 +77,8 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     if customer is None:
         return Case(work, facts, None, (link.provider_key if link else None) or key)
     facts, our_key = _project(route, facts, customer)
-    facts = replace(facts, row={name: value for name, value in customer.values.items() if name in IDENTIFYING})
+    row = {name: value for name, value in customer.values.items() if name in IDENTIFYING}
+    facts = replace(facts, row=row, locked=frozenset(customer.locked))
     facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
     if perhaps_another(facts) or another(facts) or _may_have_moved(facts, work, our_key):
         facts = replace(facts, unread=_unread(route, work))
@@ -124,7 +127,14 @@ def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str
     try:
         projected = route.adapter.project(readable(route, customer))
     except Rejected as refused:
-        return replace(facts, rejection=(refused.field, refused.reason)), our_key
+        reason = UNMAPPED if refused.field in customer.unmapped else refused.reason
+        return replace(facts, rejection=(refused.field, reason)), our_key
+    made_up = sorted(customer.unmapped & projected.keys())
+    if made_up and (facts.link is None or facts.link.external_id is None):
+        return replace(
+            facts, rejection=(made_up[0], UNMAPPED)
+        ), our_key  # the provider needs it, and would get a default
+    projected = {name: value for name, value in projected.items() if name not in customer.unmapped}
     number = customer.values.get("number")
     if number and not route.rules.renumbers:
         projected = {"number": number, **projected}

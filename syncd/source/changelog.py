@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from syncd.errors import LeaseLost, SafetyStop, SetupNeeded, SourceUnreachable
 from syncd.source.database import Source, in_transaction, reading
 from syncd.source.failures import INSTALL, translated
+from syncd.source.naming import POINTED
 
 _EXACTLY = """
 DELETE FROM syncd.change_log AS log USING unnest(CAST(:seqs AS bigint[]), CAST(:keys AS text[])) AS done(seq, key)
@@ -28,8 +29,9 @@ DELETE FROM syncd.change_log AS log USING unnest(CAST(:seqs AS bigint[]), CAST(:
 class Entry:
     """One mark: look at this customer.
 
-    `op` is I, U, D, or T when a whole table was emptied (then `key` is ''). `was` is the customer's key before it was
-    changed. `table`: logged by the trigger on `source.table` itself, not by one of the other watched tables.
+    `op` is I, U, D, T when a whole table was emptied (then `key` is ''), or J: `key` leads to a row of the join `was`.
+    Else `was` is the customer's key before it was changed. `table`: logged by the trigger on `source.table` itself, not
+    by one of the other watched tables.
     """
 
     seq: int
@@ -82,8 +84,9 @@ def mentions(source: Source, key: str) -> bool:
     if source.config.change_log != "triggers":
         return False
     log = source.log
-    came_or_went = sa.or_(log.c.op.in_(("I", "D")), log.c.was.is_not(None))
-    about = sa.or_(log.c.was == key, sa.and_(log.c.customer_key == key, came_or_went))
+    of_customers = log.c.op != POINTED  # there `was` is a join's name
+    came_or_went = sa.or_(log.c.op.in_(("I", "D")), sa.and_(of_customers, log.c.was.is_not(None)))
+    about = sa.or_(sa.and_(of_customers, log.c.was == key), sa.and_(log.c.customer_key == key, came_or_went))
     with reading(source) as conn:
         return conn.execute(sa.select(log.c.seq).where(about).limit(1)).first() is not None
 

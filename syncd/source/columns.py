@@ -20,14 +20,15 @@ import sqlalchemy as sa
 
 from syncd.core import normalise
 from syncd.core.model import Value
+from syncd.source.spellings import Spellings
 
 LONGEST = 65_536  # bytes of UTF-8 in one field
 
 # How a text column may spell a flag: (yes, no). A "no" that belongs to several pairs does not tell its "yes".
 _WORDS = (("1", "0"), ("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("ja", "nein"), ("j", "n"))
 _TIME_OF_DAY = re.compile(r"[T ][0-9]{2}:")
-_YES = frozenset(yes for yes, _ in _WORDS)
-_NO = frozenset(no for _, no in _WORDS)
+YES = frozenset(yes for yes, _ in _WORDS)
+NO = frozenset(no for _, no in _WORDS)
 
 
 class Kind(StrEnum):
@@ -48,7 +49,8 @@ class MappedColumn:
     """A canonical field and the column that holds it.
 
     `clears_to` is '' where the column is NOT NULL with an empty default, else None. `plain`: the driver wants text and
-    numbers only (SQLite). `fixed` says why the column is never written, '' where it may be.
+    numbers only (SQLite). `fixed` says why the column is never written, '' where it may be. `join` names the joined
+    table that has the column, '' for the customer table; `spellings` what its values mean where the settings say it.
     """
 
     field: str
@@ -59,6 +61,8 @@ class MappedColumn:
     plain: bool
     is_key: bool = False
     fixed: str = ""
+    join: str = ""
+    spellings: Spellings | None = None
 
 
 class UnreadableError(Exception):
@@ -97,8 +101,10 @@ def is_endless(type_: sa.types.TypeEngine[Any]) -> bool:
     return str(type_.__visit_name__).upper() in plain and (getattr(type_, "length", None) or LONGEST) >= LONGEST
 
 
-def kinds_for(field: str) -> frozenset[Kind]:
-    """The column kinds that can hold this canonical field."""
+def kinds_for(field: str, *, spelled: bool = False) -> frozenset[Kind]:
+    """The column kinds that can hold this canonical field; `spelled`: a value map says what its values mean."""
+    if spelled:
+        return frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.UUID, Kind.BOOLEAN, Kind.BIT})
     if field == "birth_date":
         return frozenset({Kind.DATE, Kind.MOMENT, Kind.TEXT})
     if field == "active":
@@ -148,8 +154,8 @@ def _flag(raw: Any) -> bool | None:
     word = raw.strip().lower() if isinstance(raw, str) else None
     if word == "":
         return None
-    if word in _YES or word in _NO:
-        return word in _YES
+    if word in YES or word in NO:
+        return word in YES
     raise UnreadableError("is neither yes nor no")
 
 
@@ -190,6 +196,8 @@ def stored(mapped: MappedColumn, value: Value, before: Any = None, *, new: bool 
         if mapped.nullable or mapped.clears_to is not None:
             return None if mapped.nullable else mapped.clears_to
         raise UnfitError("the column may not be empty")
+    if mapped.spellings is not None:
+        return _stored_text(mapped, _as_spelled(mapped.spellings, value, before))
     if mapped.field == "active":
         return _stored_flag(mapped, value, before)
     if mapped.field == "birth_date":
@@ -225,13 +233,31 @@ def _stored_date(mapped: MappedColumn, value: Value) -> Any:
     return value
 
 
+def _as_spelled(spellings: Spellings, value: Value, before: Any) -> str:
+    """How the column spells this canonical value; what already means it stays as it is."""
+    held = spelling_of(before)
+    word = held if held is not None and spellings.meaning(held) == value else spellings.spelling(value)
+    if word is None:
+        raise UnfitError("no entry of the value map names this value")
+    return word
+
+
+def spelling_of(raw: Any) -> str | None:
+    """What a column with a value map holds, as text; None where it is empty. Raises UnreadableError."""
+    if isinstance(raw, bool | bytes):
+        return "1" if any(raw if isinstance(raw, bytes) else [raw]) else "0"
+    return None if raw is None else _text(raw)
+
+
 def _stored_text(mapped: MappedColumn, value: Value) -> Any:
     if not isinstance(value, str):
         raise UnfitError("is not text")
     if mapped.kind is Kind.TEXT:
         return value
     try:
-        if mapped.kind is Kind.INTEGER:
+        if mapped.kind in {Kind.BOOLEAN, Kind.BIT} and value.lower() in YES | NO:
+            return value.lower() in YES
+        if mapped.kind in {Kind.INTEGER, Kind.BIT, Kind.BOOLEAN}:
             return int(value)
         if mapped.kind is Kind.DECIMAL:
             return Decimal(value)

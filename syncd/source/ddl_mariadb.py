@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from syncd.errors import Problem
 from syncd.source.database import Source, Watched
-from syncd.source.naming import qualified, quoted, squeezed, trigger_name
+from syncd.source.grants import rights
+from syncd.source.naming import POINTED, qualified, quoted, squeezed, trigger_name
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE")
 
@@ -56,20 +57,35 @@ def _name(source: Source, watched: Watched, event: str) -> str:
 
 
 def _body(source: Source, watched: Watched, event: str) -> str:
-    column = quoted(source, watched.key.name)
-    new, old = f"NEW.{column}", f"OLD.{column}"
-    if event == "INSERT":
-        marks = [_mark(source, watched, new, "I")]
-    elif event == "DELETE":
-        marks = [_mark(source, watched, old, "D")]
-    else:
-        # compared as bytes: a key that changes only its case or padding is a changed key
-        changed = f"NOT (CAST({old} AS BINARY) <=> CAST({new} AS BINARY))"
-        if watched.rekeys:
-            marks = [_mark(source, watched, new, "U", was=f"IF({changed}, CAST({old} AS CHAR), NULL)")]
-        else:
-            marks = [_mark(source, watched, new, "U"), _mark(source, watched, old, "U", when=f" AND {changed}")]
+    marks = _customer_marks(source, watched, event) if watched.keyed else []
+    for pointer in watched.pointers:
+        new, old, changed = _spelled(source, pointer.column)
+        join = f"'{pointer.join}'"
+        if event != "DELETE":
+            marks.append(_mark(source, watched, new, POINTED, was=join))
+        if event != "INSERT":
+            when = f" AND {changed}" if event == "UPDATE" else ""
+            marks.append(_mark(source, watched, old, POINTED, was=join, when=when))
     return "BEGIN\n" + "\n".join(marks) + "\nEND"
+
+
+def _customer_marks(source: Source, watched: Watched, event: str) -> list[str]:
+    new, old, changed = _spelled(source, watched.key.name)
+    if event == "INSERT":
+        return [_mark(source, watched, new, "I")]
+    if event == "DELETE":
+        return [_mark(source, watched, old, "D")]
+    if watched.rekeys:
+        return [_mark(source, watched, new, "U", was=f"IF({changed}, CAST({old} AS CHAR), NULL)")]
+    return [_mark(source, watched, new, "U"), _mark(source, watched, old, "U", when=f" AND {changed}")]
+
+
+def _spelled(source: Source, name: str) -> tuple[str, str, str]:
+    """A column after and before the write, and whether the two differ: compared as bytes, since a key that changes
+    only its case or padding is a changed key."""
+    column = quoted(source, name)
+    new, old = f"NEW.{column}", f"OLD.{column}"
+    return new, old, f"NOT (CAST({old} AS BINARY) <=> CAST({new} AS BINARY))"
 
 
 def _mark(source: Source, watched: Watched, key: str, op: str, *, was: str = "NULL", when: str = "") -> str:
@@ -104,26 +120,12 @@ def drops(source: Source) -> list[str]:
 def grants(source: Source) -> list[str]:
     """What the account of `[source] url` needs. TRIGGER, because without it no account sees whether triggers exist."""
     account = f"'{source.engine.url.username or 'syncd'}'@'%'"
-    own = quoted(source, source.key.name)
-    fields = [quoted(source, mapped.column.name) for mapped in source.fields.values()]
-    readable = ", ".join(dict.fromkeys([own, *fields]))
-    writable = ", ".join(column for column in dict.fromkeys(fields) if column != own)
-    table = qualified(source, source.table)
-    needed = [
+    return [
         f"GRANT SELECT, DELETE ON {qualified(source, source.log)} TO {account}",
         f"GRANT SELECT, UPDATE ON {qualified(source, source.fence)} TO {account}",
         *(f"GRANT TRIGGER ON {qualified(source, watched.table)} TO {account}" for watched in source.watched),
-        f"GRANT SELECT ({readable}) ON {table} TO {account}",
+        *rights(source, account),
     ]
-    if source.is_view:
-        needed += [
-            f"GRANT SELECT ({quoted(source, each.key.name)}) ON {qualified(source, each.table)} TO {account}"
-            for each in source.watched
-        ]
-    if source.config.write and writable:
-        needed.append(f"GRANT UPDATE ({writable}) ON {table} TO {account}")
-        needed.append(f"GRANT INSERT ({readable}) ON {table} TO {account}  -- only with inbound_create = true")
-    return needed
 
 
 _INSTALLED = """

@@ -14,7 +14,9 @@ import sqlalchemy as sa
 
 from syncd.errors import Problem
 from syncd.source.database import Source, Watched
-from syncd.source.naming import qualified, quoted, short, squeezed
+from syncd.source.grants import rights
+from syncd.source.naming import POINTED, qualified, quoted, short, squeezed
+from syncd.source.shape import Pointer
 
 CHANNEL = "syncd_change"  # what triggers notify and the daemon listens to
 
@@ -37,6 +39,7 @@ _BASE = [
 )""",
     "INSERT INTO syncd.fence (id) VALUES (1) ON CONFLICT DO NOTHING",
 ]
+_LOG = "INSERT INTO syncd.change_log (customer_key, op, was, origin, own)"
 _ROW, _TRUNCATE = "syncd_row", "syncd_truncate"
 _ROW_TYPE, _TRUNCATE_TYPE = 1 + 4 + 8 + 16, 32  # pg_trigger.tgtype: row, insert, delete, update · truncate
 
@@ -84,9 +87,27 @@ def _function_name(watched: Watched) -> str:
 
 def _body(source: Source, watched: Watched, *, notify: bool = True) -> str:
     """The function's text; without `notify` as version 1.0 installed it."""
-    key = quoted(source, watched.key.name)
     own = "true" if watched.own else "false"
-    log = "INSERT INTO syncd.change_log (customer_key, op, was, origin, own)"
+    variables = "".join(f"\n  new_{n} text;\n  old_{n} text;" for n in range(len(watched.pointers)))
+    keys = "\n  new_key text;\n  old_key text;" if watched.keyed else ""
+    ring = _RING if notify else ""
+    marks = _customer_marks(source, watched, own) if watched.keyed else ""
+    marks += "".join(_pointed_marks(source, pointer, n, own) for n, pointer in enumerate(watched.pointers))
+    return f"""
+DECLARE
+  origin text := nullif(current_setting('syncd.origin', true), '');{keys}{variables}
+BEGIN{ring}
+  IF TG_OP = 'TRUNCATE' THEN
+    {_LOG} VALUES ('', 'T', NULL, origin, {own});
+    RETURN NULL;
+  END IF;{marks}
+  RETURN NULL;
+END
+"""
+
+
+def _customer_marks(source: Source, watched: Watched, own: str) -> str:
+    key = quoted(source, watched.key.name)
     changed = "old_key IS DISTINCT FROM new_key"
     was = f"CASE WHEN {changed} THEN old_key END" if watched.rekeys else "NULL"
     both = (
@@ -94,34 +115,35 @@ def _body(source: Source, watched: Watched, *, notify: bool = True) -> str:
         if watched.rekeys
         else f"""
     IF old_key IS NOT NULL AND {changed} THEN
-      {log} VALUES (old_key, 'U', NULL, origin, {own});
+      {_LOG} VALUES (old_key, 'U', NULL, origin, {own});
     END IF;"""
     )
-    ring = _RING if notify else ""
     return f"""
-DECLARE
-  origin text := nullif(current_setting('syncd.origin', true), '');
-  new_key text;
-  old_key text;
-BEGIN{ring}
-  IF TG_OP = 'TRUNCATE' THEN
-    {log} VALUES ('', 'T', NULL, origin, {own});
-    RETURN NULL;
-  END IF;
   IF TG_OP <> 'DELETE' THEN new_key := CAST(NEW.{key} AS text); END IF;
   IF TG_OP <> 'INSERT' THEN old_key := CAST(OLD.{key} AS text); END IF;
   IF TG_OP = 'INSERT' AND new_key IS NOT NULL THEN
-    {log} VALUES (new_key, 'I', NULL, origin, {own});
+    {_LOG} VALUES (new_key, 'I', NULL, origin, {own});
   ELSIF TG_OP = 'DELETE' AND old_key IS NOT NULL THEN
-    {log} VALUES (old_key, 'D', NULL, origin, {own});
+    {_LOG} VALUES (old_key, 'D', NULL, origin, {own});
   ELSIF TG_OP = 'UPDATE' THEN
     IF new_key IS NOT NULL THEN
-      {log} VALUES (new_key, 'U', {was}, origin, {own});
+      {_LOG} VALUES (new_key, 'U', {was}, origin, {own});
     END IF;{both}
+  END IF;"""
+
+
+def _pointed_marks(source: Source, pointer: Pointer, number: int, own: str) -> str:
+    """What points at this row after the write, and before it where that differs."""
+    column, new, old = quoted(source, pointer.column), f"new_{number}", f"old_{number}"
+    return f"""
+  IF TG_OP <> 'DELETE' THEN {new} := CAST(NEW.{column} AS text); END IF;
+  IF TG_OP <> 'INSERT' THEN {old} := CAST(OLD.{column} AS text); END IF;
+  IF {new} IS NOT NULL THEN
+    {_LOG} VALUES ({new}, '{POINTED}', '{pointer.join}', origin, {own});
   END IF;
-  RETURN NULL;
-END
-"""
+  IF {old} IS NOT NULL AND {old} IS DISTINCT FROM {new} THEN
+    {_LOG} VALUES ({old}, '{POINTED}', '{pointer.join}', origin, {own});
+  END IF;"""
 
 
 def everything(_source: Source) -> str:
@@ -160,21 +182,7 @@ def grants(source: Source) -> list[str]:
             f"GRANT SELECT, DELETE ON syncd.change_log TO {account}",
             f"GRANT SELECT, UPDATE ON syncd.fence TO {account}",
         ]
-    table = qualified(source, source.table)
-    own = quoted(source, source.key.name)
-    fields = [quoted(source, mapped.column.name) for mapped in source.fields.values()]
-    readable = ", ".join(dict.fromkeys([own, *fields]))
-    writable = ", ".join(column for column in dict.fromkeys(fields) if column != own)
-    needed.append(f"GRANT SELECT ({readable}) ON {table} TO {account}")
-    if source.is_view:
-        needed += [
-            f"GRANT SELECT ({quoted(source, each.key.name)}) ON {qualified(source, each.table)} TO {account}"
-            for each in source.watched
-        ]
-    if source.config.write and writable:
-        needed.append(f"GRANT UPDATE ({writable}) ON {table} TO {account}")
-        needed.append(f"GRANT INSERT ({readable}) ON {table} TO {account}  -- only with inbound_create = true")
-    return needed
+    return [*needed, *rights(source, account)]
 
 
 _INSTALLED = """

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from syncd.errors import Problem
 from syncd.source.database import Source, Watched
 from syncd.source.failures import INSTALL
-from syncd.source.naming import quoted, squeezed, trigger_name
+from syncd.source.naming import POINTED, quoted, squeezed, trigger_name
 
 _LOG = """CREATE TABLE IF NOT EXISTS syncd_change_log (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -48,16 +48,33 @@ def triggers(source: Source) -> dict[str, str]:
 
 
 def _body(source: Source, watched: Watched, event: str) -> str:
-    column = quoted(source, watched.key.name)
-    new, old = f"CAST(NEW.{column} AS TEXT)", f"CAST(OLD.{column} AS TEXT)"
+    marks = _customer_marks(source, watched, event) if watched.keyed else []
+    for pointer in watched.pointers:
+        new, old, changed = _spelled(source, pointer.column)
+        join = f"'{pointer.join}'"
+        if event != "DELETE":
+            marks.append(_mark(watched, new, POINTED, was=join))
+        if event != "INSERT":
+            marks.append(_mark(watched, old, POINTED, was=join, when=f" AND {changed}" if event == "UPDATE" else ""))
+    return "\n".join(marks)
+
+
+def _customer_marks(source: Source, watched: Watched, event: str) -> list[str]:
+    new, old, changed = _spelled(source, watched.key.name)
     if event == "INSERT":
-        return _mark(watched, new, "I")
+        return [_mark(watched, new, "I")]
     if event == "DELETE":
-        return _mark(watched, old, "D")
-    changed = f"{old} COLLATE BINARY IS NOT {new} COLLATE BINARY"
+        return [_mark(watched, old, "D")]
     if watched.rekeys:
-        return _mark(watched, new, "U", was=f"CASE WHEN {changed} THEN {old} END")
-    return _mark(watched, new, "U") + "\n" + _mark(watched, old, "U", when=f" AND {changed}")
+        return [_mark(watched, new, "U", was=f"CASE WHEN {changed} THEN {old} END")]
+    return [_mark(watched, new, "U"), _mark(watched, old, "U", when=f" AND {changed}")]
+
+
+def _spelled(source: Source, name: str) -> tuple[str, str, str]:
+    """A column after and before the write, and whether the two differ."""
+    column = quoted(source, name)
+    new, old = f"CAST(NEW.{column} AS TEXT)", f"CAST(OLD.{column} AS TEXT)"
+    return new, old, f"{old} COLLATE BINARY IS NOT {new} COLLATE BINARY"
 
 
 def _mark(watched: Watched, key: str, op: str, *, was: str = "NULL", when: str = "") -> str:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from syncd.core.model import Value
 from syncd.source.database import Source, reading
+from syncd.source.joins import rows_from
 from syncd.source.keys import spelled
 
 
@@ -27,7 +28,10 @@ def keys_like(conn: sa.Connection, source: Source, values: Mapping[str, Value], 
     ]
     if not conditions:
         return []
-    rows = conn.execute(sa.select(source.key).where(sa.or_(*conditions)).limit(limit))
+    asked = {mapped.join for name in values if (mapped := source.fields.get(name)) is not None and mapped.join}
+    table = rows_from(source, source.scope_joins | asked)
+    query = sa.select(source.key).select_from(table).where(*source.scope, sa.or_(*conditions)).distinct()
+    rows = conn.execute(query.limit(limit))
     return sorted({spelled(source.key_kind, row[0]) for row in rows})
 
 

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from syncd.source.database import Source
 
+POINTED = "J"  # a mark's op: `customer_key` is what leads to a joined row, `was` the join's name
+
 _LONGEST = 40  # characters of a table's name inside ours; PostgreSQL cuts names at 63 bytes, MariaDB at 64 characters
 
 

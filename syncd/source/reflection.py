@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,9 @@ from sqlalchemy import exc
 from syncd.errors import Problem
 from syncd.source.columns import Kind, MappedColumn, kind_of, kinds_for
 from syncd.source.keys import KeyKind
+from syncd.source.spellings import spellings
 
+ValueMaps = Mapping[str, Mapping[str, tuple[str, ...]]]
 KEY = "syncd_key"  # how statements name the key column; a canonical field's column is named by its field
 
 
@@ -153,7 +155,7 @@ def key_kind(column: FoundColumn, dialect: str) -> KeyKind | None:
 
 
 def build(
-    found: FoundTable, key: str, fields: Mapping[str, str], dialect: str
+    found: FoundTable, key: str, fields: Mapping[str, str], dialect: str, values: ValueMaps
 ) -> tuple[sa.Table, dict[str, MappedColumn], list[Problem]]:
     """The table with its key and mapped columns only, every name quoted, and what is wrong with the mapping."""
     table = bare(found, key)
@@ -161,23 +163,52 @@ def build(
     problems: list[Problem] = []
     taken: dict[str, str] = {}
     for field, name in fields.items():
-        place = f"source.fields.{field}"
-        column = found.columns.get(name)
-        if column is None:
-            problems.append(Problem(place, f'"{found.name}" has no column "{name}".', nearest(name, found.columns)))
-            continue
         if name in taken:
-            problems.append(Problem(place, f'column "{name}" is already mapped to {taken[name]}.'))
+            problems.append(Problem(f"source.fields.{field}", f'column "{name}" is already mapped to {taken[name]}.'))
             continue
         taken[name] = field
-        kind = kind_of(column.type, sqlite=dialect == "sqlite")
-        if kind not in kinds_for(field) or kind is None:
-            problems.append(
-                Problem(place, f'column "{name}" is of type {_type_name(column)}, which cannot hold {field}.')
-            )
-            continue
-        mapped[field] = _mapped(table, field, column, kind, is_key=name == key, plain=dialect == "sqlite")
+        one = mapped_column(found, field, name, dialect, values)
+        if isinstance(one, Problem):
+            problems.append(one)
+        elif name == key:
+            fixed = "the key column is never written"
+            mapped[field] = replace(one, column=table.c[KEY], is_key=True, fixed=fixed)
+        else:
+            table.append_column(one.column)
+            mapped[field] = one
     return table, mapped, problems
+
+
+def mapped_column(found: FoundTable, field: str, name: str, dialect: str, values: ValueMaps) -> MappedColumn | Problem:
+    """The column `name` of a table as the column of this field; `values` are the value maps by field."""
+    place, plain = f"source.fields.{field}", dialect == "sqlite"
+    column = found.columns.get(name)
+    if column is None:
+        return Problem(place, f'"{found.name}" has no column "{name}".', nearest(name, found.columns))
+    kind = kind_of(column.type, sqlite=plain)
+    if kind is None or kind not in kinds_for(field, spelled=field in values):
+        return Problem(place, f'column "{name}" is of type {_type_name(column)}, which cannot hold {field}.')
+    known = spellings(field, values[field], flags=kind in {Kind.BOOLEAN, Kind.BIT}) if field in values else None
+    return MappedColumn(
+        field=field,
+        column=sa.Column(column.name, sa.types.NullType() if plain else column.type, key=field, quote=True),
+        kind=kind,
+        nullable=column.nullable,
+        clears_to="" if not column.nullable and kind is Kind.TEXT and _is_empty_default(column.default) else None,
+        plain=plain,
+        fixed="the database computes this column" if column.computed else "",
+        spellings=known,
+    )
+
+
+def column_of(table: sa.Table, found: FoundTable, name: str) -> sa.Column[Any]:
+    """A reflected column of the customer table that may be no field: a filter's, a join's, the one for external ids."""
+    for column in table.c:
+        if column.name == name:
+            return column
+    column = sa.Column(name, found.columns[name].type, key=f"column:{name}", quote=True)
+    table.append_column(column)
+    return column
 
 
 def bare(found: FoundTable, key: str) -> sa.Table:
@@ -190,19 +221,6 @@ def bare(found: FoundTable, key: str) -> sa.Table:
         quote=True,
         quote_schema=True,
     )
-
-
-def _mapped(table: sa.Table, field: str, found: FoundColumn, kind: Kind, *, is_key: bool, plain: bool) -> MappedColumn:
-    if is_key:
-        column = table.c[KEY]
-    else:
-        column = sa.Column(found.name, sa.types.NullType() if plain else found.type, key=field, quote=True)
-        table.append_column(column)
-    fixed = (
-        "the key column is never written" if is_key else "the database computes this column" if found.computed else ""
-    )
-    empty = not found.nullable and kind is Kind.TEXT and _is_empty_default(found.default)
-    return MappedColumn(field, column, kind, found.nullable, "" if empty else None, plain, is_key, fixed)
 
 
 def _is_empty_default(default: str | None) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from syncd.source import changelog, customers
+from syncd.source import changelog, customers, writing
 from syncd.source.database import Source, in_transaction
 from syncd.store.database import State, Transaction
 
@@ -103,10 +103,10 @@ def watched_source(effects: Effects) -> Iterator[None]:
         effects.point("source, after")
         return result
 
-    for module in (customers, changelog):
+    for module in (writing, changelog):
         vars(module)["in_transaction"] = watch
     try:
         yield
     finally:
-        for module in (customers, changelog):
+        for module in (writing, changelog):
             vars(module)["in_transaction"] = original

@@ -23,9 +23,10 @@ from syncd.errors import LeaseLost
 from syncd.lanes import Lane, Pace
 from syncd.reconcile.route import Guards, Route
 from syncd.runtime.installation import Installation, Rhythm
-from syncd.source import changelog, database, triggers
+from syncd.source import changelog, triggers
 from syncd.source.connection import connect, source_url
 from syncd.source.database import Source, SourceConfig, Watch
+from syncd.source.describing import described
 from syncd.store import journal, mapping
 from syncd.store.database import State, open_state
 from syncd.store.journal import Review
@@ -118,7 +119,7 @@ def _source(config: SourceConfig) -> Source:
         for statement in TABLES:
             conn.exec_driver_sql(statement)
         conn.commit()
-    source = database._described(config, engine)
+    source = described(config, engine)
     triggers.install(source)
     return source
 

@@ -68,7 +68,7 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", "unsettled=any(intent.stage is Stage.OPEN for intent in writes)", "unsettled=False"),
     Wrong("plan", 'if name == "number" and not facts.rules.renumbers:', 'if name == "number":'),
     Wrong("plan", 'if facts.link is None or "number" not in facts.link.base:', "if False:"),
-    Wrong("plan", 'return Unlink("out of scope", tombstone=False)', 'return Unlink("out of scope", tombstone=True)'),
+    Wrong("plan", 'Unlink("out of scope", tombstone=False', 'Unlink("out of scope", tombstone=True'),
     Wrong("plan", "known = len(ours) == 1 and len(facts.found) == 1 and", "known = bool(ours) and"),
     Wrong("plan", "and ours[0].external_id in facts.unearthed", ""),
     Wrong("recognition", "names = known & set(IDENTIFYING) or known", "names = known"),

@@ -427,7 +427,7 @@ def gone(departure: Departure = Departure.GONE, how: Removal = Removal.DELETE, *
     [
         (gone(Departure.EMPTY), Wait("empty")),
         (gone(Departure.UNPROVEN), Wait("absent")),
-        (gone(Departure.OUT_OF_SCOPE), Unlink("out of scope", tombstone=False)),
+        (gone(Departure.OUT_OF_SCOPE), Unlink("out of scope", tombstone=False, guarded=True)),
         (gone(how=Removal.KEEP), Unlink("deleted in the source", tombstone=True)),
         (gone(how=Removal.DELETE), Remove(remote(ROW), Removal.DELETE)),
         (gone(how=Removal.ARCHIVE), Remove(remote(ROW), Removal.ARCHIVE)),
