@@ -214,13 +214,16 @@ def decisions(facts: Facts) -> dict[str, Decision]:
     for name in pull:
         held = _locked(facts, name) or every
         if held and (held != every or held == "read-only" or said[name].reason != "decided"):
-            ignored = _left_alone(facts, name)
-            said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, held)
+            said[name] = _question(facts, name, held)
     signs = erasure(facts)
     for name in [name for name, decision in said.items() if signs.holds(decision)]:
-        ignored = _left_alone(facts, name)
-        said[name] = Decision(Verdict.KEEP, "ignored") if ignored else Decision(Verdict.REVIEW, "erased")
+        said[name] = _question(facts, name, "erased")
     return said
+
+
+def _question(facts: Facts, name: str, reason: str) -> Decision:
+    """A person decides, unless one said to leave exactly these values alone."""
+    return Decision(Verdict.KEEP, "ignored") if _left_alone(facts, name) else Decision(Verdict.REVIEW, reason)
 
 
 def _locked(facts: Facts, name: str) -> str:

@@ -61,7 +61,7 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", "if facts.key_alive:", 'if facts.key_alive and facts.ordered != "remove":'),
     Wrong("plan", "facts.found[0] if facts.found[0].external_id not in facts.claimed else None", "facts.found[0]"),
     Wrong("recognition", "not in {entry.provider, *late.get(name, ())}", "not in {entry.provider}"),
-    Wrong("plan", "ignored = _left_alone(facts, name)", "ignored = False"),
+    Wrong("plan", "if _left_alone(facts, name) else Decision", "if False else Decision"),
     Wrong("plan", "return facts.rulings[name].shown == now", "return facts.rulings[name].shown[0] == now[0]"),
     Wrong("plan", "if intent.verb in OUTWARD and name in intent.fields", "if name in intent.fields"),
     Wrong("plan", "for i in writes if i.stage is Stage.OPEN or facts.rules.echoes)", "for i in writes)"),
