@@ -53,3 +53,19 @@ class VirtualClock:
     def waiting(self) -> int:
         """How many calls are still to come."""
         return len(self._alarms)
+
+
+class ProcessClock:
+    """The clock of one machine: the true time, and how far its administrator has let it drift, in seconds."""
+
+    def __init__(self, true: VirtualClock, offset: float = 0.0) -> None:
+        self.true, self.offset = true, offset
+
+    def now(self) -> datetime:
+        return self.true.now() + timedelta(seconds=self.offset)
+
+    def monotonic(self) -> float:
+        return self.true.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.true.sleep(seconds)

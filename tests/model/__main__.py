@@ -15,27 +15,28 @@ def main() -> int:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--histories", type=int, default=1000)
     parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--wide", action="store_true", help="the wide world")
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--no-shrink", action="store_true")
     chosen = parser.parse_args()
     if chosen.seed is not None:
-        return tell(chosen.seed, shrink=not chosen.no_shrink)
+        return tell(chosen.seed, wide=chosen.wide, shrink=not chosen.no_shrink)
     began, failed = time.monotonic(), 0
     for seed in range(chosen.start, chosen.start + chosen.histories):
-        wrong = live(make(seed))
+        wrong = live(make(seed, wide=chosen.wide))
         if wrong:
             failed += 1
             print(f"seed {seed}: {wrong[0].strip().splitlines()[-1][:300]}", flush=True)
             if not chosen.keep_going:
-                return tell(seed, shrink=not chosen.no_shrink)
+                return tell(seed, wide=chosen.wide, shrink=not chosen.no_shrink)
     seconds = time.monotonic() - began
     print(f"{chosen.histories} histories, {failed} wrong, {seconds:.1f} s")
     return 1 if failed else 0
 
 
-def tell(seed: int, *, shrink: bool) -> int:
+def tell(seed: int, *, wide: bool, shrink: bool) -> int:
     """One history in full, shortened where it fails."""
-    history = make(seed)
+    history = make(seed, wide=wide)
     wrong = live(history)
     if wrong and shrink:
         history = shrunk(history, wrong)

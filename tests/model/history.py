@@ -10,19 +10,18 @@ import contextlib
 import random
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
-from syncd.core.model import Direction, Policy, Removal
-from syncd.engine.run import Options
+from syncd.core.model import Direction, Pair, Policy, Removal
 from syncd.errors import UsageError
-from syncd.operate.review import allowed, decide
 from syncd.providers.adapter import Identity
-from syncd.store import journal
-from tests.model import oracle
+from tests.model import oracle, product
 from tests.model.effects import Crash
 from tests.model.hostile import PLAIN, Fault, Hostile, Nature, Record
+from tests.model.product import Options, allowed, decide, journal
 from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Profile, Setting, World
 
 Step = tuple[Any, ...]
@@ -42,16 +41,21 @@ class History:
 # -- making --------------------------------------------------------------------------------------------------------
 
 
-def make(seed: int) -> History:
-    """The history of a seed."""
+def make(seed: int, *, wide: bool = False) -> History:
+    """The history of a seed; of the `wide` world, in which everything happens that real ones know."""
+    if wide:
+        from tests.model.wide import make_wide
+
+        return make_wide(seed)
     dice = random.Random(seed)
-    profiles = tuple(_profile(dice) for _ in range(dice.choice((1, 1, 2, 2, 3))))
+    profiles = tuple(profile_of(dice) for _ in range(dice.choice((1, 1, 2, 2, 3))))
     setting = Setting(profiles, dice.choice((1, 1, 2, 3)), sole=dice.random() < 0.8, seed=seed)
-    steps = [_step(dice) for _ in range(dice.randint(*LENGTH))]
+    steps = [step_of(dice) for _ in range(dice.randint(*LENGTH))]
     return History(setting, tuple(steps))
 
 
-def _profile(dice: random.Random) -> Profile:
+def profile_of(dice: random.Random) -> Profile:
+    """A provider of the narrow world."""
     identity = dice.choice(list(Identity))
     keeps = {
         name: dice.choice(("cut", "upper", "squeeze")) for name in ("name", "email", "city") if dice.random() < 0.3
@@ -83,7 +87,7 @@ def _profile(dice: random.Random) -> Profile:
     )
 
 
-def _step(dice: random.Random) -> Step:
+def step_of(dice: random.Random) -> Step:
     """One step; the weights are how often it matters."""
     makers: list[tuple[int, Callable[[random.Random], Step]]] = [
         (30, _edit),
@@ -138,12 +142,7 @@ def _run(dice: random.Random) -> Step:
 def live(history: History, *, tell: Callable[[str], None] | None = None) -> list[str]:
     """Run a history to its end; answers what went wrong, empty when nothing did."""
     world = World(history.setting)
-    if any(profile.nature.keeps and profile.policy is not Policy.SOURCE for profile in history.setting.profiles):
-        world.happened.add("conflict")
-    if any(Direction.PULL in dict(profile.directions).values() for profile in history.setting.profiles):
-        world.happened.add("pull-only")
-    if any(profile.nature.narrow for profile in history.setting.profiles):
-        world.happened.add("narrow")
+    world.happened |= set(_causes(history.setting))
     for step in (*history.steps, ("rest",)):
         if tell:
             mark = len(world.effects.trace), [len(each.log) for each in world.providers]
@@ -163,6 +162,19 @@ def live(history: History, *, tell: Callable[[str], None] | None = None) -> list
         if wrong:
             return wrong
     return []
+
+
+def _causes(setting: Setting) -> Iterator[str]:
+    """What a person may be asked because of what the providers are like."""
+    natures = [profile.nature for profile in setting.profiles]
+    if any(profile.nature.keeps and profile.policy is not Policy.SOURCE for profile in setting.profiles):
+        yield "conflict"
+    if any(Direction.PULL in dict(profile.directions).values() for profile in setting.profiles):
+        yield "pull-only"
+    if any(nature.narrow for nature in natures):
+        yield "narrow"
+    if any(nature.one_email for nature in natures):
+        yield "one-email"
 
 
 def _condensed(trace: list[str]) -> Iterator[str]:
@@ -192,10 +204,11 @@ def do(world: World, step: Step) -> None:
             _edit_there(world, where, which, name, mode)
         case ("run", crash_at, planned, scan, order):
             world.order = list(order)
-            plan: dict[int, list[Callable[[], None]]] = {}
-            for point, inner in planned:
-                plan.setdefault(point, []).append(lambda inner=inner: do(world, inner))  # type: ignore[misc]
-            world.run(Options(scan=scan), crash_at=crash_at, planned=plan)
+            world.run(Options(scan=scan), crash_at=crash_at, planned=_planned(world, planned))
+        case ("daemons", number, seed, stalls, scan, crash_at, planned):
+            world.order = []
+            plan = _planned(world, planned)
+            world.beside(number, (seed, stalls), Options(scan=scan), crash_at=crash_at, planned=plan)
         case ("fault", where, kind, on, delay):
             world.providers[where % len(world.providers)].faults.append(Fault(kind, on, delay))
         case ("wait", seconds):
@@ -204,11 +217,23 @@ def do(world: World, step: Step) -> None:
             world.restart()
         case ("overtake",):
             world.overtake()
+        case ("clock", seconds):
+            world.set_clock(seconds)
+        case ("operator", command, who, where):
+            _operator(world, command, who, where)
         case _:
             _comings_and_goings(world, step)
 
 
+def _planned(world: World, steps: tuple[tuple[int, Step], ...]) -> dict[int, list[Callable[[], None]]]:
+    plan: dict[int, list[Callable[[], None]]] = {}
+    for point, step in steps:
+        plan.setdefault(point, []).append(partial(do, world, step))
+    return plan
+
+
 def _comings_and_goings(world: World, step: Step) -> None:
+    """What happens in the source."""
     match step:
         case ("insert",):
             world.insert()
@@ -219,12 +244,25 @@ def _comings_and_goings(world: World, step: Step) -> None:
             _again(world, who, same=same)
         case ("replace", who):
             _replace(world, who)
-        case ("rekey" | "renumber", who):
+        case ("rekey" | "renumber" | "respell" | "touch", who):
             _otherwise_known(world, step[0], who)
+        case ("merge" | "swap", who, whom):
+            _keys_change_hands(world, step[0], who, whom)
+        case _:
+            _elsewhere(world, step)
+
+
+def _elsewhere(world: World, step: Step) -> None:
+    """What happens at a provider, and what people decide."""
+    match step:
         case ("decide", which, how):
             _decide(world, which, how)
         case ("remote-delete" | "remote-archive", where, which):
             _gone_there(world, step[0], *_record(world, where, which))
+        case ("erase", where, which, signs):
+            _erased(world, signs, *_record(world, where, which))
+        case ("remote-merge", where, which, into):
+            _merged_there(world, where, which, into)
         case ("stranger", where, who):
             _stranger(world, where, who)
         case ("arrive", where):
@@ -238,17 +276,96 @@ def _comings_and_goings(world: World, step: Step) -> None:
 def _otherwise_known(world: World, how: str, who: int) -> None:
     if not world.living():
         return
-    world.happened.add(f"{how}ed")
+    person = _person(world, who)
+    if how == "touch":
+        world.touch(person)
+        return
+    world.happened.add({"respell": "rekeyed"}.get(how, f"{how}ed"))
     if how == "rekey":
-        world.rekey(_person(world, who), max(person.key for person in world.people) + 1)
-    else:
-        world.renumber(_person(world, who))
+        world.rekey(person, world.new_key())
+    elif how == "respell":
+        world.rekey(person, world.spelled(person.key))
+    elif world.setting.numbered:
+        world.renumber(person)
+
+
+def _keys_change_hands(world: World, how: str, who: int, whom: int) -> None:
+    """A shop merges two customers (one row goes, the other takes its key), or gives two customers each other's keys."""
+    one, other = _person(world, who), _person(world, whom)
+    if one is other:
+        return
+    world.happened |= {"rekeyed", "reinserted"}
+    if how == "merge":
+        world.delete(other)
+        world.rekey(one, other.key)
+        return
+    first, second = one.key, other.key
+    world.rekey(one, world.new_key())
+    world.rekey(other, first)
+    world.rekey(one, second)
+
+
+def _erased(world: World, signs: tuple[str, ...], provider: Hostile, record: Record | None) -> None:
+    """Somebody's data are erased over there, by placeholders."""
+    if record is None or record.archived:
+        return
+    world.befall(record.of, "erased")
+    provider.erase(record, signs)
+
+
+def _merged_there(world: World, where: int, which: int, into: int) -> None:
+    """Two records are merged over there: one is gone, and what it had as e-mail stands in the other."""
+    provider, gone = _record(world, where, which)
+    _, kept = _record(world, where, into)
+    person = next((each for each in world.people if kept is not None and each.tag == kept.of), None)
+    if gone is None or kept is None or gone is kept or kept.archived or person is None:
+        return
+    world.befall(gone.of, "remote-deleted")
+    world.happened |= {"conflict", "swing"}
+    del provider.records[gone.id]
+    world.type_there(provider, kept, "email", gone.values.get("email"))
+
+
+def _operator(world: World, command: str, who: int, where: int) -> None:
+    """A command of the operator's, beside whatever runs."""
+    provider = world.providers[where % len(world.providers)]
+    now = world.site.clock.now()
+    if command == "recover":
+        world.guarded(lambda: product.recover(world.site, product.diagnose(world.site)))
+    elif command == "pause":
+        product.pause(world.state, provider.name, now)
+    elif command == "resume":
+        product.resume(world.state, provider.name)
+    elif world.living():
+        _about_one(world, command, provider, _person(world, who))
+
+
+def _about_one(world: World, command: str, provider: Hostile, person: Any) -> None:
+    key, now = str(person.key), world.site.clock.now()
+    pair = Pair(provider.name, key)
+    with contextlib.suppress(UsageError):
+        if command == "sync":
+            world.guarded(lambda: product.sync_customer(world.site, key, frozenset(), 0.0))
+        elif command == "retry":
+            product.retry(world.state, provider.name, key, now)
+        elif command == "unlink":
+            product.order_unlink(world.state, pair, now)
+            world.leave_alone(provider.name, key, "unlinked")
+        elif command == "link":
+            own = next((each.id for each in provider.records.values() if each.of == person.tag), None)
+            if own is not None:
+                product.order_link(world.state, pair, own, now)
+                world.befall(person.tag, "linked")
+        elif command == "forget":
+            product.forget(world.site, key)
+            for each in world.providers:
+                world.leave_alone(each.name, key, "forgotten")
 
 
 def _gone_there(world: World, how: str, provider: Hostile, record: Record | None) -> None:
     if record is None:
         return
-    world.happened.add(f"{how}d")
+    world.befall(record.of, f"{how}d")
     if how == "remote-delete":
         del provider.records[record.id]
     else:
@@ -278,7 +395,7 @@ def _edit_there(world: World, where: int, which: int, name: str, mode: str) -> N
     provider, record = _record(world, where, which)
     if record is None or record.archived or name in provider.nature.hidden or name not in record.values:
         return
-    if name not in PLAIN:
+    if name not in PLAIN | {"country"}:
         return
     person = next((each for each in world.people if each.tag == record.of), None)
     if person is None:
@@ -286,6 +403,9 @@ def _edit_there(world: World, where: int, which: int, name: str, mode: str) -> N
     if mode == "blank":
         world.happened.add("blanked")
     world.happened |= {"conflict", "swing"}
+    if mode == "shorten":
+        world.shorten_there(provider, record, name)
+        return
     world.type_there(provider, record, name, world.value(person.tag, name) if mode == "new" else None)
 
 
@@ -313,7 +433,7 @@ def _replace(world: World, who: int) -> None:
 def _decide(world: World, which: int, how: int) -> None:
     """A person answers an open question, in any of the ways that are offered."""
     with world.state.read() as tx:
-        items = [item for item in journal.reviews(tx) if item.customer_key and allowed(item.kind)]
+        items = [item for item in journal.reviews(tx) if allowed(item.kind)]
     if not items:
         return
     item = items[which % len(items)]
@@ -326,7 +446,7 @@ def _decide(world: World, which: int, how: int) -> None:
             return
         decision = f"link:{own[0]}"
     with contextlib.suppress(UsageError):
-        decide(world.state, item, decision, world.clock.now())
+        decide(world.state, item, decision, world.site.clock.now())
         world.decided(provider, person, item, decision)
 
 
@@ -337,11 +457,12 @@ def _stranger(world: World, where: int, who: int) -> None:
     provider = world.providers[where % len(world.providers)]
     person = _person(world, who)
     unsure = world.clock.waiting() or provider.faults or "remote-deleted" in world.happened
-    if provider.nature.identity is Identity.OUR_KEY and (unsure or person.number in provider.records):
+    number = person.number or str(person.key)
+    if provider.nature.identity is Identity.OUR_KEY and (unsure or number in provider.records):
         return  # where our key is the address nobody can tell an old record from a new one, and nobody could prevent
         # that a create of ours which is under way lands on it
-    world.happened.add("stranger")
-    world.foreign(provider, f"s{person.tag}", person.number)
+    world.befall(person.tag, "stranger")
+    world.foreign(provider, f"s{person.tag}", number)
 
 
 # -- judging -------------------------------------------------------------------------------------------------------
@@ -371,9 +492,13 @@ def shrunk(history: History, wrong: list[str], budget: int = 400) -> History:
 
 
 def _simpler(history: History, fails: Callable[[History], bool]) -> History:
-    for candidate in _plainer(history):
-        if fails(candidate):
-            history = candidate
+    again = True
+    while again:
+        again = False
+        for candidate in _plainer(history):
+            if fails(candidate):
+                history, again = candidate, True
+                break
     for place, step in enumerate(history.steps):
         if step[0] == "run":
             for plain in (("run", 0, (), step[3], (0, 1, 2)), (*step[:2], (), *step[3:]), (*step[:4], (0, 1, 2))):
@@ -391,6 +516,23 @@ def _plainer(history: History) -> Iterator[History]:
             yield replace(history, setting=replace(setting, profiles=(setting.profiles[place],)))
     if setting.customers > 1:
         yield replace(history, setting=replace(setting, customers=1))
+    plain = Setting()
+    for name in ("guards", "keys", "numbered", "shared", "clocks", "sole"):
+        if getattr(setting, name) != getattr(plain, name):
+            yield replace(history, setting=replace(setting, **{name: getattr(plain, name)}))
+    for place, profile in enumerate(setting.profiles):
+        for simpler in _plainer_profiles(profile):
+            profiles = (*setting.profiles[:place], simpler, *setting.profiles[place + 1 :])
+            yield replace(history, setting=replace(setting, profiles=profiles))
+
+
+def _plainer_profiles(profile: Profile) -> Iterator[Profile]:
+    """The same provider with one thing less about it."""
+    for part, plain in ((profile, Profile()), (profile.nature, Nature())):
+        for each in fields(part):
+            if each.name != "nature" and getattr(part, each.name) != getattr(plain, each.name):
+                change = replace(part, **{each.name: getattr(plain, each.name)})
+                yield change if isinstance(change, Profile) else replace(profile, nature=change)
 
 
 def _kind(wrong: list[str]) -> str:

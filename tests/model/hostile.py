@@ -8,6 +8,7 @@ stopped answering, forget to index, and lose connections.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,19 +19,22 @@ from syncd.errors import NotFound, OutcomeUnknown, Rejected, Taken, Temporary, T
 from syncd.lanes import Lane
 from syncd.providers.adapter import Capabilities, Identity
 from tests.clock import VirtualClock
-from tests.model.effects import Crash, Effects
+from tests.model.effects import Effects
 
 T = TypeVar("T")
 PAGE = 2
 LATENCY = 0.05  # seconds a request takes
 CUT = 16  # characters that a cutting provider keeps
+WINDOW = 1.5  # seconds between a reading and the sending of the write built from it: README's "one request long"
+TAG = re.compile(r"[a-z](t\d+|r\d+|st\d+)v", re.IGNORECASE)
 PLAIN = frozenset({"name", "email", "city", "first_name", "last_name"})
 
 
 @dataclass(frozen=True, slots=True)
 class Nature:
     """What a provider is like. `keeps` names what it does to the text of a field; `echo`: "" answers what is stored,
-    "early" stores later what it answered at once, "late" shows what was sent and mends it afterwards."""
+    "early" stores later what it answered at once, "late" shows what was sent and mends it afterwards. `more` are fields
+    beside the usual ones; `one_email` refuses an e-mail that another record has."""
 
     identity: Identity = Identity.OUR_KEY
     lists: bool = True
@@ -43,6 +47,8 @@ class Nature:
     split: bool = False
     narrow: bool = False
     renumbers: bool = False
+    more: frozenset[str] = frozenset()
+    one_email: bool = False
     demands: frozenset[str] = frozenset()
     lag: float = 0.0
     delay: float = 20.0
@@ -51,7 +57,7 @@ class Nature:
     def fields(self) -> frozenset[str]:
         """Canonical fields that it holds."""
         names = {"name", "email", "city"} | ({"contact_person"} if self.composed else {"first_name"})
-        return frozenset(names | ({"number"} if self.renumbers else set()))
+        return frozenset(names | self.more | ({"number"} if self.renumbers else set()))
 
     def kept(self, name: str, value: Value) -> Value:
         """What it stores of a value."""
@@ -79,14 +85,16 @@ class Record:
     archived: bool = False
     rev: int = 0
     typed: dict[str, float] = field(default_factory=dict)
+    shown: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A record as our side read it, and when."""
+    """A record as our side read it, and when; `sent` is when the write that was built from it left."""
 
     values: Values
     at: float
+    sent: float = 0.0
 
 
 @dataclass
@@ -111,6 +119,7 @@ class Hostile:
     faults: list[Fault] = field(default_factory=list)
     down: bool = False
     latency: float = LATENCY
+    sent: float = 0.0
     writes: int = 0
     serial: int = 0
     log: list[str] = field(default_factory=list)
@@ -127,7 +136,7 @@ class Hostile:
         fresh = {name: values.get(name) for name in nature.fields}
         if nature.identity is Identity.OUR_KEY and key in self.records:
             record = self.records[key]
-            self._lost(record, nature.fields, self.clock.elapsed - 1e9)
+            self._lost(record, nature.fields, self.sent - WINDOW)
         else:
             self.serial += 1
             number = key if nature.identity is Identity.OUR_KEY and key is not None else f"{self.name}-{self.serial}"
@@ -151,9 +160,18 @@ class Hostile:
         if record is None:
             return
         if self.nature.replaces:
-            self._lost(record, self.nature.fields - values.keys(), seen.at)
+            if seen.sent - seen.at <= WINDOW:
+                self._lost(record, self.nature.fields - values.keys(), seen.at)
             values = {**seen.values, **values}
         self._store(record, values)
+
+    def unique(self, record_id: str, values: Values) -> None:
+        """Refuse the e-mail of somebody else, where such a rule stands."""
+        email = values.get("email") if self.nature.one_email else None
+        if email is not None and any(
+            x.values.get("email") == email for x in self.records.values() if x.id != record_id
+        ):
+            raise Rejected("email", "is in use")
 
     def _store(self, record: Record, values: Values) -> None:
         nature, kept = self.nature, {name: self.nature.kept(name, value) for name, value in values.items()}
@@ -185,6 +203,17 @@ class Hostile:
         record.typed[name] = self.clock.elapsed
         record.rev += 1
         return kept
+
+    def erase(self, record: Record, signs: Sequence[str]) -> None:
+        """Somebody is erased over there: placeholders stand where these of his values were, the others stay."""
+        words = {
+            "name": "Deleted",
+            "email": f"deleted-{record.rev}@example.invalid",
+            "first_name": "User",
+            "city": None,
+        }
+        record.values |= {name: words[name] for name in signs if name in words and name in record.values}
+        record.rev += 1
 
 
 class Adapter:
@@ -228,7 +257,7 @@ class Adapter:
     # -- requests ----------------------------------------------------------------------------------------------
 
     def fetch(self, external_id: str) -> Remote | None:
-        return self._request("GET", lambda: self._one(external_id))
+        return self._request("GET", lambda: self._one(external_id), absent=lambda: None)
 
     def find(self, key: str, values: Values) -> Sequence[Remote]:
         if self.capabilities.identity is Identity.SCAN:
@@ -262,12 +291,13 @@ class Adapter:
         if nature.identity is Identity.OUR_KEY and self.fetch(key) is not None:
             raise Taken("number", "in use", external_id=key)
         carried = key if self.key_fits(key) else None
-        of = self._owner(key)
+        of = _tag(values) or self._owner(key)
 
         def act() -> Remote:
             holder = next((each for each in self._all() if each.key == carried), None) if nature.unique else None
             if holder is not None and nature.identity is not Identity.OUR_KEY:
                 raise Taken("number", "in use", external_id=holder.id)
+            self._world.unique("", values)
             return self._answer(self._world.post(carried, values, of), values)
 
         self._world.log.append(f"create {key}")
@@ -288,10 +318,12 @@ class Adapter:
             sent |= part
             answer = self._write("PUT", partial(self._put, current.external_id, part, seen, dict(sent)))
             stored |= {name: answer.values[name] for name in part if name in answer.values}
-            seen = Seen({**seen.values, **part}, seen.at)
+            seen = Seen({**answer.raw["values"], **part}, answer.raw["at"])
         return replace(answer, values={**answer.values, **stored})
 
     def _put(self, external_id: str, values: Values, seen: Seen, sent: Values) -> Remote:
+        seen = replace(seen, sent=self._world.sent)
+        self._world.unique(external_id, values)
         return self._answer(self._world.put(external_id, values, seen), sent)
 
     def remove(self, current: Remote, how: Removal) -> None:
@@ -319,13 +351,13 @@ class Adapter:
         record = self._world.records.get(external_id)
         return None if record is None else _remote(self._world, record)
 
-    def _request(self, verb: str, act: Callable[[], T]) -> T:
-        """A reading: whatever goes wrong, nothing was changed."""
+    def _request(self, verb: str, act: Callable[[], T], absent: Callable[[], T] | None = None) -> T:
+        """A reading: whatever goes wrong, nothing was changed. `absent` answers for a record that is not found once."""
         fault = self._begin(verb)
-        if fault is not None:
+        if fault is not None and (fault.kind != "absent" or absent is None):
             self._refuse(fault)
             raise Temporary("the reading failed")
-        answer = act()
+        answer = absent() if fault is not None and absent is not None else act()
         self._lane.observe(f"{verb} x", 200, {})
         self._effects.point(f"{self._world.name} {verb}, answered")
         return answer
@@ -333,11 +365,17 @@ class Adapter:
     def _write(self, verb: str, act: Callable[[], T]) -> T:
         """A write: executed, or not, or later; answered, or not."""
         fault = self._begin(verb)
+        sent = self._world.sent
+
+        def done() -> Any:
+            self._world.sent = sent
+            return act()
+
         if fault is not None:
             self._refuse(fault)
-            self._lose(fault, act)
+            self._lose(fault, done)
         self._world.writes += 1
-        answer = act()
+        answer: T = done()
         self._lane.observe(f"{verb} x", 200, {})
         self._effects.point(f"{self._world.name} {verb}, answered")
         return answer
@@ -345,6 +383,7 @@ class Adapter:
     def _begin(self, verb: str) -> Fault | None:
         self._effects.point(f"{self._world.name} {verb}, before")
         self._lane.admit(f"{verb} x")
+        self._world.sent = self._world.clock.elapsed
         self._world.clock.advance(self._world.latency)
         if self._world.down:
             return Fault("refused", "any")
@@ -370,7 +409,7 @@ class Adapter:
         """The request left, and no answer came. `die`: the process is gone before the effect takes place."""
 
         def effect() -> None:
-            with contextlib.suppress(NotFound, Taken):
+            with contextlib.suppress(NotFound, Taken, Rejected):
                 act()
 
         self._world.writes += 1
@@ -379,7 +418,7 @@ class Adapter:
         elif fault.kind in {"late", "die"}:
             self._world.later((0 if fault.kind == "die" else self._lane.timeout) + fault.delay, effect)
         if fault.kind == "die":
-            raise Crash("in flight")
+            raise self._effects.kill("in flight")
         self._world.clock.advance(self._lane.timeout)
         raise OutcomeUnknown("no answer")
 
@@ -393,7 +432,14 @@ class Adapter:
         return Remote(record.id, record.key, shown, {"id": record.id}, provisional=True, raw=raw)
 
 
+def _tag(values: Values) -> str:
+    """Whose values these are, as far as they tell."""
+    texts = [value for value in values.values() if isinstance(value, str)]
+    return next((found[1].lower() for found in map(TAG.match, texts) if found), "")
+
+
 def _remote(world: Hostile, record: Record) -> Remote:
+    record.shown |= record.values
     shown = {name: value for name, value in record.values.items() if name not in world.nature.hidden}
     raw: dict[str, Any] = {"values": shown, "at": world.clock.elapsed}
     return Remote(record.id, record.key, shown, {"id": record.id}, archived=record.archived, raw=raw)

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 from syncd.core.model import Direction, Link, Policy, Removal, State, Value
 from syncd.core.normalise import canonical, equal
-from syncd.engine.run import Options
-from syncd.store import journal, mapping, work
-from syncd.store.journal import Review
+from tests.model import product
 from tests.model.hostile import Hostile, Record
-from tests.model.world import COLUMNS, OVERNIGHT, Person, Profile, World
+from tests.model.product import Options, Review, journal, mapping, work
+from tests.model.world import OVERNIGHT, Person, Profile, World
 
 PATIENCE = 30  # cycles after which everything must have come to rest
 WAITS = ("adopt", "staged:", "empty")
@@ -24,7 +23,7 @@ CAUSES = {
     "ambiguous": {"stranger"},
     "found": {"conflict", "stranger", "reinserted", "unlinked"},
     "key_taken": {"renumbered", "reinserted", "rekeyed"},
-    "came_back": {"reinserted"},
+    "came_back": {"reinserted", "forgotten", "unlinked"},
     "taken": {"stranger"},
     "twice": {"stranger", "reinserted", "ordered"},
     "unknown_create": {"narrow"},
@@ -36,7 +35,7 @@ CAUSES = {
     "conflict": {"conflict", "pull-only"},
     "first_seen": {"hidden"},
     "renumbered": {"renumbered", "reinserted"},
-    "gutted": {"blanked"},
+    "gutted": {"blanked", "erased"},
     "erased": {"blanked", "conflict", "erased"},
 }
 
@@ -46,6 +45,7 @@ def quiesce(world: World) -> list[str]:
     for provider in world.providers:
         provider.faults.clear()
         provider.down = False
+        product.resume(world.state, provider.name)
     # a newcomer whose key was still linked to somebody who left waits for the scan after the one that saw it
     for _ in range(2 if any(profile.inbound for _, profile in world.configured()) else 1):
         world.clock.advance(OVERNIGHT)
@@ -92,7 +92,7 @@ def always(world: World) -> Iterator[str]:
     yield from (f"a second row: {told}" for told in world.second_rows)
     for provider in world.providers:
         yield from _one_remote_each(world, provider)
-        yield from _nobody_elses(provider)
+        yield from _nobody_elses(world, provider)
 
 
 def _no_invention(world: World) -> Iterator[str]:
@@ -114,13 +114,17 @@ def _one_remote_each(world: World, provider: Hostile) -> Iterator[str]:
         seen[record.of] = record.id
 
 
-def _nobody_elses(provider: Hostile) -> Iterator[str]:
-    """No record carries a value of another person than its own."""
+def _nobody_elses(world: World, provider: Hostile) -> Iterator[str]:
+    """No record carries a value of another person than its own: each was typed for him, on some side."""
     for record in provider.records.values():
+        erased = (record.of, "erased") in world.befell
         for name, value in record.values.items():
-            if name in {"number", "contact_person"} or not isinstance(value, str):
+            if name in {"number", "contact_person"} or not isinstance(value, str) or erased:
                 continue
-            if not value.casefold().startswith(f"{name[0]}{record.of}v"):
+            if value.casefold().startswith(f"{name[0]}{record.of}v"):
+                continue
+            typed = world.typed.get((record.of, name), set())
+            if value not in typed and value not in {provider.nature.kept(name, each) for each in typed}:
                 yield f"{provider.name}: record {record.id} of {record.of} holds {value!r} as {name}"
 
 
@@ -133,15 +137,19 @@ def rest(world: World) -> Iterator[str]:
     with world.state.read() as tx:
         reviews = journal.reviews(tx)
         links = {provider.name: mapping.page(tx, provider.name, "", 500) for provider in world.providers}
+    held = product.staged(world.state)
     for provider, profile in world.configured():
         mine = {link.pair.key: link for link in links[provider.name]}
         for person in world.living():
+            if (provider.name, str(person.key)) in held:
+                continue
             items = [each for each in reviews if (each.provider, each.customer_key) == (provider.name, str(person.key))]
             yield from _pair(world, provider, profile, (person, mine.get(str(person.key)), items))
         yield from _departed(world, provider, profile, (links[provider.name], reviews))
     yield from _causes(world, reviews)
     parked = {(item.customer_key, name) for item in reviews for name in item.fields}
-    yield from _winners(world, parked)
+    stopped = {item.customer_key for item in reviews if not item.fields} | {key for _, key in held}
+    yield from _winners(world, parked, stopped)
 
 
 def _pair(
@@ -153,7 +161,9 @@ def _pair(
     if row is None:
         yield f"{where}: the row of a living person is gone"
         return
-    if any(not item.fields and item.kind != "twice" for item in items) or _refused(profile, row, link):
+    if any(not item.fields and item.kind != "twice" for item in items):
+        return
+    if _refused(world, (profile, row, link)):
         return
     if (provider.name, str(person.key)) in world.left_alone:
         return
@@ -170,12 +180,16 @@ def _pair(
         yield f"{where}: linked to a record of {record.of}"
         return
     waiting = {name for item in items for name in item.fields}
+    waiting |= {name for name, value in record.values.items() if (record.id, name, value) in world.swallowed}
     yield from (f"{where}: {problem}" for problem in _fields(provider, profile, row, record, waiting))
 
 
-def _refused(profile: Profile, row: dict[str, Value], link: Link | None) -> bool:
+def _refused(world: World, facts: tuple[Profile, dict[str, Value], Link | None]) -> bool:
+    """Whether the provider's rules refuse the customer as the row is."""
+    profile, row, link = facts
     lacking = any(row.get(name) is None for name in profile.nature.demands)
-    return lacking and link is not None and link.state is State.REJECTED
+    twice = profile.nature.one_email and "one-email" in world.happened
+    return (lacking or twice) and link is not None and link.state is State.REJECTED
 
 
 def _fields(
@@ -233,19 +247,20 @@ def _causes(world: World, reviews: list[Review]) -> Iterator[str]:
             yield f"{item.provider}/{item.customer_key}: asked about {item.kind} ({item.reason}) without a cause"
 
 
-def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
+def _winners(world: World, parked: set[tuple[str, str]], stopped: set[str]) -> Iterator[str]:
     """Nothing lost, nothing stale: the value that stands is the last one of some side, and of the only side if one."""
     only_source = all(profile.policy is Policy.SOURCE for profile in world.setting.profiles)
     for person in world.living():
         row = world.row(person) or {}
-        for name in COLUMNS:
+        for name in world.columns:
             edits = world.edits.get((person.tag, name), [])
             left = any((each.name, str(person.key)) in world.left_alone for each in world.providers)
             if name == "number" or left or person.back or (str(person.key), name) in parked:
                 continue
             last = {edit.side: edit.value for edit in edits}
             candidates = {canonical(value) for value in last.values()} or {world.agreed.get((person.tag, name))}
-            if _cut_off(world, row) or any(edit.excused for edit in edits):
+            stops = str(person.key) in stopped or _cut_off(world, person, row)
+            if stops or any(edit.excused for edit in edits):
                 candidates |= {canonical(edit.value) for edit in edits if edit.side != "source"}
                 candidates |= {world.agreed[person.tag, name]} if (person.tag, name) in world.agreed else set()
             if canonical(row[name]) not in candidates:
@@ -254,11 +269,14 @@ def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
                 yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"
 
 
-def _cut_off(world: World, row: dict[str, Value]) -> bool:
-    """Whether something happened after which edits at a provider need not arrive any more."""
+def _cut_off(world: World, person: Person, row: dict[str, Value]) -> bool:
+    """Whether something happened to him after which edits at a provider need not arrive any more."""
     if any(row[name] is None for profile in world.setting.profiles for name in profile.nature.demands):
         return True
-    return bool(world.happened & {"remote-deleted", "remote-archived", "deleted", "stranger"})
+    if "one-email" in world.happened:
+        return True
+    endings = ("remote-deleted", "remote-archived", "deleted", "stranger", "erased")
+    return any((person.tag, what) in world.befell for what in endings)
 
 
 def remember(world: World) -> None:
@@ -267,5 +285,5 @@ def remember(world: World) -> None:
         row = world.row(person) or {}
         for name, value in row.items():
             world.agreed[person.tag, name] = canonical(value)
-            if not _cut_off(world, row):
+            if not _cut_off(world, person, row):
                 world.edits.pop((person.tag, name), None)

@@ -4,11 +4,12 @@ real cycle. `World` is what survives a crash; `site` is the process, made anew b
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
@@ -17,23 +18,31 @@ from syncd.core.digest import digest
 from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
-from syncd.engine import run as engine
-from syncd.engine.run import Options, Result, run_cycle
-from syncd.errors import LeaseLost
+from syncd.errors import LeaseHeld, LeaseLost
 from syncd.lanes import Lane, Pace
-from syncd.reconcile.route import Guards, Route
-from syncd.runtime.installation import Installation, Rhythm
-from syncd.source import changelog, triggers
-from syncd.source.connection import connect, source_url
-from syncd.source.database import Source, SourceConfig, Watch
-from syncd.source.describing import described
-from syncd.store import journal, mapping
-from syncd.store.database import State, open_state
-from syncd.store.journal import Review
-from syncd.store.leases import Lease
-from tests.clock import VirtualClock
-from tests.model.effects import Crash, Effects, watched, watched_source
-from tests.model.hostile import PLAIN, Adapter, Hostile, Nature, Record
+from tests.clock import ProcessClock, VirtualClock
+from tests.model import product
+from tests.model.effects import Baton, Crash, Effects, watched, watched_source
+from tests.model.hostile import LATENCY, PLAIN, Adapter, Hostile, Nature, Record
+from tests.model.product import (
+    Guards,
+    Installation,
+    Lease,
+    Options,
+    Review,
+    Rhythm,
+    Route,
+    Source,
+    SourceConfig,
+    Watch,
+    changelog,
+    journal,
+    mapping,
+    open_source,
+    open_state,
+    run_cycle,
+)
+from tests.model.product import StateDatabase as State
 
 COLUMNS = {
     "number": "customer_no",
@@ -43,12 +52,17 @@ COLUMNS = {
     "first_name": "first",
     "last_name": "last",
 }
-TABLES = (
-    """CREATE TABLE customers (id INTEGER PRIMARY KEY, customer_no TEXT, company TEXT, email TEXT, city TEXT,
-      first TEXT, last TEXT)""",
-    "CREATE TABLE addresses (customer_id INTEGER)",
-    "CREATE VIEW shown AS SELECT customers.* FROM customers JOIN addresses ON customers.id = customer_id",
-)
+KEYS = {
+    "int": "INTEGER PRIMARY KEY",
+    "uuid": "TEXT PRIMARY KEY NOT NULL",
+    "nocase": "TEXT COLLATE NOCASE PRIMARY KEY NOT NULL",
+    "padded": "TEXT COLLATE RTRIM PRIMARY KEY NOT NULL",
+}
+SHARED = {  # values that people have in common
+    "country": ("DE", "AT", "PT"),
+    "city": ("Köln", "Bonn"),
+    "email": ("buero@familie.example", "info@verein.example"),
+}
 KEY = b"k" * 32
 TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
 WORST_DELAY = 50.0  # seconds by which anything lands after its request ended; settle is longer
@@ -66,11 +80,17 @@ class Profile:
     create: CreateMode = CreateMode.ALWAYS
     directions: tuple[tuple[str, Direction], ...] = ()
     inbound: bool = False
+    rate: float | None = None
+    latency: float = LATENCY
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a world is made of. `sole` as with the file lock of a SQLite state: a dead process' leases are void."""
+    """What a world is made of. `sole` as with the file lock of a SQLite state: a dead process' leases are void.
+
+    `keys` is a name of `KEYS`; `numbered`: a customer number is mapped; `shared`: people have values in common;
+    `clocks`: by how many seconds the clock of each new process is off, in turn.
+    """
 
     profiles: tuple[Profile, ...] = field(default_factory=lambda: (Profile(),))
     customers: int = 2
@@ -78,6 +98,16 @@ class Setting:
     seed: int = 0
     guards: Guards = field(default_factory=Guards)
     view: bool = False
+    keys: str = "int"
+    numbered: bool = True
+    shared: bool = False
+    clocks: tuple[float, ...] = (0.0,)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Canonical field to column."""
+        more = {"country": "country"} if self.shared else {}
+        return {name: column for name, column in (COLUMNS | more).items() if self.numbered or name != "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +126,30 @@ class Person:
     it holds was compared without a base."""
 
     tag: str
-    key: int
+    key: int | str
     number: str
     alive: bool = True
     back: bool = False
 
 
 @cache
-def _databases(view: bool) -> tuple[Source, State, bytes, bytes]:
-    """One source and one state for all histories; each begins from the same images."""
-    watch = (Watch("customers", "id"), Watch("addresses", "customer_id")) if view else ()
-    table = "shown" if view else "customers"
-    source = _source(SourceConfig(url="sqlite://", table=table, key="id", fields=COLUMNS, watch=watch))
+def _databases(view: bool, keys: str, numbered: bool, shared: bool) -> tuple[Source, State, bytes, bytes]:
+    """One source and one state for all histories of a kind; each begins from the same images."""
+    watch = (Watch("customers", "id"), Watch("addresses", "customer_id")) if view or keys != "int" else ()
+    fields = Setting(numbered=numbered, shared=shared).columns
+    config = SourceConfig(url="sqlite://", table="shown" if view else "customers", key="id", fields=fields, watch=watch)
+    source = open_source(config, _tables(keys))
     state = open_state("sqlite://", None, KEY)
     return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
 
 
-def _source(config: SourceConfig) -> Source:
-    """`open_source` wants the table to be there, and an SQLite in memory is there only once it is open."""
-    engine = connect(source_url(config.url, None), config.lock_timeout, config.statement_timeout)
-    with engine.connect() as conn:
-        for statement in TABLES:
-            conn.exec_driver_sql(statement)
-        conn.commit()
-    source = described(config, engine)
-    triggers.install(source)
-    return source
+def _tables(keys: str) -> tuple[str, ...]:
+    return (
+        f"""CREATE TABLE customers (id {KEYS[keys]}, customer_no TEXT, company TEXT, email TEXT, city TEXT,
+      first TEXT, last TEXT, country TEXT)""",
+        f"CREATE TABLE addresses (customer_id {KEYS[keys].split()[0]})",
+        "CREATE VIEW shown AS SELECT customers.* FROM customers JOIN addresses ON customers.id = customer_id",
+    )
 
 
 def _raw(engine: Any) -> Any:
@@ -145,14 +173,21 @@ class World:
     edits: dict[tuple[str, str], list[Edit]] = field(default_factory=dict)
     agreed: dict[tuple[str, str], Value] = field(default_factory=dict)
     happened: set[str] = field(default_factory=set)
+    befell: set[tuple[str, str]] = field(default_factory=set)
     owners: dict[str, str] = field(default_factory=dict)
     left_alone: set[tuple[str, str]] = field(default_factory=set)
+    swallowed: set[tuple[str, str, Value]] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
+    peers: list[Installation] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
     kept_records: set[tuple[str, str | None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        source, state, source_image, state_image = _databases(self.setting.view)
+        setting = self.setting
+        self.columns = setting.columns
+        source, state, source_image, state_image = _databases(
+            setting.view, setting.keys, setting.numbered, setting.shared
+        )
         _raw(source.engine).deserialize(source_image)
         _raw(state.writer).deserialize(state_image)
         self.source, self.state = source, watched(state, self.effects)
@@ -162,6 +197,8 @@ class World:
             Hostile(f"p{place}", profile.nature, self.clock, self._excuse)
             for place, profile in enumerate(self.setting.profiles)
         ]
+        for provider, profile in self.configured():
+            provider.latency = profile.latency
         self._processes = 0
         for _ in range(self.setting.customers):
             self.insert()
@@ -174,11 +211,12 @@ class World:
         self._processes += 1
         stop = threading.Event()
         sole = self.setting.sole if sole is None else sole
+        clock = self._clock()
         return Installation(
             source=self.source,
             state=self.state,
-            routes=tuple(self._route(place, stop) for place in range(len(self.providers))),
-            clock=self.clock,
+            routes=tuple(self._route(place, stop, clock) for place in range(len(self.providers))),
+            clock=clock,
             stop=stop,
             rhythm=Rhythm(),
             holder=f"process-{self._processes}",
@@ -189,15 +227,26 @@ class World:
             lease_clock=lambda: self.clock.elapsed,
         )
 
+    def _clock(self) -> ProcessClock:
+        clocks = self.setting.clocks
+        return ProcessClock(self.clock, clocks[(self._processes - 1) % len(clocks)])
+
+    def set_clock(self, offset: float) -> None:
+        """The administrator sets the clock of the machine that runs now."""
+        clock = self.site.clock
+        assert isinstance(clock, ProcessClock)
+        clock.offset = offset
+
     def _name(self) -> str:
         self._serial += 1
         return f"run-{self._serial:06}"
 
-    def _route(self, place: int, stop: threading.Event) -> Route:
+    def _route(self, place: int, stop: threading.Event, clock: ProcessClock) -> Route:
         provider, profile = self.providers[place], self.setting.profiles[place]
-        lane = Lane(provider.name, self.clock, Pace(None), 1, TIMEOUT, stop, self.random.random, lease=LEASE)
+        pace = Pace(profile.rate)
+        lane = Lane(provider.name, clock, pace, 1, TIMEOUT, stop, self.random.random, lease=LEASE)
         adapter = Adapter(provider, lane, self.effects, self._owner)
-        names = {*COLUMNS, *provider.nature.fields}
+        names = {*self.columns, *provider.nature.fields}
         given = dict(profile.directions)
         rules = Rules(
             provider=provider.name,
@@ -218,7 +267,7 @@ class World:
             source=self.source,
             lane=lane,
             lease=Lease("", "", 0),
-            clock=self.clock,
+            clock=clock,
             jitter=self.random.random,
             settle=SETTLE,
             timeout=TIMEOUT,
@@ -227,7 +276,7 @@ class World:
             guards=self.setting.guards,
             ranks={each.name: rank for rank, each in enumerate(self.providers)},
             policies={each.name: profile.policy for each, profile in self.configured()},
-            known=frozenset(COLUMNS),
+            known=frozenset(self.columns),
             mentions=partial(changelog.mentions, self.source),
         )
 
@@ -243,7 +292,7 @@ class World:
         """One cycle; False when the process died in it and was started again, or lost its lease."""
         self.effects.arm(crash_at, dict(planned or {}))
         try:
-            with watched_source(self.effects), self._in_turn():
+            with watched_source(self.effects), product.in_turn(self.order):
                 run_cycle(self.site, options)
         except Crash:
             self.effects.disarm()
@@ -255,21 +304,51 @@ class World:
         self.effects.disarm()
         return True
 
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """Lanes one after the other, in an order of the history's own, instead of beside each other."""
+    def guarded(self, command: Callable[[], object]) -> None:
+        """A command of the operator's that works on the state as a process does: it may meet a daemon."""
+        with watched_source(self.effects), product.in_turn(self.order), contextlib.suppress(LeaseHeld, LeaseLost):
+            command()
 
-        def one_by_one(jobs: Sequence[Callable[[], None]]) -> None:
-            ranked = sorted(range(len(jobs)), key=lambda place: self.order[place] if place < len(self.order) else place)
-            for place in ranked:
-                jobs[place]()
+    def beside(
+        self,
+        number: int,
+        chance: tuple[int, float],
+        options: Options = LOOK,
+        *,
+        crash_at: int = 0,
+        planned: Mapping[int, Any] | None = None,
+    ) -> None:
+        """One cycle of each of several daemons on one state, interleaved at their effects. `chance`: the seed of the
+        hand-overs, and how often a daemon sleeps through its lease meanwhile."""
+        if self.setting.sole:
+            self.run(options, crash_at=crash_at, planned=planned)
+            return
+        while len(self.peers) < number - 1:
+            self.peers.append(self.process())
+        sites = [self.site, *self.peers[: number - 1]]
+        dice = random.Random(chance[0])
 
-        original = vars(engine)["together"]
-        vars(engine)["together"] = one_by_one
+        def stalled() -> None:
+            if dice.random() < chance[1]:
+                self.clock.advance(LEASE + 1)
+
+        self.effects.arm(crash_at, dict(planned or {}))
+        baton = Baton(dice, stalled)
+        self.effects.turn = baton.turn
         try:
-            yield
+            with watched_source(self.effects), product.in_turn(self.order):
+                ended = baton.run([partial(run_cycle, site, options) for site in sites])
         finally:
-            vars(engine)["together"] = original
+            self.effects.turn = None
+            self.effects.disarm()
+        self.peers = [each for each, error in zip(sites, ended, strict=True) if not isinstance(error, Crash)]
+        if self.site in self.peers:
+            self.peers.remove(self.site)
+        else:
+            self.restart()
+        for error in ended:
+            if error is not None and not isinstance(error, Crash | LeaseLost):
+                raise error
 
     def overtake(self, options: Options = LOOK) -> None:
         """The process is frozen for longer than its lease; another one takes over and works; then it wakes."""
@@ -287,21 +366,41 @@ class World:
             conn.commit()
         return rows
 
-    def value(self, tag: str, name: str) -> str:
-        """A new value that nobody ever typed, long enough to be cut, and spelled so that it can be mangled."""
+    def value(self, tag: str, name: str, *, own: bool = False) -> str:
+        """A new value that nobody ever typed, long enough to be cut, and spelled so that it can be mangled; where
+        people share values, now and then one that others have, too, unless it has to be his `own`."""
         self._serial += 1
+        common = SHARED.get(name, ()) if self.setting.shared and not own else ()
+        if common and (name == "country" or self._serial % 3):
+            return common[self._serial // 3 % len(common)]
         return f"{name[0]}{tag}v{self._serial}-Äb  c-Straße"
 
-    def insert(self, *, key: int | None = None, number: str | None = None, tag: str = "") -> Person:
+    def new_key(self) -> int | str:
+        """A key that nobody ever had."""
+        self._serial += 1
+        if self.setting.keys == "int":
+            return max([*(int(person.key) for person in self.people), 0]) + 1
+        if self.setting.keys == "uuid":
+            return str(uuid.UUID(int=self._serial << 64 | 0xABCDEF))
+        return f"AB{self._serial}"
+
+    def spelled(self, key: int | str) -> int | str:
+        """The same key as another table of the application spells it."""
+        return {"nocase": lambda: str(key).swapcase(), "padded": lambda: f"{key}  "}.get(
+            self.setting.keys, lambda: key
+        )()
+
+    def insert(self, *, key: int | str | None = None, number: str | None = None, tag: str = "") -> Person:
         """A new row, of a new person unless the tag says whose."""
         self._serial += 1
         tag = tag or f"t{self._serial}"
-        known = max([*(person.key for person in self.people), 0])
-        person = Person(tag, key if key is not None else known + 1, number or f"{1000 + self._serial}")
+        given = number or f"{1000 + self._serial}"
+        person = Person(tag, key if key is not None else self.new_key(), given if self.setting.numbered else "")
         self.people.append(person)
         self.owners[person.number or str(person.key)] = person.tag
-        values = {name: self.value(tag, name) for name in COLUMNS if name != "number"} | {"number": person.number}
-        columns = ", ".join(COLUMNS[name] for name in values)
+        values: dict[str, Value] = {name: self.value(tag, name) for name in self.columns if name != "number"}
+        values |= {"number": person.number} if self.setting.numbered else {}
+        columns = ", ".join(self.columns[name] for name in values)
         marks = ", ".join("?" * (len(values) + 1))
         self.sql(f"INSERT INTO customers (id, {columns}) VALUES ({marks})", person.key, *values.values())
         self.sql("INSERT INTO addresses VALUES (?)", person.key)
@@ -312,7 +411,8 @@ class World:
     def discover(self) -> None:
         """Rows that we inserted for people who were typed at a provider: whose they are, stands in their values."""
         known = {person.key: person for person in self.living()}
-        for key, number, *values in self.sql(f"SELECT id, {', '.join(COLUMNS.values())} FROM customers"):
+        columns = {"number": "customer_no"} | self.columns
+        for key, number, *values in self.sql(f"SELECT id, {', '.join(columns.values())} FROM customers"):
             tag = next((found[1] for found in map(_TAG.match, filter(None, values)) if found), None)
             if key in known or tag is None:
                 continue
@@ -335,11 +435,11 @@ class World:
     def foreign(self, provider: Hostile, tag: str, number: str) -> None:
         """A record over there that is none of ours; what of it may become a row counts as typed."""
         values: dict[str, Value] = {
-            name: provider.nature.kept(name, self.value(tag, name))
-            for name in sorted(PLAIN & provider.nature.fields - provider.nature.hidden)
+            name: provider.nature.kept(name, self.value(tag, name, own=name == "email"))
+            for name in sorted((PLAIN | {"country"}) & provider.nature.fields - provider.nature.hidden)
         }
         off = dict(self.setting.profiles[self.providers.index(provider)].directions)
-        for name in COLUMNS:
+        for name in self.columns:
             taken = name in values and off.get(name) is not Direction.OFF
             self._typed(tag, name, provider.name if taken else "source", values[name] if taken else None)
         self.typed[tag, "number"] = {number}
@@ -349,14 +449,24 @@ class World:
 
     def write(self, person: Person, name: str, value: Value) -> None:
         """A person changes a field in the source."""
-        self.sql(f"UPDATE customers SET {COLUMNS[name]} = ? WHERE id = ?", value, person.key)
+        self.sql(f"UPDATE customers SET {self.columns[name]} = ? WHERE id = ?", value, person.key)
         self._typed(person.tag, name, "source", value)
 
     def delete(self, person: Person) -> None:
         """The row goes."""
         person.alive = False
-        self.happened.add("deleted")
+        self.befall(person.tag, "deleted")
         self.sql("DELETE FROM customers WHERE id = ?", person.key)
+
+    def befall(self, tag: str, what: str) -> None:
+        """Something happened to somebody."""
+        self.happened.add(what)
+        self.befell.add((tag, what))
+
+    def leave_alone(self, provider: str, key: str, what: str) -> None:
+        """A person wants nothing done about this pair any more."""
+        self.happened.add(what)
+        self.left_alone.add((provider, key))
 
     def renumber(self, person: Person) -> None:
         """The row gets another customer number."""
@@ -384,7 +494,11 @@ class World:
             self._typed(person.tag, name, "source" if source else provider.name, value)
             self._excuse(person.tag, name, "source" if source else provider.name)
 
-    def rekey(self, person: Person, key: int) -> None:
+    def touch(self, person: Person) -> None:
+        """Something of a customer's changes in another table, which spells his key in its own way."""
+        self.sql("INSERT INTO addresses VALUES (?)", self.spelled(person.key))
+
+    def rekey(self, person: Person, key: int | str) -> None:
         """The row gets another primary key."""
         self.sql("UPDATE customers SET id = ? WHERE id = ?", key, person.key)
         self.left_alone |= {(name, str(key)) for name, old in self.left_alone if old == str(person.key)}
@@ -398,6 +512,27 @@ class World:
             self._typed(record.of, name, provider.name, kept)
             if doubtful:
                 self._excuse(record.of, name, provider.name)
+
+    def shorten_there(self, provider: Hostile, record: Record, name: str) -> None:
+        """A person takes something away from a value over there, or writes it in another case: what a provider that
+        has not shown its own form of it yet might have done to it itself."""
+        before = record.values.get(name)
+        if not isinstance(before, str) or len(before) < 6:
+            return
+        value = before.swapcase() if self.random.random() < 0.3 else before[: len(before) // 2].strip()
+        unconfirmed = self._unconfirmed(provider, record, name) and record.shown.get(name) != before
+        self.type_there(provider, record, name, value)
+        if unconfirmed:
+            self._excuse(record.of, name, provider.name)
+            self.swallowed.add((record.id, name, record.values[name]))
+
+    def _unconfirmed(self, provider: Hostile, record: Record, name: str) -> bool:
+        person = next((each for each in self.people if each.tag == record.of and each.alive), None)
+        if person is None:
+            return False
+        with self.state.read() as tx:
+            found = journal.intents(tx, provider.name, [str(person.key)]).get(str(person.key), [])
+        return any(name in each.fields for each in found)
 
     def _superseded(self, provider: Hostile, record: Record, name: str) -> bool:
         """Whether a write of ours is unconfirmed there that carried another value than the row has now: what stands
@@ -416,7 +551,11 @@ class World:
         """Whether an edit of this field over there is wanted in the source."""
         profile = self.setting.profiles[self.providers.index(provider)]
         direction = dict(profile.directions).get(name, Direction.BOTH)
-        return name in COLUMNS and direction in {Direction.BOTH, Direction.PULL} and name not in provider.nature.hidden
+        return (
+            name in self.columns
+            and direction in {Direction.BOTH, Direction.PULL}
+            and name not in provider.nature.hidden
+        )
 
     def _typed(self, tag: str, name: str, side: str, value: Value) -> None:
         self.typed.setdefault((tag, name), set()).add(value)
@@ -440,8 +579,8 @@ class World:
 
     def row(self, person: Person) -> dict[str, Value] | None:
         """The source row as it is."""
-        names = list(COLUMNS)
-        columns = ", ".join(COLUMNS[name] for name in names)
+        names = list(self.columns)
+        columns = ", ".join(self.columns.values())
         rows = self.sql(f"SELECT {columns} FROM customers WHERE id = ?", person.key)
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
@@ -470,4 +609,4 @@ def _due(tx: Any, provider: str) -> list[Any]:
     return list(tx.exec_driver_sql("SELECT error_class FROM work WHERE provider = ?", (provider,)).scalars())
 
 
-__all__ = ["Crash", "Limit", "Profile", "Result", "Setting", "World"]
+__all__ = ["Crash", "Limit", "Profile", "Setting", "World"]

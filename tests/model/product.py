@@ -1,0 +1,147 @@
+"""Where the model touches the code under test: every module of it that worlds, histories and oracle name stands here.
+
+The model drives outer functions (one pass, the operator's commands) and the seams (adapters, transactions, clocks). A
+module that moves is mended in this file and in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from syncd.core.model import Pair, State
+from syncd.engine import run
+from syncd.engine.run import Options, run_cycle
+from syncd.engine.worker import release_lanes
+from syncd.operate.recover import diagnose, forget, recover
+from syncd.operate.review import allowed, decide, order_link, order_unlink
+from syncd.operate.sync_one import sync_customer
+from syncd.reconcile.route import Guards, Route
+from syncd.runtime.installation import Installation, Rhythm
+from syncd.source import changelog, connection, customers, database, triggers
+from syncd.source.database import Source, SourceConfig, Watch, in_transaction
+from syncd.store import journal, mapping, progress, work
+from syncd.store.database import State as StateDatabase
+from syncd.store.database import Transaction, open_state
+from syncd.store.journal import Review
+from syncd.store.leases import Lease
+
+__all__ = [
+    "Guards",
+    "Installation",
+    "Lease",
+    "Options",
+    "Review",
+    "Rhythm",
+    "Route",
+    "Source",
+    "SourceConfig",
+    "StateDatabase",
+    "Transaction",
+    "Watch",
+    "allowed",
+    "changelog",
+    "customers",
+    "decide",
+    "diagnose",
+    "forget",
+    "in_transaction",
+    "in_turn",
+    "journal",
+    "mapping",
+    "open_source",
+    "open_state",
+    "order_link",
+    "order_unlink",
+    "pause",
+    "recover",
+    "release_lanes",
+    "resume",
+    "retry",
+    "run_cycle",
+    "staged",
+    "sync_customer",
+    "work",
+    "written_rows",
+]
+
+
+@contextmanager
+def in_turn(order: Sequence[int]) -> Iterator[None]:
+    """Lanes one after the other, in an order of the history's own, instead of beside each other."""
+
+    def one_by_one(jobs: Sequence[Callable[[], None]]) -> None:
+        ranked = sorted(range(len(jobs)), key=lambda place: order[place] if place < len(order) else place)
+        for place in ranked:
+            jobs[place]()
+
+    original = vars(run)["together"]
+    vars(run)["together"] = one_by_one
+    try:
+        yield
+    finally:
+        vars(run)["together"] = original
+
+
+@contextmanager
+def written_rows(watch: Callable[..., Any]) -> Iterator[None]:
+    """`watch` stands in for every transaction on the source."""
+    for module in (customers, changelog):
+        vars(module)["in_transaction"] = watch
+    try:
+        yield
+    finally:
+        for module in (customers, changelog):
+            vars(module)["in_transaction"] = in_transaction
+
+
+def open_source(config: SourceConfig, tables: Sequence[str]) -> Source:
+    """A source in memory, one connection for all threads. `open_source` of the product wants the table to be there,
+    and an SQLite in memory is there only once it is open."""
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    connection._prepare_sqlite(engine, config.lock_timeout)
+    with engine.connect() as conn:
+        for statement in tables:
+            conn.exec_driver_sql(statement)
+        conn.commit()
+    source = database._described(config, engine)
+    triggers.install(source)
+    return source
+
+
+# -- what operators do, as the commands do it ------------------------------------------------------------------------
+
+
+def retry(state: StateDatabase, provider: str, key: str, now: datetime) -> None:
+    """`syncd retry KEY`: due now where it is in retry, rejected or dead."""
+    pair = Pair(provider, key)
+    with state.begin() as tx:
+        link, item = mapping.read(tx, pair), work.read(tx, pair)
+        failed = link is not None and link.state in {State.REJECTED, State.DEAD}
+        if failed or (item is not None and item.attempts):
+            work.mark(tx, [pair], "person", now)
+
+
+def pause(state: StateDatabase, provider: str, now: datetime) -> None:
+    """`syncd pause PROVIDER`."""
+    with state.begin() as tx:
+        progress.save_provider_state(tx, provider, state="paused", reason="", since=now, until=None)
+
+
+def resume(state: StateDatabase, provider: str) -> None:
+    """`syncd resume PROVIDER`."""
+    with state.begin() as tx:
+        if progress.provider_state(tx, provider).state == "paused":
+            progress.save_provider_state(tx, provider, state="ok", reason="", since=None, until=None, breaker="")
+
+
+def staged(state: StateDatabase) -> set[tuple[str, str]]:
+    """Provider and key of every pair that a guard holds back."""
+    with state.read() as tx:
+        rows = tx.exec_driver_sql("SELECT provider, customer_key FROM work WHERE error_class LIKE 'staged:%'")
+        return {(row[0], row[1]) for row in rows}
