@@ -190,9 +190,11 @@ def take(world: World, step: Step) -> list[str]:
         wrong = oracle.quiesce(world)
         oracle.remember(world)
         return wrong
+    removed = [len(each.removed) for each in world.providers]
     do(world, step)
     world.discover()
-    return list(oracle.always(world))
+    alone = step[0] == "run" and step[1:3] == (0, ())
+    return [*oracle.always(world), *(oracle.together(world, removed) if alone else ())]
 
 
 def do(world: World, step: Step) -> None:
@@ -225,10 +227,14 @@ def do(world: World, step: Step) -> None:
             _comings_and_goings(world, step)
 
 
-def _planned(world: World, steps: tuple[tuple[int, Step], ...]) -> dict[int, list[Callable[[], None]]]:
+def _planned(world: World, steps: tuple[tuple[int | str, Step], ...]) -> dict[int, list[Callable[[], None]]]:
+    """What happens at which point of a run: at one of that number, or at the next one of that name."""
     plan: dict[int, list[Callable[[], None]]] = {}
     for point, step in steps:
-        plan.setdefault(point, []).append(partial(do, world, step))
+        if isinstance(point, str):
+            world.effects.at(point, partial(do, world, step))
+        else:
+            plan.setdefault(point, []).append(partial(do, world, step))
     return plan
 
 
@@ -237,6 +243,10 @@ def _comings_and_goings(world: World, step: Step) -> None:
     match step:
         case ("insert",):
             world.insert()
+        case ("twin", who):
+            if world.living():
+                world.happened |= {"twin", "renumbered"}
+                world.insert(number=_person(world, who).number or None)
         case ("delete", who):
             if len(world.living()) > 1:
                 world.delete(_person(world, who))
@@ -447,6 +457,8 @@ def _decide(world: World, which: int, how: int) -> None:
         decision = f"link:{own[0]}"
     with contextlib.suppress(UsageError):
         decide(world.state, item, decision, world.site.clock.now())
+        if decision == "release":
+            world.happened.add("released")
         world.decided(provider, person, item, decision)
 
 

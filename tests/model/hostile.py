@@ -121,6 +121,7 @@ class Hostile:
     latency: float = LATENCY
     sent: float = 0.0
     writes: int = 0
+    removed: list[str] = field(default_factory=list)
     serial: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -328,6 +329,7 @@ class Adapter:
 
     def remove(self, current: Remote, how: Removal) -> None:
         def act() -> None:
+            self._world.removed.append(current.external_id)
             if how is Removal.ARCHIVE and current.external_id in self._world.records:
                 self._world.records[current.external_id].archived = True
             else:
@@ -374,8 +376,8 @@ class Adapter:
         if fault is not None:
             self._refuse(fault)
             self._lose(fault, done)
-        self._world.writes += 1
         answer: T = done()
+        self._world.writes += 1
         self._lane.observe(f"{verb} x", 200, {})
         self._effects.point(f"{self._world.name} {verb}, answered")
         return answer

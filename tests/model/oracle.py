@@ -22,7 +22,7 @@ CAUSES = {
     "remote_archived": {"remote-archived", "reinserted"},
     "ambiguous": {"stranger"},
     "found": {"conflict", "stranger", "reinserted", "unlinked"},
-    "key_taken": {"renumbered", "reinserted", "rekeyed"},
+    "key_taken": {"renumbered", "reinserted", "rekeyed", "twin"},
     "came_back": {"reinserted", "forgotten", "unlinked"},
     "taken": {"stranger"},
     "twice": {"stranger", "reinserted", "ordered"},
@@ -93,6 +93,17 @@ def always(world: World) -> Iterator[str]:
     for provider in world.providers:
         yield from _one_remote_each(world, provider)
         yield from _nobody_elses(world, provider)
+
+
+def together(world: World, before: list[int]) -> Iterator[str]:
+    """Deletions that are due in one run are judged together: where some are held back, none was executed."""
+    if world.happened & {"released"}:
+        return
+    held = product.staged(world.state, "delete")
+    for provider, removed in zip(world.providers, before, strict=True):
+        waiting = [key for name, key in held if name == provider.name]
+        if waiting and len(provider.removed) > removed:
+            yield f"{provider.name}: removed {provider.removed[removed:]} and held {waiting} back in one run"
 
 
 def _no_invention(world: World) -> Iterator[str]:

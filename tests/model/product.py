@@ -140,8 +140,9 @@ def resume(state: StateDatabase, provider: str) -> None:
             progress.save_provider_state(tx, provider, state="ok", reason="", since=None, until=None, breaker="")
 
 
-def staged(state: StateDatabase) -> set[tuple[str, str]]:
-    """Provider and key of every pair that a guard holds back."""
+def staged(state: StateDatabase, verb: str = "") -> set[tuple[str, str]]:
+    """Provider and key of every pair that a guard holds back; of one verb's guard, or of any."""
     with state.read() as tx:
-        rows = tx.exec_driver_sql("SELECT provider, customer_key FROM work WHERE error_class LIKE 'staged:%'")
+        query = "SELECT provider, customer_key FROM work WHERE error_class LIKE ?"
+        rows = tx.exec_driver_sql(query, (f"staged:{verb or '%'}",))
         return {(row[0], row[1]) for row in rows}

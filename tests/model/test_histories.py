@@ -9,8 +9,8 @@ import pytest
 
 from tests.model.history import live, make, shrunk
 
-HISTORIES = 2000
-CHUNK = 50
+HISTORIES = 200
+CHUNK = 25
 
 
 @pytest.mark.parametrize("first", range(0, HISTORIES, CHUNK))

@@ -25,7 +25,8 @@ def make_wide(seed: int) -> History:
     dice = random.Random(f"wide {seed}")
     shared, keys = dice.random() < 0.6, dice.choice(("int", "int", "int", "int", "uuid", "nocase", "padded"))
     numbered = dice.random() < 0.75
-    profiles = tuple(_profile(dice, shared=shared, numbered=numbered, keys=keys) for _ in range(dice.choice((1, 1, 1, 2, 2, 3))))
+    several = range(dice.choice((1, 1, 1, 2, 2, 3)))
+    profiles = tuple(_profile(dice, shared=shared, numbered=numbered, keys=keys) for _ in several)
     setting = Setting(
         profiles,
         dice.choice((1, 2, 2, 3, 4)),
@@ -80,7 +81,10 @@ def _steps(dice: random.Random, setting: Setting) -> list[Step]:
         (2, lambda: [("fault", dice.randrange(9), "absent", "read", 0.0)]),
         (2, lambda: [("erase", dice.randrange(9), dice.randrange(9), _signs(dice))]),
         (5, lambda: [_shorter(dice)]),
-        (4, lambda: _lost_create(dice)),
+        (5, lambda: _lost_create(dice)),
+        (5, lambda: _between(dice)),
+        (4, lambda: _clock_jumps(dice)),
+        (1, lambda: [("twin", dice.randrange(9))]),
         (2, lambda: [("delete", dice.randrange(9)) for _ in range(3)]),
         (0 if setting.sole else 9, lambda: [_daemons(dice)]),
     ]
@@ -114,7 +118,24 @@ def _lost_create(dice: random.Random) -> list[Step]:
     """A create whose answer is lost, executed or not, and a record of another under that key before it settles."""
     lost: Step = ("fault", dice.randrange(9), dice.choice(("lost", "dropped", "late", "die")), "write", 20.0)
     there: Step = ("stranger", dice.randrange(9), -1) if dice.random() < 0.6 else _remote_edit(dice)
-    return [lost, ("insert",), _run(dice), there]
+    pause: Step = ("wait", dice.choice((0.0, SETTLE + 11)))
+    return [lost, ("insert",), _run(dice), there, pause, _run(dice)]
+
+
+def _between(dice: random.Random) -> list[Step]:
+    """An edit here, and one of the same customer at the provider right before our write leaves, or after a reading."""
+    who, place = dice.randrange(9), dice.randrange(3)
+    point = f"p{place} {dice.choice(('PUT, before', 'PUT, before', 'GET, answered'))}"
+    there: Step = ("remote-edit", place, who, dice.choice(FIELDS), "new")
+    return [("edit", who, dice.choice(FIELDS), "new"), ("run", 0, ((point, there),), False, (0, 1, 2))]
+
+
+def _clock_jumps(dice: random.Random) -> list[Step]:
+    """A write whose answer is lost, a clock that is set before it has settled, a look."""
+    lost: Step = ("fault", dice.randrange(3), dice.choice(("late", "die", "die")), "write", dice.uniform(5.0, 50.0))
+    change: Step = ("insert",) if dice.random() < 0.7 else _edit(dice)
+    jump: Step = ("clock", dice.choice(OFF)) if dice.random() < 0.7 else ("wait", 0.0)
+    return [lost, change, _run(dice), jump, _run(dice), ("wait", 60.0)]
 
 
 def _signs(dice: random.Random) -> tuple[str, ...]:

@@ -448,7 +448,11 @@ class World:
         provider.post(number, values, tag, ours=False)
 
     def write(self, person: Person, name: str, value: Value) -> None:
-        """A person changes a field in the source."""
+        """A person changes a field in the source; what was agreed with a provider before is older than that."""
+        for provider in self.providers:
+            record = next((each for each in provider.records.values() if each.of == person.tag), None)
+            if record is not None and self._settled(provider, person, record, name):
+                self._outdated(person.tag, name, provider.name)
         self.sql(f"UPDATE customers SET {self.columns[name]} = ? WHERE id = ?", value, person.key)
         self._typed(person.tag, name, "source", value)
 
@@ -507,6 +511,9 @@ class World:
     def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
         """A person edits a record at the provider."""
         doubtful = self._superseded(provider, record, name)
+        person = next((each for each in self.people if each.tag == record.of and each.alive), None)
+        if person is not None and self.pullable(provider, name) and self._settled(provider, person, record, name):
+            self._outdated(record.of, name, "source")
         kept = provider.edit(record, name, value)
         if self.pullable(provider, name):
             self._typed(record.of, name, provider.name, kept)
@@ -546,6 +553,24 @@ class World:
             link = mapping.read(tx, Pair(provider.name, str(person.key)))
         now = digest(KEY, provider.name, (link.provider_key if link else None) or "", name, row[name])
         return any(name in each.fields and each.fields[name].sent != now for each in found)
+
+    def _settled(self, provider: Hostile, person: Person, record: Record, name: str) -> bool:
+        """Whether what both sides hold of a field right now is what was agreed, with nothing under way."""
+        row = self.row(person)
+        with self.state.read() as tx:
+            link = mapping.read(tx, Pair(provider.name, str(person.key)))
+            intents = journal.intents(tx, provider.name, [str(person.key)]).get(str(person.key), [])
+        if row is None or name not in row or link is None or link.external_id != record.id or intents:
+            return False
+        base = link.base.get(name)
+        if base is None or base.provisional or base.disputed or base.frozen:
+            return False
+        digests = [digest(KEY, provider.name, link.provider_key or "", name, x[name]) for x in (row, record.values)]
+        return digests == [base.source, base.provider]
+
+    def _outdated(self, tag: str, name: str, side: str) -> None:
+        """What this side had last is agreed, and older than what is typed now."""
+        self.edits[tag, name] = [each for each in self.edits.get((tag, name), []) if each.side != side]
 
     def pullable(self, provider: Hostile, name: str) -> bool:
         """Whether an edit of this field over there is wanted in the source."""
