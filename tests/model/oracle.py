@@ -228,6 +228,7 @@ def _departed(
     links, reviews = facts
     living = {str(person.key) for person in world.living()}
     asked = {item.customer_key for item in reviews if item.provider == provider.name}
+    asked |= {key for name, key in product.staged(world.state) if name == provider.name}
     for link in links:
         if link.pair.key not in living and link.pair.key not in asked and world.living():
             yield f"{provider.name}/{link.pair.key}: still in the mapping, and the row is gone ({link})"
@@ -253,6 +254,8 @@ def _departed(
 def _causes(world: World, reviews: list[Review]) -> Iterator[str]:
     """Nobody is asked without a reason."""
     for item in reviews:
+        if item.kind.startswith("guard_") and world.setting.guards != product.Guards():
+            continue
         causes = CAUSES.get(item.kind, set())
         if not causes & world.happened:
             yield f"{item.provider}/{item.customer_key}: asked about {item.kind} ({item.reason}) without a cause"

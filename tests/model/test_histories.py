@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.model.history import live, make, shrunk
+from tests.model.named import NAMED
 
 HISTORIES = 200
 CHUNK = 25
@@ -24,6 +25,12 @@ def test_histories(first: int) -> None:
             steps = "\n".join(f"    {step}" for step in short.steps)
             problems = "\n".join(wrong)
             pytest.fail(f"seed {seed}\n{short.setting}\n{steps}\n{problems}\npython -m tests.model --seed {seed}")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_history_that_broke_a_promise(name: str) -> None:
+    """What once went wrong comes out right."""
+    assert live(NAMED[name]) == []
 
 
 def test_one_seed_is_one_history() -> None:

@@ -18,6 +18,7 @@ from syncd.core.digest import digest
 from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
+from syncd.core.normalise import canonical
 from syncd.errors import LeaseHeld, LeaseLost
 from syncd.lanes import Lane, Pace
 from tests.clock import ProcessClock, VirtualClock
@@ -452,7 +453,7 @@ class World:
         for provider in self.providers:
             record = next((each for each in provider.records.values() if each.of == person.tag), None)
             if record is not None and self._settled(provider, person, record, name):
-                self._outdated(person.tag, name, provider.name)
+                self._outdated(person, name, provider.name)
         self.sql(f"UPDATE customers SET {self.columns[name]} = ? WHERE id = ?", value, person.key)
         self._typed(person.tag, name, "source", value)
 
@@ -513,7 +514,7 @@ class World:
         doubtful = self._superseded(provider, record, name)
         person = next((each for each in self.people if each.tag == record.of and each.alive), None)
         if person is not None and self.pullable(provider, name) and self._settled(provider, person, record, name):
-            self._outdated(record.of, name, "source")
+            self._outdated(person, name, "source")
         kept = provider.edit(record, name, value)
         if self.pullable(provider, name):
             self._typed(record.of, name, provider.name, kept)
@@ -568,9 +569,10 @@ class World:
         digests = [digest(KEY, provider.name, link.provider_key or "", name, x[name]) for x in (row, record.values)]
         return digests == [base.source, base.provider]
 
-    def _outdated(self, tag: str, name: str, side: str) -> None:
+    def _outdated(self, person: Person, name: str, side: str) -> None:
         """What this side had last is agreed, and older than what is typed now."""
-        self.edits[tag, name] = [each for each in self.edits.get((tag, name), []) if each.side != side]
+        self.agreed[person.tag, name] = canonical((self.row(person) or {}).get(name))
+        self.edits[person.tag, name] = [x for x in self.edits.get((person.tag, name), []) if x.side != side]
 
     def pullable(self, provider: Hostile, name: str) -> bool:
         """Whether an edit of this field over there is wanted in the source."""

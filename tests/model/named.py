@@ -1,0 +1,80 @@
+"""Histories that broke a promise once, as the wide world found and shortened them: what each one did is its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from syncd.core.guards import Limit
+from syncd.core.model import Policy, Removal
+from syncd.providers.adapter import Identity
+from tests.model.history import History, Step
+from tests.model.hostile import Nature
+from tests.model.product import Guards
+from tests.model.world import SETTLE, TIMEOUT, Profile, Setting
+
+RUN: Step = ("run", 0, (), False, (0, 1, 2))
+SCAN: Step = ("run", 0, (), True, (0, 1, 2))
+SETTLED: Step = ("wait", SETTLE + TIMEOUT + 1)
+LOST: Step = ("fault", 0, "die", "write", 30.0)
+FINDABLE = Nature(identity=Identity.FINDABLE)
+REPLACING = replace(FINDABLE, replaces=True)
+SHARING = replace(FINDABLE, more=frozenset({"country"}))
+ECHOING = replace(FINDABLE, echo="late")
+EDIT: Step = ("edit", 0, "name", "new")
+THERE: Step = ("remote-edit", 0, 0, "city", "new")
+SHORTER: Step = ("remote-edit", 0, 0, "name", "shorten")
+
+
+def _after_reading(name: str) -> Step:
+    """A run in which somebody types at the provider right after the first reading of this name."""
+    return ("run", 0, ((name, THERE),), False, (0, 1, 2))
+
+
+def _alone(profile: Profile, *steps: Step, customers: int = 1, **more: object) -> History:
+    return History(Setting((profile,), customers, **more), steps)  # type: ignore[arg-type]
+
+
+NAMED: Mapping[str, History] = {
+    "a stranger under the key of our lost create": _alone(
+        Profile(SHARING), ("fault", 0, "dropped", "write", 0.0), RUN, ("stranger", 0, 0), SETTLED, SCAN, shared=True
+    ),
+    "a merge in one capture": _alone(Profile(), RUN, ("merge", 0, 1), customers=2),
+    "a merge of customers without numbers": _alone(
+        Profile(on_delete=Removal.DELETE), RUN, ("merge", 0, 1), customers=2, numbered=False
+    ),
+    "two customers swap their keys": _alone(Profile(), RUN, ("swap", 0, 1), customers=2),
+    "a customer without number swaps": _alone(Profile(FINDABLE), RUN, ("swap", 0, 1), customers=2, numbered=False),
+    "a pace longer than the settle time": _alone(Profile(FINDABLE, rate=0.01), LOST, RUN, RUN, ("wait", 60.0)),
+    "a clock set forwards while a create settles": _alone(
+        Profile(FINDABLE), ("fault", 0, "late", "write", 30.0), RUN, ("clock", 300.0), RUN, ("wait", 60.0)
+    ),
+    "a successor whose clock is ahead": _alone(Profile(FINDABLE), LOST, RUN, RUN, ("wait", 60.0), clocks=(0.0, 300.0)),
+    "an edit while an update waits for its pace": _alone(
+        Profile(REPLACING, rate=0.01), RUN, EDIT, _after_reading("p0 GET, answered")
+    ),
+    "deletions beyond the limit": _alone(
+        Profile(on_delete=Removal.DELETE),
+        RUN,
+        *[("delete", 0)] * 3,
+        RUN,
+        customers=4,
+        guards=Guards(delete=Limit(None, 1, 86_400.0)),
+    ),
+    "one answer that a record is not there": _alone(Profile(), RUN, EDIT, ("fault", 0, "absent", "read", 0.0), RUN),
+} | {
+    f"a pull that point {point} keeps from being recorded": _alone(
+        Profile(), RUN, THERE, ("run", point, (), True, (0, 1, 2)), THERE, SETTLED, SCAN
+    )
+    for point in range(14, 23)
+}
+
+WAITING: Mapping[str, History] = {
+    f"a value shortened after its confirming reading, {policy}": _alone(
+        Profile(ECHOING, policy=policy), SCAN, SETTLED, SCAN, EDIT, RUN, ("wait", 30.0), SCAN, SETTLED, SHORTER
+    )
+    for policy in Policy
+} | {
+    f"erased by placeholders: {' '.join(signs)}": _alone(Profile(), RUN, ("erase", 0, 0, signs))
+    for signs in (("name", "email"), ("email",), ("name", "city"))
+}
