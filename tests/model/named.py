@@ -35,46 +35,53 @@ def _alone(profile: Profile, *steps: Step, customers: int = 1, **more: object) -
     return History(Setting((profile,), customers, **more), steps)  # type: ignore[arg-type]
 
 
-NAMED: Mapping[str, History] = {
-    "a stranger under the key of our lost create": _alone(
-        Profile(SHARING), ("fault", 0, "dropped", "write", 0.0), RUN, ("stranger", 0, 0), SETTLED, SCAN, shared=True
-    ),
-    "a merge in one capture": _alone(Profile(), RUN, ("merge", 0, 1), customers=2),
-    "a merge of customers without numbers": _alone(
-        Profile(on_delete=Removal.DELETE), RUN, ("merge", 0, 1), customers=2, numbered=False
-    ),
-    "two customers swap their keys": _alone(Profile(), RUN, ("swap", 0, 1), customers=2),
-    "a customer without number swaps": _alone(Profile(FINDABLE), RUN, ("swap", 0, 1), customers=2, numbered=False),
-    "a pace longer than the settle time": _alone(Profile(FINDABLE, rate=0.01), LOST, RUN, RUN, ("wait", 60.0)),
-    "a clock set forwards while a create settles": _alone(
-        Profile(FINDABLE), ("fault", 0, "late", "write", 30.0), RUN, ("clock", 300.0), RUN, ("wait", 60.0)
-    ),
-    "a successor whose clock is ahead": _alone(Profile(FINDABLE), LOST, RUN, RUN, ("wait", 60.0), clocks=(0.0, 300.0)),
-    "an edit while an update waits for its pace": _alone(
-        Profile(REPLACING, rate=0.01), RUN, EDIT, _after_reading("p0 GET, answered")
-    ),
-    "deletions beyond the limit": _alone(
-        Profile(on_delete=Removal.DELETE),
-        RUN,
-        *[("delete", 0)] * 3,
-        RUN,
-        customers=4,
-        guards=Guards(delete=Limit(None, 1, 86_400.0)),
-    ),
-    "one answer that a record is not there": _alone(Profile(), RUN, EDIT, ("fault", 0, "absent", "read", 0.0), RUN),
-} | {
-    f"a pull that point {point} keeps from being recorded": _alone(
-        Profile(), RUN, THERE, ("run", point, (), True, (0, 1, 2)), THERE, SETTLED, SCAN
-    )
-    for point in range(14, 23)
-}
+NAMED: Mapping[str, History] = (
+    {
+        "a stranger under the key of our lost create": _alone(
+            Profile(SHARING), ("fault", 0, "dropped", "write", 0.0), RUN, ("stranger", 0, 0), SETTLED, SCAN, shared=True
+        ),
+        "a merge in one capture": _alone(Profile(), RUN, ("merge", 0, 1), customers=2),
+        "a merge of customers without numbers": _alone(
+            Profile(on_delete=Removal.DELETE), RUN, ("merge", 0, 1), customers=2, numbered=False
+        ),
+        "two customers swap their keys": _alone(Profile(), RUN, ("swap", 0, 1), customers=2),
+        "a customer without number swaps": _alone(Profile(FINDABLE), RUN, ("swap", 0, 1), customers=2, numbered=False),
+        "a pace longer than the settle time": _alone(Profile(FINDABLE, rate=0.01), LOST, RUN, RUN, ("wait", 60.0)),
+        "a clock set forwards while a create settles": _alone(
+            Profile(FINDABLE), ("fault", 0, "late", "write", 30.0), RUN, ("clock", 300.0), RUN, ("wait", 60.0)
+        ),
+        "a successor whose clock is ahead": _alone(
+            Profile(FINDABLE), LOST, RUN, RUN, ("wait", 60.0), clocks=(0.0, 300.0)
+        ),
+        "an edit while an update waits for its pace": _alone(
+            Profile(REPLACING, rate=0.01), RUN, EDIT, _after_reading("p0 GET, answered")
+        ),
+        "deletions beyond the limit": _alone(
+            Profile(on_delete=Removal.DELETE),
+            RUN,
+            *[("delete", 0)] * 3,
+            RUN,
+            customers=4,
+            guards=Guards(delete=Limit(None, 1, 86_400.0)),
+        ),
+        "one answer that a record is not there": _alone(Profile(), RUN, EDIT, ("fault", 0, "absent", "read", 0.0), RUN),
+    }
+    | {
+        f"a pull that point {point} keeps from being recorded": _alone(
+            Profile(), RUN, THERE, ("run", point, (), True, (0, 1, 2)), THERE, SETTLED, SCAN
+        )
+        for point in range(14, 23)
+    }
+    | {
+        f"erased by placeholders: {' '.join(signs)}": _alone(Profile(), RUN, ("erase", 0, 0, signs))
+        for signs in (("name", "email"), ("email",), ("name", "city"))
+    }
+)
+
 
 WAITING: Mapping[str, History] = {
     f"a value shortened after its confirming reading, {policy}": _alone(
         Profile(ECHOING, policy=policy), SCAN, SETTLED, SCAN, EDIT, RUN, ("wait", 30.0), SCAN, SETTLED, SHORTER
     )
     for policy in Policy
-} | {
-    f"erased by placeholders: {' '.join(signs)}": _alone(Profile(), RUN, ("erase", 0, 0, signs))
-    for signs in (("name", "email"), ("email",), ("name", "city"))
 }

@@ -42,7 +42,7 @@ def records(made: World, place: int = 0) -> dict[str, Record]:
     return {record.of: record for record in made.providers[place].records.values()}
 
 
-def linked(made: World, key: int) -> str | None:
+def linked(made: World, key: int | str) -> str | None:
     """The external id of the record that a key is linked to at the first provider."""
     with made.state.read() as tx:
         link = mapping.read(tx, Pair("p0", str(key)))

@@ -561,7 +561,14 @@ class World:
         with self.state.read() as tx:
             link = mapping.read(tx, Pair(provider.name, str(person.key)))
             intents = journal.intents(tx, provider.name, [str(person.key)]).get(str(person.key), [])
-        if row is None or name not in row or link is None or link.external_id != record.id or intents:
+        if (
+            row is None
+            or name not in row
+            or name not in record.values
+            or link is None
+            or link.external_id != record.id
+            or intents
+        ):
             return False
         base = link.base.get(name)
         if base is None or base.provisional or base.disputed or base.frozen:
