@@ -23,8 +23,9 @@ from syncd.operate.review import allowed, decide, order_link, order_unlink
 from syncd.operate.sync_one import sync_customer
 from syncd.reconcile.route import Guards, Route
 from syncd.runtime.installation import Installation, Rhythm
-from syncd.source import changelog, connection, customers, database, triggers
+from syncd.source import changelog, connection, customers, triggers, writing
 from syncd.source.database import Source, SourceConfig, Watch, in_transaction
+from syncd.source.describing import described
 from syncd.store import journal, mapping, progress, work
 from syncd.store.database import State as StateDatabase
 from syncd.store.database import Transaction, open_state
@@ -91,12 +92,12 @@ def in_turn(order: Sequence[int]) -> Iterator[None]:
 @contextmanager
 def written_rows(watch: Callable[..., Any]) -> Iterator[None]:
     """`watch` stands in for every transaction on the source."""
-    for module in (customers, changelog):
+    for module in (writing, changelog):
         vars(module)["in_transaction"] = watch
     try:
         yield
     finally:
-        for module in (customers, changelog):
+        for module in (writing, changelog):
             vars(module)["in_transaction"] = in_transaction
 
 
@@ -109,7 +110,7 @@ def open_source(config: SourceConfig, tables: Sequence[str]) -> Source:
         for statement in tables:
             conn.exec_driver_sql(statement)
         conn.commit()
-    source = database._described(config, engine)
+    source = described(config, engine)
     triggers.install(source)
     return source
 
