@@ -118,6 +118,7 @@ def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterat
 def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
     """The pair's word, the reason, and the command that leads on."""
     from syncd.status.remedies import PAIRS, PROVIDERS, quoted, review
+    from syncd.status.report import is_let_go
 
     key = each.work.pair.key if each.work else each.link.pair.key if each.link else ""
     if each.reviews:
@@ -125,7 +126,8 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
         remedy = review(item.kind)
         return "review", item.reason or remedy.sentence, remedy.typed(provider=each.provider, key=key, number=item.id)
     word = pair_word(each)
-    reason = each.work.error if each.work is not None and each.work.error else _last_reason(each, word, history)
+    waits = each.work is not None and each.work.error and not is_let_go(each.work.error_class)
+    reason = each.work.error if each.work is not None and waits else _last_reason(each, word, history)
     if word not in {"linked", "excluded"} and each.condition in {"paused", "blocked", "down"}:
         remedy = PROVIDERS[each.condition]
         return word, each.silence or remedy.sentence, remedy.typed(provider=each.provider)
@@ -141,14 +143,14 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
 
 def pair_word(each: Look) -> str:
     """The word of `remedies.PAIRS` this pair stands under."""
-    from syncd.status.report import is_failure
+    from syncd.status.report import is_failure, is_let_go
 
     if each.work is not None:
         if each.work.error_class == "OutcomeUnknown":
             return "ambiguous"
         if is_failure(each.work.error_class):
             return "retry"
-        return "waiting" if each.work.error_class else "due"
+        return "waiting" if each.work.error_class and not is_let_go(each.work.error_class) else "due"
     if each.link is None:
         return "due" if each.action is not None else "waiting"
     return each.link.state.value
@@ -187,9 +189,10 @@ def _value(values: Mapping[str, Value], name: str) -> str:
 def next_action(each: Look) -> str:
     """What a cycle would do now or at its time."""
     from syncd.cli.shown import clock
+    from syncd.status.report import is_let_go
 
     doing = described(each.action)
-    if each.work is not None and each.work.error_class:
+    if each.work is not None and each.work.error_class and not is_let_go(each.work.error_class):
         return f"{doing or 'another look'}, at {clock(each.work.due_at)}"
     return doing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,8 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
         with state.begin() as tx:
             now = SystemClock().now()
             pairs = [pair for name in chosen for pair in _failed(tx, name, key)]
-            work.mark(tx, pairs, "person", now)
+            for reason, some in _reasons(tx, pairs).items():
+                work.mark(tx, some, reason, now)
             closed = {name: _closed(tx, name, now) for name in sorted({pair.provider for pair in pairs})}
         paused = {name: word for name, word in closed.items() if word}
     finally:
@@ -54,6 +55,20 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
         print_json({"schema": 1, "due": len(pairs), "paused": list(paused)})
         return
     _say_retried(key, len(pairs), paused)
+
+
+def _reasons(tx: Transaction, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """For what these pairs are due. Who was never created where a match report was accepted still belongs to the first
+    pass that a person approved: asking for him once more makes him no surprise for the guard."""
+    from syncd.store import mapping, progress
+
+    marks: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        link = mapping.read(tx, pair)
+        new = link is None or link.external_id is None
+        first = new and bool(progress.meta(tx, f"adopted:{pair.provider}"))
+        marks.setdefault("backfill" if first else "person", []).append(pair)
+    return marks
 
 
 def _say_retried(key: str | None, number: int, paused: Mapping[str, str]) -> None:

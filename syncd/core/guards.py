@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ VITAL = ("name", "email", "phone", "street")
 IDENTIFYING = ("number", "email", "vat_number")
 REVERSALS = 3
 BRAKE_WINDOW = timedelta(hours=24)
+ACCEPTED = "accepted:report"  # the class of a due pair that `syncd adopt` approved, as its report showed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ def trips(limit: Limit | None, spent: int, total: int, more: int = 1) -> bool:
     if limit.count is not None:
         return spent + more > limit.count
     return spent + more > max(NEVER_BELOW, int((limit.share or 0.0) * total))
+
+
+def accepted(error_class: str, shown: str, verb: str, names: Iterable[str]) -> bool:
+    """Whether a person accepted this operation with a match report: a create, or fields that it showed (`shown`,
+    joined) to be filled or different. No guard counts it or holds it back."""
+    if error_class != ACCEPTED:
+        return False
+    return verb == "create" or (verb in {"update", "overwrite"} and set(names) <= set(shown.split(",")))
 
 
 def blanked(before: Values, changes: Values) -> tuple[str, ...]:

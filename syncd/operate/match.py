@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from syncd.core.guards import ACCEPTED
 from syncd.core.match import APART, DOUBTS, NUMBER, Here, Kind, Match, There, match, ranges_apart
 from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
@@ -220,7 +221,9 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
     with site.state.begin() as tx:
         progress.set_meta(tx, f"adopted:{route.provider}", now.isoformat())
         progress.set_meta(tx, f"rematch:{route.provider}", "")
-        done.freed = waiting.release(tx, route.provider, "adopt", "", now)
+        for name in (f"scan:{route.provider}", f"scan:{route.provider}:at"):
+            progress.set_cursor(tx, name, "")  # the next look lists everybody: it shows who is to be linked
+        done.freed = waiting.release(tx, route.provider, "adopt", ACCEPTED, now)
         review.close_reviews(tx, route.provider, "", ["adopt"], now, "adopted")
     return done
 
@@ -237,6 +240,7 @@ def _accept_line(tx: Transaction, site: Installation, route: Route, line: Line, 
         done.skipped += 1
     elif line.kind == SURE and len(line.external_ids) == 1:
         offer(tx, pair, free[0], named((free[0],), line.reasons, "sure"), now)
+        waiting.accept(tx, pair, (*line.fills, *line.differs))
         done.linked += 1
     else:
         kind = "candidate" if line.kind == PROBABLE else "ambiguous"

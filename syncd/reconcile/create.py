@@ -15,7 +15,7 @@ from syncd.core.writes import renewed, unknown_create
 from syncd.errors import NotFound, OutcomeUnknown, ProviderError, Rejected, Stopped, Taken
 from syncd.lanes import LanePaused, Report
 from syncd.reconcile.gather import numbered
-from syncd.reconcile.outcome import Ask, dead_letter, finish, park, permitted, refund, reject, waited
+from syncd.reconcile.outcome import Ask, asked_about, dead_letter, finish, park, permitted, refund, reject, waited
 from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route, blank_link, note, tell
 from syncd.store import journal, mapping, work
@@ -57,7 +57,7 @@ def create(route: Route, case: Case, values: Values) -> Report:
 
 def create_asks(route: Route, case: Case) -> tuple[Ask, ...]:
     """Creates of a first pass that a person approved do not count for the guard."""
-    return () if case.work.reason == "backfill" else (Ask("create", route.guards.create),)
+    return () if case.work.reason == "backfill" else asked_about(case, [Ask("create", route.guards.create)])
 
 
 def sendable(route: Route, values: Values) -> Values:

@@ -16,7 +16,7 @@ from syncd.lanes import LanePaused, Report
 from syncd.reconcile.agreement import Progress, finished
 from syncd.reconcile.create import unknown
 from syncd.reconcile.gather import numbered
-from syncd.reconcile.outcome import Ask, permitted, put_off, refund, reject
+from syncd.reconcile.outcome import Ask, asked_about, permitted, put_off, refund, reject
 from syncd.reconcile.outset import Case
 from syncd.reconcile.route import Route
 from syncd.source import customers
@@ -113,7 +113,7 @@ def asks_of(route: Route, case: Case, action: Exchange) -> tuple[Ask, ...]:
         Ask("update", route.guards.update, tuple(action.push)),
         Ask("overwrite", route.guards.overwrite, tuple(action.pull)),
     )
-    return tuple(ask for ask in asks if ask.names)
+    return asked_about(case, (ask for ask in asks if ask.names))
 
 
 def _first_intent(tx: Transaction, route: Route, case: Case, action: Exchange) -> int:

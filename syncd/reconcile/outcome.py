@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from syncd.core.actions import Park
 from syncd.core.backoff import delay
 from syncd.core.facts import Facts, seen
-from syncd.core.guards import Limit, trips
+from syncd.core.guards import ACCEPTED, Limit, accepted, trips
 from syncd.core.model import Link, Stage, State
 from syncd.core.recognition import another
 from syncd.errors import ProviderError
@@ -123,7 +123,7 @@ def retry(route: Route, case: Case, error: ProviderError) -> Report:
         return dead_letter(route, case, kind, error.message, attempts)
     due_at = route.later(delay(route.backoff, max(attempts, 1), route.jitter()))
     why = (kind, error.message)
-    if case.work.error_class.startswith(GRANTED):  # what a person released stays released until it is done
+    if case.work.error_class.startswith((GRANTED, ACCEPTED)):  # what a person let go stays so until it is done
         why = (case.work.error_class, case.work.error)
     with route.state.fenced(route.lease) as tx:
         work.postpone(tx, case.work, due_at, attempts, *why)
@@ -186,6 +186,13 @@ def permitted(route: Route, case: Case, asks: Sequence[Ask], opening: Callable[[
     return None
 
 
+def asked_about(case: Case, asks: Iterable[Ask]) -> tuple[Ask, ...]:
+    """Those of an operation's guards that have anything to ask: what a person accepted with a match report neither
+    counts nor waits."""
+    work = case.work
+    return tuple(ask for ask in asks if not accepted(work.error_class, work.error, ask.verb, ask.names))
+
+
 def of_the_source(ask: Ask) -> bool:
     """Whether this operation's share counts the source's rows."""
     return ask.limit is not None and ask.limit.share is not None and ask.verb in {"create", "overwrite"}
@@ -222,11 +229,12 @@ def _too_many(tx: Transaction, route: Route, case: Case, over: Callable[[int], b
 
 def total(tx: Transaction, route: Route, ask: Ask, rows: int) -> int:
     """What a share is a share of: the source's rows, or the pairs that are linked, parked and staged ones included, for
-    staging must not shrink its own limit."""
+    staging must not shrink its own limit. Pairs that a person ordered to be linked are among them already: else the
+    first of them would meet a narrower guard than the last, and a plan a narrower one than its run."""
     if of_the_source(ask):
         return rows
     counts = mapping.counts(tx).get(route.provider, {})
-    return sum(counts.get(state, 0) for state in STANDING)
+    return sum(counts.get(state, 0) for state in STANDING) + waiting.to_be_linked(tx, route.provider)
 
 
 def refund(tx: Transaction, route: Route, asks: Sequence[Ask]) -> None:

@@ -202,6 +202,11 @@ def is_failure(error_class: str) -> bool:
     return error_class not in _PLAIN and error_class != "OutcomeUnknown" and ":" not in error_class
 
 
+def is_let_go(error_class: str) -> bool:
+    """Whether a person let this due row pass: it waits for nothing but its turn."""
+    return error_class.startswith(("granted:", "accepted:"))
+
+
 def _line(facts: ProviderFacts, at: datetime, *, frozen: bool) -> ProviderReport:
     return ProviderReport(
         name=facts.name,

@@ -10,7 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.core.model import Verb, Work
+from syncd.core.guards import ACCEPTED
+from syncd.core.model import Pair, Verb, Work
 from syncd.store.schema import ADOPTED, BACKFILL, DELETED, Transaction, intent, mapping
 from syncd.store.schema import work as table
 from syncd.store.work import is_pair, next_generation, postpone
@@ -67,6 +68,23 @@ def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
         .where(sa.or_(gone, table.c.error_class == "staged:delete"))
     )
     return list(tx.execute(query).scalars())
+
+
+def accept(tx: Transaction, pair: Pair, fields: Sequence[str]) -> None:
+    """Note on a due pair that a person accepted these fields with a match report."""
+    values = {"error_class": ACCEPTED, "error": ",".join(fields)}
+    tx.execute(table.update().where(*is_pair(pair)).values(**values))
+
+
+def to_be_linked(tx: Transaction, provider: str) -> int:
+    """How many due pairs of a provider a person ordered to be linked that are not yet."""
+    linked = sa.exists().where(
+        mapping.c.provider == table.c.provider,
+        mapping.c.customer_key == table.c.customer_key,
+        mapping.c.external_id.is_not(None),
+    )
+    chosen = (table.c.provider == provider, table.c.reason == ADOPTED, ~linked)
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
 
 
 def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.guards import Limit, Move, blanked, flips, guts, same_person, trips, writers
+from syncd.core.guards import ACCEPTED, Limit, Move, accepted, blanked, flips, guts, same_person, trips, writers
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DAY = 86_400.0
@@ -190,3 +190,14 @@ def test_no_history_of_six_moves_swings_without_three_reversals() -> None:
             if swings:
                 assert len(writers(before, coming)) >= 2
                 assert set(writers(before, coming)) <= {"a", "b", "source"}
+
+
+def test_only_what_was_shown_is_accepted() -> None:
+    """A create, and updates and pulls of fields that the report named; never a removal, a blank-out, another field."""
+    assert accepted(ACCEPTED, "", "create", ())
+    assert accepted(ACCEPTED, "city,phone", "update", ["phone"])
+    assert accepted(ACCEPTED, "city,phone", "overwrite", ["city"])
+    assert not accepted(ACCEPTED, "city,phone", "update", ["city", "email"])
+    assert not accepted(ACCEPTED, "city,phone", "blank", ["city"])
+    assert not accepted(ACCEPTED, "", "delete", ())
+    assert not accepted("staged:update", "city", "update", ["city"])
