@@ -25,7 +25,9 @@ def problem_lines(problems: Sequence[Problem], total: int | None = None) -> Iter
             yield f"    {first.command}"
     left = (total if total is not None else len(problems)) - sum(len(group) for _, group in groups[:SHOWN])
     if left > 0:
-        yield f"  and {left} more: syncd review list, syncd status --json"
+        rest = [problem for _, group in groups[SHOWN:] for problem in group]
+        asked = any(problem.command.startswith("syncd review") for problem in rest)
+        yield f"  and {left} more: {'syncd review list, ' if asked else ''}syncd status --json"
 
 
 def shortened(line: str) -> str:

@@ -22,7 +22,8 @@ class Departure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings and the adapter say about one provider; `fields` holds each field's effective direction."""
+    """What the settings and the adapter say about one provider; `fields` holds each field's effective direction, and
+    `fresh` those that were mapped, or mapped to another column, after customers had been linked."""
 
     provider: str
     fields: Mapping[str, Direction] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Rules:
     renumbers: bool = True  # our key at the provider may change later, as an ordinary field
     clears: bool = True  # an empty value can be sent and is kept as empty
     echoes: bool = False  # an answered write may still be stored later, and shorter
+    fresh: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

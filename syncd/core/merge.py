@@ -9,7 +9,7 @@ provider that reformats is no editor. Whole behaviour:
     both, equal                settle          (the base moves, nothing is written)
     both, different            the policy      (a value pulled from another provider: the order of providers decides)
     no base                    equal settles, push/pull fields go their way, else the policy; never blank, and fill only
-                               where the direction says so
+                               where the direction says so, or the field was mapped later and is empty over there
     unknown                    counts as unchanged on that side; a first appearance is never a pull
 
 A provider value that one of our own writes of unknown outcome explains (what was there before it, or what it sent) is
@@ -62,6 +62,7 @@ class FieldFacts:
     sent       those of them that may still be stored, or be left there in a cut form
     unsettled  such a write is being judged right now
     fill       adoption: an empty side may be filled from the other, as the match report showed
+    fresh      the field was mapped after the pair was linked: the provider's empty side is filled, like any change
     decision   what a person decided for exactly these two values
     """
 
@@ -79,6 +80,7 @@ class FieldFacts:
     fill: bool = False
     decision: Direction | None = None
     tie: Tie = Tie.NONE
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _without_base(facts: FieldFacts, source: Seen, provider: Seen) -> Decision:
     if facts.direction is Direction.PULL:
         return Decision(Verdict.REVIEW if provider.value is None else Verdict.PULL, "no-base")
     if source.value is None or provider.value is None:
-        if not facts.fill:
+        if not facts.fill and not (facts.fresh and provider.value is None):
             return Decision(Verdict.REVIEW, "no-base")
         return Decision(Verdict.PULL if source.value is None else Verdict.PUSH, "filled")
     return _by_policy(Policy.REVIEW if _superseded(facts, source) else facts.policy, "no-base")

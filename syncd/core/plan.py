@@ -311,6 +311,7 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
         sent=frozenset(i.fields[name].sent for i in writes if i.stage is Stage.OPEN or facts.rules.echoes),
         unsettled=any(intent.stage is Stage.OPEN for intent in writes),
         fill=facts.fill,
+        fresh=name in facts.rules.fresh and facts.link is not None and bool(facts.link.base),
         decision=ruling.take if ruling is not None and ruling.take and _as_shown(facts, name) else None,
         tie=facts.ties.get(name, Tie.NONE),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
@@ -16,7 +17,7 @@ from syncd.detect.intake_guard import Newcomers, announce, newcomers
 from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.log import emit
-from syncd.reconcile import Route
+from syncd.reconcile import Route, compare
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import journal, mapping, progress, review, work
@@ -70,7 +71,7 @@ def sweep(site: Installation, route: Route) -> None:
     seen: set[str] = set()
     carriers: dict[str, list[str]] = {}
     complete = _from_the_start(start)
-    total, found = 0, newcomers(site, route)
+    total, found, ordered = 0, newcomers(site, route), _ordered(site, route)
     for page in _pages(route, start):
         fresh = [remote for remote in page.remotes if remote.external_id not in seen]
         seen |= {remote.external_id for remote in fresh}
@@ -79,6 +80,7 @@ def sweep(site: Installation, route: Route) -> None:
             if remote.key is not None and not remote.archived:
                 carriers.setdefault(remote.key, []).append(remote.external_id)
         _page(site, route, fresh, found)
+        _link(site, route, fresh, ordered)
         with site.state.fenced(route.lease) as tx:
             progress.set_cursor(tx, f"scan:{route.provider}", _kept(page))
             if page.cursor is None:
@@ -159,6 +161,26 @@ def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcom
             if remote.external_id not in links:
                 arrive(site, route, remote, found)
         announce(site, route, found, complete=False)
+
+
+def _ordered(site: Installation, route: Route) -> dict[str, str]:
+    """Who is to be linked to which record, where a listing shows all that there is to compare."""
+    if not route.adapter.capabilities.lists_whole:
+        return {}
+    with site.state.read() as tx:
+        return review.ordered_links(tx, route.provider)
+
+
+def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: Mapping[str, str]) -> None:
+    """Link whom a person ordered to be linked to records of this page, as far as nothing is to be written for it: no
+    record is fetched again only to be compared."""
+    wanted = [remote for remote in remotes if remote.external_id in ordered]
+    for start in range(0, len(wanted), ROWS):
+        shown = {remote.external_id: remote for remote in wanted[start : start + ROWS]}
+        with site.state.read() as tx:
+            works = work.to_be_linked(tx, route.provider, [ordered[each] for each in shown], site.clock.now())
+        if works:
+            compare(replace(route, listed=shown), works)
 
 
 def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes: Iterable[Remote]) -> list[Pair]:

@@ -53,11 +53,11 @@ def take_lane(site: Installation, route: Route) -> Route | None:
         return None
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
-        ready = ready_to_create(tx, route)
+        ready, fresh = ready_to_create(tx, route), fresh_fields(tx, site, route.provider)
     route = replace(
         route,
         lease=held.lease,
-        rules=replace(route.rules, adopted=ready),
+        rules=replace(route.rules, adopted=ready, fresh=fresh),
         listing=type(route.listing)(),
     )
     lane = route.lane
@@ -136,6 +136,7 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
         after = links[-1].pair.key
     with site.state.fenced(lease) as tx:
         journal.forget_fields(tx, provider, changed)
+        progress.set_meta(tx, f"fresh:{provider}", json.dumps(sorted(fresh_fields(tx, site, provider))))
         wanted = json.dumps(dict(site.field_hashes.get(provider, {})), sort_keys=True)
         progress.set_meta(tx, f"fields:{provider}", wanted)
         config = site.config_hashes.get(provider, "")
@@ -151,6 +152,15 @@ def changed_settings(tx: Transaction, site: Installation, provider: str) -> froz
     if before == dict(wanted) and kept.config_hash == site.config_hashes.get(provider, ""):
         return None
     return frozenset(field for field, digest in before.items() if wanted.get(field) != digest)
+
+
+def fresh_fields(tx: Transaction, site: Installation, provider: str) -> frozenset[str]:
+    """Fields that were mapped, or mapped to another column, since the first pass: nothing was agreed for them yet."""
+    wanted = site.field_hashes.get(provider, {})
+    before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
+    known: list[str] = json.loads(progress.meta(tx, f"fresh:{provider}") or "[]")
+    new = [name for name, digest in wanted.items() if before.get(name) != digest] if before else []
+    return frozenset((*known, *new))
 
 
 def release_lanes(site: Installation, routes: Sequence[Route]) -> None:

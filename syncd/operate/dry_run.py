@@ -127,9 +127,10 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
             result.paused[route.provider] = pause
             continue
         try:
-            works, arrivals = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
-            _arrivals(site, route, arrivals, overlay, result)
-            _through(budgets[route.provider], works, marks, overlay, result)
+            foreseen = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
+            budgets[route.provider].route = replace(route, listed=foreseen.listed)
+            _arrivals(site, route, foreseen.arrivals, overlay, result)
+            _through(budgets[route.provider], foreseen.works, marks, overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
     _fan_out(budgets, marks, overlay, result)

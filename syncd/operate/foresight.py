@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -112,10 +112,18 @@ def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
         after = rows[-1].key
 
 
-def due(
-    site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool
-) -> tuple[list[Work], list[Remote]]:
-    """The pairs of one provider, live ones first; and unlinked remotes that would be inserted into the source."""
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a run would look at: `works`, live ones first; `arrivals`, unlinked remotes that would be inserted into the
+    source; and `listed`, records that the listing has shown whole, which need not be fetched to be compared."""
+
+    works: list[Work]
+    arrivals: list[Remote]
+    listed: Mapping[str, Remote]
+
+
+def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool) -> Foreseen:
+    """The pairs of one provider that a run which started now would look at."""
     now, provider = site.clock.now(), route.provider
     with site.state.read() as tx:
         works = {item.pair.key: item for item in work.take(tx, provider, until, ALL)}
@@ -136,20 +144,23 @@ def due(
         mark([key], reason)
     if not backfilled:
         mark(_all_keys(site, after or None), "backfill")
-    seen, arrivals = _looked_around(site, route, scan=scan)
+    seen, arrivals, listed = _looked_around(site, route, scan=scan)
     mark(seen, "scan")
     mark((pair.key for pair in confirming), "confirm")
     mark(_swept(site, route), "verify")
     ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
-    return [item for item in ordered if item.pair.key not in settling], arrivals
+    free = [item for item in ordered if item.pair.key not in settling]
+    return Foreseen(free, arrivals, listed if route.adapter.capabilities.lists_whole else {})
 
 
-def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[list[str], list[Remote]]:
+def _looked_around(
+    site: Installation, route: Route, *, scan: bool
+) -> tuple[list[str], list[Remote], Mapping[str, Remote]]:
     lists = route.adapter.capabilities.lists
     if not listings.is_due(site, route, "scan" if lists else "reread", force=scan):
-        return [], []
+        return [], [], {}
     if not lists:
-        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], []
+        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], [], {}
     remotes, complete = listings.listed(site, route)
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, list(remotes))
@@ -161,7 +172,7 @@ def _looked_around(site: Installation, route: Route, *, scan: bool) -> tuple[lis
         fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
         enters = (remote for remote in fresh if in_the_way(site, route, remote)[0] is Obstacle.NONE)
         arrivals = [numbered(route, remote) for remote in enters]
-    return keys, arrivals
+    return keys, arrivals, remotes
 
 
 def links_of(site: Installation, route: Route) -> Iterator[Link]:

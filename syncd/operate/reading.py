@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from syncd.core.backoff import delay
-from syncd.engine.worker import operator_pause, ready_to_create
+from syncd.engine.worker import fresh_fields, operator_pause, ready_to_create
 from syncd.errors import Temporary, Throttled, UsageError
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
@@ -33,12 +33,12 @@ def reader(site: Installation, route: Route) -> Route:
     pauses, but needs no lease."""
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
-        ready = ready_to_create(tx, route)
+        ready, fresh = ready_to_create(tx, route), fresh_fields(tx, site, route.provider)
     lane = route.lane
     lane.lease = float("inf")
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
-    rules = replace(route.rules, adopted=ready)
+    rules = replace(route.rules, adopted=ready, fresh=fresh)
     return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _key: False)
 
 

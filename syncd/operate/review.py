@@ -23,12 +23,12 @@ from datetime import datetime
 from syncd.core.model import Pair
 from syncd.detect import intake_guard as threshold
 from syncd.errors import UsageError
-from syncd.reconcile.orders import HELD_KINDS, LINK
+from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.outcome import FIELD_KINDS
 from syncd.reconcile.staging import GUARD, INSERT, release
 from syncd.store import mapping, review, work
 from syncd.store.database import State, Transaction
-from syncd.store.review import RENEWED, Review
+from syncd.store.review import LINK, RENEWED, Review
 
 PERSON = "person"
 LINK_WORD = LINK[:-1]

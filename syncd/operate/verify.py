@@ -1,7 +1,8 @@
 """`syncd verify`: are both sides as they should be? Reads all of it, or a sample, and writes nothing.
 
-It asks the same question as a run, so a pending change counts as a difference too. What a listing shows to be different
-is fetched once more before it is reported. Two records that carry one customer's key are found on the way.
+It asks the same question as a run, so a pending change counts as a difference too. A listing that shows whole records
+is enough; what any other shows to be different is fetched once more before it is reported. Two records that carry one
+customer's key are found on the way.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def audit(site: Installation, route: Route, share: float, result: Audit) -> None
         checked += len(rows)
         read = replace(route, listed=remotes)
         suspects |= {found.key: found for found in _different(read, [row.key for row in rows])}
-    keys = sorted(suspects)
-    result.differences += _different(route, keys) if lists else suspects.values()
+    partly = lists and not route.adapter.capabilities.lists_whole
+    result.differences += _different(route, sorted(suspects)) if partly else suspects.values()
     result.differences += _missing_here(site, route, share)
     result.checked[route.provider] = checked
 

@@ -43,6 +43,7 @@ class Capabilities:
     composed    fields that may be computed from several source fields: push-only then (see `composed()`)
     writeonly   fields that are sent but cannot be read back (unknown on that side)
     lists       a complete listing exists; `changed_since` a filtered one may exist
+    lists_whole a listing shows of each record all that `fetch` shows: who is only compared need not be fetched
     replaces    an update replaces the whole record, so it starts from the fresh remote
     renumbers   our key at the provider may change later as an ordinary field
     clears      an empty value can be sent and is kept as empty
@@ -59,6 +60,7 @@ class Capabilities:
     composed: frozenset[str] = frozenset()
     writeonly: frozenset[str] = frozenset()
     lists: bool = False
+    lists_whole: bool = False
     changed_since: bool = False
     replaces: bool = False
     renumbers: bool = False

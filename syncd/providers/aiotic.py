@@ -41,6 +41,7 @@ CAPABILITIES = Capabilities(
     fields=frozenset(WIRE),
     composed=frozenset({"name", "contact_person", "street"}),
     lists=True,
+    lists_whole=True,
     replaces=True,
     echoes=True,
     delete=True,

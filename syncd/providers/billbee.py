@@ -68,6 +68,7 @@ CAPABILITIES = Capabilities(
     composed=frozenset({"name"}),
     writeonly=wire.WRITE_ONLY,
     lists=True,
+    lists_whole=True,
     replaces=True,
     renumbers=True,
     rate=2.0,

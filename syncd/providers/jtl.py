@@ -37,6 +37,7 @@ CAPABILITIES = Capabilities(
     fields=frozenset(wire.TABLE),
     composed=projection.COMPOSED,
     lists=True,
+    lists_whole=True,
     changed_since=True,
     renumbers=True,
     archive=True,

@@ -25,7 +25,7 @@ from syncd.errors import (
 )
 from syncd.lanes import LanePaused, Outdated, Report
 from syncd.reconcile.agreement import confirmed, settle_intents
-from syncd.reconcile.create import adopt, create, forget, remove
+from syncd.reconcile.create import adopt, adopted, create, forget, remove
 from syncd.reconcile.departure import ABSENT_AGAIN
 from syncd.reconcile.exchange import exchange
 from syncd.reconcile.gather import asked
@@ -43,7 +43,7 @@ BUDGET_PAUSE = 10.0
 POISONOUS = 3  # failures while others got through, after which a pair no longer speaks for its provider
 REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
-__all__ = ["Route", "reconcile", "reconcile_all"]
+__all__ = ["Route", "compare", "reconcile", "reconcile_all"]
 
 
 def reconcile_all(route: Route, works: Sequence[Work]) -> list[Report]:
@@ -52,6 +52,37 @@ def reconcile_all(route: Route, works: Sequence[Work]) -> list[Report]:
     rows = customers.read(route.source, keys)
     memory = remember(route, keys)
     return [_one(route, item, rows.get(item.pair.key), memory) for item in works]
+
+
+def compare(route: Route, works: Sequence[Work]) -> list[Report]:
+    """Look at due pairs whose records are in `route.listed`, as the listing shows them and without a request. A look
+    that has nothing to write ends here; every other pair stays due, and its own look reads the record right before the
+    write."""
+    keys = [item.pair.key for item in works]
+    rows = customers.read(route.source, keys)
+    memory = remember(route, keys)
+    looks = (_compared(route, item, rows.get(item.pair.key), memory) for item in works)
+    return [report for report in looks if report is not None]
+
+
+def _compared(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report | None:
+    if customer is None or customer.key != item.pair.key:
+        return None
+    route = replace(route, lease=replace(route.lease, over=item.pair))
+    route.lane.begin_look()
+    try:
+        case = asked(route, outset(route, item, customer, memory), memory)
+        return None if _writes(route, case) else _perform(route, case)
+    except (PairGone, AlreadyLinked, ProviderError, LanePaused):
+        return None  # the look of its own says why
+
+
+def _writes(route: Route, case: Case) -> bool:
+    """Whether anything would leave for the provider or the source."""
+    action = plan(case.facts)
+    if isinstance(action, Adopt):
+        action = plan(adopted(route, case, action).facts)
+    return isinstance(action, Create | Remove) or (isinstance(action, Exchange) and bool(action.push or action.pull))
 
 
 def _one(route: Route, item: Work, customer: Customer | None, memory: Memory) -> Report:

@@ -17,6 +17,7 @@ from syncd.store.schema import review as table
 
 CHUNK = 500
 RENEWED = "renewed"
+LINK = "link:"  # a decision, before the external id of a record
 LEAVE = ("ignore", "unlink")
 """Decisions that outlive their item: leave this customer alone as long as nobody says otherwise."""
 
@@ -170,6 +171,14 @@ def decided(tx: Transaction) -> list[Review]:
     """Open items that a person has decided and nobody has acted on yet, by number."""
     query = sa.select(table).where(table.c.closed_at.is_(None), table.c.decision > "").order_by(table.c.id)
     return [_review(row) for row in tx.execute(query).mappings()]
+
+
+def ordered_links(tx: Transaction, provider: str) -> dict[str, str]:
+    """The customers whom a person ordered to be linked, by the external id of the record."""
+    query = sa.select(table.c.decision, table.c.customer_key).where(
+        table.c.provider == provider, table.c.closed_at.is_(None), table.c.decision.startswith(LINK, autoescape=True)
+    )
+    return {decision.removeprefix(LINK): key for decision, key in tx.execute(query)}
 
 
 def review(tx: Transaction, review_id: int) -> Review | None:

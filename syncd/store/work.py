@@ -6,7 +6,7 @@ was read. So a mark that arrives while somebody works can never be deleted by hi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -121,6 +121,14 @@ def read(tx: Transaction, pair: Pair) -> Work | None:
     """The due row of a pair, if it has one."""
     row = tx.execute(sa.select(table).where(*is_pair(pair))).one_or_none()
     return None if row is None else _work(row)
+
+
+def to_be_linked(tx: Transaction, provider: str, keys: Collection[str], now: datetime) -> list[Work]:
+    """Those of these customers who are due now to be linked as a person ordered, and of whom no write is under way."""
+    under_way = sa.exists().where(*_same_pair())
+    chosen = (table.c.provider == provider, table.c.reason == ADOPTED, table.c.due_at <= now, ~under_way)
+    rows = tx.execute(sa.select(table).where(*chosen, table.c.customer_key.in_(keys)).order_by(table.c.generation))
+    return [_work(row) for row in rows]
 
 
 def of_customer(tx: Transaction, key: str) -> list[Work]:

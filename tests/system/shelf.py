@@ -42,7 +42,7 @@ class Shelf:
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(ABLE, lists=self.lists)
+        return replace(ABLE, lists=self.lists, lists_whole=self.lists)
 
     def project(self, values: Values) -> Values:
         return {name: values[name] for name in ABLE.fields if name in values}

@@ -154,6 +154,8 @@ def scan_shows_what_fetch_shows(world: World) -> None:
     assert fetched is not None
     assert (listed.external_id, listed.key, listed.archived) == (fetched.external_id, fetched.key, fetched.archived)
     assert listed.values == {name: fetched.values[name] for name in listed.values}
+    if world.adapter.capabilities.lists_whole:
+        assert (listed.values, listed.external_ids) == (fetched.values, fetched.external_ids)
 
 
 def awkward_keys(world: World) -> None:
