@@ -15,7 +15,7 @@ from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
 from syncd.errors import Rejected
 from syncd.operate.reading import patiently
-from syncd.operate.review import named, offer
+from syncd.operate.review import list_anew, named, offer
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
@@ -221,8 +221,7 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
     with site.state.begin() as tx:
         progress.set_meta(tx, f"adopted:{route.provider}", now.isoformat())
         progress.set_meta(tx, f"rematch:{route.provider}", "")
-        for name in (f"scan:{route.provider}", f"scan:{route.provider}:at"):
-            progress.set_cursor(tx, name, "")  # the next look lists everybody: it shows who is to be linked
+        list_anew(tx, route.provider)
         done.freed = waiting.release(tx, route.provider, "adopt", ACCEPTED, now)
         review.close_reviews(tx, route.provider, "", ["adopt"], now, "adopted")
     return done

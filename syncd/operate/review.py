@@ -26,7 +26,7 @@ from syncd.errors import UsageError
 from syncd.reconcile.orders import HELD_KINDS
 from syncd.reconcile.outcome import FIELD_KINDS
 from syncd.reconcile.staging import GUARD, INSERT, release
-from syncd.store import mapping, review, work
+from syncd.store import mapping, progress, review, work
 from syncd.store.database import State, Transaction
 from syncd.store.review import LINK, RENEWED, Review
 
@@ -154,7 +154,15 @@ def decide_all(state: State, shown: Sequence[Review], decision: str, now: dateti
         with state.begin() as tx:
             for found in shown[start : start + ROWS]:
                 _decide_shown(tx, found, decision, now, done)
+            if decision == LINK_WORD and done.items:
+                list_anew(tx, shown[0].provider)
     return done
+
+
+def list_anew(tx: Transaction, provider: str) -> None:
+    """The next look at this provider lists everybody, so that many who are to be linked need not be fetched each."""
+    for name in (f"scan:{provider}", f"scan:{provider}:at"):
+        progress.set_cursor(tx, name, "")
 
 
 def _decide_shown(tx: Transaction, found: Review, decision: str, now: datetime, done: Resolved) -> None:

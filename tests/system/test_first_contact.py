@@ -210,7 +210,8 @@ def test_an_interrupted_report_goes_on_where_it_stopped(small: Landscape) -> Non
     part = report.with_name("ic.csv.part")
     assert part.exists()
     asked = len(twin.log)
-    assert small.said("match", "invisible_collector", "--out", str(report)).code == 0
+    again = small.said("match", "invisible_collector", "--out", str(report))
+    assert (again.code, "goes on from" in again.err, "1 customers" in again.err) == (0, True, True)
     paths = [entry.path for entry in twin.log[asked:]]
     assert not any(path.endswith("/1001") for path in paths)
     assert any(path.endswith("/1002") for path in paths)
@@ -254,3 +255,37 @@ def test_two_shops_that_both_count_from_one(tmp_path: Path, name: str) -> None:
         text = land.said("match", name)
         assert "different ranges" in text.out
         assert land.said("adopt", name, "--yes", "--json").data["accepted"]["linked"] == answer["counts"]["sure"]
+
+
+def test_all_providers_are_matched_and_adopted_at_once(small: Landscape) -> None:
+    """--all makes one report a provider, in a directory where one is named; adopt takes them from there, or anew."""
+    reports = small.directory / "reports"
+    found = small.said("match", "--all", "--out", str(reports), "--json")
+    assert found.code == 0, found.err
+    assert [each["provider"] for each in found.data["providers"]] == list(small.names)
+    assert sorted(path.name for path in reports.iterdir()) == [f"{name}.csv" for name in small.names]
+    done = small.said("adopt", "--all", str(reports), "--yes", "--json").data["providers"]
+    assert [each["accepted"]["linked"] for each in done] == [each["counts"]["sure"] for each in done] == [2, 2]
+    small.run()
+    assert small.remotes() == dict.fromkeys(small.names, 3)
+
+
+def test_of_all_providers_one_that_is_away_keeps_back_nobody_else(small: Landscape) -> None:
+    """A provider that cannot be read is named, exit 7; the others are matched and adopted."""
+    small.twin("aiotic").faults.add(Fault("status", status=503, times=0))
+    answer = small.said("adopt", "--all", "--yes", "--json")
+    assert (answer.code, "aiotic could not be read" in answer.err) == (7, True)
+    assert [each["provider"] for each in answer.data["providers"]] == ["invisible_collector"]
+
+
+@pytest.mark.parametrize("words", [("match",), ("match", "aiotic", "--all"), ("adopt",), ("adopt", "aiotic", "--all")])
+def test_one_provider_or_all(small: Landscape, words: tuple[str, ...]) -> None:
+    """Neither none nor both: a usage error."""
+    assert small.said(*words).code == 2
+
+
+def test_progress_is_told_without_a_terminal(small: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stderr is no terminal, a line now and then says how far the comparison is."""
+    monkeypatch.setattr("syncd.cli.first_contact.PROGRESS", 0.0)
+    for name in small.names:
+        assert f"{name}: 2 read" in small.said("match", name).err
