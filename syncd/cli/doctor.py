@@ -131,6 +131,7 @@ def _source(source: Source) -> Iterator[Check]:
         remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
         yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
     yield _transport("source", *transport(source))
+    yield from _soundness(source)
     yield from _doubts(source)
     found = triggers.check(source)
     for problem in found:
@@ -152,6 +153,16 @@ def _transport(table: str, mode: str, version: str) -> Check:
         "off": f"{table}: no TLS, so anybody in between can read and change everything",
     }
     return Check("transport", risks[mode], f'Name the authority: [{table}.tls] ca = "/path.pem", mode = "verify".')
+
+
+def _soundness(source: Source) -> Iterator[Check]:
+    """What the rows say about joins, value maps and columns nobody can write."""
+    from syncd.source import soundness
+
+    for problem in soundness.double_rows(source):
+        yield Check("joins", problem.reason, problem.remedy, USAGE)
+    for problem in (*soundness.unmapped(source), *soundness.one_way_fields(source)):
+        yield Check("source", problem.reason, problem.remedy)
 
 
 def _doubts(source: Source) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.model import Pair, Stage, Work
+from syncd.engine.ids import linked_ids, record_ids
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
@@ -198,7 +199,9 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
             return work.take(tx, route.provider, site.clock.now(), site.chunk, busy)
 
     def handle(batch: Sequence[Work]) -> None:
+        before = linked_ids(route, batch)
         kinds.update(report.kind for report in reconcile_all(route, batch))
+        record_ids(route, batch, before)
         tally.done(len(batch))
 
     try:

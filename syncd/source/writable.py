@@ -2,7 +2,7 @@
 
 | database | who says so |
 | --- | --- |
-| PostgreSQL | `pg_relation_is_updatable` and `pg_column_is_updatable`, INSTEAD OF triggers included |
+| PostgreSQL | `pg_relation_is_updatable`; where no INSTEAD OF trigger makes it so, `pg_column_is_updatable` |
 | MariaDB, MySQL | `information_schema.VIEWS.IS_UPDATABLE`, and by column the plan of an UPDATE that reaches no row |
 | SQLite | the plan of an UPDATE that reaches no row: it needs an INSTEAD OF trigger |
 """
@@ -24,7 +24,8 @@ ONE_WAY = "the view cannot be written there"
 _PG = """
 SELECT a.attname FROM pg_attribute a
  WHERE a.attrelid = to_regclass(:view) AND a.attnum > 0 AND NOT a.attisdropped
-   AND (pg_relation_is_updatable(a.attrelid, true) & 4) <> 0 AND pg_column_is_updatable(a.attrelid, a.attnum, true)"""
+   AND (pg_relation_is_updatable(a.attrelid, true) & 4) <> 0
+   AND (pg_column_is_updatable(a.attrelid, a.attnum, false) OR (pg_relation_is_updatable(a.attrelid, false) & 4) = 0)"""
 _NOT_UPDATABLE = frozenset({1288, 1348})  # the view, the column
 _MY = "SELECT IS_UPDATABLE FROM information_schema.VIEWS WHERE TABLE_SCHEMA = :schema AND TABLE_NAME = :view"
 

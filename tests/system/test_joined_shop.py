@@ -1,0 +1,195 @@
+"""A shop of four tables, with countries as words and deletions as flags, in both directions through run-once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from syncd.sandbox.five import provider_settings, serve_five, write_secrets
+from syncd.sandbox.kit import Server
+from tests.contract.shop import Shop
+from tests.contract.test_source_joins import TABLES
+from tests.system.landscape import COMMON, Landscape
+
+NAMES = ("aiotic", "jtl")
+SOURCE = """table = "customer"
+key = "id"
+[[source.join]]
+name = "address"
+table = "address"
+on = { address_id = "customer.address_id" }
+[[source.join]]
+name = "city"
+table = "city"
+on = { city_id = "address.city_id" }
+write = false
+[[source.join]]
+name = "country"
+table = "country"
+on = { country_id = "city.country_id" }
+write = false
+[source.where]
+parent_id = "null"
+[source.deleted]
+column = "deleted"
+values = [1]
+[source.values.country]
+DE = ["Germany", "Deutschland"]
+AT = "Austria"
+[source.fields]
+name = "grp"
+email = "email"
+street = "address.street"
+postal_code = "address.zip"
+city = "city.city"
+country = "country.code"
+"""
+PEOPLE = 12
+
+
+class Joined(Landscape):
+    """The landscape over the joined shop."""
+
+    def write(self) -> None:
+        secrets = self.directory / "secrets"
+        write_secrets(secrets)
+        tables = "\n".join(
+            provider_settings(
+                self.server, secrets, f'create = "{self.create}"\n{COMMON}{self.extra.get(name, "")}', (name,)
+            )
+            for name in self.names
+        )
+        self.config.write_text(
+            f'lease = "30s"\n[source]\nurl = "{self.source_url}"\n{SOURCE}'
+            f'[state]\nurl = "sqlite:///{self.state}"\n{self.head}\n{tables}',
+            encoding="utf-8",
+        )
+
+
+@contextmanager
+def shop_of_four(any_shop: Shop, tmp_path: Path, **more: Any) -> Iterator[Joined]:
+    """Twelve customers with an address each, in two cities of two countries; one contact who is no customer."""
+    any_shop.run(*TABLES)
+    any_shop.run(
+        "INSERT INTO country VALUES (1, 'Germany'), (2, 'Austria'), (3, 'Atlantis')",
+        "INSERT INTO city VALUES (10, 'Berlin', 1), (11, 'Wien', 2), (12, 'Poseidonia', 3)",
+    )
+    for n in range(1, PEOPLE + 1):
+        any_shop.run(
+            f"INSERT INTO address VALUES ({100 + n}, 'Weg {n}', '{10000 + n}', 'billing', {10 + n % 2})",
+            f"INSERT INTO customer (id, email, address_id, kind, grp)"
+            f" VALUES ({n}, 'p{n}@example.com', {100 + n}, 'company', 'Firma {n}')",
+        )
+    any_shop.run("INSERT INTO customer (id, email, parent_id, grp) VALUES (99, 'contact@example.com', 1, 'Contact')")
+    with serve_five() as server:
+        land = _land(tmp_path, server, any_shop, **more)
+        land.write()
+        land.install()
+        yield land
+
+
+def _land(tmp_path: Path, server: Server, any_shop: Shop, **more: Any) -> Joined:
+    url = sa.make_url(any_shop.url).render_as_string(hide_password=False)
+    return Joined(tmp_path, server, NAMES, source_url=url, **more)
+
+
+def street(land: Joined, name: str, key: int) -> Any:
+    """The street of a customer as this provider shows it."""
+    record = land.twin(name).records[external_id(land, name, key)]
+    return record["address"] if name == "aiotic" else record["BillingAddress"]["Street"]
+
+
+def external_id(land: Joined, name: str, key: int) -> str:
+    return str({row["customer_key"]: row["external_id"] for row in links(land)[name]}[str(key)])
+
+
+def links(land: Joined) -> dict[str, list[dict[str, Any]]]:
+    engine = sa.create_engine(f"sqlite:///{land.state}")
+    with engine.connect() as conn:
+        rows = [dict(row) for row in conn.execute(sa.text("SELECT * FROM mapping")).mappings()]
+    engine.dispose()
+    return {name: [row for row in rows if row["provider"] == name and row["external_id"]] for name in land.names}
+
+
+def test_both_directions(any_shop: Shop, tmp_path: Path) -> None:
+    """What stands in joined tables reaches the providers, an edit there comes back into them and goes on to the other
+    provider; a deletion flag is a deletion, who is no customer never leaves the shop; then there is silence."""
+    with shop_of_four(any_shop, tmp_path, extra={"aiotic": 'on_delete = "delete"\n'}) as land:
+        assert land.said("run-once").code == 0
+        assert land.remotes() == dict.fromkeys(NAMES, PEOPLE)
+        one = land.twin("jtl").records[external_id(land, "jtl", 1)]["BillingAddress"]
+        assert (one["Street"], one["City"], one["CountryIso"]) == ("Weg 1", "Wien", "AT")
+
+        any_shop.run("UPDATE address SET street = 'Neuer Weg 1' WHERE address_id = 101")
+        assert land.said("run-once").code == 0
+        assert [street(land, name, 1) for name in NAMES] == ["Neuer Weg 1"] * 2
+
+        land.twin("aiotic").edit(external_id(land, "aiotic", 2), address="Allee 2")
+        assert land.said("run-once", "--scan").code == 0
+        assert any_shop.value("SELECT street FROM address WHERE address_id = 102") == "Allee 2"
+        assert street(land, "jtl", 2) == "Allee 2"
+
+        before = land.writes()
+        assert land.said("run-once", "--scan").code == 0
+        assert land.writes() == before
+
+        any_shop.run("UPDATE customer SET deleted = 1 WHERE id = 3")
+        assert land.said("run-once").code == 0
+        assert land.remotes() == {"aiotic": PEOPLE - 1, "jtl": PEOPLE}
+        assert "3" not in {row["customer_key"] for row in links(land)["jtl"]}
+
+
+def test_a_value_without_an_entry(any_shop: Shop, tmp_path: Path) -> None:
+    """It parks the customer where the provider needs the field, and is never sent elsewhere."""
+    with shop_of_four(any_shop, tmp_path) as land:
+        any_shop.run("UPDATE address SET city_id = 12 WHERE address_id = 105")
+        land.said("run-once")
+        keys = {name: {row["customer_key"] for row in rows} for name, rows in links(land).items()}
+        assert "5" not in keys["jtl"]
+        assert len(keys["jtl"]) == PEOPLE - 1
+        said = land.said("explain", "5").out
+        assert "no entry of [source.values] names" in said
+        found = land.said("doctor").out
+        assert "country holds values that no entry of [source.values.country] names: 1 customer" in found
+
+
+def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
+    """A provider gets the customers its rule names; who leaves is unlinked and nothing is deleted; their id stands in
+    the shop's own column without an echo, and goes when the link goes."""
+    more = {"jtl": 'only = { kind = ["company"] }\nid_column = "shop_id"\n', "aiotic": ""}
+    with shop_of_four(any_shop, tmp_path, extra=more) as land:
+        wider = {"sqlite": "", "postgresql": "ALTER TABLE customer ALTER shop_id TYPE varchar(60)"}
+        other = "ALTER TABLE customer MODIFY shop_id varchar(60)"
+        if wider.get(any_shop.dialect, other):
+            any_shop.run(wider.get(any_shop.dialect, other))
+        any_shop.run("UPDATE customer SET kind = 'person' WHERE id = 1")
+        assert land.said("run-once").code == 0
+        assert land.remotes() == {"aiotic": PEOPLE, "jtl": PEOPLE - 1}
+        assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") == external_id(land, "jtl", 2)
+        assert any_shop.value("SELECT shop_id FROM customer WHERE id = 1") is None
+        counts = land.said("run-once", "--json").data
+        assert counts["counts"].get("unchanged", 0) == 0, counts
+
+        any_shop.run("UPDATE customer SET kind = 'person' WHERE id = 2")
+        assert land.said("run-once").code == 0
+        assert land.remotes()["jtl"] == PEOPLE - 1
+        assert "2" not in {row["customer_key"] for row in links(land)["jtl"]}
+        assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") is None
+
+
+@pytest.mark.parametrize("rule", ['only = { kind = ["nobody"] }\n'])
+def test_a_rule_that_sends_everybody_away(sqlite_shop: Shop, tmp_path: Path, rule: str) -> None:
+    """The guard holds it back: a person looks before more than a handful are unlinked."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        assert land.said("run-once").code == 0
+        land.extra = {"jtl": rule}
+        land.write()
+        assert land.said("run-once").code == 6
+        assert len(links(land)["jtl"]) >= 2
+        assert land.remotes()["jtl"] == PEOPLE
+        assert "unlink" in land.said("review", "list").out
