@@ -14,7 +14,8 @@ provider that reformats is no editor. Whole behaviour:
 
 A provider value that one of our own writes of unknown outcome explains (what was there before it, or what it sent) is
 late or stale, never an edit: the source's value is pushed again. As long as such a write may have left a changed form
-of an older value there, a value that nobody can explain is not pulled: a person looks at it.
+of an older value there, a value that nobody can explain is not pulled: a person looks at it. A changed form of what
+was sent corrects a provisional base only while no reading has shown the full value; after one, a person is asked.
 """
 
 from __future__ import annotations
@@ -172,13 +173,15 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
         return Decision(Verdict.SETTLE, "equal")
     if not theirs:
         return _outward(facts, "source-changed")
-    was_sent = (facts.unsettled and source.digest in facts.sent) or (base.provisional and not ours)
+    was_sent = (facts.unsettled and source.digest in facts.sent) or (base.provisional and not base.shown and not ours)
     if facts.degraded and was_sent:
         return Decision(Verdict.SETTLE, "lossy")
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")
     # What stands there may be a cut form of an older value of ours, and only its digest is left to compare with.
-    doubtful = _superseded(facts, source) or base.disputed or (base.provisional and ours)
+    # So may a cut form be that comes after a reading which showed what was sent: a provider that mends late, or a person.
+    mended = base.provisional and base.shown and facts.degraded
+    doubtful = _superseded(facts, source) or base.disputed or (base.provisional and ours) or mended
     if not ours and not doubtful:
         return Decision(Verdict.PULL, "provider-changed")
     if not ours and not facts.unsettled:

@@ -194,7 +194,8 @@ class Customer:
 class FieldBase:
     """What was last agreed for one field: a keyed digest of the source's and of the provider's spelling.
 
-    `provider` is None while the provider cannot show the field. `provisional` until one confirming read.
+    `provider` is None while the provider cannot show the field. `provisional` until one confirming read; `shown` says
+    that a reading before that showed the provider's value already, so that a shorter form is nobody's but an editor's.
     `pulled` marks a source value that came from this provider, `overruled` that it won over an edit of the source's
     own, `disputed` that what the provider shows may be left of
     an older write of ours, so that nobody but a person can call it an edit.
@@ -207,6 +208,7 @@ class FieldBase:
     frozen: bool = False
     disputed: bool = False
     overruled: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

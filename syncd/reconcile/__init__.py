@@ -240,6 +240,6 @@ def _agreed(route: Route, case: Case) -> Report:
             finish(tx, route, case, replace(blank_link(case.pair, link), state=State.EXCLUDED))
         elif link is not None:
             settle_intents(tx, route, case.facts.intents)
-            base = confirmed(link.base, case.facts.intents, now)
+            base = confirmed(link.base, case.facts, now)
             finish(tx, route, case, replace(link, base=base, state=State.LINKED, verified_at=now))
     return Report("excluded" if excluded else "settled" if case.facts.intents else "unchanged")

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from syncd.core.actions import Exchange
 from syncd.core.erasure import erasure
+from syncd.core.facts import Facts, seen
 from syncd.core.model import Customer, FieldBase, Intent, Link, Remote, Stage, State, Verb
 from syncd.lanes import Report
 from syncd.reconcile.create import conclude
@@ -52,7 +53,7 @@ def finished(
         settle_intents(tx, route, case.facts.intents)
         kinds, news = _open_reviews(tx, route, case, done)
         state = State.REVIEW if done.review else State.LINKED
-        base = done.base if done.pushed else confirmed(done.base, case.facts.intents, now)
+        base = {**confirmed(done.base, case.facts, now), **{name: done.base[name] for name in done.pushed}}
         saved = replace(
             link,
             base=base,
@@ -83,11 +84,14 @@ def settle_intents(tx: Transaction, route: Route, intents: tuple[Intent, ...]) -
             journal.close_intent(tx, intent.id)
 
 
-def confirmed(base: Mapping[str, FieldBase], intents: tuple[Intent, ...], now: datetime) -> dict[str, FieldBase]:
-    """The base without its provisional marks, once every write that waited for a confirming reading had one."""
-    if any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in intents):
-        return dict(base)
-    return {name: replace(entry, provisional=False) for name, entry in base.items()}
+def confirmed(base: Mapping[str, FieldBase], facts: Facts, now: datetime) -> dict[str, FieldBase]:
+    """The base after one more reading: without its provisional marks, once every write that waited for a confirming one
+    had it; until then it keeps which fields were shown as the answer had promised them."""
+    if not any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in facts.intents):
+        return {name: replace(entry, provisional=False, shown=False) for name, entry in base.items()}
+    there = {name: seen(facts, name)[1] for name, entry in base.items() if entry.provisional}
+    kept = {name for name, value in there.items() if value is not None and value.digest == base[name].provider}
+    return {name: replace(entry, shown=True) if name in kept else entry for name, entry in base.items()}
 
 
 def _open_reviews(tx: Transaction, route: Route, case: Case, done: Progress) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -259,7 +259,7 @@ _RECOUNT = (
     .where(provider_state.c.provider == sa.bindparam("of_provider"))
     .values({f"n_{s.value}": provider_state.c[f"n_{s.value}"] + sa.bindparam(f"by_{s.value}") for s in State})
 )
-_FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen", "d": "disputed", "o": "overruled"}
+_FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen", "d": "disputed", "o": "overruled", "s": "shown"}
 
 
 def _row(link: Link) -> dict[str, Any]:

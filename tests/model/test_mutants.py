@@ -77,6 +77,15 @@ def promises_are_kept_at_once(patch: Patch) -> None:
         patch.setattr(module, "conclude", lambda tx, _route, number, **_: journal.close_intent(tx, number))
 
 
+def shown_values_forgotten(patch: Patch) -> None:
+    """A shorter form of what was sent is the provider's own, even where a reading had shown the whole value."""
+    patch.setattr(MERGE, "_three_way", _unseen(MERGE._three_way))
+
+
+def _unseen(merge: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda facts, source, provider, base: merge(facts, source, provider, replace(base, shown=False))
+
+
 def deletions_one_by_one(patch: Patch) -> None:
     """Each deletion meets the guard alone."""
     patch.setattr(OUTCOME, "_too_many", lambda *_: False)
@@ -484,6 +493,18 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(
             promises_are_kept_at_once,
             (partial(promises.test_an_answer_that_only_promises_explains_what_is_still_there, Policy.PROVIDER),),
+        ),
+        Mutant(
+            shown_values_forgotten,
+            (
+                partial(
+                    promises.test_an_edit_that_shortens_what_was_shown_is_asked_about,
+                    "update",
+                    str.upper,
+                    Policy.PROVIDER,
+                    rows.SETTLED,
+                ),
+            ),
         ),
         Mutant(deletions_one_by_one, (promises.test_of_too_many_deletions_none_is_executed,)),
         Mutant(

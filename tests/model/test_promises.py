@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +13,7 @@ from syncd.core.model import Pair, Policy, Removal
 from syncd.lanes import Pace
 from syncd.reconcile import staging
 from syncd.reconcile.route import Guards
-from syncd.store import journal, mapping, progress
+from syncd.store import journal, mapping, progress, work
 from tests.model.hostile import Fault, Nature
 from tests.model.test_sequences import (
     SCAN,
@@ -186,6 +187,84 @@ def test_a_write_that_was_not_sent_leaves_neither_an_intent_nor_a_count() -> Non
     made.restart()
     run(made)
     assert len(made.providers[0].records) == 1
+
+
+# -- a shorter form of what we sent: the provider's own, or somebody's edit ---------------------------------------------
+
+PROMISES = Nature(echo="early")
+SHORTER = pytest.mark.parametrize("shorter", [lambda text: text[:8], str.upper], ids=["cut", "re-cased"])
+VERBS = pytest.mark.parametrize("verb", ["create", "update"])
+
+
+def promised(verb: str, nature: Nature, policy: Policy) -> tuple[World, str]:
+    """A world whose provider has just stored the name that it had only promised to store, and what was sent."""
+    made = world(Profile(nature, policy=policy))
+    if verb == "update":
+        run(made, pause=SETTLED)
+        type_here(made, "name")
+        run(made)
+        made.clock.advance(nature.delay)
+    return made, str(source(made, "name"))
+
+
+def look(made: World, pause: float = 0.0) -> None:
+    """The pair is read once more, although nobody changed anything."""
+    made.clock.advance(pause)
+    with made.state.begin() as tx:
+        work.mark(tx, [Pair("p0", "1")], "reread", made.clock.now())
+    run(made)
+
+
+@VERBS
+@SHORTER
+@pytest.mark.parametrize("policy", list(Policy))
+@pytest.mark.parametrize("pause", [0.0, SETTLED], ids=["before settle", "after settle"])
+def test_an_edit_that_shortens_what_was_shown_is_asked_about(
+    verb: str, shorter: Callable[[str], str], policy: Policy, pause: float
+) -> None:
+    """A 202, a reading that shows the whole value, then a person shortens it: he is no provider that cuts. Somebody is
+    asked, also long afterwards, and what is decided arrives."""
+    made, ours = promised(verb, PROMISES, policy)
+    look(made)
+    edited = type_there(made, "name", value=shorter(ours))
+    made.happened.add("conflict")
+    run(made, pause=pause)
+    run(made, pause=SETTLED)
+    look(made, pause=SETTLED)
+    assert kinds(made) == ["conflict"]
+    assert (source(made, "name"), only(made)[2].values["name"]) == (ours, edited)
+    calm(made)
+
+
+@VERBS
+@SHORTER
+def test_an_edit_that_shortens_what_was_confirmed_is_an_edit(verb: str, shorter: Callable[[str], str]) -> None:
+    """After the reading that confirmed a 202, whatever a person types there is pulled; also where that very look sent
+    another field."""
+    for between in (False, True):
+        made, ours = promised(verb, PROMISES, Policy.SOURCE)
+        if between:
+            type_here(made, "city")
+        run(made, pause=SETTLED)
+        edited = type_there(made, "name", value=shorter(ours))
+        run(made)
+        assert source(made, "name") == edited
+        calm(made)
+
+
+@VERBS
+@pytest.mark.parametrize("keeps", ["cut", "upper"])
+@pytest.mark.parametrize("policy", list(Policy))
+def test_a_provider_that_cuts_what_it_promised_is_no_editor(verb: str, keeps: str, policy: Policy) -> None:
+    """However often its changed form is read after a 202, nobody is asked and nothing reaches the source."""
+    made, ours = promised(verb, replace(PROMISES, keeps=(("name", keeps),)), policy)
+    for _ in range(3):
+        look(made, pause=5.0)
+    look(made, pause=SETTLED)
+    look(made, pause=SETTLED)
+    assert (kinds(made), source(made, "name")) == ([], ours)
+    assert made.effects.source_writes == 0
+    calm(made)
 
 
 # -- the window between reading and writing is one request long --------------------------------------------------------

@@ -25,7 +25,7 @@ def facts(source: str | None, provider: str | None, base: tuple[str, str | None]
     agreed = FieldBase(f"#{base[0]}", None if base[1] is None else f"#{base[1]}") if base else None
     same = source is not None and source == provider
     made = FieldFacts(seen(source), seen(provider), agreed, equal=same)
-    flags = {name: more.pop(name) for name in ("provisional", "frozen", "disputed") if name in more}
+    flags = {name: more.pop(name) for name in ("provisional", "frozen", "disputed", "shown") if name in more}
     if agreed is not None and flags:
         made = replace(made, base=replace(agreed, **flags))  # type: ignore[arg-type]
     for name in ("late", "sent"):
@@ -140,6 +140,13 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
     ("the same, provider wins", facts(NEW, EDIT, AGREED, disputed=True, policy=WIN_PROVIDER), REVIEW, "conflict"),
     # an answer that only repeats what was sent
     ("202, then cut off", facts(OLD, EDIT, AGREED, provisional=True, degraded=True), SETTLE, "lossy"),
+    (
+        "202, shown whole, then cut off",
+        facts(OLD, EDIT, AGREED, provisional=True, shown=True, degraded=True, policy=WIN_PROVIDER),
+        REVIEW,
+        "conflict",
+    ),
+    ("202, shown whole, then edited", facts(OLD, EDIT, AGREED, provisional=True, shown=True), PULL, "provider-changed"),
     ("202, then edited", facts(OLD, EDIT, AGREED, provisional=True), PULL, "provider-changed"),
     ("no 202: a shorter text is an edit", facts(OLD, EDIT, AGREED, degraded=True), PULL, "provider-changed"),
     (
