@@ -277,4 +277,4 @@ def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
             source = error
         if isinstance(source, Source):
             stack.callback(source.close)
-        return survey(state, source, known(settings), guards(settings), (clock or clock_of(state, SystemClock())).now())
+        return survey(state, source, known(settings), guards(settings), clock or clock_of(state, SystemClock()))

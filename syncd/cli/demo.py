@@ -68,7 +68,7 @@ class Walk:
         settings = load(self.config)
         with installation(settings) as site:
             result = run_cycle(site, Options(mode="run-once", scan=scan, wait=wait, exclusive=True))
-            tell(survey(site.state, site.source, known(settings), guards(settings), site.clock.now()))
+            tell(survey(site.state, site.source, known(settings), guards(settings), site.clock))
         return result
 
     def writes(self) -> dict[str, int]:

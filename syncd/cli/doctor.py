@@ -12,6 +12,7 @@ import click
 
 from syncd.cli.exits import OK, SAFETY, UNREACHABLE, USAGE, Exit, worst
 from syncd.cli.options import config_option, json_option, print_json, provider_named, settings_for
+from syncd.status.report import SKEW
 
 if TYPE_CHECKING:
     from syncd.settings import ProviderSettings, Settings
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from syncd.store.database import State
 
 LOOKED_AT = 1000  # customers, from the first on: enough to see a pattern, few enough for any table
-SKEW = 5.0  # seconds between two clocks before it is worth a word
 _UTF8 = frozenset({"UTF8", "utf8mb4", ""})
 
 

@@ -92,7 +92,7 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
         before = _staged(site)
         with _progress(site, options) as watching:
             result = run_cycle(site, replace(options, **watching))
-        report = survey(site.state, site.source, known(settings), guards(settings), site.clock.now())
+        report = survey(site.state, site.source, known(settings), guards(settings), site.clock)
         more = [number - before.get(guard, 0) for guard, number in _staged(site).items()]
     tell(report)
     monitor.hand(alerts.reported(settings.alerts.ping_url, report))

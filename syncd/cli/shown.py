@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from syncd.status.remedies import DAEMON, PAIRS
+from syncd.status.remedies import DAEMON, MACHINE, PAIRS
 from syncd.status.report import Problem, ProviderReport, Report
 
 SHOWN = 12  # lines of problems; the rest is counted
@@ -18,7 +18,7 @@ def problem_lines(problems: Sequence[Problem], total: int | None = None) -> Iter
     groups = [(first, list(group)) for first, group in groupby(problems, key=_alike)]
     for _, group in groups[:SHOWN]:
         first = group[0]
-        who = first.provider or ("syncd" if first.kind in DAEMON else "source")
+        who = first.provider or ("syncd" if first.kind in {*DAEMON, *MACHINE} else "source")
         mark = "!" if first.code else "-"
         yield shortened(f"{mark} {who}: {_sentence(group)}")
         if first.command:

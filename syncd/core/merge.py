@@ -179,7 +179,7 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")
     # What stands there may be a cut form of an older value of ours, and only its digest is left to compare with.
-    # So may a cut form be that comes after a reading which showed what was sent: a provider that mends late, or a person.
+    # So may a cut form that comes after a reading which showed all of it: a provider mended late, or a person edited.
     mended = base.provisional and base.shown and facts.degraded
     doubtful = _superseded(facts, source) or base.disputed or (base.provisional and ours) or mended
     if not ours and not doubtful:

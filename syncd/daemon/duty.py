@@ -133,7 +133,7 @@ class Duty:
     def _tell(self) -> Report:
         site = self.site
         guards = site.routes[0].guards if site.routes else Guards()
-        report = survey(site.state, site.source, self._wanted.providers, guards, site.clock.now())
+        report = survey(site.state, site.source, self._wanted.providers, guards, site.clock)
         tell(report)
         return report
 

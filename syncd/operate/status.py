@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncd.clock import Clock
 from syncd.core.model import Pair
 from syncd.core.model import State as Shown
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble
@@ -40,6 +41,7 @@ from syncd.store.database import State, Transaction
 from syncd.store.progress import ProviderState
 from syncd.store.pulse import Pulse, pulses
 from syncd.store.review import Review
+from syncd.store.server_clock import ahead_of
 
 UNKNOWN = "OutcomeUnknown"
 LISTED = 50  # troubled pairs of one kind and provider
@@ -56,10 +58,11 @@ class Known:
 
 
 def survey(
-    state: State, source: Source | SyncdError, providers: Sequence[Known], guards: Guards, now: datetime
+    state: State, source: Source | SyncdError, providers: Sequence[Known], guards: Guards, clock: Clock
 ) -> Report:
-    """The status of an installation. `source` may be the error that opening it raised."""
-    facts, storage = source_facts(state, source), storage_trouble(state)
+    """The status of an installation, by the clock that counts for its state. `source` may be the error that opening it
+    raised."""
+    now, facts, storage = clock.now(), source_facts(state, source), storage_trouble(state)
     with state.read() as tx:
         backlog = overview.waiting(tx, now)
         kept, counts, reviews = progress.provider_states(tx), mapping.counts(tx), overview.open_items(tx)
@@ -71,7 +74,7 @@ def survey(
         items = [item for line in lines for item in _items(tx, line)]
         used = [fact for known in providers for fact in _guards(tx, known.name, guards, backlog, now)]
         last = next(iter(events.runs(tx, 1)), None)
-        life = Life(tuple(map(_daemon, pulses(tx))), _run(last) if last is not None else None, storage)
+        life = Life(tuple(map(_daemon, pulses(tx))), _run(last) if last is not None else None, storage, ahead_of(clock))
     return build(now, facts, lines, items, guards=used, life=life)
 
 

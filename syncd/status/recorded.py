@@ -10,7 +10,7 @@ from typing import Any
 from syncd.status.codes import PERSON, RETRY, worst
 from syncd.status.lines import moment, rows, seconds, table, text, texts, whole
 from syncd.status.liveness import Daemon
-from syncd.status.remedies import DAEMON, LOG, PAIRS, PROVIDERS, SOURCE, Remedy, review
+from syncd.status.remedies import DAEMON, LOG, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review
 from syncd.status.report import GuardFacts, Problem, ProviderReport, Report, verdict
 
 MOST_PROVIDERS = 200
@@ -58,7 +58,7 @@ def remedy_of(kind: str, key: str, command: str = "") -> Remedy:
     command, a review item."""
     if kind.startswith("capture_"):
         return SOURCE.get(kind.removeprefix("capture_"), SOURCE["settings"])
-    for words in (LOG, DAEMON, PROVIDERS):
+    for words in (LOG, DAEMON, MACHINE, PROVIDERS):
         if kind in words and (not key or words is not PROVIDERS):
             return words[kind]
     return review(kind) if kind not in PAIRS or _NUMBERED.fullmatch(command) else PAIRS[kind]

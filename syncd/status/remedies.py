@@ -114,6 +114,13 @@ DAEMON: Mapping[str, Remedy] = MappingProxyType(
     }
 )
 
+# What is wrong with this machine, and stops nothing.
+MACHINE: Mapping[str, Remedy] = MappingProxyType(
+    {
+        "clock_off": Remedy("This machine's clock is not the state database's.", "timedatectl", PERSON),
+    }
+)
+
 # What only a log can tell, or leave untold.
 LOG: Mapping[str, Remedy] = MappingProxyType(
     {

@@ -15,10 +15,11 @@ from syncd.core.guards import Limit
 from syncd.core.model import State
 from syncd.status.codes import SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
 from syncd.status.liveness import Daemon, alive
-from syncd.status.remedies import DAEMON, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
+from syncd.status.remedies import DAEMON, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
 
 SCHEMA = 1
 LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
+SKEW = 5.0  # seconds between two clocks before it is worth a word
 STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: nobody works
 _STOPPED = frozenset({"restored", "triggers", "settings", "unreachable"})
 
@@ -57,12 +58,14 @@ class ProviderFacts:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, and why the
-    state database cannot be written ("" where it can)."""
+    """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, why the
+    state database cannot be written ("" where it can), and by how many seconds this machine's clock is `ahead` of the
+    state's."""
 
     daemons: tuple[Daemon, ...] = ()
     last_run: Mapping[str, Any] | None = None
     storage: str = ""
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +255,12 @@ def _of_life(life: Life) -> Iterable[Problem]:
     for daemon in life.daemons:
         if daemon.state == "failing":
             yield _problem(Item("", "", "daemon_failing", (), daemon.reason), DAEMON["daemon_failing"])
+    if abs(life.ahead) > SKEW:
+        way = "ahead of" if life.ahead > 0 else "behind"
+        reason = (
+            f"This machine's clock is {abs(life.ahead):.0f} s {way} the state database's; syncd goes by the latter."
+        )
+        yield _problem(Item("", "", "clock_off", (), reason), MACHINE["clock_off"])
 
 
 def _of_source(source: SourceFacts) -> Iterable[Problem]:

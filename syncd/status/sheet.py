@@ -186,6 +186,7 @@ _KINDS: Mapping[str, str] = {
     "adopt": "first contact",
     "calls": "many calls",
     "clock": "clocks differ",
+    "clock_off": "clock is off",
     "state": "cannot write its state",
     "daemon_silent": "gives no sign of life",
     "daemon_failing": "meets an error again and again",

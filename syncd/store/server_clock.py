@@ -61,3 +61,8 @@ class ServerClock:
 def clock_of(state: State, machine: Clock) -> Clock:
     """The clock by which everything in this state is stored."""
     return ServerClock(state, machine) if state.writer.dialect.name == "postgresql" else machine
+
+
+def ahead_of(clock: Clock) -> float:
+    """By how many seconds this machine's clock is ahead of the one that counts; 0 where it is that clock itself."""
+    return clock.ahead() if isinstance(clock, ServerClock) else 0.0

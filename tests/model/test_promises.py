@@ -189,7 +189,7 @@ def test_a_write_that_was_not_sent_leaves_neither_an_intent_nor_a_count() -> Non
     assert len(made.providers[0].records) == 1
 
 
-# -- a shorter form of what we sent: the provider's own, or somebody's edit ---------------------------------------------
+# -- a shorter form of what we sent: the provider's own, or somebody's edit ------------------------------------------
 
 PROMISES = Nature(echo="early")
 SHORTER = pytest.mark.parametrize("shorter", [lambda text: text[:8], str.upper], ids=["cut", "re-cased"])

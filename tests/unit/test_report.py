@@ -37,6 +37,23 @@ def judged(*providers: ProviderFacts, source: SourceFacts | None = None, items: 
     return build(NOW, source or SourceFacts(log_rows=0), providers or (CALM,), items)
 
 
+@pytest.mark.parametrize(("ahead", "said"), [(60.0, "60 s ahead of"), (-7.0, "7 s behind")])
+def test_a_clock_that_is_off_is_named_and_stops_nothing(ahead: float, said: str) -> None:
+    """More than 5 s beside the state database's clock: attention with a command; a living daemon stays ready."""
+    alive = replace(DAEMON, state="working", age=1.0)
+    report = build(NOW, SourceFacts(log_rows=0), (CALM,), (), life=Life((alive,), ahead=ahead))
+    (problem,) = report.problems
+    assert (report.state, report.exit_code, problem.kind, problem.command) == (
+        "attention",
+        5,
+        "clock_off",
+        "timedatectl",
+    )
+    assert said in problem.reason
+    assert readiness(report) == 0
+    assert build(NOW, SourceFacts(), (CALM,), (), life=Life((alive,), ahead=4.9)).problems == ()
+
+
 def test_calm_is_ok() -> None:
     """Nothing wrong: ok, exit 0, no problem."""
     report = judged()
