@@ -75,7 +75,7 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", "known = len(ours) == 1 and len(facts.found) == 1 and", "known = bool(ours) and"),
     Wrong("plan", "and ours[0].external_id in facts.unearthed", ""),
     Wrong("recognition", "names = known & set(IDENTIFYING) or known", "names = known"),
-    Wrong("recognition", "if facts.source is not None else facts.row", "or {}"),
+    Wrong("recognition", "if facts.source is not None else facts.row\n    known = {", "or {}\n    known = {"),
     # writes: what our own writes explain
     Wrong("writes", "if intent.verb in OUTWARD:", "if True:"),
     Wrong("writes", "filter(None, (sent.before, sent.sent))", "(sent.sent,)"),
