@@ -103,6 +103,9 @@ def _lines(
 def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterator[str]:
     word, why, command = verdict(each, history)
     yield f"{each.provider:20} {word}" + (f": {why}" if why else "")
+    if each.link is not None and each.link.external_id is not None:
+        others = ", ".join(f"{name} {value}" for name, value in sorted(each.link.external_ids.items()))
+        yield f"    there it is {each.link.external_id}" + (f" ({others})" if others else "")
     for name, verb, reason in field_rows(each):
         line = f"    {name:16} {verb:8} {reason}"
         yield line + (_both(each.facts, name) if values and each.facts is not None else "")
@@ -256,6 +259,7 @@ def _provider_json(each: Look, history: list[Event], *, values: bool) -> dict[st
         "state": word,
         "reason": reason,
         "external_id": each.link.external_id if each.link is not None else None,
+        "external_ids": dict(each.link.external_ids) if each.link is not None else {},
         "asked": each.facts is not None,
         "silence": each.silence,
         "fields": shown,
