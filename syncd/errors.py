@@ -18,6 +18,7 @@
         ├── Rejected           the provider's rules refuse this customer until it changes (field, reason)
         │   └── Taken          another remote already has this key, VAT number, e-mail ... (external_id where told)
         ├── NotFound           no such remote
+        ├── Stale              the record changed since it was read (409, 412 about this record): look again
         ├── Unauthorized       pauses the lane, never the customer
         └── OutcomeUnknown     the request left and no readable, matching answer came back
 
@@ -145,6 +146,10 @@ class Taken(Rejected):
 
 class NotFound(ProviderError):
     """The provider says that this id does not exist (404 or 410 on the id)."""
+
+
+class Stale(ProviderError):
+    """This record changed since it was read, so nothing was written: read it again. Nobody's failure."""
 
 
 class Unauthorized(ProviderError):

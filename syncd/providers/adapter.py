@@ -48,6 +48,8 @@ class Capabilities:
     renumbers   our key at the provider may change later as an ordinary field
     clears      an empty value can be sent and is kept as empty
     echoes      the answer of a write repeats what was sent rather than what is stored
+    conditional writes carry the version that was read (`Stale` where it is another by now): repeating one is safe, so
+                a lost answer needs no settle
     rate        requests a second that are safe by default; `per_endpoint` where the provider counts so
     monthly     free calls a month, 0 where no such limit is known
     id_length   characters that an external id may have, 0 where nobody says so
@@ -66,6 +68,7 @@ class Capabilities:
     renumbers: bool = False
     clears: bool = True
     echoes: bool = False
+    conditional: bool = False
     archive: bool = False
     delete: bool = False
     rate: float = 2.0
@@ -110,7 +113,8 @@ class ProviderAdapter(Protocol):
         """A new record from a full projection; the answer is the record as now stored. `Taken` on a collision."""
 
     def update(self, current: Remote, values: Values) -> Remote:
-        """Write exactly `values` over `current`; all other fields keep what they have. Idempotent.
+        """Write exactly `values` over `current`; all other fields keep what they have. Idempotent, but for a provider
+        with versions (`conditional`), where a second write over the same `current` raises `Stale`.
 
         `current` is the record as just fetched. Where it does not show a field, `current.values` may hold what was
         last agreed for it, so that an object which the API only takes as a whole can be completed.

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.core.model import Cursor, Page, Remote, Removal, Values
-from syncd.errors import NotFound, ProviderError, Rejected, Taken, Temporary
+from syncd.errors import NotFound, ProviderError, Rejected, Taken, Temporary, Unauthorized
 from syncd.providers import jtl_answers as answers
 from syncd.providers import jtl_projection as projection
 from syncd.providers import jtl_wire as wire
@@ -34,7 +34,7 @@ QUIET = {"disableAutomaticWorkflows": "true"}
 CAPABILITIES = Capabilities(
     id_name="Id",
     identity=Identity.FINDABLE,
-    fields=frozenset(wire.TABLE),
+    fields=frozenset({*wire.TABLE, "price_group"}),
     composed=projection.COMPOSED,
     lists=True,
     lists_whole=True,
@@ -43,6 +43,7 @@ CAPABILITIES = Capabilities(
     archive=True,
     delete=True,
     rate=0.2,
+    extra=projection.EXTRA,
 )
 _ID = re.compile(r"[1-9][0-9]{0,9}")
 
@@ -58,14 +59,18 @@ class Jtl:
         self._http = http
         self._page_size = str(page_size)
         self._options = options
-        self._path = f"{options.path_prefix}/customers"
+        self._path = f"{options.prefix}/customers"
+        self._quiet = {} if options.workflows else QUIET
         self._filters: bool | None = None
         self._replaces_address = False
 
     @property
     def capabilities(self) -> Capabilities:
-        """`active` only where the settings make IsLocked its word. On premise no limit is published."""
-        fields = CAPABILITIES.fields - (set() if self._options.is_locked == "inactive" else {"active"})
+        """`active` only where the settings make IsLocked its word, `price_group` only where they map it; own fields as
+        they say. On premise no limit is published."""
+        unasked = set() if self._options.is_locked == "inactive" else {"active"}
+        unasked |= set() if self._options.price_groups else {"price_group"}
+        fields = CAPABILITIES.fields - unasked | set(self._options.extra.values())
         return replace(CAPABILITIES, fields=fields, rate=CAPABILITIES.rate if self._options.mode == "cloud" else 2.0)
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
@@ -82,7 +87,7 @@ class Jtl:
         if not (_ID.fullmatch(external_id) and int(external_id) <= MAX_ID):
             raise Rejected("", "this is no customer id of the JTL-Wawi REST API v1")
         answer = self._http.request("GET", f"{self._path}/{{id}}", ids={"id": external_id})
-        if answers.proves_absence(answer):
+        if self._is_absent(answer):
             return None
         if answer.status == 404:
             raise Temporary(f"{answer.what}: answered 404, but not as JTL-Wawi does", status=404)
@@ -105,7 +110,7 @@ class Jtl:
         if not self.key_fits(key):
             raise Rejected("number", "a number is printable text, not longer than number_length in the settings")
         body = projection.new_record(key, values, self._options)
-        answer = self._http.request("POST", self._path, params=QUIET, body=body)
+        answer = self._http.request("POST", self._path, params=self._quiet, body=body)
         if not answer.ok:
             raise self._taken(answer, key) or answers.refused(answer)
         remote = self._stored(answer, "", key)
@@ -114,9 +119,12 @@ class Jtl:
         return remote
 
     def update(self, current: Remote, values: Values) -> Remote:
-        body = wire.to_wire(wire.with_company(values, current.values), self._options.languages)
+        body = projection.body_of(values, current.values, self._options)
         if not body:
-            return wire.from_wire(current.raw, self._options.languages, is_locked=self._options.is_locked)
+            return projection.remote_of(current.raw, self._options)
+        number = str(body.get("Number") or "")
+        if number not in {"", current.key} and (taken := self._holder(number, current.external_id)):
+            raise taken
         if self._replaces_address and wire.ADDRESS in body:
             body[wire.ADDRESS] = wire.whole_address(current.raw, body[wire.ADDRESS])
         remote = self._patch(current, body)
@@ -150,13 +158,17 @@ class Jtl:
             self._lock(current)
             return
         answer = self._http.request("DELETE", f"{self._path}/{{id}}", ids={"id": current.external_id})
-        if not (answer.ok or answers.proves_absence(answer)):
+        if not (answer.ok or self._is_absent(answer)):
             raise answers.refused(answer)
 
     def probe(self) -> str:
-        params = {"pageNumber": "1", "pageSize": "1"}
-        page = answers.listing(answers.accepted(self._http.request("GET", self._path, params=params)))
-        return f"GET {self._path} shows {page.total} customers"
+        answer = self._first(self._path)
+        if answer.status in {404, 405}:
+            other = "" if self._options.prefix else "/v1"
+            if self._first(f"{other}/customers").ok:
+                reason = f"GET {self._path}: answered {answer.status}, but GET {other}/customers answers"
+                raise Unauthorized(f'{reason}: set path_prefix = "{other}"', status=answer.status)
+        return f"GET {self._path} shows {answers.listing(answers.accepted(answer)).total} customers"
 
     def close(self) -> None:
         self._http.close()
@@ -166,8 +178,8 @@ class Jtl:
     def _patch(self, current: Remote, body: Mapping[str, Any]) -> Remote:
         """PATCH and what is stored then. The page says 201; the guide says 200, contacts answer 204."""
         ids = {"id": current.external_id}
-        answer = self._http.request("PATCH", f"{self._path}/{{id}}", ids=ids, params=QUIET, body=body)
-        if answers.proves_absence(answer):
+        answer = self._http.request("PATCH", f"{self._path}/{{id}}", ids=ids, params=self._quiet, body=body)
+        if self._is_absent(answer):
             raise NotFound("JTL-Wawi knows no customer with this id", status=404)
         number = body.get("Number")
         if not answer.ok:
@@ -208,17 +220,37 @@ class Jtl:
         """`Taken` where a refusal is about the number and somebody else has it. JTL documents no such answer."""
         if answer.status != 409 and not answers.complains_about("number", answer):
             return None
-        others = [remote.external_id for remote in self.find(key, {}) if remote.external_id != own]
+        return self._holder(key, own, answer.status)
+
+    def _holder(self, number: str, own: str, status: int | None = None) -> Taken | None:
+        """The refusal of a number that others than `own` have, None where nobody has it.
+
+        JTL documents numbers as unique and some versions take one twice, so it is asked before one is changed as well.
+        """
+        others = [remote.external_id for remote in self.find(number, {}) if remote.external_id != own]
         if not others:
             return None
         only = others[0] if len(others) == 1 else None
-        return Taken("number", "another customer of JTL-Wawi has it", external_id=only, status=answer.status)
+        return Taken("number", "another customer of JTL-Wawi has it", external_id=only, status=status)
 
     # -- reading
 
+    def _is_absent(self, answer: Answer) -> bool:
+        """Whether a 404 speaks of the customer. One in JTL's shape that names no code we know may as well speak of the
+        path or the mandant, and then the list does not answer either."""
+        if answers.proves_absence(answer):
+            return True
+        if not answers.may_prove_absence(answer):
+            return False
+        answers.listing(answers.accepted(self._first(self._path)))
+        return True
+
+    def _first(self, path: str) -> Answer:
+        return self._http.request("GET", path, params={"pageNumber": "1", "pageSize": "1"})
+
     def _remote(self, answer: Answer, record: object) -> Remote:
         try:
-            return wire.from_wire(record, self._options.languages, is_locked=self._options.is_locked)
+            return projection.remote_of(record, self._options)
         except wire.Malformed as error:
             raise answer.unreadable(str(error)) from None
 
@@ -264,7 +296,7 @@ class Jtl:
 
     def _since(self) -> str:
         """The server's clock, less the overlap; "" where it has none to show."""
-        answer = self._http.request("GET", f"{self._options.path_prefix}/info")
+        answer = self._http.request("GET", f"{self._options.prefix}/info")
         stamp = wire.member(answer.data, "Timestamp") if answer.ok else None
         try:
             return (datetime.fromisoformat(stamp) - OVERLAP).isoformat() if isinstance(stamp, str) else ""

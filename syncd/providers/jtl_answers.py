@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from syncd.errors import ProviderError, Rejected, Temporary, Unauthorized
+from syncd.errors import ProviderError, Rejected, Stale, Temporary, Unauthorized
 from syncd.providers.http import Answer
-from syncd.providers.jtl_wire import TABLE, Malformed, integer, member
+from syncd.providers.jtl_wire import TABLE, Malformed, integer, member, members
 
 SETTINGS: Mapping[str, str] = {
     "customergroupid": "customer_group_id",
@@ -48,6 +48,12 @@ def proves_absence(answer: Answer) -> bool:
     return answer.status == 404 and refusal(answer.data).not_found
 
 
+def may_prove_absence(answer: Answer) -> bool:
+    """A 404 in the shape of an ErrorResponse, whatever it says: absence, if the list answers beside it."""
+    shape = ("ErrorCode", "ErrorMessage", "ValidationErrors")
+    return answer.status == 404 and isinstance(answer.data, Mapping) and bool(members(answer.data, shape))
+
+
 def accepted(answer: Answer) -> Answer:
     """The answer, if it is a 2xx."""
     if not answer.ok:
@@ -70,6 +76,8 @@ def refused(answer: Answer) -> ProviderError:
         return Unauthorized("a required header is missing or wrong: tenant_id, app_id, app_version", status=412)
     if answer.status in {404, 405} and not said.code:
         return Unauthorized(f"no such path (status {answer.status}): check url and path_prefix", status=answer.status)
+    if answer.status == 409 and answer.what.startswith(("PATCH", "DELETE")):
+        return Stale(f"{answer.what}: answered 409, the customer changed meanwhile", status=409)
     if answer.status == 409 or answer.reading:
         return Temporary(f"{answer.what}: answered {answer.status}", status=answer.status)
     complaints = list(named(said.members))
@@ -85,23 +93,30 @@ def complains_about(field: str, answer: Answer) -> bool:
 
 
 def _envelope(data: object) -> Listing:
-    """A page of `GET /customers`; anything else than the documented envelope is `Malformed`, never an empty page."""
+    """A page of `GET /customers`; anything else than the documented envelope is `Malformed`, never an empty page.
+
+    Only TotalItems, PageNumber, PageSize and Items are promised. Where HasNextPage and TotalPages are there as well,
+    they must agree.
+    """
     items = member(data, "Items")
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise Malformed("a list of customers has no Items")
-    more = member(data, "HasNextPage")
-    number, size = integer(data, "PageNumber"), integer(data, "PageSize")
-    if size < 1 or not isinstance(more, bool) or more != (number < integer(data, "TotalPages")):
+    number, size, total = (integer(data, name) for name in ("PageNumber", "PageSize", "TotalItems"))
+    flag, pages = member(data, "HasNextPage"), member(data, "TotalPages")
+    told = [flag] if flag is not None else []
+    told += [number < integer(data, "TotalPages")] if pages is not None else []
+    more = bool(told[0]) if told else number * size < total
+    if size < 1 or not all(claim is more for claim in told):
         raise Malformed("a list of customers contradicts itself about its pages")
-    return Listing(tuple(items), number, size, integer(data, "TotalItems"), more)
+    return Listing(tuple(items), number, size, total, more)
 
 
 def refusal(data: object) -> Refusal:
-    """An ErrorResponse of either generation; an empty or foreign body gives one without a code."""
+    """An ErrorResponse of either generation, or ASP.NET's with `errors`; a foreign body gives one without a code."""
     code = member(data, "ErrorCode")
-    complaints = member(data, "ValidationErrors")
-    members = tuple(sorted(str(name) for name in complaints)) if isinstance(complaints, Mapping) else ()
-    return Refusal(code if isinstance(code, str) and _CODE.fullmatch(code) else "", members)
+    complaints = [member(data, name) for name in ("ValidationErrors", "Errors")]
+    names = tuple(sorted({str(name) for part in complaints if isinstance(part, Mapping) for name in part}))
+    return Refusal(code if isinstance(code, str) and _CODE.fullmatch(code) else "", names)
 
 
 def named(members: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ the create-customer page of developer.jtl-software.com.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,9 @@ UNCLEARABLE = frozenset({"number", "birth_date"})
 TABLE: Mapping[str, tuple[str, ...]] = {
     "number": ("Number",),
     "name": (ADDRESS, "Company"),
+    "name2": (ADDRESS, "Company2"),
+    "salutation": (ADDRESS, "FormOfAddress"),
+    "title": (ADDRESS, "Title"),
     "first_name": (ADDRESS, "FirstName"),
     "last_name": (ADDRESS, "LastName"),
     "email": (ADDRESS, "EmailAddress"),
@@ -44,10 +47,7 @@ TABLE: Mapping[str, tuple[str, ...]] = {
 }
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NOON = 12
-ADDRESS_MEMBERS = (
-    *(path[-1] for path in TABLE.values() if path[0] == ADDRESS),
-    *("Company2", "FormOfAddress", "Title"),
-)
+ADDRESS_MEMBERS = tuple(path[-1] for path in TABLE.values() if path[0] == ADDRESS)
 
 
 class Malformed(ValueError):
@@ -215,6 +215,12 @@ def integer(data: object, name: str) -> int:
 def member(data: object, name: str) -> Any:
     """A member by name without regard to case, None where there is none."""
     return _member(data, (name,))[1]
+
+
+def members(data: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The members of these names that are there, under the names that were asked for."""
+    found = {name: _member(data, (name,)) for name in names}
+    return {name: value for name, (there, value) in found.items() if there}
 
 
 def _member(data: object, path: tuple[str, ...]) -> tuple[bool, Any]:

@@ -15,11 +15,14 @@ What JTL documents is a rule here; where it is silent, or its pages differ, the 
     birthday          is a date told as midnight, or as that midnight of the merchant's zone in UTC?
     language_case     is LanguageIso shown in capitals?
     last_page         does the last page name itself as the next one, or null?
+    envelope          does a page tell HasNextPage, TotalPages and the like, or only what is promised?
     page_size         the largest page
     order             oldest or newest customer first
     identity          Hydra, or Zitadel, which wants a scope
     token_life        seconds that a token is good
     missing_header    the status for a request without a required header
+    not_found         the body of a 404 for a customer: the code NOT_FOUND, another code, or a sentence without any
+    complaints        where a refusal names members: ValidationErrors, Errors, or ASP.NET's own `errors`
 
 `SWITCHES` are what makes every customer fail; only a test that means it sets one. Workflows that a write would have
 started (e-mails!) are counted by `workflows`.
@@ -63,13 +66,17 @@ TOGGLES = {
     "birthday": ("midnight", "utc"),
     "language_case": ("upper", "lower"),
     "last_page": ("repeats", "null"),
+    "envelope": ("whole", "promised"),
     "page_size": ("100", "3"),
     "order": ("oldest", "newest"),
     "identity": ("hydra", "zitadel"),
     "token_life": ("3600", "2"),
     "missing_header": ("412", "401", "400"),
+    "not_found": ("code", "other", "sentence"),
+    "complaints": ("ValidationErrors", "Errors", "aspnet"),
 }
 SWITCHES = {
+    "paths": ("documented", "other"),
     "licence": ("booked", "missing"),
     "scopes": ("all", "read", "none"),
     "in_use": ("no", "yes"),
@@ -96,6 +103,8 @@ def create_app(twin: Twin) -> Flask:
     def authorised() -> bool:
         if request.path == TOKEN_ROUTE:
             return True
+        if _is_elsewhere(twin):
+            raise Refusal(404)
         if twin.toggle("rate_limit") == "on" and _used(twin) >= LIMIT:
             raise Refusal(429)
         if request.path.startswith(CLOUD):
@@ -121,6 +130,14 @@ def create_app(twin: Twin) -> Flask:
         return response
 
     return app
+
+
+def _is_elsewhere(twin: Twin) -> bool:
+    """Whether this installation serves the other paths: documented are `/customers` in the cloud, `/v1/customers` on
+    premise."""
+    versioned = request.path.startswith((f"{CLOUD}/v1/", f"{ONPREM}/v1/"))
+    documented = request.path.startswith(f"{ONPREM}/") == versioned
+    return documented == (twin.toggle("paths") == "other")
 
 
 def _reading(app: Flask, twin: Twin, base: str) -> None:
@@ -288,7 +305,8 @@ def _unique(twin: Twin, number: str, own: Record | None) -> None:
 
 def _known(twin: Twin, customer_id: str) -> Record:
     if customer_id not in twin.records:
-        raise Refusal(404, _error(twin, "NOT_FOUND", "The customer does not exist."))
+        code = {"code": "NOT_FOUND", "other": "CUSTOMER_MISSING", "sentence": None}[twin.toggle("not_found")]
+        raise Refusal(404, _error(twin, code, "The customer does not exist."))
     return twin.records[customer_id]
 
 
@@ -331,8 +349,12 @@ def _page(twin: Twin, found: list[Record]) -> Record:
     pages = max(-(-len(found) // size), 1)
     following = min(number + 1, pages) if number < pages or twin.toggle("last_page") == "repeats" else None
     before = max(number - 1, 1) if number > 1 or twin.toggle("last_page") == "repeats" else None
-    return {
+    promised = {
         "TotalItems": len(found), "PageNumber": number, "PageSize": size, "Items": found[(number - 1) * size :][:size],
+    }  # fmt: skip
+    if twin.toggle("envelope") == "promised":
+        return promised
+    return promised | {
         "TotalPages": pages, "HasPreviousPage": number > 1, "HasNextPage": number < pages,
         "NextPageNumber": following, "PreviousPageNumber": before,
     }  # fmt: skip
@@ -340,10 +362,10 @@ def _page(twin: Twin, found: list[Record]) -> Record:
 
 def _view(twin: Twin, record: Record) -> Record:
     shown = {name: value for name, value in record.items() if name != "LastChange" or twin.toggle("version") != "1.0"}
-    if shown["Birthday"] is None and twin.toggle("no_birthday") == "year-one":
-        shown["Birthday"] = "0001-01-01T00:00:00.0000000+00:00"
     if shown["Birthday"] and twin.toggle("birthday") == "utc":
         shown["Birthday"] = rules.in_utc(shown["Birthday"])
+    if shown["Birthday"] is None and twin.toggle("no_birthday") == "year-one":
+        shown["Birthday"] = "0001-01-01T00:00:00.0000000+00:00"
     if shown["LanguageIso"] and twin.toggle("language_case") == "lower":
         shown["LanguageIso"] = shown["LanguageIso"].lower()
     return _without_nulls(shown) if twin.toggle("unset") == "absent" else shown
@@ -366,9 +388,14 @@ def _spelled(twin: Twin, value: Any) -> Any:
     return {name[:1].lower() + name[1:]: _spelled(twin, item) for name, item in value.items()}
 
 
-def _error(twin: Twin, code: str, sentence: str, wrong: Mapping[str, str] | None = None) -> Record:
-    body = {"ErrorCode": code, "ValidationErrors": dict(wrong or {}), "ErrorMessage": sentence, "Stacktrace": None}
-    spelled = _spelled(twin, body if twin.toggle("version") == "1.0" else body | {"Errors": {}})
+def _error(twin: Twin, code: str | None, sentence: str, wrong: Mapping[str, str] | None = None) -> Record:
+    where = twin.toggle("complaints")
+    if wrong and where == "aspnet":
+        return {"title": sentence, "status": 400, "errors": {name: [why] for name, why in wrong.items()}}
+    body: Record = {"ErrorCode": code, "ValidationErrors": {}, "ErrorMessage": sentence, "Stacktrace": None}
+    body |= {} if twin.toggle("version") == "1.0" and not wrong else {"Errors": {}}
+    body[where if where != "aspnet" else "ValidationErrors"] = dict(wrong or {})
+    spelled = _spelled(twin, body)
     assert isinstance(spelled, dict)  # noqa: S101 - for the type checker
     return spelled
 

@@ -23,7 +23,14 @@ _TEXTS = (
 _NUMBERS = ("CustomerGroupId", "InternalCompanyId", "CustomerCategoryId", "AccountsReceivableNumber")
 _FLAGS = ("IsLocked", "IsCashRegisterBased")
 _MOMENTS = ("CustomerSince", "Birthday")
-_LENGTHS = {"City": 255, "CountryIso": 5}
+_REQUIRED = ("City", "CountryIso")
+_LENGTHS = {
+    "City": 255, "CountryIso": 2, "Company": 128, "Company2": 60, "FormOfAddress": 30, "Title": 64, "Street": 255,
+    "Address2": 255, "PostalCode": 24, "State": 255, "EmailAddress": 255, "PhoneNumber": 30, "MobilePhoneNumber": 30,
+    "Fax": 30, "VatID": 20,
+}  # fmt: skip
+_LENGTHS_AT_CREATE = {**_LENGTHS, "City": 64, "FirstName": 126, "LastName": 126}
+_TOP_LENGTHS = {"Number": 30, "Website": 255, "InitialContact": 255}
 MEMBERS = (*_TEXTS, *_NUMBERS, *_FLAGS, *_MOMENTS)
 
 
@@ -41,8 +48,11 @@ def complaints(body: Record, *, new: bool) -> dict[str, str]:
     for member in ("Number", "LanguageIso"):
         if body.get(member) == "":
             found[member] = f"{member} must not be empty."
+    for member, longest in _TOP_LENGTHS.items():
+        if isinstance(body.get(member), str) and len(body[member]) > longest:
+            found[member] = f"'{body[member]}' must have at most {longest} characters."
     for address in ADDRESSES:
-        found |= dict(_address(address, body.get(address)))
+        found |= dict(_address(address, body.get(address), _LENGTHS_AT_CREATE if new else _LENGTHS))
     return found
 
 
@@ -51,7 +61,7 @@ def _required(body: Record) -> Iterator[tuple[str, str]]:
         if body.get(member) is None:
             yield member, f"{member} must not be empty."
     address = body.get("BillingAddress")
-    for member in _LENGTHS:
+    for member in _REQUIRED:
         if isinstance(address, dict) and address.get(member) is None:
             yield f"BillingAddress.{member}", f"{member} must not be empty."
 
@@ -62,7 +72,7 @@ def _types(part: Record, members: tuple[str, ...], fits: Callable[[Any], bool]) 
             yield member, f"{member} has the wrong type."
 
 
-def _address(name: str, address: Any) -> Iterator[tuple[str, str]]:
+def _address(name: str, address: Any, lengths: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     if address is None:
         return
     if not isinstance(address, dict):
@@ -70,10 +80,11 @@ def _address(name: str, address: Any) -> Iterator[tuple[str, str]]:
         return
     for member, sentence in _types(address, ADDRESS_MEMBERS, lambda value: isinstance(value, str)):
         yield f"{name}.{member}", sentence
-    for member, longest in _LENGTHS.items():
-        if isinstance(address.get(member), str) and not 1 <= len(address[member]) <= longest:
+    for member, longest in lengths.items():
+        least = 1 if member in _REQUIRED else 0
+        if isinstance(address.get(member), str) and not least <= len(address[member]) <= longest:
             # JTL's own sentences quote what was sent, so this one does, too: it must never reach a log.
-            yield f"{name}.{member}", f"'{address[member]}' must have 1 to {longest} characters."
+            yield f"{name}.{member}", f"'{address[member]}' must have {least} to {longest} characters."
 
 
 def _is_int32(value: Any) -> bool:

@@ -17,6 +17,7 @@ from syncd.errors import (
     ProviderError,
     Rejected,
     SettingsError,
+    Stale,
     Taken,
     Temporary,
     Throttled,
@@ -35,8 +36,8 @@ from syncd.sandbox.kit import Server, Twin, serve
 from tests.contract.behind import closed_behind
 from tests.contract.providers.row import StillClock
 
-CUSTOMERS = "/erp/v1/customers"
-CUSTOMER = "/erp/v1/customers/<customer_id>"
+CUSTOMERS = "/erp/customers"
+CUSTOMER = "/erp/customers/<customer_id>"
 CRANE: Values = {
     "number": "K-40017",
     "name": "Kranbau Oster & Söhne GmbH",
@@ -238,17 +239,46 @@ def test_a_wrong_mandant_is_no_absence(server: Server, twin: Twin, path: str) ->
             act()
 
 
-def test_versions_before_1_2_have_no_prefix(server: Server, twin: Twin) -> None:
-    """`path_prefix = ""` speaks to the unversioned paths."""
-    adapter = make(server, path_prefix="")
+@pytest.mark.parametrize(
+    ("mode", "base", "documented", "other"),
+    [("cloud", sandbox.CLOUD, "", "/v1"), ("onprem", sandbox.ONPREM, "/v1", "")],
+)
+def test_the_prefix_is_the_documented_one_of_the_mode(
+    server: Server, twin: Twin, mode: str, base: str, documented: str, other: str
+) -> None:
+    """The cloud documents `/customers`, the server on premise `/v1/customers`; `path_prefix` says otherwise."""
+    told = onprem(default_language="de") if mode == "onprem" else None
+    adapter = make(server, base, told)
     assert adapter.fetch(created(adapter).external_id) is not None
-    assert {entry.path for entry in twin.requests("POST")} == {sandbox.TOKEN_ROUTE, "/erp/customers"}
+    assert {e.path for e in twin.requests("POST")} - {sandbox.TOKEN_ROUTE} == {f"{base}{documented}/customers"}
+
+    twin.set(paths="other")
+    with pytest.raises(Unauthorized, match=f'set path_prefix = "{other}"'):
+        adapter.probe()
+    more = {**(told or given(token_url=server.url(sandbox.NAME) + sandbox.TOKEN_ROUTE)), "path_prefix": other}
+    assert make(server, base, more).probe()
 
 
 # -- absence
 
 
-@pytest.mark.parametrize("body", ["", "<html>not found</html>", '{"title": "Not Found"}', '{"ErrorCode": "NO_ROUTE"}'])
+@pytest.mark.parametrize("shape", ["other", "sentence"])
+def test_a_404_in_jtls_shape_is_absence_where_the_list_answers(adapter: Jtl, twin: Twin, shape: str) -> None:
+    """Whatever code or sentence it holds: one customer is gone. Where the list does not answer it is an outage."""
+    remote = created(adapter)
+    twin.drop(remote.external_id)
+    twin.set(not_found=shape)
+    assert adapter.fetch(remote.external_id) is None
+    with pytest.raises(NotFound):
+        adapter.update(remote, {"city": "Bonn"})
+    adapter.remove(remote, Removal.DELETE)
+
+    twin.faults.add(Fault("status", method="GET", route=CUSTOMERS, status=404, times=0))
+    with pytest.raises((Temporary, Unauthorized)):
+        adapter.fetch(remote.external_id)
+
+
+@pytest.mark.parametrize("body", ["", "<html>not found</html>", '{"title": "Not Found"}'])
 def test_only_jtls_own_not_found_proves_absence(adapter: Jtl, twin: Twin, body: str) -> None:
     """A 404 of a proxy or a gateway says nothing about the customer, in reading as in writing."""
     remote = created(adapter)
@@ -329,11 +359,10 @@ def test_a_taken_number_names_its_holder(adapter: Jtl, twin: Twin, unique: str) 
 
 
 def test_a_conflict_about_nobody_is_tried_again(adapter: Jtl, twin: Twin) -> None:
-    """409 may also mean that somebody else was writing; it was certainly not executed."""
-    remote = created(adapter)
-    twin.faults.add(Fault("status", method="PATCH", route=CUSTOMER, status=409))
+    """A create that nobody's number explains may have met somebody else's write; it was certainly not executed."""
+    twin.faults.add(Fault("status", method="POST", route=CUSTOMERS, status=409))
     with pytest.raises(Temporary):
-        adapter.update(remote, {"city": "Bonn"})
+        created(adapter)
 
 
 @pytest.mark.parametrize("key", ["", " K", "K ", "K\n1", "K" * 31])
@@ -447,6 +476,17 @@ def test_an_emptied_birthday_is_never_sent(adapter: Jtl, twin: Twin, nulls: str)
     assert last(twin, "PATCH") == {"BillingAddress": {"City": "Bonn"}}
 
 
+@pytest.mark.parametrize("complaints", ["Errors", "aspnet"])
+def test_a_refusal_names_the_field_wherever_it_stands(adapter: Jtl, twin: Twin, complaints: str) -> None:
+    """Newer versions complain in `Errors`, and what ASP.NET refuses by itself stands in `errors`."""
+    twin.set(complaints=complaints)
+    remote = created(adapter)
+    with pytest.raises(Rejected) as caught:
+        adapter.update(remote, {"country": "GEHEIM"})
+    assert caught.value.field == "country"
+    assert "GEHEIM" not in caught.value.reason
+
+
 def test_a_refusal_names_the_field_and_no_value(adapter: Jtl, twin: Twin) -> None:
     """JTL's own sentence quotes the value; ours names member, status and code."""
     remote = created(adapter)
@@ -510,6 +550,118 @@ def test_a_lock_is_left_alone_unless_asked_for(server: Server, twin: Twin) -> No
 
 
 # -- projection
+
+
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [
+        *(("name", 128), ("name2", 60), ("salutation", 30), ("title", 64), ("postal_code", 24), ("street", 255)),
+        *(("phone", 30), ("mobile", 30), ("fax", 30), ("vat_number", 20), ("number", 30), ("city", 255)),
+    ],
+)
+def test_published_lengths_are_refused_unsent(adapter: Jtl, twin: Twin, field: str, most: int) -> None:
+    """What is longer than JTL publishes is refused with the field's name: older versions cut it off without a word."""
+    assert adapter.project({**CRANE, field: "7" * most})[field] == "7" * most
+    with pytest.raises(Rejected) as caught:
+        adapter.project({**CRANE, field: "7" * (most + 1)})
+    assert caught.value.field == field
+    assert not twin.requests()
+
+
+@pytest.mark.parametrize(("field", "most"), [("first_name", 126), ("last_name", 126), ("city", 64)])
+def test_some_lengths_hold_for_a_create_only(adapter: Jtl, twin: Twin, field: str, most: int) -> None:
+    """A name of 127 letters cannot be created, and is taken where the customer is there already."""
+    with pytest.raises(Rejected) as caught:
+        created(adapter, {**CRANE, field: "x" * (most + 1)})
+    assert caught.value.field == field
+    assert not twin.requests()
+    remote = created(adapter, {**CRANE, field: "x" * most})
+    assert adapter.update(remote, adapter.project({field: "x" * (most + 1)})).values[field] == "x" * (most + 1)
+
+
+@pytest.mark.parametrize("country", ["Deutschland", "D", "DEU", "D1"])
+def test_a_country_is_checked_unsent(adapter: Jtl, twin: Twin, country: str) -> None:
+    """JTL would refuse it with a sentence of its own; plan shows it before."""
+    with pytest.raises(Rejected) as caught:
+        adapter.project({**CRANE, "country": country})
+    assert caught.value.field == "country"
+
+
+def test_a_number_that_somebody_has_is_not_sent(adapter: Jtl, twin: Twin) -> None:
+    """Numbers are documented as unique, and some versions take one twice: the holder is named, nothing is written."""
+    holder, remote = created(adapter), created(adapter, HOF)
+    with pytest.raises(Taken) as caught:
+        adapter.update(remote, {"number": "K-40017"})
+    assert (caught.value.field, caught.value.external_id) == ("number", holder.external_id)
+    assert not twin.requests("PATCH")
+
+
+def test_a_conflict_about_this_record_is_nobodys_failure(adapter: Jtl, twin: Twin) -> None:
+    """A 409 where nobody else has the number: the customer changed meanwhile and is read again."""
+    remote = created(adapter)
+    for method, act in (
+        ("PATCH", lambda: adapter.update(remote, {"city": "Bonn"})),
+        ("DELETE", lambda: adapter.remove(remote, Removal.DELETE)),
+    ):
+        twin.faults.add(Fault("status", method=method, route=CUSTOMER, status=409, body='{"ErrorCode": "CONFLICT"}'))
+        with pytest.raises(Stale):
+            act()
+
+
+def test_workflows_can_be_left_on(server: Server, twin: Twin) -> None:
+    """`workflows = true`: the merchant wants what JTL-Wawi does by itself."""
+    adapter = make(server, workflows=True)
+    adapter.update(created(adapter), {"city": "Bonn"})
+    assert sandbox.workflows(twin) == 2
+
+
+def test_price_groups_are_mapped_both_ways(server: Server, twin: Twin) -> None:
+    """The source's word for a CustomerGroupId; a word or group that no entry names is neither sent nor pulled."""
+    adapter = make(server, price_groups={"trade": 2, "retail": 1})
+    assert "price_group" not in make(server).capabilities.fields
+    assert adapter.project({**CRANE, "price_group": "vip"}).get("price_group") is None
+
+    remote = created(adapter, {**CRANE, "price_group": "trade"})
+    assert twin.records[remote.external_id]["CustomerGroupId"] == 2
+    assert remote.values["price_group"] == "trade"
+    assert adapter.update(remote, {"price_group": "retail"}).values["price_group"] == "retail"
+    assert "price_group" not in make(server, price_groups={"vip": 7}).find("K-40017", {})[0].values
+
+
+EXTRA = {
+    "AccountsReceivableNumber": "x_debtor",
+    "InitialContact": "x_contact",
+    "IsCashRegisterBased": "x_pos",
+}
+
+
+def test_own_fields_go_both_ways(server: Server, twin: Twin) -> None:
+    """A native member carries an own field as text: a number and a yes-or-no are written as what they are."""
+    adapter = make(server, extra=EXTRA)
+    assert adapter.capabilities.fields >= set(EXTRA.values())
+    remote = created(adapter, {**CRANE, "x_debtor": "10017", "x_contact": "Messe", "x_pos": "1"})
+    stored = twin.records[remote.external_id]
+    assert {name: stored[name] for name in EXTRA} == {
+        "AccountsReceivableNumber": 10017,
+        "InitialContact": "Messe",
+        "IsCashRegisterBased": True,
+    }
+    assert {name: remote.values[name] for name in EXTRA.values()} == {
+        "x_debtor": "10017",
+        "x_contact": "Messe",
+        "x_pos": "true",
+    }
+    changed = adapter.update(remote, {"x_contact": None, "x_debtor": "10018"})
+    assert (changed.values["x_contact"], changed.values["x_debtor"]) == (None, "10018")
+    assert "x_debtor" not in adapter.project({**CRANE, "x_debtor": None})
+
+
+@pytest.mark.parametrize(("field", "value"), [("x_debtor", "D-7"), ("x_debtor", str(2**31)), ("x_pos", "maybe")])
+def test_an_own_field_that_does_not_fit_is_refused(server: Server, field: str, value: str) -> None:
+    """A member that holds a number takes no words."""
+    with pytest.raises(Rejected) as caught:
+        make(server, extra=EXTRA).project({**CRANE, field: value})
+    assert caught.value.field == field
 
 
 def test_a_private_person_has_no_company(adapter: Jtl, twin: Twin) -> None:
@@ -652,7 +804,7 @@ def test_a_server_that_overlooks_the_filter_is_read_whole(adapter: Jtl, twin: Tw
 @pytest.mark.parametrize("body", ["{}", '{"Timestamp": "soon"}', '{"Timestamp": "0001-01-01T00:00:00"}'])
 def test_without_the_servers_clock_everything_is_read(adapter: Jtl, twin: Twin, body: str) -> None:
     """Our own clock is never compared with theirs."""
-    twin.faults.add(Fault("body", route="/erp/v1/info", body=body))
+    twin.faults.add(Fault("body", route="/erp/info", body=body))
     (page,) = adapter.scan(None)
     assert page.since == ""
 
@@ -698,7 +850,7 @@ def test_a_resumed_scan_knows_what_it_has_missed(adapter: Jtl, twin: Twin) -> No
     [
         {"PageNumber": 1},
         {"HasNextPage": False},
-        {"HasNextPage": None},
+        {"HasNextPage": "yes"},
         {"TotalPages": 1},
         {"Items": None},
         {"Items": []},

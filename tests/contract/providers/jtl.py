@@ -25,9 +25,12 @@ from syncd.sandbox import jtl as sandbox
 from syncd.sandbox.kit import Fault, Twin
 from tests.contract.providers.row import TIMEOUT, Breakage, Row, Toggles, World
 
-LIST = "/erp/v1/customers"
-ONE = "/erp/v1/customers/<customer_id>"
+LIST = "/erp/customers"
+ONE = "/erp/customers/<customer_id>"
 ADDRESS = {
+    "name2": "Company2",
+    "salutation": "FormOfAddress",
+    "title": "Title",
     "first_name": "FirstName",
     "last_name": "LastName",
     "email": "EmailAddress",
@@ -81,17 +84,14 @@ def _stored(twin: Twin, external_id: str) -> Values:
 
 def _plant(twin: Twin, external_id: str) -> None:
     record = twin.records[external_id]
-    record["BillingAddress"] |= {"Title": "Dr.", "Company2": "z. Hd. Frau Groß"}
     record |= {"InitialContact": "Messe", "AccountsReceivableNumber": 10017, "IsLocked": True}
     record["Shipmentaddress"] = {"Id": 77, "City": "Zürich", "CountryIso": "CH"}
 
 
 def _planted(twin: Twin, external_id: str) -> bool:
     record = twin.records[external_id]
-    address = record["BillingAddress"]
     return bool(
-        (address["Title"], address["Company2"]) == ("Dr.", "z. Hd. Frau Groß")
-        and (record["InitialContact"], record["AccountsReceivableNumber"]) == ("Messe", 10017)
+        (record["InitialContact"], record["AccountsReceivableNumber"]) == ("Messe", 10017)
         and record["IsLocked"]
         and record["Shipmentaddress"]["City"] == "Zürich"
     )
@@ -327,6 +327,9 @@ ROW = Row(
         "K-40017": {
             "number": "K-40017",
             "name": "Kranbau Oster & Söhne GmbH „Zur Weiche“",
+            "name2": "z. Hd. Frau Groß",
+            "salutation": "Frau",
+            "title": "Dr.",
             "first_name": "Änne",
             "last_name": "Groß-Öztürk",
             "email": "buchhaltung+möbel@kranbau-oster.example",
@@ -374,6 +377,9 @@ ROW = Row(
         "city": "Bad Gögging",
         "phone": "+49 9445 000",
         "name": "Kranbau Öster AG",
+        "name2": "Einkauf",
+        "salutation": "Herr",
+        "title": "Prof. Dr.",
         "first_name": "Jürgen",
         "last_name": "O'Neill",
         "email": "rechnung@oester.example",
