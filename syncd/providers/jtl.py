@@ -8,7 +8,6 @@ Facts: developer.jtl-software.com (create-customer v1.0, error handling, rate li
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 from syncd.core.model import Cursor, Page, Remote, Removal, Values
 from syncd.errors import NotFound, ProviderError, Rejected, Taken, Temporary, Unauthorized
 from syncd.providers import jtl_answers as answers
+from syncd.providers import jtl_lists as lists
 from syncd.providers import jtl_projection as projection
 from syncd.providers import jtl_wire as wire
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
@@ -26,7 +26,6 @@ from syncd.providers.jtl_projection import Options
 from syncd.providers.oauth import ClientCredentials
 
 PAGE_SIZE = 100
-MAX_PAGES = 100_000
 MAX_ID = 2**31 - 1
 OVERLAP = timedelta(hours=3)
 FAR_FUTURE = "2999-01-01T00:00:00+00:00"
@@ -143,7 +142,7 @@ class Jtl:
         were deleted meanwhile the scan steps back, so that none slips through.
         """
         cursor = cursor or Cursor()
-        start, total, since = _position(cursor) or (1, 0, self._since() if self._knows_changed() else "")
+        start, total, since = lists.position(cursor) or (1, 0, self._since() if self._knows_changed() else "")
         changed = {"lastChangeFrom": cursor.since} if cursor.since and self._knows_changed() else {}
         for answer, page, following in self._pages(changed, start, total):
             remotes = tuple(self._remote(answer, item) for item in page.items)
@@ -162,10 +161,10 @@ class Jtl:
             raise answers.refused(answer)
 
     def probe(self) -> str:
-        answer = self._first(self._path)
+        answer = lists.first(self._http, self._path)
         if answer.status in {404, 405}:
             other = "" if self._options.prefix else "/v1"
-            if self._first(f"{other}/customers").ok:
+            if lists.first(self._http, f"{other}/customers").ok:
                 reason = f"GET {self._path}: answered {answer.status}, but GET {other}/customers answers"
                 raise Unauthorized(f'{reason}: set path_prefix = "{other}"', status=answer.status)
         return f"GET {self._path} shows {answers.listing(answers.accepted(answer)).total} customers"
@@ -242,11 +241,8 @@ class Jtl:
             return True
         if not answers.may_prove_absence(answer):
             return False
-        answers.listing(answers.accepted(self._first(self._path)))
+        answers.listing(answers.accepted(lists.first(self._http, self._path)))
         return True
-
-    def _first(self, path: str) -> Answer:
-        return self._http.request("GET", path, params={"pageNumber": "1", "pageSize": "1"})
 
     def _remote(self, answer: Answer, record: object) -> Remote:
         try:
@@ -257,31 +253,7 @@ class Jtl:
     def _pages(
         self, filters: Mapping[str, str], number: int = 1, total: int = 0
     ) -> Iterator[tuple[Answer, answers.Listing, int]]:
-        """A paged list to its end, each page with the number of the next, 0 after the last.
-
-        `total` is what the page before `number` said. Whatever does not add up raises: half a list must never pass for
-        a whole one. The end is told by the documented flags alone: on its last page JTL names that page as the next.
-        Customers added meanwhile move others back and so hide nobody who was there before.
-        """
-        seen: set[object] = set()
-        least = None if number == 1 else 0
-        for _ in range(MAX_PAGES):
-            params = {**filters, "pageNumber": str(number), "pageSize": self._page_size}
-            answer = answers.accepted(self._http.request("GET", self._path, params=params))
-            page = answers.listing(answer)
-            seen.update(wire.member(item, "Id") for item in page.items)
-            if page.number != number or (page.more and not page.items):
-                raise answer.unreadable("the pages of the list do not add up")
-            missed = max(total - page.total, 0)
-            following = max(number - math.ceil(missed / page.size), 1) if missed else (number + 1) * page.more
-            least = page.total if least is None else min(least, page.total)
-            if not following and len(seen) < least:
-                raise answer.unreadable("the list is shorter than it says")
-            yield answer, page, following
-            if not following:
-                return
-            number, total = following, page.total
-        raise Temporary(f"GET {self._path}: the list does not end")
+        return lists.pages(self._http, self._path, {**filters, "pageSize": self._page_size}, number, total)
 
     def _knows_changed(self) -> bool:
         """Whether the server honours `lastChangeFrom`, asked once with a day on which nothing has changed yet.
@@ -302,15 +274,6 @@ class Jtl:
             return (datetime.fromisoformat(stamp) - OVERLAP).isoformat() if isinstance(stamp, str) else ""
         except (ValueError, OverflowError):
             return ""
-
-
-def _position(cursor: Cursor) -> tuple[int, int, str] | None:
-    """Where a scan stopped: the next page, the total so far, and the `since` of its first page."""
-    number, _, rest = cursor.position.partition("|")
-    total, _, since = rest.partition("|")
-    if not (number.isascii() and number.isdigit() and total.isascii() and total.isdigit() and int(number) > 0):
-        return None
-    return int(number), int(total), since
 
 
 # -- the registration -------------------------------------------------------------------------------------------------
