@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 
 from syncd.clock import Clock, SystemClock
 from syncd.core.facts import Rules
-from syncd.core.guards import Limit
+from syncd.core.guards import Guards, Limit
 from syncd.core.model import CreateMode, Direction
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Lane, Pace
@@ -29,7 +29,6 @@ from syncd.operate.status import Known, survey
 from syncd.providers.adapter import ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
 from syncd.reconcile import Route
-from syncd.reconcile.route import Guards
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.changelog import mentions

@@ -10,7 +10,6 @@
     ├── LeaseHeld              exit 8: another instance is at work
     ├── AlreadyLinked          another customer's mapping holds this external id or key; nothing was written
     ├── LeaseLost              another instance took over while we worked: stop, write nothing more
-    ├── PairGone               the pair at work was erased or got another key meanwhile: write nothing of it
     ├── Stopped                we were asked to end: take no new work
     └── ProviderError          one request to one provider
         ├── Temporary          certainly not executed; try again later (retry_after in seconds where known)
@@ -85,10 +84,6 @@ class LeaseHeld(SyncdError):
 
 class LeaseLost(SyncdError):
     """Another instance took over; whatever we still hold in memory is void."""
-
-
-class PairGone(SyncdError):
-    """The customer was forgotten, or got another key, while somebody worked on him; nothing of it may be written."""
 
 
 class AlreadyLinked(SyncdError):

@@ -102,7 +102,8 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
 
 def _staged(site: Installation) -> dict[tuple[str, str], int]:
     """How many operations each guard of each provider holds back."""
-    from syncd.reconcile.staging import INSERT, STAGED
+    from syncd.core.guards import STAGED
+    from syncd.reconcile.held import INSERT
     from syncd.store import overview, review
 
     with site.state.read() as tx:

@@ -34,7 +34,8 @@ class Adopt:
 class Exchange:
     """Move fields between two linked sides. `settle` fields only move the base, `review` maps field to reason,
     `reasons` every field's reason, `resolved` conflicts that were decided without a person and whose value won
-    (`source` or a provider by its name), `lossy` fields kept shorter there."""
+    (`source` or a provider by its name), `lossy` fields kept shorter there, `frozen` fields that swing to and fro with
+    those who swing them."""
 
     push: Values = field(default_factory=dict)
     pull: Values = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Exchange:
     reasons: Mapping[str, str] = field(default_factory=dict)
     resolved: Mapping[str, str] = field(default_factory=dict)
     lossy: frozenset[str] = frozenset()
+    frozen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

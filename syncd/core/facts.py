@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from syncd.core.guards import Move
 from syncd.core.merge import Seen, Tie
 from syncd.core.model import CreateMode, Direction, Intent, Link, Policy, Remote, Removal, Value, Values
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Departure(StrEnum):
@@ -69,6 +73,7 @@ class Facts:
     ties       for fields in conflict whose value here came from another provider: which of the two is first;
                `rivals` names that provider, `beaten` are fields where it won over an edit of the source's own
     locked     fields of joined tables in which this customer has no row to write to
+    trail      what moved fields of this customer lately, at any provider, oldest first; `at` is the moment of this look
     held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
                created before
     """
@@ -101,6 +106,8 @@ class Facts:
     beaten: frozenset[str] = frozenset()
     fill: bool = False
     locked: frozenset[str] = frozenset()
+    trail: tuple[Move, ...] = ()
+    at: datetime = LONG_AGO
 
 
 def seen(facts: Facts, name: str) -> tuple[Seen | None, Seen | None]:

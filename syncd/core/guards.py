@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from syncd.core.model import Value, Values
 
@@ -13,6 +14,9 @@ NEVER_BELOW = 10  # a share never trips below this many operations
 VITAL = ("name", "email", "phone", "street")
 IDENTIFYING = ("number", "email", "vat_number")
 REVERSALS = 3
+STAGED = "staged:"
+GRANTED = "granted:"
+MILDER = MappingProxyType({"blank": ("overwrite", "update"), "overwrite": ("update",)})
 BRAKE_WINDOW = timedelta(hours=24)
 ACCEPTED = "accepted:report"  # the class of a due pair that `syncd adopt` approved, as its report showed it
 
@@ -24,6 +28,48 @@ class Limit:
     share: float | None
     count: int | None
     window: float
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The limits of one provider; None switches one off."""
+
+    update: Limit | None = None
+    delete: Limit | None = None
+    blank: Limit | None = None
+    overwrite: Limit | None = None
+    create: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One operation before its guard; blank-outs count by field, everything else as one."""
+
+    verb: str
+    limit: Limit | None
+    names: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        return len(self.names) if self.verb == "blank" else 1
+
+    @property
+    def of_the_source(self) -> bool:
+        """Whether this operation's share is one of the source's rows; else it is one of the provider's pairs."""
+        return self.limit is not None and self.limit.share is not None and self.verb in {"create", "overwrite"}
+
+
+def granted(error_class: str, shown: str, ask: Ask) -> bool:
+    """Whether a person's release covers this operation: this verb, and these fields (`shown`, joined) or fewer.
+
+    It passes the milder guards of the same operation too: two that are both full would hand it to and fro for ever.
+    """
+    if not error_class.startswith(GRANTED):
+        return False
+    verb = error_class.removeprefix(GRANTED)
+    if verb == ask.verb:
+        return set(ask.names) <= set(shown.split(","))
+    return ask.verb in MILDER.get(verb, ())
 
 
 def trips(limit: Limit | None, spent: int, total: int, more: int = 1) -> bool:
@@ -55,11 +101,12 @@ def guts(before: Values, changes: Values) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One executed movement of a field: which way, at which provider, when."""
+    """One executed movement of fields: which way, at which provider, when."""
 
     direction: str  # push | pull
     provider: str
     at: datetime
+    fields: frozenset[str] = frozenset()
 
 
 def flips(history: Sequence[Move], coming: Move) -> bool:

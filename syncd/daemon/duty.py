@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from syncd.core.guards import Guards
 from syncd.daemon import alerts, metrics
 from syncd.daemon.courier import Courier
 from syncd.daemon.notify import Notifier
@@ -21,7 +22,6 @@ from syncd.engine.run import Installation
 from syncd.errors import SafetyStop, StateUnreachable, Stopped, SyncdError
 from syncd.log import emit
 from syncd.operate.status import Known, survey, tell
-from syncd.reconcile.route import Guards
 from syncd.status.report import Report
 from syncd.store import pulse
 from syncd.store.pulse import Pulse

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from syncd.core.effects import Note
 from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
@@ -19,7 +20,7 @@ from syncd.reconcile.gather import numbered
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.source.lookup import matching
-from syncd.store import events, journal, mapping, review, work
+from syncd.store import events, journal, mapping, review, tombstones, work
 from syncd.store.database import Transaction
 
 NOT_INSERTED = "not_inserted"
@@ -69,7 +70,7 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
     with site.state.read() as tx:
         if mapping.by_external_id(tx, route.provider, [remote.external_id]):
             return Obstacle.KNOWN, ()
-        if journal.buried(tx, site.state.key, route.provider, external_id=remote.external_id):
+        if tombstones.buried(tx, site.state.key, route.provider, external_id=remote.external_id):
             return Obstacle.KNOWN, ()
         if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
             return Obstacle.KNOWN, ()
@@ -79,7 +80,7 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
     with site.state.read() as tx:
         if matches:
             return Obstacle.MATCH, tuple(key for key in matches if _is_free(tx, Pair(route.provider, key)))
-        holder = mapping.by_provider_key(tx, route.provider, remote.key) if remote.key is not None else None
+        holder = mapping.by_provider_key(tx, route.provider, [remote.key]).get(remote.key) if remote.key else None
     if holder is None:
         return Obstacle.NONE, ()
     # Who holds the key and is not linked is looked at by himself: our own create may just have made this record.
@@ -206,7 +207,7 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
         mapping.save(tx, link)
         journal.close_intent(tx, intent)
         review.close_reviews(tx, route.provider, REMOTE + remote.external_id, [NOT_INSERTED], now, "settled")
-        events.record(tx, pair, now, "pair.pulled", sorted(base), "inserted")
+        events.record(tx, [Note(pair, "pair.pulled", tuple(base), "inserted")], now)
         work.mark(tx, [pair], "changed", now)
     emit("pair.pulled", provider=route.provider, customer_key=row.key, fields=sorted(base))
 

@@ -15,8 +15,8 @@ from syncd.core.guards import trips
 from syncd.core.model import Remote
 from syncd.log import emit
 from syncd.reconcile import Route
-from syncd.reconcile.outcome import source_rows
-from syncd.reconcile.staging import INSERT, close, standing
+from syncd.reconcile.guard import source_rows
+from syncd.reconcile.held import INSERT, close, standing
 from syncd.runtime.installation import Installation
 from syncd.store import progress, review
 from syncd.store.database import Transaction

@@ -15,8 +15,8 @@ from syncd.engine.ids import linked_ids, record_ids
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
-from syncd.reconcile import Route, reconcile_all
-from syncd.reconcile.staging import recount
+from syncd.reconcile import Route, reconcile
+from syncd.reconcile.held import recount
 from syncd.runtime.installation import Held, Installation
 from syncd.runtime.leadership import CAPTURE, VERIFY, give_back, hold, keep, lane_name
 from syncd.store import journal, leases, mapping, progress, work
@@ -196,12 +196,13 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
         with site.state.read() as tx:
             if only is not None:
                 return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())
-            return work.take(tx, route.provider, site.clock.now(), site.chunk, busy)
+            return work.take(tx, route.provider, site.clock.now(), route.lane.group(), busy)
 
     def handle(batch: Sequence[Work]) -> None:
-        before = linked_ids(route, batch)
-        kinds.update(report.kind for report in reconcile_all(route, batch))
+        before, started = linked_ids(route, batch), site.clock.monotonic()
+        kinds.update(report.kind for report in reconcile(route, batch))
         record_ids(route, batch, before)
+        route.lane.stride.took(len(batch), site.clock.monotonic() - started)
         tally.done(len(batch))
 
     try:

@@ -4,8 +4,10 @@ A `Lane` is the gate that every request of its provider passes (`admit`, `observ
 pairs until none is left, and `Crew` the lanes that work beside each other. No other package has threads.
 """
 
+from syncd.lanes.breaker import Breaker
 from syncd.lanes.crew import Crew, Report, drain, together
-from syncd.lanes.gate import Breaker, Lane, LanePaused, Outdated
+from syncd.lanes.gate import Lane, LanePaused, Outdated
 from syncd.lanes.pace import Pace
+from syncd.lanes.trace import Reading
 
-__all__ = ["Breaker", "Crew", "Lane", "LanePaused", "Outdated", "Pace", "Report", "drain", "together"]
+__all__ = ["Breaker", "Crew", "Lane", "LanePaused", "Outdated", "Pace", "Reading", "Report", "drain", "together"]

@@ -77,13 +77,20 @@ def _drain_threads(
                 if not batch:
                     break
                 done += len(batch)
-                busy[pool.submit(copy_context().run, handle, batch)] = tuple(work.pair.key for work in batch)
+                for part in _parts(batch, lane.concurrency - len(busy) if len(batch) < lane.group() else 1):
+                    busy[pool.submit(copy_context().run, handle, part)] = tuple(work.pair.key for work in part)
             if not busy:
                 return done
             finished, _ = wait(busy, return_when=FIRST_COMPLETED)
             for future in finished:
                 del busy[future]
                 future.result()
+
+
+def _parts(batch: Sequence[Work], threads: int) -> list[Sequence[Work]]:
+    """A rest that is smaller than a group is shared by the threads that are free."""
+    size = -(-len(batch) // threads)
+    return [batch[start : start + size] for start in range(0, len(batch), size)]
 
 
 class Crew:

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from syncd.clock import Clock
 from syncd.core.backoff import clamp_retry_after
 from syncd.errors import LeaseLost, Stopped, SyncdError
+from syncd.lanes.breaker import Breaker
 from syncd.lanes.pace import Pace, Repeats
+from syncd.lanes.stride import Stride
 from syncd.lanes.trace import Trace
 
 SLICE = 0.2  # seconds between two looks at the stop signal while waiting
@@ -35,38 +37,10 @@ class Outdated(LanePaused):
     meanwhile: it was not sent. `Lane.book` reserves the slots, then the pair is read and judged anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
-    """The stop switch as a value that survives restarts. `until` is wall time; `opened` counts openings in a row."""
-
-    state: str = "ok"  # ok | down | blocked | throttled
-    reason: str = ""
-    since: str = ""
-    until: str = ""
-    failures: int = 0
-    opened: int = 0
-    credentials: str = ""
-
-    @classmethod
-    def of(cls, text: str) -> Breaker:
-        """What `Lane.dump` wrote; a closed one when nothing was written yet."""
-        return cls(**json.loads(text)) if text else cls()
-
-    def set_back(self, now: datetime) -> bool:
-        """The wall clock was set to before the pause began: nobody knows how much of it is over."""
-        return bool(self.since) and now < datetime.fromisoformat(self.since)
-
-    def paused_until(self, now: datetime) -> datetime | None:
-        """The end of a pause that is not over."""
-        if self.state == "ok" or not self.until or self.set_back(now):
-            return None
-        until = datetime.fromisoformat(self.until)
-        return until if until > now else None
-
-
 @dataclass
 class Lane:
-    """The gate of one provider. `keep` renews the lease and says whether it is still ours."""
+    """The gate of one provider. `keep` renews the lease and says whether it is still ours; `trace` is what the calling
+    thread has read and written, `stride` how much a thread takes at once."""
 
     name: str
     clock: Clock
@@ -89,7 +63,8 @@ class Lane:
         self._recent: deque[bool] = deque(maxlen=20)
         self._repeats = Repeats(self.clock.monotonic())
         self._probing = threading.local()
-        self._trace = Trace()
+        self.trace = Trace()
+        self.stride = Stride()
 
     # -- the gate that every request passes ---------------------------------------------------------------------
 
@@ -98,14 +73,14 @@ class Lane:
         if not getattr(self._probing, "on", False):
             self._refuse_while_paused()
         self._hold_lease()
-        if not self._trace.use_booking(endpoint):
+        if not self.trace.use_booking(endpoint):
             self._refuse_outdated(endpoint, self.pace.ahead(endpoint, self.clock.monotonic()))
             self._wait(self.pace.reserve(endpoint, self.clock.monotonic()))
         if self.stop.is_set():
             raise Stopped("asked to end")
         self._hold_lease()
         self._refuse_outdated(endpoint, 0.0)
-        self._trace.requests += 1
+        self.trace.requests += 1
         with self._lock:
             self.calls += 1
 
@@ -121,21 +96,21 @@ class Lane:
 
     def _refuse_outdated(self, endpoint: str, pause: float) -> None:
         now = self.clock.monotonic()
-        if self._trace.outdated(endpoint, now + pause):
+        if self.trace.outdated(endpoint, now + pause):
             raise Outdated("the reading is too old for this write", self.clock.now())
 
     def book(self) -> None:
         """Begin the look anew that an `Outdated` ended: wait for the slots of its reading and its write before anything
         is read. Then both leave without a wait, and the window between them is one request long."""
-        wanted, now = self._trace.wanted, self.clock.monotonic()
-        self._trace.begin_look()
+        wanted, now = self.trace.wanted, self.clock.monotonic()
+        self.trace.begin_look()
         self._wait(max(self.pace.reserve(endpoint, now) for endpoint in wanted))
-        self._trace.booked = list(wanted)
+        self.trace.booked = list(wanted)
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
         self.seen = self.clock.monotonic()
-        self._trace.answered(endpoint, status, self.clock.monotonic())
+        self.trace.answered(endpoint, status, self.clock.monotonic())
         self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
         if status == 429:
             if self.paused_until() is None:  # others that were on their way then say nothing new
@@ -160,21 +135,10 @@ class Lane:
         with self._lock:
             self._renewed = at
 
-    def begin_look(self) -> None:
-        """From here on this thread's requests belong to one look at one pair."""
-        self._trace.begin_look()
-
-    def requests(self) -> int:
-        """How many requests this look made."""
-        return self._trace.requests
-
-    def begin_write(self) -> None:
-        """From here on this thread's requests belong to one write; its first one leaves only on a fresh reading."""
-        self._trace.begin_write()
-
-    def wrote(self) -> bool:
-        """Whether part of that write was already acknowledged: then "not executed" is no longer true of it."""
-        return self._trace.acknowledged
+    def group(self) -> int:
+        """How many pairs one thread takes at once: what it gets through in about a second by pace and by experience."""
+        paced = 2 * self.pace.interval(self.clock.monotonic()) * self.concurrency
+        return self.stride.group(paced)
 
     # -- what happened, and what follows for the whole lane ---------------------------------------------------
 
@@ -197,8 +161,9 @@ class Lane:
         with self._lock:
             if self.breaker.state == "down" and self.paused_until() is not None:
                 return  # it left before the breaker opened
-            self._recent.append(False)
-            failures = self.breaker.failures + 1
+            between, self.trace.got_through = self.trace.got_through, False
+            self._recent.extend([True, False] if between else [False])
+            failures = 1 if between else self.breaker.failures + 1
             self.breaker = replace(self.breaker, failures=failures)
             many = len(self._recent) == 20 and self._recent.count(False) >= 10
             if failures < 5 and not many and self.breaker.state in {"ok", "throttled"}:

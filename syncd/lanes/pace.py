@@ -38,6 +38,12 @@ class Pace:
             self._next[name] = start + interval
             return start - now
 
+    def interval(self, now: float) -> float:
+        """Seconds between two requests at the present rate; the slowest endpoint's where each has its own."""
+        with self._lock:
+            spread = max((each for each, until in self._spread.values() if now < until), default=0.0)
+            return max(self._interval * self._slow, spread)
+
     def ahead(self, endpoint: str, now: float) -> float:
         """The seconds that `reserve` would answer; nothing is taken."""
         with self._lock:

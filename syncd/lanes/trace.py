@@ -7,25 +7,30 @@ import threading
 FRESH = 1.0  # seconds: no write is sent on a reading that is older
 
 
+Reading = tuple[float, str]
+"""When a reading was answered, in monotonic seconds, and its endpoint."""
+
+
 class Trace(threading.local):
     """One look at one pair. `wanted` are the endpoints of a reading and of the write that it would be too old for,
-    `booked` those whose slots are taken already. Moments are monotonic seconds."""
+    `booked` those whose slots are taken already. `got_through`: a reading was answered since the last failure or write.
+    Moments are monotonic seconds."""
 
     def __init__(self) -> None:
-        self.writing = self.acknowledged = False
+        self.writing = self.acknowledged = self.got_through = False
         self.begin_look()
 
     def begin_look(self) -> None:
         """Nothing is read and nothing is booked yet."""
         self.requests = 0
-        self.read: tuple[float, str] | None = None
+        self.read: Reading | None = None
         self.wanted: tuple[str, ...] = ()
         self.booked: list[str] = []
         self.writing = False
 
-    def begin_write(self) -> None:
+    def begin_write(self, read: Reading | None) -> None:
         """The requests that follow belong to one write; its first one leaves only on a fresh reading."""
-        self.acknowledged, self.writing = False, True
+        self.acknowledged, self.writing, self.got_through, self.read = False, True, False, read
 
     def answered(self, endpoint: str, status: int, now: float) -> None:
         """An answer came."""

@@ -1,37 +1,37 @@
-"""What a run would do, found out by doing all of it except the writing: `syncd plan` and `run-once --dry-run`.
+"""What a run would do: the run itself, stopped before anything is written. `syncd plan` and `run-once --dry-run`.
 
-The same capture, scan, gather and `core.plan` as a cycle, in the same order, over reading transactions alone: nothing
-is acknowledged, marked, claimed or sent. What a run would pull into the source is laid over the rows, so that the
-fan-out to the other providers is in the list too.
+The same gather, decide and guards as a run, in the same order, over reading transactions alone: nothing is
+acknowledged, marked, claimed or sent. What a run would pull into the source is laid over the rows, so that the fan-out
+to the other providers is in the list too.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+from syncd.core.actions import Adopt, Exchange, Park, Reject, Unlink, Wait
+from syncd.core.agreement import overruling
+from syncd.core.case import Decided
+from syncd.core.decide import decide
+from syncd.core.effects import Failure, Refused
 from syncd.core.facts import Facts
-from syncd.core.guards import trips
-from syncd.core.model import Customer, Remote, Removal, Value, Values, Work
-from syncd.core.plan import plan
+from syncd.core.guards import Ask
+from syncd.core.model import Customer, Remote, Removal, Value, Values, Verb, Work
 from syncd.detect.intake import REMOTE, row_of
 from syncd.detect.intake_guard import VERB, foretold
-from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
+from syncd.errors import Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.operate.foresight import Marks, captured, due
-from syncd.operate.reading import patiently, stopped
+from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
-from syncd.reconcile.create import adopted, create_asks, leave_asks, sendable
-from syncd.reconcile.exchange import asks_of, braked, overruling
-from syncd.reconcile.gather import gather, tie
-from syncd.reconcile.outcome import Ask, granted, of_the_source, source_rows, total
-from syncd.reconcile.outset import Case, Memory, remember
+from syncd.reconcile.case import remember
+from syncd.reconcile.gather import tie
+from syncd.reconcile.guard import Budget, judge, source_rows
 from syncd.runtime.installation import Installation
 from syncd.source import customers
-from syncd.store import progress, review
-from syncd.store.database import Transaction
 
 CHUNK = 200
 Change = tuple[Value, Value]  # from, to
@@ -87,39 +87,31 @@ class Preview:
 
 
 @dataclass
-class Budget:
-    """The guards of one provider, counted on from where they stand; what a later look replaces is given back."""
+class Account:
+    """What passed the guards of one provider in this plan, by customer; what a later look replaces is given back."""
 
     route: Route
     booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
 
-    def holds(self, case: Case, asks: Sequence[Ask]) -> Ask | None:
-        """The guard that would stage the operation; None when it passes them all, and is counted."""
-        self.give_back(case.pair.key)
+    def judged(self, decided: Decided) -> Decided:
+        """The same, or with the change of a guard that would hold it back."""
+        passed = Counter[str]()
+        for asks in self.booked.values():
+            for ask in asks:
+                passed[ask.verb] += ask.number
+        rows = source_rows(self.route) if any(ask.of_the_source for ask in decided.asks) else 0
         with self.route.state.read() as tx:
-            held = next((ask for ask in asks if not granted(case, ask) and self._over(tx, ask)), None)
-        if held is None:
-            self.booked[case.pair.key] = tuple(asks)
-        return held
-
-    def give_back(self, key: str) -> None:
-        """What was counted for this customer."""
-        self.booked.pop(key, None)
-
-    def _over(self, tx: Transaction, ask: Ask) -> bool:
-        if ask.limit is None:
-            return False
-        spent = progress.spent(tx, self.route.provider, ask.verb, self.route.later(-ask.limit.window))
-        spent += sum(other.number for asks in self.booked.values() for other in asks if other.verb == ask.verb)
-        rows = source_rows(self.route) if of_the_source(ask) else 0
-        return trips(ask.limit, spent, total(tx, self.route, ask, rows), ask.number)
+            through, held = judge(tx, self.route, [decided], Budget(rows, passed))
+        if through:
+            self.booked[decided.case.pair.key] = decided.asks
+        return (*through, *held)[0]
 
 
 def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:
     """Everything a `run-once --wait WAIT` that started now would do. Raises what a run would raise before it began:
     `SafetyStop`, `SetupNeeded`, `SourceUnreachable`."""
     result, overlay = Preview(), Overlay()
-    marks, budgets = captured(site), {route.provider: Budget(route) for route in routes}
+    marks, accounts = captured(site), {route.provider: Account(route) for route in routes}
     until = site.clock.now() + timedelta(seconds=wait)
     for route in routes:
         pause = stopped(site, route)
@@ -128,12 +120,12 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
             continue
         try:
             foreseen = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
-            budgets[route.provider].route = replace(route, listed=foreseen.listed)
+            accounts[route.provider].route = replace(route, listed=foreseen.listed)
             _arrivals(site, route, foreseen.arrivals, overlay, result)
-            _through(budgets[route.provider], foreseen.works, marks, overlay, result)
+            _through(accounts[route.provider], foreseen.works, marks, overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
-    _fan_out(budgets, marks, overlay, result)
+    _fan_out(accounts, marks, overlay, result)
     _judged_together(result)
     return result
 
@@ -158,16 +150,16 @@ def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overl
         result.waiting.append(Waiting(route.provider, REMOTE + remote.external_id, "staged", VERB))
 
 
-def _through(budget: Budget, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    for case, action in looks(budget.route, works, marks, overlay):
-        _act(budget.route, case, action, budget, (result, overlay))
+def _through(account: Account, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
+    for decided in looks(account.route, works, marks, overlay):
+        _act(account, decided, overlay, result)
 
 
-def _fan_out(budgets: Mapping[str, Budget], marks: Marks, overlay: Overlay, result: Preview) -> None:
+def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, result: Preview) -> None:
     """Rows that a pull or an insert would change, once more for every other provider; what it would push there gives
     way to what it pushes then."""
-    for budget in budgets.values():
-        route = budget.route
+    for account in accounts.values():
+        route = account.route
         keys = [key for key, laid in overlay.items() if any(one.provider != route.provider for one in laid.values())]
         if not keys or route.provider in result.troubles or route.provider in result.paused:
             continue
@@ -176,11 +168,11 @@ def _fan_out(budgets: Mapping[str, Budget], marks: Marks, overlay: Overlay, resu
         ]
         result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
         for key in keys:
-            budget.give_back(key)
+            account.booked.pop(key, None)
         now = route.clock.now()
         works = [Work(pair, 0, "changed", now, now) for pair in (marks.pair(route.provider, key) for key in keys)]
         try:
-            _through(budget, works, marks, overlay, result)
+            _through(account, works, marks, overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
 
@@ -188,19 +180,24 @@ def _fan_out(budgets: Mapping[str, Budget], marks: Marks, overlay: Overlay, resu
 # -- looking -------------------------------------------------------------------------------------------------------
 
 
-def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -> Iterator[tuple[Case, object]]:
-    """Gather and decide, pair by pair, exactly as a run does. An error of the pair itself is its action."""
+def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -> Iterator[Decided]:
+    """Gather and decide as a run does. Raises what keeps the provider from being read at all."""
     for start in range(0, len(works), CHUNK):
         chunk = works[start : start + CHUNK]
         rows = customers.read(route.source, [work.pair.key for work in chunk])
         memory = marks.moved(route.provider, remember(route, marks.known_as([work.pair.key for work in chunk])))
-        for work in chunk:
-            row = rows.get(work.pair.key)
-            if row is None and work.pair.key.startswith(REMOTE) and work.pair.key in overlay:
-                row = Customer(work.pair.key, _values(overlay[work.pair.key]))
-            elif row is not None and row.key in overlay:
-                row = replace(row, values={**row.values, **_values(overlay[row.key])})
-            yield _look(route, work, row, memory, overlay.get(work.pair.key, {}))
+        laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
+        for case in patiently_looked(route, laid, memory):
+            contested = _contested(route, case.facts, overlay.get(case.pair.key, {}))
+            yield decide(replace(case, facts=contested), route.terms())
+
+
+def _laid_over(row: Customer | None, key: str, overlay: Overlay) -> Customer | None:
+    if row is None and key.startswith(REMOTE) and key in overlay:
+        return Customer(key, _values(overlay[key]))
+    if row is not None and row.key in overlay:
+        return replace(row, values={**row.values, **_values(overlay[row.key])})
+    return row
 
 
 def _values(laid: Mapping[str, Laid]) -> dict[str, Value]:
@@ -219,81 +216,55 @@ def _contested(route: Route, facts: Facts, laid: Mapping[str, Laid]) -> Facts:
     )
 
 
-def _look(
-    route: Route, work: Work, row: Customer | None, memory: Memory, laid: Mapping[str, Laid]
-) -> tuple[Case, object]:
-    try:
-        case = patiently(route, lambda: gather(route, work, row, memory))
-        case = replace(case, facts=_contested(route, case.facts, laid))
-        action: object = plan(case.facts)
-        if isinstance(action, Adopt):
-            case = adopted(route, case, action)
-            follow_up = plan(case.facts)
-            return case, (action, follow_up)
-    except Rejected as refused:
-        return _blank(route, work, row), Reject(refused.field, refused.reason)
-    except (Unauthorized, Throttled, Temporary):
-        raise
-    except (OutcomeUnknown, ProviderError) as error:
-        return _blank(route, work, row), error
-    return case, action
-
-
-def _blank(route: Route, work: Work, row: Customer | None) -> Case:
-    return Case(work, Facts(route.rules, route.digester(work.pair.key)), row, work.pair.key)
-
-
 # -- writing it down -------------------------------------------------------------------------------------------------
 
 
-def _act(route: Route, case: Case, action: object, budget: Budget, into: tuple[Preview, Overlay]) -> None:
-    operations, (provider, key) = into[0].operations, (case.pair.provider, case.pair.key)
-    match action:
-        case (Adopt(), follow_up):
-            operations.append(Operation(provider, key, "adopt"))
-            _act(route, case, follow_up, budget, into)
-        case Exchange():
-            _exchange(route, case, action, budget, into)
-        case Create(values):
-            if not _staged(budget, case, create_asks(route, case), into[0]):
-                operations.append(Operation(provider, key, "create", _from_nothing(sendable(route, values))))
-        case Remove(_, how):
-            if not _staged(budget, case, (Ask("delete", route.guards.delete),), into[0]):
-                operations.append(Operation(provider, key, "archive" if how is Removal.ARCHIVE else "delete"))
-        case Unlink() if case.facts.link is not None:
-            if not action.guarded or not _staged(budget, case, leave_asks(route), into[0]):
-                operations.append(Operation(provider, key, "unlink"))
-        case _:
-            _wait(route, key, action, into[0])
+def _act(account: Account, decided: Decided, overlay: Overlay, result: Preview) -> None:
+    """List what a run would do with this case, and go on where its look would."""
+    provider, key = decided.case.pair.provider, decided.case.pair.key
+    if decided.asks:
+        decided = account.judged(decided)
+    if isinstance(decided.action, Adopt):
+        result.operations.append(Operation(provider, key, "adopt"))
+        if decided.then is not None:
+            _act(account, decided.then, overlay, result)
+    elif decided.change is not None and decided.change.staged is not None:
+        verb, names = decided.change.staged
+        result.waiting.append(Waiting(provider, key, "staged", verb, names))
+    elif isinstance(decided.action, Exchange):
+        _exchange(decided, decided.action, overlay, result)
+    elif decided.write is not None and decided.write.verb is Verb.CREATE:
+        result.operations.append(Operation(provider, key, "create", _from_nothing(decided.write.values)))
+    elif decided.write is not None:
+        verb = "archive" if decided.write.how is Removal.ARCHIVE else "delete"
+        result.operations.append(Operation(provider, key, verb))
+    elif isinstance(decided.action, Unlink):
+        if decided.case.facts.link is not None:
+            result.operations.append(Operation(provider, key, "unlink"))
+    else:
+        _wait(decided, result)
 
 
-def _staged(budget: Budget, case: Case, asks: Sequence[Ask], result: Preview) -> bool:
-    held = budget.holds(case, asks)
-    if held is not None:
-        result.waiting.append(Waiting(case.pair.provider, case.pair.key, "staged", held.verb, held.names))
-    return held is not None
-
-
-def _wait(route: Route, key: str, action: object, result: Preview) -> None:
-    match action:
-        case Park(kind, reason) if not _left_alone(route, key, kind):
-            result.waiting.append(Waiting(route.provider, key, "review", f"{kind}: {reason}"))
-        case Reject(name, reason):
-            result.waiting.append(Waiting(route.provider, key, "rejected", reason, (name,) if name else ()))
+def _wait(decided: Decided, result: Preview) -> None:
+    case = decided.case
+    provider, key = case.pair.provider, case.pair.key
+    match decided.action or case.failure:
+        case Park(kind, reason):
+            if kind not in case.ignored:
+                result.waiting.append(Waiting(provider, key, "review", f"{kind}: {reason}"))
+        case Reject(name, reason) | Refused(name, reason):
+            result.waiting.append(Waiting(provider, key, "rejected", reason, (name,) if name else ()))
         case Wait(why):
-            result.waiting.append(Waiting(route.provider, key, why, why))
-        case ProviderError():
-            result.waiting.append(Waiting(route.provider, key, "retry", action.message))
+            result.waiting.append(Waiting(provider, key, why, why))
+        case Failure(_, message):
+            result.waiting.append(Waiting(provider, key, "retry", message))
         case _:
             pass
 
 
-def _exchange(route: Route, case: Case, action: Exchange, budget: Budget, into: tuple[Preview, Overlay]) -> None:
-    result, overlay = into
+def _exchange(decided: Decided, action: Exchange, overlay: Overlay, result: Preview) -> None:
+    case = decided.case
     provider, key = case.pair.provider, case.pair.key
-    action, _ = braked(route, case, action)
-    if _staged(budget, case, asks_of(route, case, action), result):
-        return
     source, remote = case.facts.source or {}, case.facts.remote
     there: Values = remote.values if remote is not None else {}
     if action.pull:
@@ -308,11 +279,6 @@ def _exchange(route: Route, case: Case, action: Exchange, budget: Budget, into: 
     if action.review:
         reasons = sorted({reason.replace("-", "_") for reason in action.review.values()})
         result.waiting.append(Waiting(provider, key, "review", ", ".join(reasons), tuple(sorted(action.review))))
-
-
-def _left_alone(route: Route, key: str, kind: str) -> bool:
-    with route.state.read() as tx:
-        return review.ignored(tx, route.provider, key, kind)
 
 
 def _from_nothing(values: Values) -> dict[str, Change]:

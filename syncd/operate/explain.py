@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from syncd.core.actions import Action
+from syncd.core.decide import decide
+from syncd.core.effects import Failure
 from syncd.core.facts import Facts
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
-from syncd.core.plan import decisions, plan
+from syncd.core.verdicts import judged
 from syncd.engine.worker import operator_pause, ready_to_create
-from syncd.errors import ProviderError, SyncdError
-from syncd.lanes import LanePaused
 from syncd.operate.status import condition_of
 from syncd.reconcile import Route
-from syncd.reconcile.gather import gather
-from syncd.reconcile.outset import remember
+from syncd.reconcile.case import remember
+from syncd.reconcile.gather import look as gather
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.source.lookup import matching
@@ -66,14 +66,11 @@ def look(site: Installation, route: Route, key: str, customer: Customer | None) 
     seen = Look(route.provider, condition, memory.links.get(key), item, tuple(asked))
     if operator_pause(site, kept) or condition in {"down", "blocked", "paused"}:
         return replace(seen, silence=f"{condition}: {reason}" if reason else condition)
-    route = replace(route, rules=replace(route.rules, adopted=ready))
+    route = replace(route, rules=replace(route.rules, adopted=ready), reads_only=True)
     wanted = item or Work(pair, 0, "person", site.clock.now(), site.clock.now())
-    try:
-        case = gather(route, wanted if wanted.reason in _KEPT else replace(wanted, reason="person"), customer, memory)
-        return replace(seen, facts=case.facts, action=plan(case.facts), decisions=decisions(case.facts))
-    except (ProviderError, LanePaused) as error:
-        return replace(seen, silence=_silence(error))
-
-
-def _silence(error: SyncdError) -> str:
-    return f"{type(error).__name__}: {error.message}"
+    wanted = wanted if wanted.reason in _KEPT else replace(wanted, reason="person")
+    case = gather(route, [(wanted, customer)], memory)[0]
+    decided = decide(case, route.terms())
+    if isinstance(case.failure, Failure):
+        return replace(seen, silence=f"{case.failure.kind}: {case.failure.message}")
+    return replace(seen, facts=case.facts, action=decided.action, decisions=judged(case.facts)[0])

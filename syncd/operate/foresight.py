@@ -14,8 +14,8 @@ from syncd.detect.resync import THROUGH, share, worth_a_look
 from syncd.engine.worker import changed_settings
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
+from syncd.reconcile.case import Memory
 from syncd.reconcile.gather import numbered
-from syncd.reconcile.outset import Memory
 from syncd.runtime.installation import Installation
 from syncd.source import changelog, customers, snapshot, timestamps
 from syncd.source.changelog import Entry

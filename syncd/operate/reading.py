@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from syncd.core.backoff import delay
+from syncd.core.case import Case
+from syncd.core.effects import Failure
+from syncd.core.model import Customer, Work
 from syncd.engine.worker import fresh_fields, operator_pause, ready_to_create
-from syncd.errors import Temporary, Throttled, UsageError
+from syncd.errors import Temporary, Throttled, Unauthorized, UsageError
 from syncd.reconcile import Route
+from syncd.reconcile.case import Memory
+from syncd.reconcile.gather import look
 from syncd.runtime.installation import Installation
 from syncd.store import progress
 
@@ -39,7 +44,7 @@ def reader(site: Installation, route: Route) -> Route:
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
     rules = replace(route.rules, adopted=ready, fresh=fresh)
-    return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _key: False)
+    return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _keys: set(), reads_only=True)
 
 
 def stopped(site: Installation, route: Route) -> str:
@@ -64,3 +69,32 @@ def patiently(route: Route, call: Callable[[], T]) -> T:
             pause = delay(route.backoff, attempt, route.jitter())
         route.clock.sleep(max(pause, 0.0))
     return call()
+
+
+def patiently_looked(route: Route, rows: Sequence[tuple[Work, Customer | None]], memory: Memory) -> list[Case]:
+    """Looks that wait when the provider asks to slow down, and are tried again where a reading failed on the way.
+    Raises what keeps the provider from being read at all."""
+    cases = look(route, rows, memory)
+    for attempt in range(1, TRIES):
+        places = [place for place, case in enumerate(cases) if _passing(case)]
+        if not places:
+            return cases
+        until = route.lane.paused_until()
+        pause = (until - route.clock.now()).total_seconds() if until else delay(route.backoff, attempt, route.jitter())
+        if pause > PATIENCE:
+            break
+        route.clock.sleep(max(pause, 0.0))
+        for place, case in zip(places, look(route, [rows[place] for place in places], memory), strict=True):
+            cases[place] = case
+    for case in cases:
+        if isinstance(case.failure, Failure) and case.failure.kind in _CLOSED:
+            raise _CLOSED[case.failure.kind](case.failure.message)
+    return cases
+
+
+_CLOSED = {"Unauthorized": Unauthorized, "Throttled": Throttled, "Temporary": Temporary, "LanePaused": Temporary}
+
+
+def _passing(case: Case) -> bool:
+    """Whether the reading failed for a reason that may be over in a moment."""
+    return isinstance(case.failure, Failure) and case.failure.kind in {"Throttled", "Temporary", "LanePaused"}

@@ -20,7 +20,7 @@ from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, VERIFY, hold, lane_name
 from syncd.source import changelog, customers
-from syncd.store import journal, mapping, progress, review, work
+from syncd.store import journal, mapping, progress, review, tombstones, work
 from syncd.store.database import Transaction
 from syncd.store.keys import key_is_known, replace_key
 
@@ -154,11 +154,11 @@ def _let_go(site: Installation, route: Route) -> None:
 
 
 def _bury(tx: Transaction, site: Installation, pair: Pair, external_id: str | None, how: str) -> None:
-    journal.bury(tx, site.state.key, pair.provider, external_id, pair.key, how, site.clock.now())
+    tombstones.bury(tx, site.state.key, pair.provider, external_id, pair.key, how, site.clock.now())
 
 
 def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:
-    journal.close_intents(tx, pair)
+    journal.close_all(tx, [pair])
     review.close_reviews(tx, pair.provider, pair.key, None, site.clock.now(), "recovered")
     mapping.unlink(tx, pair)
     work.drop(tx, pair)

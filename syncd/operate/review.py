@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.model import Pair
+from syncd.core.questions import FIELD_KINDS, HELD_KINDS
 from syncd.detect import intake_guard as threshold
 from syncd.errors import UsageError
-from syncd.reconcile.orders import HELD_KINDS
-from syncd.reconcile.outcome import FIELD_KINDS
-from syncd.reconcile.staging import GUARD, INSERT, release
+from syncd.reconcile.held import GUARD, INSERT, release
 from syncd.store import mapping, progress, review, work
 from syncd.store.database import State, Transaction
 from syncd.store.review import LINK, RENEWED, Review

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncd.core.case import Case
+from syncd.core.effects import Failure
+from syncd.core.guards import STAGED
 from syncd.core.model import Pair, Remote, Values, Work
 from syncd.detect.intake import NOT_INSERTED, REMOTE
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
-from syncd.operate.reading import chosen, patiently
+from syncd.operate.reading import chosen, patiently, patiently_looked
 from syncd.operate.review import offered
 from syncd.reconcile import Route
-from syncd.reconcile.gather import fetch_proven, gather
-from syncd.reconcile.outset import Case, remember
-from syncd.reconcile.staging import GUARD, STAGED
+from syncd.reconcile.case import remember
+from syncd.reconcile.gather import fetch_proven
+from syncd.reconcile.held import GUARD
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import overview
@@ -44,10 +47,12 @@ def shown(site: Installation, item: Review) -> Shown:
     row = customers.read(site.source, [pair.key]).get(pair.key)
     try:
         looked = Work(pair, 0, "person", now, now)
-        case = patiently(route, lambda: gather(route, looked, row, remember(route, [pair.key])))
+        case = patiently_looked(route, [(looked, row)], remember(route, [pair.key]))[0]
         remotes = _remotes(route, item, case)
     except (ProviderError, LanePaused) as error:
         return Shown(row.values if row is not None else {}, trouble=str(error))
+    if isinstance(case.failure, Failure):
+        return Shown(row.values if row is not None else {}, trouble=case.failure.message)
     return Shown(case.facts.source or (row.values if row is not None else {}), remotes)
 
 

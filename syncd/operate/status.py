@@ -12,14 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncd.clock import Clock
+from syncd.core.guards import STAGED, Guards
 from syncd.core.model import Pair
 from syncd.core.model import State as Shown
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble
 from syncd.errors import SettingsError, SourceUnreachable, StateUnreachable, SyncdError
 from syncd.lanes import Breaker
 from syncd.log import emit
-from syncd.reconcile.route import Guards
-from syncd.reconcile.staging import STAGED
 from syncd.source import changelog, triggers
 from syncd.source.database import Source
 from syncd.status.liveness import Daemon, state_of

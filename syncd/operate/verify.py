@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+from syncd.core.case import Decided
+from syncd.core.effects import Failure, Refused
 from syncd.core.model import Customer, Pair, Remote, Work
-from syncd.errors import ProviderError
 from syncd.operate.dry_run import looks
 from syncd.operate.foresight import Marks, links_of
 from syncd.operate.reading import patiently
@@ -87,15 +88,16 @@ def _drawn(salt: str, key: str, share: float) -> bool:
 def _different(route: Route, keys: Sequence[str]) -> list[Difference]:
     now = route.clock.now()
     works = [Work(Pair(route.provider, key), 0, "verify", now, now) for key in keys]
-    found = (_judged(case.pair, action) for case, action in looks(route, works, Marks(), {}))
+    found = (_judged(decided) for decided in looks(route, works, Marks(), {}))
     return [difference for difference in found if difference is not None]
 
 
-def _judged(pair: Pair, action: object) -> Difference | None:
-    match action:
+def _judged(decided: Decided) -> Difference | None:
+    pair = decided.case.pair
+    match decided.action or decided.case.failure:
         case Exchange(push, pull, _, review) if push or pull or review:
             return Difference(pair.provider, pair.key, "differs", tuple(sorted({*push, *pull, *review})))
-        case Create() | (Adopt(), _):
+        case Create() | Adopt():
             return Difference(pair.provider, pair.key, "not_linked")
         case Wait("adopt"):
             return Difference(pair.provider, pair.key, "not_linked", detail="waits for adopt")
@@ -103,12 +105,12 @@ def _judged(pair: Pair, action: object) -> Difference | None:
             return Difference(pair.provider, pair.key, "missing_there")
         case Park(kind, _):
             return Difference(pair.provider, pair.key, kind)
-        case Reject(name, reason):
+        case Reject(name, reason) | Refused(name, reason):
             return Difference(pair.provider, pair.key, "rejected", (name,) if name else (), reason)
         case Remove() | Unlink() | Wait():
             return Difference(pair.provider, pair.key, "missing_here")
-        case ProviderError():
-            return Difference(pair.provider, pair.key, "unreadable", detail=action.message)
+        case Failure(_, message):
+            return Difference(pair.provider, pair.key, "unreadable", detail=message)
         case _:
             return None
 
@@ -140,12 +142,12 @@ def _doubles(site: Installation, route: Route, remotes: Mapping[str, Remote]) ->
     for remote in remotes.values():
         if remote.key is not None and not remote.archived:
             groups.setdefault(remote.key, []).append(remote.external_id)
-    for our_key, ids in groups.items():
-        if len(ids) > 1:
-            with site.state.read() as tx:
-                link = mapping.by_provider_key(tx, route.provider, our_key)
-            key = link.pair.key if link is not None else ""
-            yield Difference(route.provider, key, "duplicate_there", detail=", ".join(ids))
+    double = {our_key: ids for our_key, ids in groups.items() if len(ids) > 1}
+    with site.state.read() as tx:
+        holders = mapping.by_provider_key(tx, route.provider, list(double))
+    for our_key, ids in double.items():
+        key = holders[our_key].pair.key if our_key in holders else ""
+        yield Difference(route.provider, key, "duplicate_there", detail=", ".join(ids))
 
 
 def _missing_here(site: Installation, route: Route, share: float) -> Iterator[Difference]:

@@ -47,6 +47,7 @@ class Capabilities:
     replaces    an update replaces the whole record, so it starts from the fresh remote
     renumbers   our key at the provider may change later as an ordinary field
     clears      an empty value can be sent and is kept as empty
+    looks_first `create` itself looks under our key and raises `Taken` for what it finds there
     echoes      the answer of a write repeats what was sent rather than what is stored
     conditional writes carry the version that was read (`Stale` where it is another by now): repeating one is safe, so
                 a lost answer needs no settle
@@ -69,6 +70,7 @@ class Capabilities:
     clears: bool = True
     echoes: bool = False
     conditional: bool = False
+    looks_first: bool = False
     archive: bool = False
     delete: bool = False
     rate: float = 2.0

@@ -1,76 +1,106 @@
-"""Facts about one pair: what the state remembers, what the source says, what the provider shows right now.
+"""Facts about a group of pairs: what the state remembers, what the source says, what the provider shows right now.
 
-The order matters: the generation was read when the pair was taken, the source row after it, the remote last.
+Reads only. The order matters: the generation was read when the pair was taken, the source row after it, the remote
+last. The state is asked for the whole group at once; a record that cannot be read is a failure of its pair alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from syncd.core.case import Case
+from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
 from syncd.core.merge import Tie
-from syncd.core.model import (
-    CreateMode,
-    Customer,
-    Policy,
-    Remote,
-    Values,
-    Work,
-)
-from syncd.core.plan import verdicts
+from syncd.core.model import CreateMode, Customer, Link, Policy, Remote, Values, Work
 from syncd.core.recognition import another
 from syncd.core.writes import unknown_create
 from syncd.providers.adapter import Identity
-from syncd.reconcile.departure import departed
+from syncd.reconcile.absence import departed
+from syncd.reconcile.attempt import attempt
+from syncd.reconcile.case import Memory, is_open, outset, remember, with_unread
 from syncd.reconcile.orders import Orders, orders
-from syncd.reconcile.outset import Case, Memory, is_open, outset
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.source.lookup import number_taken
-from syncd.store import journal, mapping
+from syncd.store import events, mapping, tombstones
+
+REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
 
-def gather(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:
-    """All facts for one pair; asks the provider only where the decision needs it. Raises `ProviderError`s."""
-    return asked(route, outset(route, work, customer, memory), memory)
+def gather(route: Route, works: Sequence[Work]) -> list[Case]:
+    """All facts for a group; asks the provider only where the decision needs it."""
+    keys = [item.pair.key for item in works]
+    rows = customers.read(route.source, keys)
+    memory = remember(route, keys)
+    return look(route, [(item, rows.get(item.pair.key)) for item in works], memory)
 
 
-def asked(route: Route, case: Case, memory: Memory) -> Case:
+def look(route: Route, rows: Sequence[tuple[Work, Customer | None]], memory: Memory) -> list[Case]:
+    """`gather` where rows and memory are at hand."""
+    cases = with_unread(route, [_begun(route, item, row, memory) for item, row in rows])
+    reserved = _reserved(route, cases, memory)
+    return _surroundings(route, [_asked(route, case, memory, reserved) for case in cases])
+
+
+def _begun(route: Route, work: Work, row: Customer | None, memory: Memory) -> Case:
+    case = outset(route, work, row, memory)
+    if route.reads_only:
+        return case
+    if row is not None and row.key != work.pair.key:
+        return replace(case, respelled=row.key)
+    if work.error_class in REPEATED and not route.lane.may_retry():
+        return replace(case, spared=True)
+    return case
+
+
+# -- the other side, pair by pair --------------------------------------------------------------------------------------
+
+
+def _asked(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Case:
     """The case with what source and provider show beside the row."""
+    if case.respelled or case.spared:
+        return case
+    route.lane.trace.begin_look()
+    found = attempt(route, case.work.attempts, lambda: _facts(route, case, memory, reserved))
+    seen = replace(case, read=route.lane.trace.read, requests=route.lane.trace.requests)
+    match found:
+        case Facts():
+            route.lane.trace.got_through = True  # no success yet: a write may follow
+            return replace(seen, facts=found)
+        case Failure() | Refused():
+            return replace(seen, failure=found)
+        case Stale():
+            return replace(seen, failure=Failure("Outdated", "the reading was too old", mine=False))
+        case Missing(reason=reason):
+            lost = Failure("NotFound", reason, counts=route.lane.healthy(), jitter=route.jitter())
+            return replace(seen, failure=lost)
+
+
+def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Facts:
     facts, key, work = case.facts, case.pair.key, case.work
     if case.customer is None:
-        return replace(case, facts=_gone(route, work, facts, proven=is_open(memory, key, "delete_conflict")))
+        return _gone(route, work, facts, proven=is_open(memory, key, "delete_conflict"))
     if facts.unread:
-        return case
+        return facts
     if facts.reborn and another(facts):
         facts = replace(facts, key_alive=number_taken(route.source, case.key, other_than=key))
     ordered = orders(memory.reviews.get(key, ()))
     if facts.link is not None and facts.link.external_id is not None:
         facts = _linked(route, work, facts, asked=is_open(memory, key))
         if facts.link is None or not _given_up(facts, ordered):
-            return replace(case, facts=facts)
+            return facts
         facts = replace(facts, link=replace(facts.link, external_id=None, external_ids={}, base={}), remote=None)
     if ordered.word == "link":
-        return replace(case, facts=_named(route, facts, ordered.external_id))
-    return replace(case, facts=_unlinked(route, facts, key, case.key))
+        remote = fetch_proven(route, ordered.external_id)
+        return replace(facts, found=(remote,) if remote is not None else ())
+    return _unlinked(route, facts, case.key, reserved.of(key, case.key))
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:
     """A person gave up a record that is gone or archived: he links another one, or lets one be created."""
     return (ordered.create or ordered.word == "link") and (facts.remote is None or facts.remote.archived)
-
-
-def _named(route: Route, facts: Facts, external_id: str) -> Facts:
-    """The record that a person named, if it is there; `claimed` where another customer has it."""
-    remote = fetch_proven(route, external_id)
-    if remote is None:
-        return replace(facts, found=())
-    with route.state.read() as tx:
-        taken = mapping.by_external_id(tx, route.provider, [remote.external_id])
-    holder = taken.get(remote.external_id)
-    others = holder is not None and (facts.link is None or holder.pair != facts.link.pair)
-    return replace(facts, found=(remote,), claimed=frozenset({remote.external_id} if others else ()))
 
 
 def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
@@ -80,11 +110,7 @@ def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
     if not asked and _untouched(work, facts):
         # Only the source was reported to have changed, and it did not, as this provider sees it: nothing to fetch for.
         return replace(facts, remote=Remote(link.external_id, link.provider_key, {}))
-    remote = fetch_proven(route, link.external_id)
-    facts = replace(facts, remote=remote)
-    if remote is None or facts.source is None:
-        return facts
-    return _disputed(route, facts, work.pair.key)
+    return replace(facts, remote=fetch_proven(route, link.external_id))
 
 
 def _untouched(work: Work, facts: Facts) -> bool:
@@ -111,17 +137,15 @@ def numbered(route: Route, remote: Remote) -> Remote:
     return replace(remote, values={"number": remote.key, **remote.values})
 
 
-def _unlinked(route: Route, facts: Facts, key: str, our_key: str) -> Facts:
+def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str | None]) -> Facts:
     own = unknown_create(facts) is not None
     if facts.rejection is not None and not own:
         return facts
-    with route.state.read() as tx:
-        buried = journal.buried(tx, route.state.key, route.provider, key=key)
-        holder = mapping.by_provider_key(tx, route.provider, our_key)
+    buried, holder = known
     facts = replace(
         facts,
         buried=buried,
-        holder=holder.pair.key if holder is not None and holder.pair.key != key else None,
+        holder=holder,
         rules=replace(route.rules, repeatable=route.adapter.key_fits(our_key)),
     )
     if not own and not facts.create_anyway:
@@ -131,6 +155,9 @@ def _unlinked(route: Route, facts: Facts, key: str, our_key: str) -> Facts:
             return facts
         if not route.rules.adopted and not buried:
             return facts
+    looks_itself = route.adapter.capabilities.looks_first and not route.reads_only and facts.rules.repeatable
+    if looks_itself and not own and not buried:
+        return facts
     return _looked_up(route, facts, our_key, own=own)
 
 
@@ -140,14 +167,7 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
             return facts
         return replace(facts, rejection=("number", "this provider cannot carry the customer's key"))
     found = tuple(numbered(route, remote) for remote in look_up(route, our_key, facts.source or {}, fresh=own))
-    ids = [remote.external_id for remote in found]
-    with route.state.read() as tx:
-        taken = mapping.by_external_id(tx, route.provider, ids)
-        unearthed = frozenset(journal.buried_ids(tx, route.state.key, route.provider, ids))
-    claimed = frozenset(
-        external_id for external_id, link in taken.items() if facts.link is None or link.pair != facts.link.pair
-    )
-    return replace(facts, found=found, claimed=claimed, unearthed=unearthed)
+    return replace(facts, found=found)
 
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
@@ -187,21 +207,90 @@ def _carried(route: Route, our_key: str, gone: str) -> bool:
     return row is not None and row.key != gone and not row.values.get("number")
 
 
-def _disputed(route: Route, facts: Facts, key: str) -> Facts:
-    """With what is to be known of fields in conflict: the other provider that the source's value came from, if there is
-    one, and which of the two is first."""
-    disputed = [name for name, decision in verdicts(facts).items() if decision.reason == "conflict"]
-    if not disputed:
-        return facts
+# -- what the state knows around them, for the whole group ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Customers who were removed before, and who holds which of our keys."""
+
+    buried: set[str]
+    holders: Mapping[str, str]
+
+    def of(self, key: str, our_key: str) -> tuple[bool, str | None]:
+        """Whether this customer was removed before, and who else holds his key at the provider."""
+        holder = self.holders.get(our_key)
+        return key in self.buried, holder if holder != key else None
+
+
+def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
+    """Asked for those who are not linked, or whose record a person gave up."""
+    wanted = [
+        case
+        for case in cases
+        if case.facts.link is None or case.facts.link.external_id is None or is_open(memory, case.pair.key)
+    ]
+    if not wanted:
+        return Reserved(set(), {})
     with route.state.read() as tx:
-        siblings = [link for link in mapping.of_customer(tx, key) if link.pair.provider != route.provider]
+        buried = tombstones.buried_keys(tx, route.state.key, route.provider, [case.pair.key for case in wanted])
+        holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
+    return Reserved(buried, {our_key: link.pair.key for our_key, link in holders.items()})
+
+
+def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
+    """With whose the found records are, and for those that changed over there, who else moved their fields."""
+    ids = [remote.external_id for case in cases for remote in case.facts.found]
+    stirred = [case.pair.key for case in cases if case.failure is None and _stirred(case.facts)]
+    if not ids and not stirred:
+        return list(cases)
+    with route.state.read() as tx:
+        taken = {found: link.pair.key for found, link in mapping.by_external_id(tx, route.provider, ids).items()}
+        unearthed = tombstones.buried_ids(tx, route.state.key, route.provider, ids)
+        moves = events.moves(tx, stirred, route.clock.now())
+        siblings = mapping.of_customers(tx, stirred)
+    known = []
+    for case in cases:
+        found, key = {remote.external_id for remote in case.facts.found}, case.pair.key
+        facts = replace(
+            case.facts,
+            claimed=frozenset(each for each in found if taken.get(each, key) != key),
+            unearthed=frozenset(found & unearthed),
+            trail=tuple(moves.get(key, ())),
+        )
+        known.append(replace(case, facts=_rivals(route, facts, siblings.get(key, ()))))
+    return known
+
+
+def _stirred(facts: Facts) -> bool:
+    """Whether anything but the source's own edits may move fields here: something is shown that was not agreed, or the
+    source takes back what it got from this provider."""
+    if facts.found:
+        return True
+    if facts.link is None or facts.remote is None or facts.source is None:
+        return False
+    base, there = facts.link.base, facts.remote.values
+    for name, value in facts.source.items():
+        entry = base.get(name)
+        if name in there and (entry is None or facts.digest(name, there[name]) != entry.provider):
+            return True
+        if entry is not None and entry.pulled and facts.digest(name, value) != entry.source:
+            return True
+    return False
+
+
+def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
+    """With the other provider that the source's value came from, field by field where there is one, and which of the
+    two is first."""
     rivals: dict[str, str] = {}
     beaten: set[str] = set()
-    for name in disputed:
-        for link in siblings:
+    for link in siblings:
+        if link.pair.provider == route.provider:
+            continue
+        digest = replace(route, provider=link.pair.provider).digester(link.provider_key or "")
+        for name, value in (facts.source or {}).items():
             base = link.base.get(name)
-            digest = replace(route, provider=link.pair.provider).digester(link.provider_key or "")
-            if base is not None and base.pulled and base.source == digest(name, (facts.source or {})[name]):
+            if base is not None and base.pulled and base.source == digest(name, value):
                 rivals[name] = link.pair.provider
                 beaten |= {name} if base.overruled else set()
     ties = {name: tie(route, other, beaten=name in beaten) for name, other in rivals.items()}
@@ -209,8 +298,8 @@ def _disputed(route: Route, facts: Facts, key: str) -> Facts:
 
 
 def tie(route: Route, other: str, *, beaten: bool) -> Tie:
-    """The order of the providers decides. But whose policy lets the source win loses to him who won over the source:
-    else it would matter which lane ran first."""
+    """The order of the providers decides. But where A's policy lets the source win, and B's value won over an edit of
+    the source's own, B wins over A: else it would matter which lane ran first."""
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
         return Tie.REVIEW
     if beaten and route.rules.policy is Policy.SOURCE:

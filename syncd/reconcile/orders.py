@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 
 from syncd.core.facts import Ruling
 from syncd.core.model import Direction
+from syncd.core.questions import HELD_KINDS
 from syncd.store.review import LEAVE, LINK, Review
 
-HELD_KINDS = ("candidate", "ambiguous", "unlinked")
-"""Questions that hold back a create until they are answered; they close when the customer is linked or gone."""
 _TAKES: Mapping[str, Direction | None] = {
     "take:source": Direction.PUSH,
     "take:provider": Direction.PULL,

@@ -1,36 +1,22 @@
-"""Everything that reconciling one provider's pairs needs, handed in by bootstrap; and the notes every step leaves."""
+"""Everything that reconciling one provider's pairs needs, handed in by bootstrap."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from syncd.clock import Clock
+from syncd.core.case import Terms
 from syncd.core.digest import digester
 from syncd.core.facts import Rules
-from syncd.core.guards import Limit
-from syncd.core.model import Link, Pair, Policy, Remote, Value
-from syncd.core.model import State as Shown
+from syncd.core.guards import Guards
+from syncd.core.model import Policy, Remote, Value
 from syncd.lanes import Lane
-from syncd.log import emit
 from syncd.providers.adapter import ProviderAdapter
 from syncd.source.database import Source
-from syncd.store import events
-from syncd.store.database import State, Transaction
+from syncd.store.database import State
 from syncd.store.leases import Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Guards:
-    """The limits of one provider; None switches one off."""
-
-    update: Limit | None = None
-    delete: Limit | None = None
-    blank: Limit | None = None
-    overwrite: Limit | None = None
-    create: Limit | None = None
 
 
 @dataclass
@@ -50,7 +36,8 @@ class Route:
 
     Times are in seconds. `rank` is the provider's place in the settings (earlier wins ties), `ranks` and `policies` are
     those of all providers. `listed` records were read a moment ago by an audit and are not fetched again.
-    `mentions` asks the change log whether it holds an unread mark of a key.
+    `mentions` asks the change log of which of these keys it holds an unread mark. `reads_only`: nothing is sent after
+    the look, so that what an adapter would find out while it writes is read, too.
     """
 
     provider: str
@@ -66,13 +53,14 @@ class Route:
     timeout: float
     backoff: float
     max_attempts: int
-    guards: Guards = Guards()
+    guards: Guards = field(default_factory=Guards)
     ranks: Mapping[str, int] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     listing: Listing = field(default_factory=Listing)
     listed: Mapping[str, Remote] = field(default_factory=dict)
-    mentions: Callable[[str], bool] = lambda _key: False
+    mentions: Callable[[Sequence[str]], set[str]] = lambda _keys: set()
+    reads_only: bool = False
 
     def digester(self, provider_key: str) -> Callable[[str, Value], str]:
         """The keyed digest for one pair of this provider."""
@@ -82,20 +70,17 @@ class Route:
         """A moment from now."""
         return self.clock.now() + timedelta(seconds=seconds)
 
-
-def note(tx: Transaction, route: Route, key: str, event: str, fields: Sequence[str] = (), detail: str = "") -> None:
-    """Remember an event for `explain`; the log line follows once the transaction is through, by `tell`."""
-    events.record(tx, Pair(route.provider, key), route.clock.now(), event, sorted(fields), detail)
-
-
-def tell(route: Route, key: str, event: str, fields: Sequence[str] = (), **more: Any) -> None:
-    """One log line about a pair."""
-    known: dict[str, Any] = {"provider": route.provider, "customer_key": key, **more}
-    if fields:
-        known["fields"] = sorted(fields)
-    emit(event, **known)
-
-
-def blank_link(pair: Pair, link: Link | None) -> Link:
-    """The pair's mapping row, or a fresh one without a link."""
-    return link or Link(pair, None, None, {}, {}, Shown.LINKED)
+    def terms(self) -> Terms:
+        """What holds for all looks that end now."""
+        can = self.adapter.capabilities
+        return Terms(
+            provider=self.provider,
+            now=self.clock.now(),
+            settle=self.settle,
+            backoff=self.backoff,
+            max_attempts=self.max_attempts,
+            guards=self.guards,
+            replaces=can.replaces,
+            clears=can.clears,
+            looks_first=can.looks_first,
+        )

@@ -55,7 +55,6 @@ class Installation:
     inbound_create: frozenset[str] = frozenset()
     field_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     config_hashes: Mapping[str, str] = field(default_factory=dict)
-    chunk: int = 25
     sole: bool = False
     lease_clock: Callable[[], float | None] = lambda: None
     held: dict[str, Held] = field(default_factory=dict)

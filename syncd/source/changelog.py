@@ -9,6 +9,7 @@ restored backup, another owner a clone: both stop us.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -76,19 +77,20 @@ def read(source: Source, limit: int = 1000) -> Batch:
     return Batch(entries, acks, owner)
 
 
-def mentions(source: Source, key: str) -> bool:
-    """Whether a mark of this key is still to be read: its row was made, removed or moved since the last capture.
+def mentions(source: Source, keys: Sequence[str]) -> set[str]:
+    """Those of these keys of which a mark is still to be read: a row was made, removed or moved since the last capture.
 
-    Answers False where the log is not consumed, so that no mark ever leaves it.
+    Answers none where the log is not consumed, so that no mark ever leaves it.
     """
     if source.config.change_log != "triggers":
-        return False
+        return set()
     log = source.log
     of_customers = log.c.op != POINTED  # there `was` is a join's name
     came_or_went = sa.or_(log.c.op.in_(("I", "D")), sa.and_(of_customers, log.c.was.is_not(None)))
-    about = sa.or_(sa.and_(of_customers, log.c.was == key), sa.and_(log.c.customer_key == key, came_or_went))
+    about = sa.or_(sa.and_(of_customers, log.c.was.in_(keys)), sa.and_(log.c.customer_key.in_(keys), came_or_went))
     with reading(source) as conn:
-        return conn.execute(sa.select(log.c.seq).where(about).limit(1)).first() is not None
+        rows = conn.execute(sa.select(log.c.customer_key, log.c.was).where(about)).all()
+    return {key for row in rows for key in row} & set(keys)
 
 
 def acknowledge(source: Source, batch: Batch, owner: str) -> None:

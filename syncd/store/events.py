@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.core.model import Pair
+from syncd.core.effects import Note
+from syncd.core.guards import BRAKE_WINDOW, Move
 from syncd.store.schema import Transaction, field_names
 from syncd.store.schema import event as table
 from syncd.store.schema import run as run_table
@@ -23,6 +24,22 @@ _MINE = (
     table.c.customer_key == sa.bindparam("customer_key"),
     table.c.provider == sa.bindparam("provider"),
 )
+_CROWDED = (
+    sa.select(table.c.provider, table.c.customer_key)
+    .where(table.c.customer_key.in_(sa.bindparam("chosen", expanding=True)))
+    .group_by(table.c.customer_key, table.c.provider)
+    .having(sa.func.count() > sa.bindparam("most"))
+)
+_MOVES = (
+    sa.select(table.c.customer_key, table.c.provider, table.c.event, table.c.at, table.c.fields)
+    .where(
+        table.c.customer_key.in_(sa.bindparam("chosen", expanding=True)),
+        table.c.event.in_(["pair.pushed", "pair.pulled"]),
+        table.c.at >= sa.bindparam("since"),
+    )
+    .order_by(table.c.id)
+)
+_FORGET = table.delete().where(*_MINE, table.c.id <= sa.bindparam("last"))
 _NEWEST = sa.select(table.c.id).where(*_MINE).order_by(table.c.id.desc()).limit(1).offset(sa.bindparam("skipped"))
 
 
@@ -49,20 +66,44 @@ class Run:
     counts: Mapping[str, int]
 
 
-def record(tx: Transaction, pair: Pair, at: datetime, event: str, fields: Sequence[str], detail: str = "") -> None:
-    """Note an event; `detail` names rules, statuses and ids, never a value. Old events of the pair make room."""
-    field_names(fields)
-    mine = {"provider": pair.provider, "customer_key": pair.key}
-    tx.execute(_RECORD, mine | {"at": at, "event": event, "fields": list(fields), "detail": detail})
-    if tx.execute(_NEWEST, mine | {"skipped": KEPT_A_PAIR + SPARE - 1}).first() is not None:
+def record(tx: Transaction, notes: Sequence[Note], at: datetime) -> None:
+    """Remember events. Old events of the same customers make room."""
+    field_names(name for note in notes for name in note.fields)
+    rows = [
+        {
+            "provider": note.pair.provider,
+            "customer_key": note.pair.key,
+            "at": at,
+            "event": note.event,
+            "fields": sorted(note.fields),
+            "detail": note.detail,
+        }
+        for note in notes
+    ]
+    if not rows:
+        return
+    tx.execute(_RECORD, rows)
+    keys = sorted({note.pair.key for note in notes})
+    for provider, key in tx.execute(_CROWDED, {"chosen": keys, "most": KEPT_A_PAIR + SPARE - 1}).all():
+        mine = {"provider": provider, "customer_key": key}
         last = tx.execute(_NEWEST, mine | {"skipped": KEPT_A_PAIR}).scalar_one()
-        tx.execute(table.delete().where(*_MINE, table.c.id <= last), mine)
+        tx.execute(_FORGET, mine | {"last": last})
 
 
 def events(tx: Transaction, key: str, limit: int = 20) -> list[Event]:
     """The newest events of a customer at all providers, newest first."""
     rows = tx.execute(sa.select(table).where(table.c.customer_key == key).order_by(table.c.id.desc()).limit(limit))
     return [Event(row.at, row.provider, row.event, tuple(row.fields), row.detail) for row in rows]
+
+
+def moves(tx: Transaction, keys: Sequence[str], now: datetime) -> dict[str, list[Move]]:
+    """The pushes and pulls of these customers at all providers within the brake's window, oldest first."""
+    asked = {"chosen": list(keys), "since": now - BRAKE_WINDOW}
+    found: dict[str, list[Move]] = {}
+    for row in tx.execute(_MOVES, asked) if keys else ():
+        move = Move(row.event.removeprefix("pair.")[:4], row.provider, row.at, frozenset(row.fields))
+        found.setdefault(row.customer_key, []).append(move)
+    return found
 
 
 def start_run(tx: Transaction, run_id: str, at: datetime, mode: str) -> None:

@@ -1,5 +1,5 @@
-"""The journal: what is being written (intents), who must never come back (tombstones), and, from their own modules,
-what waits for a person (`review`) and what happened (`events`).
+"""The journal: what is being written (intents), and, from their own modules, what waits for a person (`review`) and
+what happened (`events`).
 
 An intent is durable before its request leaves. Whatever happens afterwards, the next look at the pair finds it and
 judges by what the remote shows.
@@ -8,14 +8,15 @@ judges by what the remote shows.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from syncd.core.effects import Moved
 from syncd.core.model import Intent, Pair, Sent, Stage, Verb
 from syncd.store.events import Event, Run, events, finish_run, record, runs, start_run
-from syncd.store.keys import keyed
 from syncd.store.review import (
     Review,
     close_reviews,
@@ -27,16 +28,15 @@ from syncd.store.review import (
     reviews,
     reviews_of,
 )
-from syncd.store.schema import IS_OPEN, Transaction, digests, field_names, intent, tombstone
+from syncd.store.schema import IS_OPEN, Transaction, digests, field_names, intent
 
 __all__ = [
     "Event",
+    "Opening",
     "Review",
     "Run",
     "adrift",
-    "buried",
-    "buried_ids",
-    "bury",
+    "close_all",
     "close_intent",
     "close_intents",
     "close_provider_intents",
@@ -44,15 +44,15 @@ __all__ = [
     "confirmable",
     "decide",
     "decided",
-    "ended",
     "events",
-    "exhume",
     "finish_run",
     "forget_fields",
     "ignored",
     "insert_intents",
     "intents",
+    "move_intents",
     "open_intent",
+    "open_intents",
     "open_review",
     "record",
     "review",
@@ -68,27 +68,24 @@ CHUNK = 500
 ENDED = "ended"  # the note of a write whose settle time is counted from the end of its request
 REQUESTS = (Verb.CREATE.value, Verb.UPDATE.value, Verb.REMOVE.value)
 _OPEN = intent.insert().returning(intent.c.id)
-_CLOSE = intent.delete().where(intent.c.id == sa.bindparam("number"))
+_OPEN_ALL = intent.insert().returning(intent.c.id, sort_by_parameter_order=True)
+_INTENTS = (
+    sa.select(intent)
+    .where(
+        intent.c.provider == sa.bindparam("of_provider"),
+        intent.c.customer_key.in_(sa.bindparam("chosen", expanding=True)),
+    )
+    .order_by(intent.c.id)
+)
+_CLOSE = intent.delete().where(intent.c.id.in_(sa.bindparam("chosen", expanding=True)))
 _CLOSE_ALL = intent.delete().where(
     intent.c.provider == sa.bindparam("of_provider"), intent.c.customer_key == sa.bindparam("of_key")
 )
 _MOVE = (
     intent.update()
     .where(intent.c.id == sa.bindparam("number"))
-    .values(stage=sa.bindparam("stage"), settle_until=sa.bindparam("settle_until"))
+    .values(stage=sa.bindparam("stage"), settle_until=sa.bindparam("settle_until"), note=ENDED)
 )
-# The provider is in the digests; asking for its column too would hide the index of the other digest. None finds none.
-_GRAVES = sa.or_(
-    tombstone.c.external_digest == sa.bindparam("of_external"), tombstone.c.key_digest == sa.bindparam("of_key")
-)
-_BURIED = sa.select(tombstone.c.id).where(_GRAVES).limit(1)
-_EXHUME = tombstone.delete().where(
-    sa.or_(
-        tombstone.c.external_digest == sa.bindparam("of_external"),
-        sa.and_(tombstone.c.external_digest.is_(None), tombstone.c.key_digest == sa.bindparam("of_key")),
-    )
-)
-_FREE_KEY = tombstone.update().where(tombstone.c.key_digest == sa.bindparam("of_key")).values(key_digest="")
 
 
 def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
@@ -116,12 +113,41 @@ def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
     return int(tx.execute(_OPEN, row).scalar_one())
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An intent that is about to be opened; `fields` as in `Intent`."""
+
+    pair: Pair
+    verb: Verb
+    fields: Mapping[str, Sent]
+
+
+def open_intents(
+    tx: Transaction, openings: Sequence[Opening], epoch: int, at: datetime, settle_until: datetime
+) -> list[int]:
+    """Record that these writes are about to leave; commit before the first does. Answers the intents' ids in order."""
+    rows = [
+        {
+            "provider": each.pair.provider,
+            "customer_key": each.pair.key,
+            "verb": each.verb.value,
+            "fields": _stored(each.fields),
+            "stage": Stage.OPEN.value,
+            "epoch": epoch,
+            "at": at,
+            "settle_until": settle_until,
+            "note": "",
+        }
+        for each in openings
+    ]
+    return list(tx.execute(_OPEN_ALL, rows).scalars()) if rows else []
+
+
 def intents(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Intent]]:
     """All intents of these customers at one provider, oldest first; customers without any are left out."""
     found: dict[str, list[Intent]] = {}
     for start in range(0, len(keys), CHUNK):
-        chosen = intent.c.customer_key.in_(keys[start : start + CHUNK])
-        for row in tx.execute(sa.select(intent).where(intent.c.provider == provider, chosen).order_by(intent.c.id)):
+        for row in tx.execute(_INTENTS, {"of_provider": provider, "chosen": list(keys[start : start + CHUNK])}):
             found.setdefault(row.customer_key, []).append(_intent(row))
     return found
 
@@ -143,22 +169,32 @@ def update_intent(
     given = {name: value for name, value in changes.items() if value is not None}
     if not given:
         return False
-    if given.keys() == {"stage", "settle_until"}:
-        return tx.execute(_MOVE, given | {"number": intent_id}).rowcount == 1
     return tx.execute(intent.update().where(intent.c.id == intent_id).values(**given)).rowcount == 1
+
+
+def move_intents(tx: Transaction, moves: Sequence[Moved]) -> None:
+    """Give intents whose requests have ended another stage and settle time; those that are closed stay closed."""
+    if moves:
+        tx.execute(_MOVE, [{"number": each.id, "stage": each.stage, "settle_until": each.until} for each in moves])
 
 
 def close_intent(tx: Transaction, intent_id: int) -> bool:
     """The outcome is known and recorded."""
-    return tx.execute(_CLOSE, {"number": intent_id}).rowcount == 1
+    return close_intents(tx, [intent_id]) == 1
 
 
-def close_intents(tx: Transaction, pair: Pair, verbs: Collection[Verb] | None = None) -> int:
-    """Close all intents of a pair, or those of some verbs; answers how many."""
-    mine = {"of_provider": pair.provider, "of_key": pair.key}
+def close_intents(tx: Transaction, ids: Sequence[int]) -> int:
+    """The outcomes of these writes are known and recorded; answers how many were open."""
+    return tx.execute(_CLOSE, {"chosen": list(ids)}).rowcount if ids else 0
+
+
+def close_all(tx: Transaction, pairs: Sequence[Pair], verbs: Collection[Verb] | None = None) -> int:
+    """Close all intents of pairs, or those of some verbs; answers how many."""
+    mine = [{"of_provider": pair.provider, "of_key": pair.key} for pair in pairs]
     if verbs is None:
-        return tx.execute(_CLOSE_ALL, mine).rowcount
-    return tx.execute(_CLOSE_ALL.where(intent.c.verb.in_([verb.value for verb in verbs])), mine).rowcount
+        return tx.execute(_CLOSE_ALL, mine).rowcount if mine else 0
+    some = _CLOSE_ALL.where(intent.c.verb.in_([verb.value for verb in verbs]))
+    return sum(tx.execute(some, each).rowcount for each in mine)
 
 
 def close_provider_intents(tx: Transaction, provider: str, verbs: Collection[Verb]) -> int:
@@ -186,12 +222,6 @@ def adrift(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
     return tx.execute(intent.update().where(intent.c.provider == provider, *left).values(values)).rowcount
 
 
-def ended(tx: Transaction, intent_id: int, until: datetime) -> bool:
-    """The request of a write has ended, and nobody knows how: from here on it settles until then."""
-    values = {"settle_until": until, "note": ENDED}
-    return tx.execute(intent.update().where(intent.c.id == intent_id).values(values)).rowcount == 1
-
-
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
     """Let all open intents of a provider settle once more from now on."""
     return tx.execute(intent.update().where(intent.c.provider == provider, IS_OPEN).values(settle_until=until)).rowcount
@@ -213,57 +243,6 @@ def insert_intents(tx: Transaction, provider: str) -> list[Intent]:
     """All source inserts under way for remotes of this provider, oldest first."""
     query = sa.select(intent).where(intent.c.provider == provider, intent.c.verb == Verb.INSERT.value)
     return [_intent(row) for row in tx.execute(query.order_by(intent.c.id))]
-
-
-def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
-    tx: Transaction, state_key: bytes, provider: str, external_id: str | None, key: str, how: str, at: datetime
-) -> None:
-    """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when."""
-    external = None if external_id is None else _external(state_key, provider, external_id)
-    own = _own(state_key, provider, key)
-    same = tombstone.c.external_digest.is_(None) if external is None else tombstone.c.external_digest == external
-    tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.key_digest == own, same))
-    row = {"provider": provider, "external_digest": external, "key_digest": own, "how": how, "at": at}
-    tx.execute(tombstone.insert().values(**row))
-
-
-def buried(
-    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
-) -> bool:
-    """Whether this external id or this customer's key lies under a tombstone of the provider."""
-    return tx.execute(_BURIED, _graves(state_key, provider, external_id, key)).first() is not None
-
-
-def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: Sequence[str]) -> set[str]:
-    """Those of many external ids that lie under a tombstone: one query for a scan's page."""
-    by_digest = {_external(state_key, provider, external_id): external_id for external_id in external_ids}
-    column = tombstone.c.external_digest
-    query = sa.select(column).where(tombstone.c.provider == provider, column.in_(list(by_digest)))
-    return {by_digest[found] for found in tx.execute(query).scalars()}
-
-
-def exhume(
-    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
-) -> int:
-    """Remove the tombstone of this external id, and let this key live again: a person, or a row that came back, says
-    so. Another record that was buried under the key stays buried. Answers how many tombstones changed."""
-    graves = _graves(state_key, provider, external_id, key)
-    return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
-
-
-def _graves(state_key: bytes, provider: str, external_id: str | None, key: str | None) -> dict[str, str | None]:
-    return {
-        "of_external": None if external_id is None else _external(state_key, provider, external_id),
-        "of_key": None if key is None else _own(state_key, provider, key),
-    }
-
-
-def _external(state_key: bytes, provider: str, external_id: str) -> str:
-    return keyed(state_key, "external id", provider, external_id)
-
-
-def _own(state_key: bytes, provider: str, key: str) -> str:
-    return keyed(state_key, "customer key", provider, key)
 
 
 def _stored(fields: Mapping[str, Sent]) -> dict[str, list[str | None]]:

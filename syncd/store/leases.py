@@ -14,9 +14,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from syncd.core.model import Pair
-from syncd.errors import LeaseHeld, LeaseLost, PairGone
-from syncd.store.schema import Transaction, work
+from syncd.errors import LeaseHeld, LeaseLost
+from syncd.store.schema import Transaction
 from syncd.store.schema import lease as table
 
 _CHECK = (
@@ -24,20 +23,15 @@ _CHECK = (
     .where(*(table.c[name] == sa.bindparam(name) for name in ("name", "holder", "epoch")))
     .with_for_update(read=True)
 )
-_CHECK_PAIR = _CHECK.add_columns(
-    sa.exists().where(work.c.provider == sa.bindparam("provider"), work.c.customer_key == sa.bindparam("customer_key"))
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on `name` as long as its row still carries `epoch`; with `over` on that one pair, as long as
-    it is due: a pair at work stops being due when it is erased or gets another key, and at the end of the look."""
+    """The right to work on `name` as long as its row still carries `epoch`."""
 
     name: str
     holder: str
     epoch: int
-    over: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +79,9 @@ def release(tx: Transaction, lease: Lease) -> bool:
 
 
 def check(tx: Transaction, lease: Lease) -> None:
-    """Raise `LeaseLost` unless the row still carries our epoch; on PostgreSQL nobody can take over until we commit.
-
-    Raises `PairGone` when the pair that the lease is for is not due any more.
-    """
-    ours: dict[str, str | int] = {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}
-    if lease.over is None:
-        found = tx.execute(_CHECK, ours).one_or_none()
-    else:
-        pair = {"provider": lease.over.provider, "customer_key": lease.over.key}
-        found = tx.execute(_CHECK_PAIR, ours | pair).one_or_none()
-    if found is None:
+    """Raise `LeaseLost` unless the row still carries our epoch; on PostgreSQL nobody can take over until we commit."""
+    if tx.execute(_CHECK, {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}).first() is None:
         raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void")
-    if lease.over is not None and not found[1]:
-        raise PairGone(f"{lease.over.provider} {lease.over.key} was erased or re-keyed meanwhile")
 
 
 def holders(tx: Transaction, now: float | None = None) -> list[Holder]:

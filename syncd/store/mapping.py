@@ -6,16 +6,18 @@ has to count this table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from syncd.core.model import FieldBase, Link, Pair, State, Verb, former
+from syncd.core.model import Link, Pair, State, Verb, former
 from syncd.errors import AlreadyLinked
 from syncd.store import work
+from syncd.store.link_rows import to_link, to_row
 from syncd.store.progress import ensure_provider
 from syncd.store.schema import IS_OPEN, Transaction, digests, event, field_names, intent, provider_state, review
 from syncd.store.schema import mapping as table
@@ -31,24 +33,30 @@ def read(tx: Transaction, pair: Pair) -> Link | None:
 
 def read_many(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, Link]:
     """The links of many customers at one provider, by customer key."""
-    return {link.pair.key: link for link in _where_in(tx, provider, table.c.customer_key, keys)}
+    return {link.pair.key: link for link in _where_in(tx, provider, _BY_CUSTOMER, keys)}
 
 
 def by_external_id(tx: Transaction, provider: str, ids: Sequence[str]) -> dict[str, Link]:
     """The links that hold these external ids, by external id."""
-    return {str(link.external_id): link for link in _where_in(tx, provider, table.c.external_id, ids)}
+    return {str(link.external_id): link for link in _where_in(tx, provider, _BY_ID, ids)}
 
 
-def by_provider_key(tx: Transaction, provider: str, provider_key: str) -> Link | None:
-    """Who holds this key of ours at a provider."""
-    row = tx.execute(_HOLDER, {"provider": provider, "provider_key": provider_key}).first()
-    return None if row is None else _link(row)
+def by_provider_key(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, Link]:
+    """Who holds these keys of ours at a provider, by key."""
+    return {str(link.provider_key): link for link in _where_in(tx, provider, _BY_KEY, keys)}
 
 
 def of_customer(tx: Transaction, key: str) -> list[Link]:
     """All links of one customer, by provider."""
-    rows = tx.execute(sa.select(table).where(table.c.customer_key == key).order_by(table.c.provider))
-    return [_link(row) for row in rows]
+    return of_customers(tx, [key]).get(key, [])
+
+
+def of_customers(tx: Transaction, keys: Sequence[str]) -> dict[str, list[Link]]:
+    """All links of customers, each by provider."""
+    found: dict[str, list[Link]] = {}
+    for row in tx.execute(_OF_CUSTOMERS, {"chosen": list(keys)}) if keys else ():
+        found.setdefault(row.customer_key, []).append(to_link(row))
+    return found
 
 
 def page(tx: Transaction, provider: str, after: str, limit: int, states: Collection[State] | None = None) -> list[Link]:
@@ -56,7 +64,7 @@ def page(tx: Transaction, provider: str, after: str, limit: int, states: Collect
     query = sa.select(table).where(table.c.provider == provider, table.c.customer_key > after)
     if states is not None:
         query = query.where(table.c.state.in_([state.value for state in states]))
-    return [_link(row) for row in tx.execute(query.order_by(table.c.customer_key).limit(limit))]
+    return [to_link(row) for row in tx.execute(query.order_by(table.c.customer_key).limit(limit))]
 
 
 def counts(tx: Transaction) -> dict[str, dict[State, int]]:
@@ -67,33 +75,48 @@ def counts(tx: Transaction) -> dict[str, dict[State, int]]:
     }
 
 
-def reserve(tx: Transaction, pair: Pair, provider_key: str, now: datetime) -> str | None:
-    """Claim our key at a provider for this customer before anything is sent under it.
+def reserve(tx: Transaction, provider: str, keys: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Claim our keys at a provider (by customer key) before anything is sent under them.
 
-    None when it is ours now; else the customer key of the one who holds it, and nothing was changed. A key that this
-    pair held before is given up, so a renumbering reserves first and sends then.
+    Answers who is refused, and the customer key of the one who holds what he wanted; all others have theirs now. A key
+    that a customer held before is given up, so a renumbering reserves first and sends then.
     """
-    holder = by_provider_key(tx, pair.provider, provider_key)
-    if holder is not None:
-        return None if holder.pair == pair else holder.pair.key
-    if tx.execute(_RESERVE, {"of_provider": pair.provider, "of_key": pair.key, "new": provider_key}).rowcount == 0:
-        save(tx, Link(pair, provider_key, None, {}, {}, State.DUE, created_at=now))
-    return None
+    claimed = {link.provider_key: link.pair.key for link in _where_in(tx, provider, _BY_KEY, list(keys.values()))}
+    refused: dict[str, str] = {}
+    for key, wanted in keys.items():
+        holder = claimed.setdefault(wanted, key)
+        if holder != key:
+            refused[key] = holder
+    granted = {key: wanted for key, wanted in keys.items() if key not in refused}
+    known = {link.pair.key for link in _where_in(tx, provider, _BY_CUSTOMER, list(granted))}
+    moved = [{"of_provider": provider, "of_key": key, "new": granted[key]} for key in granted if key in known]
+    if moved:
+        tx.execute(_RESERVE, moved)
+    fresh = [
+        Link(Pair(provider, k), granted[k], None, {}, {}, State.DUE, created_at=now) for k in granted if k not in known
+    ]
+    save_all(tx, fresh)
+    return refused
 
 
 def save(tx: Transaction, link: Link) -> None:
-    """Write the whole row, new or not; `created_at` None keeps the old one.
+    """`save_all` of one row."""
+    save_all(tx, [link])
 
-    Raises `AlreadyLinked` when another customer's row holds its external id or its key at the provider.
+
+def save_all(tx: Transaction, links: Sequence[Link]) -> None:
+    """Write whole rows of one provider, new or not; `created_at` None keeps the old one.
+
+    Raises `AlreadyLinked`, and has written none of them, when another customer's row holds an external id or a key at
+    the provider.
     """
-    field_names(link.base)
-    digests(digest for base in link.base.values() for digest in (base.source, base.provider))
-    row = _row(link)
-    if tx.execute(_AGAIN, row | {f"of_{name}": row[name] for name in _SAME_AS_BEFORE}).rowcount == 1:
-        return  # same identifiers, same state: nothing to refuse and nothing to count
-    before = _state_unless_taken(tx, link, row)
-    tx.execute(_SAVE[tx.dialect.name], row)
-    _recount(tx, link.pair.provider, before, link.state.value)
+    if not links:
+        return
+    field_names(name for link in links for name in link.base)
+    digests(digest for link in links for base in link.base.values() for digest in (base.source, base.provider))
+    before = _states_unless_taken(tx, links)
+    tx.execute(_SAVE[tx.dialect.name], [to_row(link) for link in links])
+    _recount(tx, links[0].pair.provider, before, [link.state.value for link in links])
 
 
 def set_state(tx: Transaction, pair: Pair, state: State) -> bool:
@@ -102,14 +125,14 @@ def set_state(tx: Transaction, pair: Pair, state: State) -> bool:
     if before is None:
         return False
     tx.execute(table.update().where(*_is(pair)).values(state=state.value))
-    _recount(tx, pair.provider, before, state.value)
+    _recount(tx, pair.provider, [before], [state.value])
     return True
 
 
 def unlink(tx: Transaction, pair: Pair) -> bool:
     """Forget the row of a pair; its work, intents, reviews and events are left to the caller."""
     gone = tx.execute(table.delete().where(*_is(pair)).returning(table.c.state)).scalar_one_or_none()
-    _recount(tx, pair.provider, gone, None)
+    _recount(tx, pair.provider, [gone] if gone is not None else [], [])
     return gone is not None
 
 
@@ -181,37 +204,44 @@ def _is(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.provider == pair.provider, table.c.customer_key == pair.key
 
 
-def _where_in(tx: Transaction, provider: str, column: sa.Column[Any], values: Sequence[str]) -> list[Link]:
+def _where_in(tx: Transaction, provider: str, query: sa.Select[Any], values: Sequence[str]) -> list[Link]:
     return [
-        _link(row)
+        to_link(row)
         for start in range(0, len(values), CHUNK)
-        for row in tx.execute(
-            sa.select(table).where(table.c.provider == provider, column.in_(values[start : start + CHUNK]))
-        )
+        for row in tx.execute(query, {"of_provider": provider, "chosen": list(values[start : start + CHUNK])})
     ]
 
 
-def _state_unless_taken(tx: Transaction, link: Link, row: dict[str, Any]) -> str | None:
-    """The state this pair is shown in so far (None: no row); refuses identifiers that another row holds.
+def _states_unless_taken(tx: Transaction, links: Sequence[Link]) -> list[str]:
+    """The states in which those of these pairs that have a row are shown so far; refuses identifiers that another
+    row, or another of these, holds.
 
     Writers take turns, so the answer stays true until this transaction ends.
     """
-    before = None
-    for found in tx.execute(_SAME, {name: row[name] for name in _IDENTIFIERS}):
-        if found.customer_key == link.pair.key:
-            before = str(found.state)
-            continue
-        same = link.external_id is not None and found.external_id == link.external_id
-        raise AlreadyLinked(str(link.external_id if same else link.provider_key), found.customer_key)
-    return before
+    ids = {link.external_id: link.pair.key for link in reversed(links) if link.external_id is not None}
+    keys = {link.provider_key: link.pair.key for link in reversed(links) if link.provider_key is not None}
+    mine = {link.pair.key for link in links}
+    asked = {"of_customer_key": list(mine), "of_external_id": list(ids), "of_provider_key": list(keys)}
+    states: dict[str, str] = {}
+    for found in tx.execute(_SAME, asked | {"of_provider": links[0].pair.provider}):
+        if found.customer_key in mine:
+            states[found.customer_key] = found.state
+        ids |= {found.external_id: found.customer_key} if found.external_id in ids else {}
+        keys |= {found.provider_key: found.customer_key} if found.provider_key in keys else {}
+    for link in links:
+        for wanted, holders in ((link.external_id, ids), (link.provider_key, keys)):
+            if wanted is not None and holders[wanted] != link.pair.key:
+                raise AlreadyLinked(wanted, holders[wanted])
+    return list(states.values())
 
 
-def _recount(tx: Transaction, provider: str, before: str | None, after: str | None) -> None:
-    """Move one pair between the kept counts; None stands for "no row"."""
-    if before == after:
+def _recount(tx: Transaction, provider: str, before: Sequence[str], after: Sequence[str]) -> None:
+    """Move pairs between the kept counts: out of the states before, into those after."""
+    steps = Counter(after)
+    steps.subtract(before)
+    if not any(steps.values()):
         return
-    steps = {name: step for name, step in ((before, -1), (after, 1)) if name}
-    moved = {"of_provider": provider, **{f"by_{state.value}": steps.get(state.value, 0) for state in State}}
+    moved = {"of_provider": provider, **{f"by_{state.value}": steps[state.value] for state in State}}
     if tx.execute(_RECOUNT, moved).rowcount == 0:
         ensure_provider(tx, provider)
         tx.execute(_RECOUNT, moved)
@@ -227,27 +257,23 @@ def _saving(statement: sqlite.Insert | postgresql.Insert) -> sa.Insert:
 
 # Statements of the busiest path, built once: building them costs more than running them.
 _SAVE = {"sqlite": _saving(sqlite.insert(table)), "postgresql": _saving(postgresql.insert(table))}
-_SAME_AS_BEFORE = ("provider", "customer_key", "external_id", "provider_key", "state")
-_AGAIN = (
-    table.update()
-    .where(*(table.c[name].is_not_distinct_from(sa.bindparam(f"of_{name}")) for name in _SAME_AS_BEFORE[2:]))
-    .where(*(table.c[name] == sa.bindparam(f"of_{name}") for name in _SAME_AS_BEFORE[:2]))
-    .values(
-        {name: sa.bindparam(name) for name in ("external_ids", "base", "synced_at", "verified_at")}
-        | {"created_at": sa.func.coalesce(sa.bindparam("created_at"), table.c.created_at)}
-    )
+_OF_PROVIDER = table.c.provider == sa.bindparam("of_provider")
+_BY_CUSTOMER, _BY_ID, _BY_KEY = (
+    sa.select(table).where(_OF_PROVIDER, table.c[name].in_(sa.bindparam("chosen", expanding=True)))
+    for name in ("customer_key", "external_id", "provider_key")
 )
-_IDENTIFIERS = ("provider", "customer_key", "external_id", "provider_key")
+_OF_CUSTOMERS = (
+    sa.select(table)
+    .where(table.c.customer_key.in_(sa.bindparam("chosen", expanding=True)))
+    .order_by(table.c.customer_key, table.c.provider)
+)
 _SAME = sa.union_all(  # one look an index: an OR over the three columns would read the whole table
     *(
-        sa.select(table.c.customer_key, table.c.state, table.c.external_id).where(
-            table.c.provider == sa.bindparam("provider"), table.c[name] == sa.bindparam(name)
+        sa.select(table.c.customer_key, table.c.state, table.c.external_id, table.c.provider_key).where(
+            _OF_PROVIDER, table.c[name].in_(sa.bindparam(f"of_{name}", expanding=True))
         )
-        for name in _IDENTIFIERS[1:]
+        for name in ("customer_key", "external_id", "provider_key")
     )
-)
-_HOLDER = sa.select(table).where(
-    table.c.provider == sa.bindparam("provider"), table.c.provider_key == sa.bindparam("provider_key")
 )
 _RESERVE = (
     table.update()
@@ -259,42 +285,3 @@ _RECOUNT = (
     .where(provider_state.c.provider == sa.bindparam("of_provider"))
     .values({f"n_{s.value}": provider_state.c[f"n_{s.value}"] + sa.bindparam(f"by_{s.value}") for s in State})
 )
-_FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen", "d": "disputed", "o": "overruled", "s": "shown"}
-
-
-def _row(link: Link) -> dict[str, Any]:
-    return {
-        "provider": link.pair.provider,
-        "customer_key": link.pair.key,
-        "provider_key": link.provider_key,
-        "external_id": link.external_id,
-        "external_ids": dict(link.external_ids),
-        "base": {name: [base.source, base.provider, _flags(base)] for name, base in link.base.items()},
-        "state": link.state.value,
-        "created_at": link.created_at,
-        "synced_at": link.synced_at,
-        "verified_at": link.verified_at,
-    }
-
-
-def _flags(base: FieldBase) -> str:
-    return "".join(letter for letter, name in _FLAGS.items() if getattr(base, name))
-
-
-def _bases(stored: Mapping[str, list[Any]]) -> Iterator[tuple[str, FieldBase]]:
-    for name, (source, provider, flags) in stored.items():
-        yield name, FieldBase(source, provider, **{_FLAGS[letter]: True for letter in flags})
-
-
-def _link(row: sa.Row[Any]) -> Link:
-    return Link(
-        pair=Pair(row.provider, row.customer_key),
-        provider_key=row.provider_key,
-        external_id=row.external_id,
-        external_ids=row.external_ids,
-        base=dict(_bases(row.base)),
-        state=State(row.state),
-        created_at=row.created_at,
-        synced_at=row.synced_at,
-        verified_at=row.verified_at,
-    )

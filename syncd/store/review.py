@@ -34,6 +34,26 @@ _CLOSE = (
         decision=sa.case((table.c.decision == "", sa.bindparam("word")), else_=table.c.decision),
     )
 )
+_MINE = (
+    table.c.provider == sa.bindparam("of_provider"),
+    table.c.customer_key.in_(sa.bindparam("chosen", expanding=True)),
+)
+_COUNTING = (
+    sa.select(table)
+    .where(*_MINE, sa.or_(table.c.closed_at.is_(None), table.c.decision.in_(LEAVE)))
+    .order_by(table.c.id)
+)
+_STANDING = sa.select(table.c.id, table.c.customer_key, table.c.kind).where(*_MINE, table.c.closed_at.is_(None))
+_LAST = sa.select(table.c.customer_key, table.c.kind, table.c.decision).where(
+    table.c.id.in_(sa.select(sa.func.max(table.c.id)).where(*_MINE).group_by(table.c.customer_key, table.c.kind))
+)
+_SETTLE = (
+    table.update()
+    .where(table.c.id.in_(sa.bindparam("chosen", expanding=True)))
+    .values(
+        closed_at=sa.bindparam("now"), decision=sa.case((table.c.decision == "", "settled"), else_=table.c.decision)
+    )
+)
 _CLOSE_KINDS = _CLOSE.where(table.c.kind.in_(sa.bindparam("kinds", expanding=True)))
 
 
@@ -144,13 +164,29 @@ def reviews(
 
 def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Review]]:
     """What still counts for these customers at one provider, by key: open items, and all that a person left alone."""
-    counts = sa.or_(table.c.closed_at.is_(None), table.c.decision.in_(LEAVE))
     found: dict[str, list[Review]] = {}
     for start in range(0, len(keys), CHUNK):
-        chosen = (table.c.provider == provider, table.c.customer_key.in_(keys[start : start + CHUNK]), counts)
-        for row in tx.execute(sa.select(table).where(*chosen).order_by(table.c.id)).mappings():
+        asked = {"of_provider": provider, "chosen": list(keys[start : start + CHUNK])}
+        for row in tx.execute(_COUNTING, asked).mappings():
             found.setdefault(row["customer_key"], []).append(_review(row))
     return found
+
+
+def left_alone(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, set[str]]:
+    """By customer the kinds whose last item, open or closed, is one that a person chose to leave alone."""
+    kinds: dict[str, set[str]] = {}
+    for row in tx.execute(_LAST, {"of_provider": provider, "chosen": list(keys)}) if keys else ():
+        if row.decision in LEAVE:
+            kinds.setdefault(row.customer_key, set()).add(row.kind)
+    return kinds
+
+
+def close_standing(tx: Transaction, provider: str, closing: Mapping[str, Collection[str]], now: datetime) -> None:
+    """Close the open items of these kinds, by customer: their reason is gone. What a person decided stays on record."""
+    found = tx.execute(_STANDING, {"of_provider": provider, "chosen": list(closing)}).all() if closing else []
+    over = [row.id for row in found if row.kind in closing[row.customer_key]]
+    if over:
+        tx.execute(_SETTLE, {"chosen": over, "now": now})
 
 
 def ignored(tx: Transaction, provider: str, key: str, kind: str) -> bool:

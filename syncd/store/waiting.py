@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from syncd.core.effects import Later
 from syncd.core.guards import ACCEPTED
 from syncd.core.model import Pair, Verb, Work
 from syncd.store.schema import ADOPTED, BACKFILL, DELETED, Transaction, intent, mapping
@@ -21,7 +22,7 @@ def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, field
     """Hold an operation back behind a guard, under `error_class`. One that was shown stays shown as long as it grows by
     no field; any other is new to every item."""
     known = work.error_class == error_class and set(fields) <= set(work.error.split(","))
-    if not postpone(tx, work, due_at, work.attempts, error_class, ",".join(fields)):
+    if not postpone(tx, [(work, Later(due_at, work.attempts, error_class, ",".join(fields)))]):
         return False
     if not known:
         tx.execute(table.update().where(*is_pair(work.pair)).values(shown=0))

@@ -6,13 +6,14 @@ was read. So a mark that arrives while somebody works can never be deleted by hi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from syncd.core.effects import Later
 from syncd.core.model import Pair, Work
 from syncd.store.database import insert
 from syncd.store.schema import (
@@ -101,20 +102,32 @@ def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[st
     return mixed + live[len(backfill) * 3 :]
 
 
-def finish(tx: Transaction, work: Work) -> bool:
-    """Done, unless somebody marked the pair again meanwhile: then it stays due, and the answer is False."""
-    return tx.execute(_FINISH, _as_read(work)).rowcount == 1
+def finish(tx: Transaction, works: Sequence[Work]) -> int:
+    """Done, unless somebody marked a pair again meanwhile: then it stays due. Answers how many are done."""
+    return tx.execute(_FINISH, [_as_read(work) for work in works]).rowcount if works else 0
 
 
-def postpone(tx: Transaction, work: Work, due_at: datetime, attempts: int, error_class: str, error: str) -> bool:
-    """Look again at `due_at`; not when the pair was marked again meanwhile. `error` names fields and rules only."""
-    values = {"due_at": due_at, "attempts": attempts, "error_class": error_class, "error": error}
-    return tx.execute(_POSTPONE, _as_read(work) | values).rowcount == 1
+def postpone(tx: Transaction, waits: Sequence[tuple[Work, Later]]) -> int:
+    """Put pairs off; not those that were marked again meanwhile. Answers how many were."""
+    rows = [
+        _as_read(work)
+        | {"due_at": wait.due_at, "attempts": wait.attempts, "error_class": wait.error_class, "error": wait.error}
+        for work, wait in waits
+    ]
+    return tx.execute(_POSTPONE, rows).rowcount if rows else 0
 
 
-def judged(tx: Transaction, work: Work) -> None:
-    """The row that this mark saw coming was looked at and is acted on: from here on it is one like any other."""
-    tx.execute(_JUDGED, _as_read(work))
+def judged(tx: Transaction, works: Sequence[Work]) -> None:
+    """Rows that these marks saw coming were looked at and are acted on: from here on they are like any others."""
+    seen = [_as_read(work) for work in works if work.reason in {INSERTED, DELETED}]
+    if seen:
+        tx.execute(_JUDGED, seen)
+
+
+def generations(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, int]:
+    """The generation of each of these customers' marks; who was erased or got another key has none any more."""
+    chosen = {"of_provider": provider, "chosen": list(keys)}
+    return {row.customer_key: row.generation for row in tx.execute(_GENERATIONS, chosen)} if keys else {}
 
 
 def read(tx: Transaction, pair: Pair) -> Work | None:
@@ -273,7 +286,11 @@ _UNTOUCHED = (
     table.c.generation == sa.bindparam("read_generation"),
 )
 _FINISH = table.delete().where(*_UNTOUCHED)
-_JUDGED = table.update().where(*_UNTOUCHED, table.c.reason.in_([INSERTED, DELETED])).values(reason=CHANGED)
+_GENERATIONS = sa.select(table.c.customer_key, table.c.generation).where(
+    table.c.provider == sa.bindparam("of_provider"),
+    table.c.customer_key.in_(sa.bindparam("chosen", expanding=True)),
+)
+_JUDGED = table.update().where(*_UNTOUCHED).values(reason=CHANGED)
 _POSTPONE = (
     table.update()
     .where(*_UNTOUCHED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from syncd.core.effects import Later, Note
 from syncd.core.model import Pair
 from syncd.store import events, overview, review, work
 from syncd.store.database import State
@@ -21,7 +22,7 @@ def test_backlog_by_error_class(state: State) -> None:
     with state.begin() as tx:
         work.mark(tx, [Pair("jtl", "1"), Pair("jtl", "2"), Pair("jtl", "3")], "changed", NOW)
         for item in work.take(tx, "jtl", NOW, 2):
-            work.postpone(tx, item, later(60), 1, "Temporary", "503")
+            work.postpone(tx, [(item, Later(later(60), 1, "Temporary", "503"))])
         rows = {row.error_class: row for row in overview.waiting(tx, later(1))}
         after = {row.error_class: row for row in overview.waiting(tx, later(61))}
     assert (rows[""].now, rows[""].later, rows[""].oldest) == (1, 0, NOW)
@@ -34,7 +35,7 @@ def test_rows_of_a_class_page_by_key(state: State) -> None:
     with state.begin() as tx:
         work.mark(tx, [Pair("jtl", str(key)) for key in range(1, 6)], "changed", NOW)
         for item in work.take(tx, "jtl", NOW, 4):
-            work.postpone(tx, item, later(60), 1, "Temporary", "503")
+            work.postpone(tx, [(item, Later(later(60), 1, "Temporary", "503"))])
         first = overview.of_class(tx, "jtl", "Temporary", "", 3)
         rest = overview.of_class(tx, "jtl", "Temporary", first[-1].pair.key, 3)
         none = overview.of_class(tx, "billbee", "Temporary", "", 3)
@@ -57,10 +58,10 @@ def test_last_event_of_a_pair(state: State) -> None:
     """The newest event under one of the names, of this pair alone."""
     pair = Pair("jtl", "7")
     with state.begin() as tx:
-        events.record(tx, pair, NOW, "pair.rejected", ["city"], "old")
-        events.record(tx, pair, later(1), "pair.rejected", ["city"], "new")
-        events.record(tx, pair, later(2), "pair.pushed", ["name"])
-        events.record(tx, Pair("aiotic", "7"), later(3), "pair.rejected", [], "other")
+        events.record(tx, [Note(pair, "pair.rejected", ("city",), "old")], NOW)
+        events.record(tx, [Note(pair, "pair.rejected", ("city",), "new")], later(1))
+        events.record(tx, [Note(pair, "pair.pushed", ("name",))], later(2))
+        events.record(tx, [Note(Pair("aiotic", "7"), "pair.rejected", (), "other")], later(3))
         last = overview.last_event(tx, pair, ["pair.rejected"])
         none = overview.last_event(tx, pair, ["pair.dead_lettered"])
     assert last is not None

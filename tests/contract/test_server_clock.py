@@ -9,9 +9,9 @@ import pytest
 from syncd import clock as clocks
 from syncd.cli.doctor import _state_clock
 from syncd.clock import SystemClock
+from syncd.core.guards import Guards
 from syncd.errors import SourceUnreachable
 from syncd.operate.status import survey
-from syncd.reconcile.route import Guards
 from syncd.store.database import State
 from syncd.store.server_clock import AGAIN, ServerClock, clock_of
 from tests.clock import VirtualClock

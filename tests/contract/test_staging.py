@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from syncd.core.model import Pair
-from syncd.reconcile import staging
+from syncd.reconcile import held as staging
 from syncd.store import overview, review, waiting, work
 from syncd.store.database import State as Database
 from syncd.store.database import Transaction

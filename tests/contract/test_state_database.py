@@ -442,7 +442,7 @@ def test_no_mark_is_lost_among_threads(state: Database) -> None:
         time.sleep(0.0005)
         with state.begin() as tx:
             seen[item.pair] = max(seen[item.pair], value)
-            work.finish(tx, item)
+            work.finish(tx, [item])
 
     def live(seed: int) -> None:
         chance = random.Random(seed)

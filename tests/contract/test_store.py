@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncd.core.effects import Later, Note
 from syncd.core.model import FieldBase, Link, Pair, Sent, Stage, State, Verb
 from syncd.errors import AlreadyLinked
-from syncd.store import journal, mapping, progress, schema, waiting, work
+from syncd.store import events, journal, mapping, progress, schema, tombstones, waiting, work
 from syncd.store.database import State as Database
 from syncd.store.database import Transaction
 
@@ -50,7 +51,7 @@ def test_finish_deletes_what_was_read(state: Database) -> None:
         work.mark(tx, [PAIR], "changed", NOW)
         (taken,) = work.take(tx, "billbee", NOW, 10)
 
-        assert work.finish(tx, taken)
+        assert work.finish(tx, [taken])
         assert work.read(tx, PAIR) is None
 
 
@@ -60,11 +61,11 @@ def test_a_newer_mark_survives_a_finish(state: Database) -> None:
         work.mark(tx, [PAIR], "changed", NOW)
         (slept,) = work.take(tx, "billbee", NOW, 10)
         (other,) = work.take(tx, "billbee", NOW, 10)
-        assert work.finish(tx, other)
+        assert work.finish(tx, [other])
         work.mark(tx, [PAIR], "changed", later(5))
 
-        assert not work.finish(tx, slept)
-        assert not work.postpone(tx, slept, later(900), 3, "Temporary", "late")
+        assert not work.finish(tx, [slept])
+        assert not work.postpone(tx, [(slept, Later(later(900), 3, "Temporary", "late"))])
         left = work.read(tx, PAIR)
         assert left is not None
         assert (left.due_at, left.attempts) == (later(5), 0)
@@ -77,7 +78,7 @@ def test_a_mark_during_work_keeps_the_pair_due(state: Database) -> None:
         (taken,) = work.take(tx, "billbee", NOW, 10)
         work.mark(tx, [PAIR], "changed", later(1))
 
-        assert not work.finish(tx, taken)
+        assert not work.finish(tx, [taken])
         (again,) = work.take(tx, "billbee", later(1), 10)
         assert again.generation > taken.generation
         assert again.since == NOW
@@ -102,7 +103,7 @@ def test_a_mark_keeps_failures_and_its_place(state: Database) -> None:
     with state.begin() as tx:
         work.mark(tx, [PAIR], "changed", NOW)
         (taken,) = work.take(tx, "billbee", NOW, 10)
-        work.postpone(tx, taken, later(1), 4, "Temporary", "503")
+        work.postpone(tx, [(taken, Later(later(1), 4, "Temporary", "503"))])
         work.mark(tx, [other], "changed", later(2))
         work.mark(tx, [PAIR], "changed", later(3))
 
@@ -116,7 +117,7 @@ def test_a_mark_brings_a_postponed_pair_forward(state: Database) -> None:
     with state.begin() as tx:
         work.mark(tx, [PAIR], "changed", NOW)
         (taken,) = work.take(tx, "billbee", NOW, 10)
-        work.postpone(tx, taken, later(900), 1, "Temporary", "503")
+        work.postpone(tx, [(taken, Later(later(900), 1, "Temporary", "503"))])
         work.mark(tx, [PAIR], "changed", later(1))
         assert [item.due_at for item in work.take(tx, "billbee", later(1), 10)] == [later(1)]
 
@@ -200,7 +201,7 @@ def test_the_backlog_in_figures(state: Database) -> None:
         work.mark(tx, [PAIR, Pair("billbee", "18")], "changed", NOW)
         work.mark(tx, [Pair("jtl", "17")], "changed", later(1), due_at=later(60))
         taken = work.take(tx, "billbee", NOW, 1)[0]
-        work.postpone(tx, taken, later(30), 1, "Temporary", "503")
+        work.postpone(tx, [(taken, Later(later(30), 1, "Temporary", "503"))])
         work.mark(tx, [Pair("billbee", "19")], "changed", later(2))
 
         assert work.counts(tx, later(2)) == {"billbee": work.Due(2, 1, NOW), "jtl": work.Due(0, 1, None)}
@@ -235,8 +236,8 @@ def test_a_link_comes_back_as_it_was_saved(state: Database) -> None:
         assert found.synced_at is not None
         assert found.synced_at.utcoffset() == timedelta(0)
         assert mapping.by_external_id(tx, "billbee", ["4711", "none"]) == {"4711": found}
-        assert mapping.by_provider_key(tx, "billbee", "K-17") == found
-        assert mapping.by_provider_key(tx, "jtl", "K-17") is None
+        assert mapping.by_provider_key(tx, "billbee", ["K-17"]) == {"K-17": found}
+        assert mapping.by_provider_key(tx, "jtl", ["K-17"]) == {}
         assert mapping.of_customer(tx, "17") == [found]
 
 
@@ -250,14 +251,14 @@ def test_a_reserved_key_has_one_holder(state: Database) -> None:
     """Sequence 8: a key of ours is claimed before anything is sent under it; the second one learns who holds it."""
     other = Pair("billbee", "18")
     with state.begin() as tx:
-        assert mapping.reserve(tx, PAIR, "1001", NOW) is None
-        assert mapping.reserve(tx, PAIR, "1001", NOW) is None
-        assert mapping.reserve(tx, other, "1001", NOW) == "17"
+        assert mapping.reserve(tx, "billbee", {"17": "1001"}, NOW) == {}
+        assert mapping.reserve(tx, "billbee", {"17": "1001"}, NOW) == {}
+        assert mapping.reserve(tx, "billbee", {"18": "1001"}, NOW) == {"18": "17"}
         assert mapping.read(tx, other) is None
-        assert mapping.reserve(tx, Pair("jtl", "18"), "1001", NOW) is None
+        assert mapping.reserve(tx, "jtl", {"18": "1001"}, NOW) == {}
 
-        assert mapping.reserve(tx, PAIR, "1002", NOW) is None
-        assert mapping.reserve(tx, other, "1001", NOW) is None
+        assert mapping.reserve(tx, "billbee", {"17": "1002"}, NOW) == {}
+        assert mapping.reserve(tx, "billbee", {"18": "1001"}, NOW) == {}
         assert mapping.counts(tx)["billbee"][State.DUE] == 2
 
 
@@ -310,7 +311,7 @@ def test_a_rekey_moves_everything(state: Database) -> None:
         work.mark(tx, [Pair("jtl", "17")], "deleted", later(-5))
         intent = journal.open_intent(tx, PAIR, Verb.UPDATE, {}, 1, NOW, later(9))
         item = journal.open_review(tx, "billbee", "17", "conflict", {"email": [digest(1)]}, "both changed", NOW)
-        journal.record(tx, PAIR, NOW, "pair.pushed", ["email"])
+        events.record(tx, [Note(PAIR, "pair.pushed", ("email",))], NOW)
         slept = work.of_customer(tx, "18")[0]
 
         mapping.move_key(tx, "17", "18")
@@ -320,7 +321,7 @@ def test_a_rekey_moves_everything(state: Database) -> None:
         assert work.of_customer(tx, "17") == []
         billbee, jtl = work.of_customer(tx, "18")
         assert (billbee.since, jtl.since, jtl.reason) == (NOW, later(-5), "deleted")
-        assert not work.finish(tx, slept)
+        assert not work.finish(tx, [slept])
         assert [found.id for found in journal.intents(tx, "billbee", ["17", "18"])["18"]] == [intent]
         assert [found.id for found in journal.reviews(tx, key="18")] == [item]
         assert [found.event for found in journal.events(tx, "18")] == ["pair.pushed"]
@@ -333,7 +334,7 @@ def test_a_rekey_takes_an_empty_place_only(state: Database) -> None:
     with state.begin() as tx:
         mapping.save(tx, link("17"))
         mapping.save(tx, link("17", "jtl"))
-        mapping.reserve(tx, new, "1001", NOW)
+        mapping.reserve(tx, new.provider, {new.key: "1001"}, NOW)
         journal.open_review(tx, "billbee", "18", "conflict", {}, "asked of the empty row", NOW)
         kept = journal.open_review(tx, "billbee", "17", "conflict", {}, "asked of the linked row", NOW)
 
@@ -398,7 +399,7 @@ def _step(tx: Transaction, name: str, pair: Pair, other: str, shown: State) -> N
     elif name == "move" and other != pair.key:
         mapping.move_key(tx, pair.key, other)
     elif name == "reserve":
-        mapping.reserve(tx, pair, f"n-{other}", NOW)
+        mapping.reserve(tx, pair.provider, {pair.key: f"n-{other}"}, NOW)
     elif name == "show":
         mapping.set_state(tx, pair, shown)
     elif name == "forget":
@@ -428,7 +429,7 @@ def test_a_forgotten_customer_leaves_nothing(state: Database) -> None:
             work.mark(tx, [Pair("billbee", key)], "changed", NOW)
             journal.open_intent(tx, Pair("billbee", key), Verb.UPDATE, {}, 1, NOW, NOW)
             journal.open_review(tx, "billbee", key, "conflict", {}, "", NOW)
-            journal.record(tx, Pair("billbee", key), NOW, "pair.pushed", [])
+            events.record(tx, [Note(Pair("billbee", key), "pair.pushed", ())], NOW)
 
         mapping.forget(tx, "17")
 
@@ -477,29 +478,29 @@ def test_confirmable_once_settled(state: Database) -> None:
         journal.open_intent(tx, Pair("billbee", "20"), Verb.UPDATE, {}, 1, NOW, NOW)
 
         assert journal.confirmable(tx, "billbee", later(5), 9) == [Pair("billbee", "18"), PAIR]
-        assert journal.close_intents(tx, PAIR, [Verb.CREATE]) == 0
-        assert journal.close_intents(tx, PAIR) == 1
+        assert journal.close_all(tx, [PAIR], [Verb.CREATE]) == 0
+        assert journal.close_all(tx, [PAIR]) == 1
         assert journal.confirmable(tx, "billbee", later(5), 1) == [Pair("billbee", "18")]
 
 
 def test_a_tombstone_is_found_by_either_name(state: Database) -> None:
     """Neither the external id nor the key brings a buried customer back; another provider or key is another grave."""
     with state.begin() as tx:
-        journal.bury(tx, KEY, "billbee", "4711", "17", "keep", NOW)
-        journal.bury(tx, KEY, "billbee", "4711", "17", "delete", NOW)
+        tombstones.bury(tx, KEY, "billbee", "4711", "17", "keep", NOW)
+        tombstones.bury(tx, KEY, "billbee", "4711", "17", "delete", NOW)
 
-        assert journal.buried(tx, KEY, "billbee", external_id="4711")
-        assert journal.buried(tx, KEY, "billbee", key="17")
-        assert not journal.buried(tx, KEY, "billbee", external_id="17", key="4711")
-        assert not journal.buried(tx, KEY, "jtl", external_id="4711", key="17")
-        assert not journal.buried(tx, b"another key of more than 32 characters", "billbee", key="17")
-        assert not journal.buried(tx, KEY, "billbee")
-        assert journal.buried_ids(tx, KEY, "billbee", ["4710", "4711"]) == {"4711"}
-        assert journal.exhume(tx, KEY, "billbee", key="17") == 1
-        assert not journal.buried(tx, KEY, "billbee", key="17")
-        assert journal.buried(tx, KEY, "billbee", external_id="4711")
-        assert journal.exhume(tx, KEY, "billbee", external_id="4711") == 1
-        assert not journal.buried(tx, KEY, "billbee", external_id="4711")
+        assert tombstones.buried(tx, KEY, "billbee", external_id="4711")
+        assert tombstones.buried(tx, KEY, "billbee", key="17")
+        assert not tombstones.buried(tx, KEY, "billbee", external_id="17", key="4711")
+        assert not tombstones.buried(tx, KEY, "jtl", external_id="4711", key="17")
+        assert not tombstones.buried(tx, b"another key of more than 32 characters", "billbee", key="17")
+        assert not tombstones.buried(tx, KEY, "billbee")
+        assert tombstones.buried_ids(tx, KEY, "billbee", ["4710", "4711"]) == {"4711"}
+        assert tombstones.exhume(tx, KEY, "billbee", key="17") == 1
+        assert not tombstones.buried(tx, KEY, "billbee", key="17")
+        assert tombstones.buried(tx, KEY, "billbee", external_id="4711")
+        assert tombstones.exhume(tx, KEY, "billbee", external_id="4711") == 1
+        assert not tombstones.buried(tx, KEY, "billbee", external_id="4711")
 
 
 # -- review, events, runs ------------------------------------------------------------------------------------------
@@ -566,9 +567,9 @@ def test_what_a_person_ignored_stays_known(state: Database) -> None:
 def test_the_last_fifty_events_stay(state: Database) -> None:
     """A pair keeps its newest events and never many more than fifty; other pairs keep theirs."""
     with state.begin() as tx:
-        journal.record(tx, Pair("jtl", "17"), NOW, "pair.created", ["email"], "201")
+        events.record(tx, [Note(Pair("jtl", "17"), "pair.created", ("email",), "201")], NOW)
         for number in range(137):
-            journal.record(tx, PAIR, later(number), "pair.pushed", [], str(number))
+            events.record(tx, [Note(PAIR, "pair.pushed", (), str(number))], later(number))
 
         kept = journal.events(tx, "17", 1000)
         assert [event.detail for event in kept[:50]] == [str(number) for number in range(136, 86, -1)]
@@ -664,14 +665,14 @@ def test_only_digests_get_in(state: Database) -> None:
         lambda tx: journal.update_intent(tx, 1, fields={"email": Sent(None, CANARY)}),
         lambda tx: journal.open_review(tx, "billbee", "17", "conflict", {"email": [CANARY]}, "", NOW),
         lambda tx: journal.open_review(tx, "billbee", "17", "conflict", {CANARY: []}, "", NOW),
-        lambda tx: journal.record(tx, PAIR, NOW, "pair.pushed", [CANARY]),
+        lambda tx: events.record(tx, [Note(PAIR, "pair.pushed", (CANARY,))], NOW),
     )
     for attempt in attempts:
         with pytest.raises(ValueError, match=r"digest|field") as refused, state.begin() as tx:
             attempt(tx)
         assert CANARY not in str(refused.value)
     with state.begin() as tx:
-        journal.bury(tx, KEY, "billbee", CANARY, CANARY, "keep", NOW)
+        tombstones.bury(tx, KEY, "billbee", CANARY, CANARY, "keep", NOW)
         work.mark(tx, [PAIR], "changed", NOW)
         for table in schema.metadata.sorted_tables:
             assert CANARY not in repr(tx.execute(sa.select(table)).all())

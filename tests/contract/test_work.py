@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.effects import Later
 from syncd.core.model import Pair, Stage, Verb
 from syncd.store import journal, waiting, work
 from syncd.store.database import State as Database
@@ -19,7 +20,7 @@ def put_off(tx: Transaction, pair: Pair, error_class: str, reason: str = "change
     work.mark(tx, [pair], reason, NOW)
     read = work.read(tx, pair)
     assert read is not None
-    assert work.postpone(tx, read, later(3600), 3, error_class, "held back")
+    assert work.postpone(tx, [(read, Later(later(3600), 3, error_class, "held back"))])
 
 
 def look(tx: Transaction, pair: Pair) -> tuple[str, str, bool]:
@@ -51,8 +52,8 @@ def test_one_row_is_read_dropped_and_finished(state: Database) -> None:
         assert work.read(tx, PAIR) is None
         rest = work.read(tx, OTHERS[0])
         assert rest is not None
-        assert work.finish(tx, rest)
-        assert not work.finish(tx, rest)
+        assert work.finish(tx, [rest])
+        assert not work.finish(tx, [rest])
         assert [row.pair for row in work.of_customer(tx, "17")] == [OTHERS[1]]
         assert work.of_customer(tx, "18") == []
 
@@ -80,8 +81,8 @@ def test_a_release_lets_go_what_waits_under_its_class(state: Database) -> None:
             0,
             1,
         )
-        assert not work.postpone(tx, held, later(9000), 4, "Temporary", "")
-        assert not work.finish(tx, held)
+        assert not work.postpone(tx, [(held, Later(later(9000), 4, "Temporary", ""))])
+        assert not work.finish(tx, [held])
 
 
 def test_who_waited_for_adopt_belongs_to_the_first_pass(state: Database) -> None:
@@ -104,15 +105,15 @@ def test_an_inserted_row_is_judged_once(state: Database) -> None:
         assert read is not None
         assert stale is not None
         work.mark(tx, [OTHERS[0]], "changed", NOW)
-        work.judged(tx, read)
-        work.judged(tx, stale)
+        work.judged(tx, [read])
+        work.judged(tx, [stale])
         assert [look(tx, pair)[0] for pair in (PAIR, *OTHERS)] == ["changed", "inserted", "inserted"]
 
         for reason, after in (("adopted", "adopted"), ("deleted", "changed")):
             work.mark(tx, [PAIR], reason, NOW)
             read = work.read(tx, PAIR)
             assert read is not None
-            work.judged(tx, read)
+            work.judged(tx, [read])
             assert look(tx, PAIR)[0] == after
 
 

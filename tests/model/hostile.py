@@ -404,6 +404,8 @@ class Adapter:
         if fault.kind == "throttled":
             self._lane.observe("any", 429, {})
             raise Throttled("slow down", status=429, retry_after=20.0)
+        if fault.kind == "busy":
+            raise Temporary("come back later", status=503, retry_after=fault.delay)
         if fault.kind == "unauthorized":
             raise Unauthorized("who are you", status=401)
 

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
+from syncd.core.guards import Guards
 from syncd.core.model import Pair, State
 from syncd.engine import run
 from syncd.engine.run import Options, run_cycle
@@ -21,7 +22,7 @@ from syncd.engine.worker import release_lanes
 from syncd.operate.recover import diagnose, forget, recover
 from syncd.operate.review import allowed, decide, order_link, order_unlink
 from syncd.operate.sync_one import sync_customer
-from syncd.reconcile.route import Guards, Route
+from syncd.reconcile.route import Route
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.source import changelog, connection, customers, triggers, writing
 from syncd.source.database import Source, SourceConfig, Watch, in_transaction

@@ -8,11 +8,10 @@ from functools import partial
 
 import pytest
 
-from syncd.core.guards import Limit
+from syncd.core.guards import Guards, Limit
 from syncd.core.model import Direction, Pair, Policy, Removal
 from syncd.operate.review import decide, order_unlink
-from syncd.reconcile.route import Guards
-from syncd.store import events, journal, mapping
+from syncd.store import events, journal, mapping, tombstones
 from tests.model.hostile import Fault, Nature
 from tests.model.test_sequences import (
     LIST,
@@ -366,7 +365,7 @@ def test_leaving_scope_unlinking_and_deleting_are_three_acts(act: str, how: Remo
     assert links(made)[Pair("p0", str(person.key))] is None
     assert len(provider.records) == (1 if removed else 2)
     with made.state.read() as tx:
-        assert journal.buried(tx, made.state.key, "p0", key=str(person.key)) is (act == "deleted")
+        assert tombstones.buried(tx, made.state.key, "p0", key=str(person.key)) is (act == "deleted")
     if act == "left scope":
         made.sql("INSERT INTO addresses VALUES (?)", person.key)
     elif act == "unlinked":

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from syncd.core.actions import Action, Adopt
 from syncd.core.erasure import Erasure
 from syncd.core.facts import Departure, Facts
-from syncd.core.model import Customer, Intent, Policy, Remote, Removal, Values, Work
+from syncd.core.model import Policy, Remote, Removal, Stage, Values, Work
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
@@ -25,7 +25,7 @@ from syncd.runtime.installation import Installation
 from syncd.source import changelog, customers, lookup
 from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
-from syncd.store import journal, leases, mapping, work
+from syncd.store import journal, leases, mapping, tombstones, work
 from syncd.store.schema import Transaction, intent, tombstone
 from tests.model import test_erased as erasures
 from tests.model import test_lost_creates as lost_creates
@@ -38,13 +38,14 @@ from tests.model.hostile import Nature
 
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
-WRITES = import_module("syncd.core.writes")
+WRITES, VERDICTS = import_module("syncd.core.writes"), import_module("syncd.core.verdicts")
 ARRIVE = import_module("syncd.detect.intake")
 CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
-OUTSET = import_module("syncd.reconcile.outset")
-GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
-AGREEMENT, TRACE = import_module("syncd.reconcile.agreement"), import_module("syncd.lanes.trace")
-EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
+CASE = import_module("syncd.reconcile.case")
+GATHER = import_module("syncd.reconcile.gather")
+AGREEMENT, CHANGES = import_module("syncd.core.agreement"), import_module("syncd.core.changes")
+ENDINGS, TRACE = import_module("syncd.core.endings"), import_module("syncd.lanes.trace")
+GUARD = import_module("syncd.reconcile.guard")
 
 Patch = pytest.MonkeyPatch
 SEEDS = 60  # random histories after which a mutant counts as alive
@@ -56,13 +57,15 @@ CREATING = Nature(identity=rows.SEARCH.identity)
 
 def flag_instead_of_generation(patch: Patch) -> None:
     """Finishing clears the mark, whoever set it and when."""
-    patch.setattr(work, "finish", lambda tx, item: work.drop(tx, item.pair))
+    patch.setattr(work, "finish", lambda tx, items: [work.drop(tx, item.pair) for item in items])
 
 
 def settle_counts_from_the_opening(patch: Patch) -> None:
     """The end of a request that was lost does not renew its settle time."""
     patch.setattr(TRACE, "FRESH", 1e9)  # else an intent is opened right before its request, and hides it
-    patch.setattr(journal, "ended", lambda _tx, _intent, _until: True)
+    move = journal.move_intents
+    settled = [Stage.CONFIRM]
+    patch.setattr(journal, "move_intents", lambda tx, moves: move(tx, [one for one in moves if one.stage in settled]))
 
 
 def predecessors_writes_have_settled(patch: Patch) -> None:
@@ -73,8 +76,8 @@ def predecessors_writes_have_settled(patch: Patch) -> None:
 
 def promises_are_kept_at_once(patch: Patch) -> None:
     """A 202 closes its intent like any other answer."""
-    for module in (AGREEMENT, CREATE):
-        patch.setattr(module, "conclude", lambda tx, _route, number, **_: journal.close_intent(tx, number))
+    for module in (AGREEMENT, CHANGES):
+        patch.setattr(module, "concluded", lambda number, _terms, **_: ((number,), ()))
 
 
 def shown_values_forgotten(patch: Patch) -> None:
@@ -88,7 +91,7 @@ def _unseen(merge: Callable[..., Any]) -> Callable[..., Any]:
 
 def deletions_one_by_one(patch: Patch) -> None:
     """Each deletion meets the guard alone."""
-    patch.setattr(OUTCOME, "_too_many", lambda *_: False)
+    patch.setattr(GUARD, "_too_many", lambda *_: False)
 
 
 def search_without_settling(patch: Patch) -> None:
@@ -103,8 +106,8 @@ def base_is_what_was_sent(patch: Patch) -> None:
     def wrong(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> Any:
         return renewed(facts, {**stored, **(facts.source or {})}, names, provisional=provisional)
 
-    patch.setattr(EXCHANGE, "renewed", wrong)
-    patch.setattr(CREATE, "renewed", wrong)
+    patch.setattr(AGREEMENT, "renewed", wrong)
+    patch.setattr(CHANGES, "renewed", wrong)
 
 
 def acknowledge_everything(patch: Patch) -> None:
@@ -170,6 +173,7 @@ def no_compare_and_set(patch: Patch) -> None:
 def no_intent(patch: Patch) -> None:
     """Nothing is written down before a write leaves."""
     patch.setattr(journal, "open_intent", lambda *_, **__: 1_000_000)
+    patch.setattr(journal, "open_intents", lambda _tx, openings, *_: [1_000_000 for _ in openings])
 
 
 def adopt_whatever_is_found(patch: Patch) -> None:
@@ -210,29 +214,30 @@ def mark_jumps_the_settle_time(patch: Patch) -> None:
 
 def finish_before_the_write(patch: Patch) -> None:
     """The mark is gone before its work is done."""
-    look = RECONCILE._one
+    admit = RECONCILE.admit
 
-    def wrong(route: Route, item: Work, customer: Customer | None, memory: Any) -> Any:
+    def wrong(route: Route, decided: Any) -> Any:
         with route.state.fenced(route.lease) as tx:
-            work.finish(tx, item)
-        return look(route, item, customer, memory)
+            work.finish(tx, [each.case.work for each in decided])
+        return admit(route, decided)
 
-    patch.setattr(RECONCILE, "_one", wrong)
+    patch.setattr(RECONCILE, "admit", wrong)
+    patch.setattr(work, "generations", lambda _tx, _provider, keys: dict.fromkeys(keys, 0))
 
 
 def no_late_digests(patch: Patch) -> None:
     """What our own unconfirmed writes explain is taken for an edit."""
-    patch.setattr(PLAN, "late_digests", lambda _intents: {})
+    patch.setattr(VERDICTS, "late_digests", lambda _intents: {})
 
 
 def cut_forms_are_edits(patch: Patch) -> None:
     """A provider that truncates or changes case is believed to have edited."""
-    patch.setattr(PLAN, "degraded", lambda *_: False)
+    patch.setattr(VERDICTS, "degraded", lambda *_: False)
 
 
 def create_without_reserving(patch: Patch) -> None:
     """Our key at the provider is not claimed before the create."""
-    patch.setattr(mapping, "reserve", lambda *_: None)
+    patch.setattr(mapping, "reserve", lambda *_: {})
 
 
 def fan_out_to_the_first(patch: Patch) -> None:
@@ -254,7 +259,8 @@ def delete_on_absence(patch: Patch) -> None:
 
 def tombstones_ignored(patch: Patch) -> None:
     """Who was removed on purpose may come back by himself."""
-    patch.setattr(journal, "buried", lambda *_, **__: False)
+    patch.setattr(tombstones, "buried", lambda *_, **__: False)
+    patch.setattr(tombstones, "buried_keys", lambda *_: set())
 
 
 def no_fence(patch: Patch) -> None:
@@ -270,38 +276,38 @@ def outage_uses_up_attempts(patch: Patch) -> None:
 
 def brake_counts_edits(patch: Patch) -> None:
     """Repeated edits in one direction freeze a field."""
-    patch.setattr(EXCHANGE, "flips", lambda history, *_: len(history) >= 3)
+    patch.setattr(VERDICTS, "flips", lambda history, *_: len(history) >= 3)
 
 
 def composed_fields_are_pulled(patch: Patch) -> None:
     """A composed value is written back into one of its parts' customers."""
-    facts = PLAN.field_facts
+    facts = VERDICTS.field_facts
 
     def wrong(*args: Any, **more: Any) -> Any:
         return replace(facts(*args, **more), composed=False)
 
-    patch.setattr(PLAN, "field_facts", wrong)
+    patch.setattr(VERDICTS, "field_facts", wrong)
 
 
 def lost_pull_is_an_edit(patch: Patch) -> None:
     """A pull that nobody recorded is taken for a person's edit of the source."""
-    patch.setattr(OUTSET, "recovered", lambda facts: facts)
+    patch.setattr(CASE, "recovered", lambda facts: facts)
 
 
 def key_is_the_customer(patch: Patch) -> None:
     """Whoever has the key is the customer that had it."""
-    for module in (PLAN, OUTSET):
+    for module in (PLAN, CASE):
         patch.setattr(module, "another", lambda _facts: False)
 
 
 def doubt_ends_with_the_write(patch: Patch) -> None:
     """A question about a cut value is forgotten together with the write that left it."""
-    patch.setattr(EXCHANGE, "_doubted", lambda _facts, base, _disputed: base)
+    patch.setattr(AGREEMENT, "_doubted", lambda _facts, base, _disputed: base)
 
 
 def parked_writes_wait_for_ever(patch: Patch) -> None:
     """A parked pair is looked at again and again for a confirmation that cannot come."""
-    patch.setattr(OUTCOME, "let_go", lambda *_: None)
+    patch.setattr(ENDINGS, "let_go", lambda *_: ())
 
 
 def untouched_means_answered(patch: Patch) -> None:
@@ -327,12 +333,8 @@ def last_writer_wins(patch: Patch) -> None:
 
 def executed_intents_forgotten(patch: Patch) -> None:
     """A superseded write of unknown outcome is forgotten at the first look, before it can land late."""
-    patch.setattr(AGREEMENT, "settle_intents", _close_all)
-
-
-def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> None:
-    for each in intents:
-        journal.close_intent(tx, each.id)
+    for module in (AGREEMENT, ENDINGS):
+        patch.setattr(module, "settled", lambda intents, _terms: (tuple(each.id for each in intents), ()))
 
 
 # -- and what catches them -----------------------------------------------------------------------------------------
@@ -340,18 +342,18 @@ def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> N
 
 def log_not_asked(patch: Patch) -> None:
     """A row that turned into somebody else's is taken for an edit where capture has not come by yet."""
-    patch.setattr(changelog, "mentions", lambda _source, _key: False)
+    patch.setattr(changelog, "mentions", lambda _source, _keys: set())
 
 
 def first_owner_forgotten(patch: Patch) -> None:
     """Whose record a question is about is known only to the look that asked it."""
-    is_open = OUTSET.is_open
-    patch.setattr(OUTSET, "is_open", lambda memory, key, kind="": not kind and is_open(memory, key))
+    is_open = CASE.is_open
+    patch.setattr(CASE, "is_open", lambda memory, key, kind="": not kind and is_open(memory, key))
 
 
 def refused_row_has_no_owner(patch: Patch) -> None:
     """A row that the rules refuse is not compared with the customer that was linked."""
-    patch.setattr(OUTSET, "IDENTIFYING", ())
+    patch.setattr(CASE, "IDENTIFYING", ())
 
 
 def links_travel_to_new_owners(patch: Patch) -> None:
@@ -362,7 +364,7 @@ def links_travel_to_new_owners(patch: Patch) -> None:
 
 def graves_opened_by_key(patch: Patch) -> None:
     """Creating somebody under a key lets everybody return who was ever buried under it."""
-    patch.setattr(journal, "_EXHUME", tombstone.delete().where(journal._GRAVES))
+    patch.setattr(tombstones, "_EXHUME", tombstone.delete().where(tombstones._GRAVES))
 
 
 def newcomers_without_number(patch: Patch) -> None:
@@ -392,12 +394,12 @@ def re_keys_followed_twice(patch: Patch) -> None:
 
 def placeholders_are_edits(patch: Patch) -> None:
     """What stands in the place of an erased value is pulled like any edit."""
-    patch.setattr(PLAN, "erasure", lambda _facts: Erasure())
+    patch.setattr(VERDICTS, "erasure", lambda _facts: Erasure())
 
 
 def deleted_without_a_second_look(patch: Patch) -> None:
     """A row that is absent at one look, and that no trigger reported, was deleted."""
-    patch.setattr(import_module("syncd.reconcile.departure"), "_looked_before", lambda *_given: True)
+    patch.setattr(import_module("syncd.reconcile.absence"), "_looked_before", lambda *_given: True)
 
 
 def resumed_listing_is_complete(patch: Patch) -> None:

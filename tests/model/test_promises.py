@@ -8,11 +8,10 @@ from functools import partial
 
 import pytest
 
-from syncd.core.guards import Limit
+from syncd.core.guards import Guards, Limit
 from syncd.core.model import Pair, Policy, Removal
 from syncd.lanes import Pace
-from syncd.reconcile import staging
-from syncd.reconcile.route import Guards
+from syncd.reconcile import held as staging
 from syncd.store import journal, mapping, progress, work
 from tests.model.hostile import Fault, Nature
 from tests.model.test_sequences import (

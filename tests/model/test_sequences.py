@@ -9,14 +9,13 @@ from functools import partial
 import pytest
 
 from syncd.core import normalise
-from syncd.core.guards import Limit
+from syncd.core.guards import Guards, Limit
 from syncd.core.model import Direction, Pair, Policy, Removal, State, Values
 from syncd.detect.capture import capture
 from syncd.engine.run import Options, run_cycle
 from syncd.errors import Taken
 from syncd.providers.adapter import Identity
-from syncd.reconcile import staging
-from syncd.reconcile.route import Guards
+from syncd.reconcile import held as staging
 from syncd.store import events, journal, mapping, work
 from tests.model import oracle
 from tests.model.effects import die

@@ -38,17 +38,17 @@ POINTS: dict[str, tuple[ModuleType | type, str, str]] = {
     "F1 before the due pairs are committed": (_module("syncd.detect.capture"), "_mark", "after"),
     "F2 due pairs durable, not acknowledged": (changelog, "acknowledge", "before"),
     "F3 acknowledged": (changelog, "acknowledge", "after"),
-    "F4 before the intent is committed": (journal, "open_intent", "after"),
+    "F4 before the intents are committed": (journal, "open_intents", "after"),
     "F5 intent durable, nothing sent": (Http, "request", "before-write"),
     "F6 answered, nothing read": (Http, "request", "after-write"),
-    "F7 answer read, id not durable": (_module("syncd.reconcile.create"), "conclude", "before"),
-    "F8 row saved, not committed": (mapping, "save", "after"),
+    "F7 answer read, id not durable": (_module("syncd.core.changes"), "_new", "before"),
+    "F8 row saved, not committed": (mapping, "save_all", "after"),
     "F8 finished, not committed": (work, "finish", "after"),
-    "F9 committed, not told": (_module("syncd.reconcile.outcome"), "tell", "before"),
+    "F9 committed, not told": (_module("syncd.reconcile.record"), "_told", "before"),
     "S1 before the source is written": (customers, "update", "before"),
     "S2 source written, base not stored": (customers, "update", "after"),
-    "U1 provider updated, base not stored": (_module("syncd.reconcile.agreement"), "conclude", "before"),
-    "U2 intent of an update concluded, base not stored": (_module("syncd.reconcile.agreement"), "conclude", "after"),
+    "U1 provider updated, base not stored": (_module("syncd.core.agreement"), "pushed", "before"),
+    "U2 intent of an update closed, base not committed": (journal, "close_intents", "after"),
 }
 
 

@@ -13,7 +13,8 @@ from syncd.core.actions import Exchange, Nothing
 from syncd.core.facts import Facts, Rules
 from syncd.core.merge import Decision
 from syncd.core.model import FIELDS, FieldBase, Policy, Value
-from syncd.core.plan import plan, verdicts
+from syncd.core.plan import plan
+from syncd.core.verdicts import verdicts
 from tests.unit.pairs import LIVE, agreed, digest, intent, linked
 
 TEXTS = [name for name in FIELDS if name not in {"number", "birth_date", "active"}]

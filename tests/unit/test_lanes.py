@@ -170,7 +170,7 @@ def test_a_request_waits_for_its_slot_and_is_counted() -> None:
 
     assert clock.elapsed == pytest.approx(2 / (0.5 * 0.93))
     assert max(clock.slept) <= 0.2
-    assert (lane.calls, lane.requests()) == (3, 3)
+    assert (lane.calls, lane.trace.requests) == (3, 3)
 
 
 # -- breaker ---------------------------------------------------------------------------------------------------------
@@ -608,9 +608,9 @@ def test_a_partly_acknowledged_write_is_known_as_such() -> None:
     lane = a_lane(VirtualClock())
     trail = []
     for endpoint, status in ((GET, 200), (PUT, 503), (PUT, 422), (PUT, 200)):
-        lane.begin_write()
+        lane.trace.begin_write(None)
         lane.observe(endpoint, status, {})
-        trail.append(lane.wrote())
+        trail.append(lane.trace.acknowledged)
 
     assert trail == [False, False, False, True]
 

@@ -15,7 +15,8 @@ from syncd.core.actions import Adopt, Create, Exchange, Nothing, Park, Reject, R
 from syncd.core.facts import Departure, Facts, Ruling
 from syncd.core.merge import Decision, Tie, Verdict
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
-from syncd.core.plan import decisions, plan
+from syncd.core.plan import plan
+from syncd.core.verdicts import judged
 from syncd.core.writes import renewed
 from tests.unit.pairs import LIVE, agreed, digest, hidden, intent, link, linked, remote
 
@@ -346,8 +347,8 @@ def test_explain_shows_what_the_plan_does() -> None:
     held = linked(ROW, {**ROW, "email": "b@x.de"}, BASE, replace(LIVE, writable=False))
     gutted = linked(ROW, {**EMPTIED, "name": "Neu"}, BASE)
 
-    assert decisions(held)["email"] == Decision(Verdict.REVIEW, "read-only")
-    assert {said.reason for said in decisions(gutted).values()} == {"gutted"}
+    assert judged(held)[0]["email"] == Decision(Verdict.REVIEW, "read-only")
+    assert {said.reason for said in judged(gutted)[0].values()} == {"gutted"}
 
 
 # -- not linked ----------------------------------------------------------------------------------------------------

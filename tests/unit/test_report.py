@@ -9,9 +9,8 @@ import pytest
 
 from syncd.core.guards import Limit
 from syncd.core.model import State
+from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.log.keys import permitted
-from syncd.reconcile.orders import HELD_KINDS
-from syncd.reconcile.outcome import FIELD_KINDS, PAIR_KINDS
 from syncd.status.codes import worst
 from syncd.status.liveness import Daemon, state_of
 from syncd.status.remedies import PAIRS, PROVIDERS, REVIEWS, SOURCE, quoted, review

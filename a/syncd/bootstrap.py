@@ -1,0 +1,280 @@
+"""Composition root: from settings to an installation that can run a cycle. The only place that knows every module."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields as fields_of
+from dataclasses import replace
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from syncd.clock import Clock, SystemClock
+from syncd.core.facts import Rules
+from syncd.core.guards import Limit
+from syncd.core.model import CreateMode, Direction
+from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
+from syncd.lanes import Breaker, Lane, Pace
+from syncd.operate.status import Known, survey
+from syncd.providers.adapter import ProviderAdapter
+from syncd.providers.adapter import Settings as AdapterSettings
+from syncd.reconcile import Route
+from syncd.reconcile.route import Guards
+from syncd.runtime.installation import Installation, Rhythm
+from syncd.settings.model import ProviderSettings, Settings
+from syncd.source.changelog import mentions
+from syncd.source.database import Source, SourceConfig, Watch, open_source
+from syncd.source.shape import for_provider
+from syncd.source.writable import as_written, one_way
+from syncd.status.report import Report
+from syncd.store.database import State, open_state, quick_check
+from syncd.store.keys import check_key
+from syncd.store.leases import Lease, lock_file
+from syncd.store.server_clock import clock_of
+
+NOBODY = Lease("", "", 0)
+
+
+def run_id() -> str:
+    """A short random name for one run."""
+    return secrets.token_hex(8)
+
+
+def source_config(settings: Settings) -> SourceConfig:
+    """What the source package needs of `[source]`."""
+    wanted = settings.source
+    return SourceConfig(
+        url=wanted.url,
+        table=wanted.table,
+        key=wanted.key,
+        fields=wanted.fields,
+        password=wanted.password,
+        tls=wanted.tls,
+        change_log=wanted.change_log,  # type: ignore[arg-type]  # settings allow exactly these three words
+        updated_at=wanted.updated_at,
+        write=wanted.write,
+        watch=tuple(Watch(watch.table, watch.key) for watch in wanted.watch),
+        joins=wanted.joins,
+        where=wanted.where,
+        deleted=wanted.deleted,
+        values=wanted.values,
+        defaults=wanted.defaults,
+        only={provider.name: provider.only for provider in settings.providers if provider.only},
+        id_columns={provider.name: provider.id_column for provider in settings.providers if provider.id_column},
+        id_lengths={provider.name: provider.provider.capabilities.id_length for provider in settings.providers},
+    )
+
+
+def open_settings_source(settings: Settings) -> Source:
+    """The user's database."""
+    return open_source(source_config(settings))
+
+
+def open_settings_state(settings: Settings, *, create: bool = True, check: bool = True) -> State:
+    """Our state database; with `create` a new SQLite file is made and migrated."""
+    state = settings.state
+    return open_state(state.url, state.password, state.key, create=create, check=check, tls=state.tls)
+
+
+def _state_as_it_is(settings: Settings) -> State:
+    """For reading: where there is no SQLite file yet, an empty state that vanishes with the process."""
+    url = make_url(settings.state.url)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        return open_state("sqlite://", None, settings.state.key)
+    return open_settings_state(settings, create=False)
+
+
+@contextmanager
+def installation(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    stop: threading.Event | None = None,
+    exclusive: bool = True,
+    read_only: bool = False,
+    any_key: bool = False,
+) -> Iterator[Installation]:
+    """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state; `read_only`
+    leaves no trace, not even the file of a state that does not exist yet; `any_key` is for `recover` alone."""
+    stop = stop or threading.Event()
+    with ExitStack() as stack:
+        state = _state_as_it_is(settings) if read_only else open_settings_state(settings)
+        stack.callback(state.close)
+        if exclusive and state.path is not None:
+            lock = stack.enter_context(lock_file(state.path))
+            if lock.unclean:
+                quick_check(state)
+        if not any_key:
+            with state.read() if read_only else state.begin() as tx:
+                check_key(tx, state.key, remember=not read_only)
+        clock = clock or clock_of(state, SystemClock())
+        source = open_settings_source(settings)
+        stack.callback(source.close)
+        routes = []
+        for wanted in settings.providers:
+            route = _route(settings, wanted, (source, state), (clock, stop))
+            stack.callback(route.adapter.close)
+            routes.append(route)
+        yield Installation(
+            source=source,
+            state=state,
+            routes=tuple(routes),
+            clock=clock,
+            stop=stop,
+            rhythm=Rhythm(*(getattr(settings.schedule, name.name) for name in fields_of(Rhythm))),
+            holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            run_id=run_id,
+            lease=settings.lease,
+            sole=exclusive and state.path is not None,
+            inbound_create=frozenset(p.name for p in settings.providers if p.inbound_create),
+            field_hashes={p.name: p.field_hashes for p in settings.providers},
+            config_hashes={p.name: p.config_hash for p in settings.providers},
+        )
+
+
+def _route(
+    settings: Settings,
+    wanted: ProviderSettings,
+    doors: tuple[Source, State],
+    time: tuple[Clock, threading.Event],
+) -> Route:
+    source, state = doors
+    clock, _ = time
+    lane = _lane(settings, wanted, Breaker(credentials=fingerprint(wanted, state.key)), time)
+    adapter = build_adapter(wanted, lane)
+    return Route(
+        provider=wanted.name,
+        adapter=adapter,
+        rules=replace(rules(settings, wanted, source), clears=adapter.capabilities.clears),
+        state=state,
+        source=for_provider(source, wanted.name),
+        lane=lane,
+        lease=NOBODY,
+        clock=clock,
+        jitter=random.random,
+        settle=wanted.settle,
+        timeout=wanted.timeout,
+        backoff=wanted.backoff,
+        max_attempts=wanted.max_attempts,
+        guards=guards(settings),
+        ranks={provider.name: place for place, provider in enumerate(settings.providers)},
+        policies={provider.name: provider.conflict for provider in settings.providers},
+        known=frozenset(settings.source.fields),
+        mentions=partial(mentions, source),
+    )
+
+
+def _lane(settings: Settings, wanted: ProviderSettings, breaker: Breaker, time: tuple[Clock, threading.Event]) -> Lane:
+    clock, stop = time
+    return Lane(
+        name=wanted.name,
+        clock=clock,
+        pace=Pace(wanted.rate, per_endpoint=wanted.provider.capabilities.per_endpoint),
+        concurrency=wanted.concurrency,
+        timeout=wanted.timeout,
+        stop=stop,
+        jitter=random.random,
+        lease=settings.lease,
+        breaker=breaker,
+    )
+
+
+def ask(settings: Settings, wanted: ProviderSettings) -> str:
+    """One cheap authorised call at a provider, without state or lease; what answered. Raises `ProviderError`s."""
+    adapter = build_adapter(wanted, _lane(settings, wanted, Breaker(), (SystemClock(), threading.Event())))
+    try:
+        return adapter.probe()
+    finally:
+        adapter.close()
+
+
+def build_adapter(wanted: ProviderSettings, lane: Lane) -> ProviderAdapter:
+    """The adapter of one configured instance behind its lane's gate."""
+    given = AdapterSettings(wanted.name, wanted.url, wanted.options, wanted.timeout)
+    return wanted.provider.build(given, lane)
+
+
+def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules:
+    """What the settings say about one provider, with each field's effective direction."""
+    create = CreateMode.NEVER if wanted.direction is Direction.PULL else wanted.create  # nothing is sent there
+    return Rules(
+        provider=wanted.name,
+        fields=as_written(
+            source, directions(wanted, settings.source.fields.keys() | wanted.provider.capabilities.fields)
+        ),
+        policy=wanted.conflict,
+        on_delete=wanted.on_delete,
+        create=create,
+        adopted=create is CreateMode.ALWAYS,
+        writable=settings.source.write and bool(source.fields.keys() - one_way(source)),
+        one_way=one_way(source),
+        renumbers=wanted.provider.capabilities.renumbers,
+        echoes=wanted.provider.capabilities.echoes,
+    )
+
+
+def directions(wanted: ProviderSettings, names: set[str]) -> dict[str, Direction]:
+    """A field's own direction narrowed by the provider's: what either side forbids does not happen."""
+    return {name: narrowed(wanted.direction, wanted.fields.get(name, Direction.BOTH)) for name in names}
+
+
+def narrowed(one: Direction, other: Direction) -> Direction:
+    """The directions that both allow."""
+    if one is other or other is Direction.BOTH:
+        return one
+    return other if one is Direction.BOTH else Direction.OFF
+
+
+def guards(settings: Settings) -> Guards:
+    """The blast-radius limits as the core knows them."""
+
+    def limit(name: str) -> Limit | None:
+        wanted = getattr(settings.guards, name)
+        return None if wanted is None else Limit(wanted.share, wanted.count, wanted.window)
+
+    return Guards(*(limit(name.name) for name in fields_of(Guards)))
+
+
+def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
+    """A keyed digest of an instance's credentials: other credentials end a pause that the old ones earned.
+
+    What names the account, besides the secrets, is known to the adapter alone, so its other options and the url count.
+    """
+    options, secrets_of = wanted.options, wanted.provider.secrets
+    values = [getattr(options, name, None) for name in sorted(secrets_of)]
+    secret = [value.get_secret_value() if isinstance(value, SecretStr) else str(value) for value in values]
+    plain = options.model_dump(mode="json", exclude=set(secrets_of))
+    message = json.dumps([secret, plain, wanted.url], sort_keys=True).encode()
+    return blake2b(message, digest_size=16, key=blake2b(key, digest_size=32).digest()).hexdigest()
+
+
+def known(settings: Settings) -> tuple[Known, ...]:
+    """What a status needs to know of every configured provider."""
+    return tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers)
+
+
+def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
+    """The status of an installation that may be running elsewhere: opens, reads and closes again.
+
+    A source that cannot be opened is part of the answer; a state that cannot is an error.
+    """
+    with ExitStack() as stack:
+        state = open_settings_state(settings, create=False)
+        stack.callback(state.close)
+        try:
+            source: Source | SyncdError = open_settings_source(settings)
+        except (SettingsError, SourceUnreachable, SetupNeeded) as error:
+            source = error
+        if isinstance(source, Source):
+            stack.callback(source.close)
+        return survey(state, source, known(settings), guards(settings), (clock or clock_of(state, SystemClock())).now())

@@ -1,0 +1,275 @@
+"""`syncd doctor`: every check with a remedy. Reads, and makes one call at each provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli.exits import OK, SAFETY, UNREACHABLE, USAGE, Exit, worst
+from syncd.cli.options import config_option, json_option, print_json, provider_named, settings_for
+
+if TYPE_CHECKING:
+    from syncd.settings import ProviderSettings, Settings
+    from syncd.source.database import Source
+    from syncd.store.database import State
+
+LOOKED_AT = 1000  # customers, from the first on: enough to see a pattern, few enough for any table
+SKEW = 5.0  # seconds between two clocks before it is worth a word
+_UTF8 = frozenset({"UTF8", "utf8mb4", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `code` 0: in order (with a remedy: worth knowing); else what it makes of the exit code."""
+
+    name: str
+    what: str
+    remedy: str = ""
+    code: int = OK
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--provider", "names", multiple=True, help="Only this provider; may be given several times.")
+def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...]) -> None:
+    """Check everything, with a remedy for what is wrong: settings, source, triggers, state, clock, files, providers.
+
+    Exit code: 0 all in order, 2 settings or schema, 6 a restored or cloned database, 7 something does not answer.
+    """
+    settings = settings_for(config)
+    chosen = [provider_named(settings, name) for name in names]
+    checks: list[Check] = []
+    for check in _checks(settings, chosen):
+        checks.append(check)
+        if not as_json:
+            _say(check)
+    code = worst(check.code for check in checks)
+    if as_json:
+        print_json({"schema": 1, "exit_code": code, "checks": [_shape(check) for check in checks]})
+    raise Exit(code)
+
+
+def _say(check: Check) -> None:
+    mark = "wrong" if check.code else "note" if check.remedy else "ok"
+    click.echo(f"{mark:6} {check.name:20} {check.what}")
+    if check.remedy:
+        click.echo(f"       {'':20} -> {check.remedy}")
+
+
+def _shape(check: Check) -> dict[str, Any]:
+    return {
+        "check": check.name,
+        "ok": not check.code,
+        "what": check.what,
+        "remedy": check.remedy,
+        "exit_code": check.code,
+    }
+
+
+def _checks(settings: Settings, chosen: list[str]) -> Iterator[Check]:
+    if not chosen:
+        yield from _settings(settings)
+        yield from _source_checks(settings)
+        yield from _state_checks(settings)
+    for provider in settings.providers:
+        if not chosen or provider.name in chosen:
+            yield _provider(settings, provider)
+
+
+def _settings(settings: Settings) -> Iterator[Check]:
+    number = len(settings.providers)
+    yield Check("settings", f"{settings.path}: {number} provider{'s' if number != 1 else ''}")
+    for key in settings.environment_secrets:
+        yield Check(
+            "settings",
+            f"{key} comes from the environment, which other processes of this user can read",
+            'Better: "credential:NAME" or "file:/PATH".',
+        )
+
+
+def _source_checks(settings: Settings) -> Iterator[Check]:
+    from syncd.bootstrap import open_settings_source
+    from syncd.cli.exits import code_of
+    from syncd.errors import SettingsError, SyncdError
+
+    try:
+        source = open_settings_source(settings)
+    except SettingsError as error:
+        for problem in error.problems:
+            yield Check("source", f"{problem.place}: {problem.reason}", problem.remedy or "Correct syncd.toml.", USAGE)
+        return
+    except SyncdError as error:
+        yield Check(
+            "source", error.message, error.remedy or "Start the database, check url and password.", code_of(error)
+        )
+        return
+    try:
+        yield from _source(source)
+    except SyncdError as error:
+        yield Check("source", error.message, error.remedy or "syncd triggers install --print-sql", code_of(error))
+    finally:
+        source.close()
+
+
+def _source(source: Source) -> Iterator[Check]:
+    from syncd.source import customers, triggers
+    from syncd.source.about import about, transport
+
+    server = about(source)
+    kind = "view" if source.is_view else "table"
+    yield Check("source", f'{server.server}, {kind} "{source.table.name}", {customers.count(source)} customers')
+    if server.charset not in _UTF8:
+        yield Check("source", f"character set {server.charset}: some names cannot be stored", "Use utf8mb4.")
+    if server.clock is not None:
+        skew = abs((server.clock - datetime.now(UTC)).total_seconds())
+        remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
+        yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
+    yield _transport("source", *transport(source))
+    yield from _doubts(source)
+    found = triggers.check(source)
+    for problem in found:
+        yield Check("triggers", problem.reason, problem.remedy or "syncd triggers install", USAGE)
+    if not found:
+        yield Check("triggers", f"in order ({source.config.change_log})")
+    for note in triggers.advice(source):
+        yield Check("triggers", note.reason, note.remedy or "Nothing to do: the verify sweep finds the rest.")
+
+
+def _transport(table: str, mode: str, version: str) -> Check:
+    """How a database proves that it is the one, before a password goes there."""
+    if mode == "local":
+        return Check("transport", f"{table}: nothing leaves this machine")
+    if mode == "verify":
+        return Check("transport", f"{table}: {version}, the server's name is verified")
+    risks = {
+        "encrypt": f"{table}: {version}, but anybody in between may pass for the server",
+        "off": f"{table}: no TLS, so anybody in between can read and change everything",
+    }
+    return Check("transport", risks[mode], f'Name the authority: [{table}.tls] ca = "/path.pem", mode = "verify".')
+
+
+def _doubts(source: Source) -> Iterator[Check]:
+    """Check digits and forms warn and block nothing, so each field is one note, with some customers to look at."""
+    from syncd.core.doubts import doubts
+    from syncd.source import customers
+
+    found: dict[str, list[str]] = {}
+    for customer in customers.page(source, None, LOOKED_AT):
+        for field in doubts(customer.values):
+            found.setdefault(field, []).append(customer.key)
+    for field, keys in found.items():
+        some = ", ".join(keys[:3])
+        what = f"{field} looks wrong in {len(keys)} of the first {LOOKED_AT}: {some}{', …' if len(keys) > 3 else ''}"
+        yield Check("customers", what, f"See why: syncd explain {keys[0]}. They are sent all the same.")
+
+
+def _state_checks(settings: Settings) -> Iterator[Check]:
+    from syncd.bootstrap import open_settings_state
+    from syncd.cli.exits import code_of
+    from syncd.errors import SetupNeeded, SyncdError
+    from syncd.store.database import quick_check, revision
+
+    try:
+        state = open_settings_state(settings, create=False)
+    except SetupNeeded as error:
+        new = error.remedy == "syncd run-once"
+        yield Check("state", error.message, error.remedy, OK if new else USAGE)
+        return
+    except SyncdError as error:
+        yield Check("state", error.message, error.remedy or "Check [state] in syncd.toml.", code_of(error))
+        return
+    try:
+        quick_check(state)
+        yield Check("state", f"{state.path or 'PostgreSQL'}, revision {revision(state)}")
+        yield _writable(state)
+        yield from _state_clock(state)
+        yield _transport("state", *state.transport())
+        yield from _files(state)
+        yield from _who(state)
+        yield from _fence(settings, state)
+    except SyncdError as error:
+        yield Check("state", error.message, error.remedy or "Check [state] in syncd.toml.", code_of(error))
+    finally:
+        state.close()
+
+
+def _writable(state: State) -> Check:
+    from syncd.operate.status import storage_trouble
+
+    reason = storage_trouble(state)
+    if reason:
+        return Check("state", reason, "Free some space, check owner and mode; nothing is lost meanwhile.", UNREACHABLE)
+    return Check("state", "can be written")
+
+
+def _state_clock(state: State) -> Iterator[Check]:
+    """What is stored goes by the server's clock, so a wrong one here does no harm; but log lines would disagree."""
+    from syncd.clock import SystemClock
+    from syncd.store.server_clock import ServerClock, clock_of
+
+    clock = clock_of(state, SystemClock())
+    if isinstance(clock, ServerClock):
+        skew = abs(clock.ahead())
+        remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
+        yield Check("clock", f"{skew:.1f} s between the state and this machine", remedy)
+
+
+def _files(state: State) -> Iterator[Check]:
+    if state.path is None:
+        return
+    for path in sorted(state.path.parent.glob(f"{state.path.name}*")):
+        if path.stat().st_mode & 0o077:
+            yield Check("files", f"{path} can be read by others", f"chmod 0600 {path}", USAGE)
+
+
+def _who(state: State) -> Iterator[Check]:
+    from syncd.status.liveness import state_of
+    from syncd.store import leases
+    from syncd.store.pulse import pulses
+
+    with state.read() as tx:
+        holders, living = leases.holders(tx), pulses(tx)
+    for pulse in living:
+        silent = state_of(pulse.age, pulse.poll, pulse.trouble) == "silent"
+        what = f"pid {pulse.pid} on {pulse.host}, last pulse {pulse.age:.0f} s ago"
+        yield Check("daemon", what, "systemctl status syncd" if silent else "", UNREACHABLE if silent else OK)
+    at_work = sorted({holder.holder for holder in holders if holder.remaining > 0})
+    if at_work:
+        yield Check("instances", f"at work now: {', '.join(at_work)}")
+
+
+def _fence(settings: Settings, state: State) -> Iterator[Check]:
+    from syncd.bootstrap import open_settings_source
+    from syncd.errors import SyncdError
+    from syncd.operate.status import source_facts
+
+    try:
+        source = open_settings_source(settings)
+    except SyncdError:
+        return  # told above
+    try:
+        facts = source_facts(state, source)
+    finally:
+        source.close()
+    if facts.capture == "restored":
+        yield Check("fence", facts.reason, "syncd recover", SAFETY)
+
+
+def _provider(settings: Settings, wanted: ProviderSettings) -> Check:
+    from syncd.bootstrap import ask
+    from syncd.errors import ProviderError, Unauthorized
+
+    try:
+        return Check(wanted.name, ask(settings, wanted))
+    except Unauthorized as error:
+        remedy = f"Renew the credentials under [providers.{wanted.name}], then: syncd resume {wanted.name}"
+        return Check(wanted.name, f"refuses us: {error.message}", remedy, UNREACHABLE)
+    except ProviderError as error:
+        remedy = f"Check url under [providers.{wanted.name}] and the network."
+        return Check(wanted.name, f"does not answer as it should: {error.message}", remedy, UNREACHABLE)

@@ -1,0 +1,97 @@
+"""Exit codes, and the one place where an error becomes a sentence for a person.
+
+0 all in order · 1 internal error · 2 usage or settings · 3 differences exist · 4 some customers failed and will be
+retried · 5 something waits for a person · 6 safety stop · 7 source, state or a provider unreachable or unauthorised ·
+8 another instance holds the lease. The worst wins in the order 6, 2, 8, 1, 7, 5, 4, 3.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+
+import click
+
+from syncd.errors import (
+    LeaseHeld,
+    LeaseLost,
+    ProviderError,
+    SafetyStop,
+    SettingsError,
+    SetupNeeded,
+    SourceUnreachable,
+    StateUnreachable,
+    Stopped,
+    SyncdError,
+    UsageError,
+)
+from syncd.status.codes import DIFFERENT, HELD, INTERNAL, OK, PERSON, RETRY, SAFETY, UNREACHABLE, USAGE, worst
+
+__all__ = [
+    "DIFFERENT", "HELD", "INTERNAL", "OK", "PERSON", "RETRY", "SAFETY", "UNREACHABLE", "USAGE",
+    "Exit", "code_of", "leave", "say", "worst",
+]  # fmt: skip
+
+_CODES: tuple[tuple[type[SyncdError], int], ...] = (
+    (SettingsError, USAGE),
+    (UsageError, USAGE),
+    (SetupNeeded, USAGE),
+    (SafetyStop, SAFETY),
+    (SourceUnreachable, UNREACHABLE),
+    (StateUnreachable, UNREACHABLE),
+    (LeaseHeld, HELD),
+    (LeaseLost, HELD),
+    (ProviderError, UNREACHABLE),
+    (Stopped, OK),
+)
+
+
+class Exit(Exception):
+    """A command ends with this code; everything worth saying was said."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def code_of(error: SyncdError) -> int:
+    """The exit code of an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), INTERNAL)
+
+
+def leave(command: Callable[[], object]) -> int:
+    """Run a command; every way it can end becomes an exit code, every error a sentence on stderr."""
+    try:
+        command()
+    except Exit as ended:
+        return ended.code
+    except SyncdError as error:
+        say(error)
+        return code_of(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("aborted", err=True)
+        return INTERNAL
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+    return OK
+
+
+def say(error: SyncdError) -> None:
+    """What is wrong, where, and what to type next. With --json also one JSON line."""
+    if isinstance(error, SettingsError):
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        count = len(error.problems)
+        click.echo(f"{count} problem{'s' if count != 1 else ''}. Nothing was changed.", err=True)
+    else:
+        click.echo(f"error: {error.message}", err=True)
+        if error.remedy:
+            click.echo(f"next:  {error.remedy}", err=True)
+    if "--json" in sys.argv:
+        line = {"event": "exit.error", "code": code_of(error), "message": error.message, "hint": error.remedy}
+        click.echo(json.dumps(line), err=True)

@@ -1,0 +1,266 @@
+"""`syncd explain KEY`: why is this customer as it is, at every provider, field by field?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli.options import config_option, json_option, print_json, settings_for
+
+if TYPE_CHECKING:
+    from syncd.core.actions import Action
+    from syncd.core.facts import Facts
+    from syncd.core.model import Customer, Value
+    from syncd.operate.explain import Look
+    from syncd.store.events import Event
+
+HISTORY = 12
+REASONS: Mapping[str, str] = {
+    "agreed": "as last agreed",
+    "equal": "both mean the same",
+    "off": "switched off in the settings",
+    "not-mapped": "no source column",
+    "frozen": "stopped: it swings between two writers",
+    "unreadable": "the provider does not show it",
+    "source-changed": "the source changed",
+    "provider-changed": "the provider changed",
+    "push-only": "only the source may change it",
+    "pull-only": "only the provider may change it",
+    "no-base": "nothing was agreed before",
+    "first-seen": "the provider shows it for the first time",
+    "late": "an older write of ours is still visible",
+    "lossy": "the provider keeps less than was sent",
+    "conflict": "both sides changed",
+    "decided": "a person decided",
+    "ignored": "a person said: leave it",
+    "filled": "an empty side is filled",
+    "composed": "it is composed of other fields here",
+    "own-number": "linked under its own number there",
+    "renumbered": "the provider cannot renumber",
+    "cannot-clear": "emptied here, and the provider cannot empty it",
+    "erased": "the person seems to be erased over there",
+    "read-only": "the source cannot be written there",
+    "no-row": "the customer has no such joined row (no address row)",
+    "gutted": "one edit would empty most of this customer",
+    "other-record": "another record or address stands under this link",
+}
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--values", is_flag=True, help="Show values also where the output is no terminal.")
+@click.argument("key")
+def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> None:
+    """Why is this customer as it is, at every provider, field by field?
+
+    KEY is its key in the source, or its customer number. Both sides are read, nothing is written.
+    """
+    from syncd.bootstrap import installation
+    from syncd.cli.sync import resolved
+    from syncd.operate.explain import look
+    from syncd.source import customers
+    from syncd.store import events
+
+    settings = settings_for(config)
+    with installation(settings, exclusive=False) as site:
+        customer_key = resolved(site, key)
+        customer = customers.read(site.source, [customer_key]).get(customer_key)
+        looks = [look(site, route, customer_key, customer) for route in site.routes]
+        with site.state.read() as tx:
+            history = events.events(tx, customer_key, HISTORY)
+    if as_json:
+        print_json(_json(customer_key, customer, looks, history, values=values))
+        return
+    for line in _lines(customer_key, customer, looks, history, values=values or sys.stdout.isatty()):
+        click.echo(line)
+
+
+def _lines(
+    key: str, customer: Customer | None, looks: list[Look], history: list[Event], *, values: bool
+) -> Iterator[str]:
+    from syncd.cli.shown import clock
+    from syncd.core.doubts import doubts
+
+    yield f"customer {key}" + ("" if customer is not None else "   not in the source")
+    for name, problem in (customer.problems if customer is not None else {}).items():
+        yield f"    {name or 'row'}: {problem}"
+    for name, doubt in (doubts(customer.values) if customer is not None else {}).items():
+        yield f"    {name}: {doubt} (a warning: nothing waits for it)"
+    for each in looks:
+        yield from _provider_lines(each, history, values=values)
+    if history:
+        yield "last events"
+    for event in history:
+        about = f" ({', '.join(event.fields)})" if event.fields and len(event.fields) <= 4 else ""
+        yield f"    {clock(event.at)}  {event.provider:20} {event.event}{about} {event.detail}".rstrip()
+
+
+def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterator[str]:
+    word, why, command = verdict(each, history)
+    yield f"{each.provider:20} {word}" + (f": {why}" if why else "")
+    for name, verb, reason in field_rows(each):
+        line = f"    {name:16} {verb:8} {reason}"
+        yield line + (_both(each.facts, name) if values and each.facts is not None else "")
+    if each.silence:
+        yield f"    not asked just now ({each.silence}): this is from the state alone"
+    when = next_action(each)
+    if when:
+        yield f"    next: {when}"
+    if command:
+        yield f"    {command}"
+
+
+def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
+    """The pair's word, the reason, and the command that leads on."""
+    from syncd.status.remedies import PAIRS, PROVIDERS, quoted, review
+    from syncd.status.report import is_let_go
+
+    key = each.work.pair.key if each.work else each.link.pair.key if each.link else ""
+    if each.reviews:
+        item = each.reviews[0]
+        remedy = review(item.kind)
+        return "review", item.reason or remedy.sentence, remedy.typed(provider=each.provider, key=key, number=item.id)
+    word = pair_word(each)
+    waits = each.work is not None and each.work.error and not is_let_go(each.work.error_class)
+    reason = each.work.error if each.work is not None and waits else _last_reason(each, word, history)
+    if word not in {"linked", "excluded"} and each.condition in {"paused", "blocked", "down"}:
+        remedy = PROVIDERS[each.condition]
+        return word, each.silence or remedy.sentence, remedy.typed(provider=each.provider)
+    if each.work is not None and each.work.error_class == "adopt":
+        return "waiting", "first contact: nothing is created before a match report", f"syncd match {each.provider}"
+    if word == "linked" and described(each.action):
+        when = "the next look acts" if each.work is not None else "no look is due for it"
+        return word, f"They differ by now; {when}.", f"syncd sync {quoted(key)}"
+    remedy = PAIRS.get(word, PAIRS["waiting"])
+    shown = remedy.typed(provider=each.provider, key=key) if remedy.command and "explain" not in remedy.command else ""
+    return word, reason or remedy.sentence, shown
+
+
+def pair_word(each: Look) -> str:
+    """The word of `remedies.PAIRS` this pair stands under."""
+    from syncd.status.report import is_failure, is_let_go
+
+    if each.work is not None:
+        if each.work.error_class == "OutcomeUnknown":
+            return "ambiguous"
+        if is_failure(each.work.error_class):
+            return "retry"
+        return "waiting" if each.work.error_class and not is_let_go(each.work.error_class) else "due"
+    if each.link is None:
+        return "due" if each.action is not None else "waiting"
+    return each.link.state.value
+
+
+def _last_reason(each: Look, word: str, history: list[Event]) -> str:
+    names = {"rejected": "pair.rejected", "dead": "pair.dead_lettered"}
+    last = next((e for e in history if e.provider == each.provider and e.event == names.get(word)), None)
+    if last is None:
+        return ""
+    return f"{', '.join(last.fields)}: {last.detail}" if last.fields else last.detail
+
+
+def field_rows(each: Look) -> Iterator[tuple[str, str, str]]:
+    """Every field about which there is anything to say: name, what happens, why."""
+    for name, decision in each.decisions.items():
+        silent = decision.verdict.value == "keep" and decision.reason in {"agreed", "off", "not-mapped", "unreadable"}
+        if not silent:
+            yield name, decision.verdict.value, REASONS.get(decision.reason, decision.reason)
+
+
+def _both(facts: Facts | None, name: str) -> str:
+    if facts is None:
+        return ""
+    source = facts.source or {}
+    there = facts.remote.values if facts.remote is not None else {}
+    return f"   source: {_value(source, name)}   provider: {_value(there, name)}"
+
+
+def _value(values: Mapping[str, Value], name: str) -> str:
+    if name not in values:
+        return "(unknown)"
+    return "(empty)" if values[name] is None else str(values[name])
+
+
+def next_action(each: Look) -> str:
+    """What a cycle would do now or at its time."""
+    from syncd.cli.shown import clock
+    from syncd.status.report import is_let_go
+
+    doing = described(each.action)
+    if each.work is not None and each.work.error_class and not is_let_go(each.work.error_class):
+        return f"{doing or 'another look'}, at {clock(each.work.due_at)}"
+    return doing
+
+
+def described(action: Action | None) -> str:
+    """An action of the plan in a few words; "" where there is nothing to do."""
+    from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+
+    match action:
+        case Create(values):
+            return f"create it there ({len(values)} fields)"
+        case Adopt():
+            return "link the record that our lost create made"
+        case Exchange():
+            parts = [("push", action.push), ("pull", action.pull), ("ask a person about", action.review)]
+            return "; ".join(f"{verb} {', '.join(sorted(names))}" for verb, names in parts if names)
+        case Park(_, reason) | Reject(_, reason):
+            return f"nothing: {reason}"
+        case Remove(_, how):
+            return f"{how.value} it there"
+        case Unlink(reason):
+            return f"forget the link: {reason}"
+        case Wait(why):
+            return {"adopt": "nothing before `syncd adopt`"}.get(why, "look again later")
+        case _:
+            return ""
+
+
+def _json(
+    key: str, customer: Customer | None, looks: list[Look], history: list[Event], *, values: bool
+) -> dict[str, Any]:
+    from syncd.core.doubts import doubts
+    from syncd.status.report import iso
+
+    return {
+        "schema": 1,
+        "customer_key": key,
+        "in_source": customer is not None,
+        "doubts": doubts(customer.values) if customer is not None else {},
+        "providers": [_provider_json(each, history, values=values) for each in looks],
+        "events": [
+            {"at": iso(e.at), "provider": e.provider, "event": e.event, "fields": list(e.fields), "detail": e.detail}
+            for e in history
+        ],
+    }
+
+
+def _provider_json(each: Look, history: list[Event], *, values: bool) -> dict[str, Any]:
+    from syncd.status.report import iso
+
+    word, reason, command = verdict(each, history)
+    shown: dict[str, Any] = {}
+    for name, decision in each.decisions.items():
+        shown[name] = {"verdict": decision.verdict.value, "reason": decision.reason}
+        if values and each.facts is not None:
+            there = each.facts.remote.values if each.facts.remote is not None else {}
+            shown[name] |= {"source": (each.facts.source or {}).get(name), "provider": there.get(name)}
+    return {
+        "provider": each.provider,
+        "condition": each.condition,
+        "state": word,
+        "reason": reason,
+        "external_id": each.link.external_id if each.link is not None else None,
+        "asked": each.facts is not None,
+        "silence": each.silence,
+        "fields": shown,
+        "next": described(each.action),
+        "next_at": iso(each.work.due_at) if each.work is not None else None,
+        "reviews": [item.id for item in each.reviews],
+        "command": command,
+    }

@@ -1,0 +1,83 @@
+"""A match report as a file (CSV: ids and reasons, no values), and the part of one that an interruption left."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from syncd.operate.match import Line, Notes, Report
+    from syncd.reconcile import Route
+    from syncd.runtime.installation import Installation
+
+HEADER = ("provider", "kind", "customer_key", "external_ids", "reasons", "fills", "differs")
+BETWEEN = " | "
+
+
+def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
+    """A fresh report, written to `out` once it is whole. Look-ups are kept in `out.part` as they are made, so that an
+    interrupted report goes on where it stopped."""
+    from syncd.operate.match import survey
+
+    part = out.with_name(out.name + ".part")
+    notes.known = {line.key: line for line in lines_of(part, route.provider)} if _begun(part) else {}
+    if notes.known:
+        click.echo(f"{route.provider}: goes on from {part}, which has {len(notes.known)} customers.", err=True)
+    with _private(part, "a") as written:
+        if not written.tell():
+            csv.writer(written).writerow(HEADER)
+        notes.line = lambda line: _write(written, route.provider, [line])
+        report = survey(site, route, notes)
+    with _private(out, "w") as whole:
+        csv.writer(whole).writerow(HEADER)
+        _write(whole, route.provider, report.lines)
+    part.unlink()
+    return report
+
+
+def read(path: Path, provider: str) -> Report:
+    """The report in a file. Raises `UsageError` for a file that is not a report about this provider."""
+    from syncd.operate.match import Report
+
+    return Report(provider, tuple(lines_of(path, provider)), complete=True)
+
+
+def lines_of(path: Path, provider: str) -> list[Line]:
+    """Raises `UsageError` for a file that is not a report about this provider."""
+    from syncd.errors import UsageError
+    from syncd.operate.match import KINDS, Line
+
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    if not rows or tuple(rows[0]) != HEADER:
+        raise UsageError(f"{path} is not a match report.", remedy=f"syncd match {provider} --out {path}")
+    lines = []
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(HEADER) or row[0] != provider or row[1] not in KINDS:
+            raise UsageError(f"{path}, line {number}: not a line of a match report about {provider}.")
+        ids, reasons, fills, differs = (tuple(cell.split(BETWEEN)) if cell else () for cell in row[3:])
+        lines.append(Line(row[1], row[2], ids, reasons, fills, differs))
+    return lines
+
+
+def _begun(part: Path) -> bool:
+    return part.exists() and part.stat().st_size > 0
+
+
+def _private(path: Path, mode: str) -> TextIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if mode == "w" else os.O_APPEND)
+    return io.TextIOWrapper(open(os.open(path, flags, 0o640), f"{mode}b"), encoding="utf-8", newline="")
+
+
+def _write(file: TextIO, provider: str, lines: Iterable[Line]) -> None:
+    writer = csv.writer(file)
+    for line in lines:
+        lists = (BETWEEN.join(each) for each in (line.external_ids, line.reasons, line.fills, line.differs))
+        writer.writerow((provider, line.kind, line.key, *lists))
+    file.flush()

@@ -1,0 +1,165 @@
+"""`syncd plan`: what a run would do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit
+from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+
+if TYPE_CHECKING:
+    from syncd.operate.dry_run import Operation, Preview
+    from syncd.settings import Settings
+
+SHOWN = 40
+_VERBS = ("create", "adopt", "update", "pull", "insert", "archive", "delete", "unlink")
+
+
+@click.command()
+@click.option("--provider", "providers", multiple=True, help="Only this provider (may be repeated).")
+@click.option("--scan", is_flag=True, help="List the providers' customers even where that is not due yet.")
+@click.option("--values", is_flag=True, help="Show old and new values: personal data.")
+@click.option("--exit-code", "by_code", is_flag=True, help="Exit 3 when a run would change anything.")
+@config_option
+@json_option
+def plan(
+    config: Path | None,
+    providers: tuple[str, ...],
+    *,
+    scan: bool = False,
+    values: bool = False,
+    by_code: bool = False,
+    as_json: bool = False,
+) -> None:
+    """What a run would do, field by field. Writes nothing: not at a provider, not in the source, not in the state."""
+    differs = preview(settings_for(config), providers, scan=scan, values=values, as_json=as_json)
+    if differs and by_code:
+        raise Exit(DIFFERENT)
+
+
+def preview(
+    settings: Settings,
+    providers: Iterable[str] = (),
+    *,
+    scan: bool = False,
+    values: bool = False,
+    as_json: bool = False,
+) -> bool:
+    """Print the plan; `run-once --dry-run` is this. Answers whether a run would change anything; exit 7 when a provider
+    could not be read."""
+    from syncd.bootstrap import installation
+    from syncd.operate.dry_run import preview as looked_ahead
+    from syncd.operate.reading import chosen
+    from syncd.store.review import reviews
+
+    with installation(settings, exclusive=False, read_only=True) as site:
+        routes = chosen(site, providers)
+        found = looked_ahead(site, routes, scan=scan)
+        with site.state.read() as tx:
+            asked = [item for route in routes for item in reviews(tx, provider=route.provider) if not item.decision]
+    if as_json:
+        print_json(_shape(found, values=values))
+    else:
+        _print(found, values=values)
+        if asked:
+            click.echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: what waits for a person stays")
+            click.echo("    syncd review")
+    if found.troubles:
+        raise Exit(UNREACHABLE)
+    return bool(found.operations)
+
+
+def _shape(found: Preview, *, values: bool) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "operations": [_operation(operation, values=values) for operation in found.operations],
+        "counts": dict(_counts(found.operations)),
+        "providers": {
+            name: dict(_counts(op for op in found.operations if op.provider == name))
+            for name in sorted({op.provider for op in found.operations})
+        },
+        "waiting": [
+            {
+                "provider": item.provider,
+                "customer_key": item.key,
+                "kind": item.kind,
+                "reason": item.reason,
+                "fields": list(item.fields),
+            }
+            for item in found.waiting
+        ],
+        "guards": [
+            {"provider": provider, "verb": verb, "staged": number}
+            for (provider, verb), number in found.staged().items()
+        ],
+        "unreadable": found.troubles,
+        "paused": found.paused,
+    }
+
+
+def _operation(operation: Operation, *, values: bool) -> dict[str, Any]:
+    fields = {name: {"from": old, "to": new} if values else {} for name, (old, new) in sorted(operation.fields.items())}
+    return {
+        "provider": operation.provider,
+        "customer_key": operation.key,
+        "verb": operation.verb,
+        "fields": fields,
+    }
+
+
+def _counts(operations: Iterable[Operation]) -> Counter[str]:
+    return Counter(operation.verb for operation in operations)
+
+
+def _print(found: Preview, *, values: bool) -> None:
+    names = list(dict.fromkeys(operation.provider for operation in found.operations))
+    verbs = [verb for verb in _VERBS if any(operation.verb == verb for operation in found.operations)]
+    if names:
+        rows = []
+        for name in names:
+            counts = _counts(operation for operation in found.operations if operation.provider == name)
+            rows.append((name, *(counts[verb] for verb in verbs)))
+        table(("PROVIDER", *(verb.upper() for verb in verbs)), rows, right=[verb.upper() for verb in verbs])
+        click.echo()
+        for operation in found.operations[:SHOWN]:
+            click.echo(f"{operation.provider}  {operation.key}  {operation.verb}  {_fields(operation, values=values)}")
+        if len(found.operations) > SHOWN:
+            click.echo(f"... and {len(found.operations) - SHOWN} more (all of them with --json)")
+    else:
+        click.echo("A run would change nothing.")
+    _print_waiting(found)
+
+
+def _fields(operation: Operation, *, values: bool) -> str:
+    if not values:
+        return ", ".join(sorted(operation.fields))
+    return ", ".join(f"{name}: {_text(old)} -> {_text(new)}" for name, (old, new) in sorted(operation.fields.items()))
+
+
+def _text(value: object) -> str:
+    return "(empty)" if value is None else str(value)
+
+
+def _print_waiting(found: Preview) -> None:
+    waiting = Counter((item.provider, item.kind) for item in found.waiting)
+    remedies = {
+        "review": "syncd review",
+        "adopt": "syncd match {0}",
+        "staged": "syncd review",
+        "rejected": "syncd status",
+    }
+    if waiting:
+        click.echo()
+    for (provider, kind), number in sorted(waiting.items()):
+        remedy = remedies.get(kind, "")
+        line = f"{provider}: {number} {'wait for' if kind != 'rejected' else ''} {kind}".replace("  ", " ")
+        click.echo(f"{line:<60}{remedy.format(provider)}".rstrip())
+    for (provider, verb), number in sorted(found.staged().items()):
+        click.echo(f"! the {verb} guard of {provider} would hold back {number}")
+    for provider, why in sorted({**found.paused, **found.troubles}.items()):
+        click.echo(f"! {provider} is not in this plan: {why}")

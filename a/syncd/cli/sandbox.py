@@ -1,0 +1,62 @@
+"""`syncd sandbox`: the five strict stand-ins on loopback, with the settings that reach them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncd.cli.options import stopping
+
+PORT = 8701
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65530), default=PORT, show_default=True, help="The first of five; 0: any."
+)
+@click.option(
+    "--secrets",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("sandbox-secrets"),
+    show_default=True,
+    help="Where the sandboxes' credentials are written for the settings to refer to.",
+)
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Go on with the customers in this file, which `syncd demo --keep` leaves behind; they are kept there again.",
+)
+def sandbox(port: int, secrets: Path, records: Path | None) -> None:
+    """Five strict stand-ins of the providers on loopback, until Ctrl-C.
+
+    Each has a control API under /_control: faults, toggles, records, the log of requests.
+    """
+    from syncd.errors import UsageError
+
+    try:
+        from syncd.sandbox.five import keep_records, load_records, provider_settings, serve_five, write_secrets
+    except ModuleNotFoundError:
+        raise UsageError("the sandboxes are not installed", remedy="pip install 'syncd[sandbox]'") from None
+    secrets = secrets.resolve()
+    try:
+        with stopping() as stop, serve_five(port) as server:
+            write_secrets(secrets)
+            if records is not None:
+                load_records(server, records)
+            click.echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
+            click.echo(provider_settings(server, secrets))
+            for name in server.twins:
+                click.echo(f"{name:20} {server.url(name)}   control: {server.url(name)}/_control", err=True)
+            click.echo("Ctrl-C ends.", err=True)
+            while not stop.wait(0.5):
+                pass
+            if records is not None:
+                keep_records(server, records)
+    except ValueError:
+        remedy = "syncd demo --keep DIR writes one"
+        raise UsageError(f"{records} is not a file of the sandboxes' customers", remedy=remedy) from None
+    except OSError as error:
+        raise UsageError(
+            f"a port from {port} on is taken ({type(error).__name__})", remedy="syncd sandbox --port 0"
+        ) from None

@@ -1,0 +1,147 @@
+"""`syncd triggers` and `syncd db`: what has to exist in the source and in the state before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncd.cli.exits import USAGE, Exit
+from syncd.cli.options import config_option, json_option, print_json, settings_for
+
+
+@click.group()
+def triggers() -> None:
+    """Install, check or remove the change log in the source."""
+
+
+@triggers.command("install")
+@config_option
+@click.option("--print-sql", is_flag=True, help="Print the SQL for somebody who may run it, and change nothing.")
+def install(config: Path | None, *, print_sql: bool) -> None:
+    """Create log, fence and triggers; what is in order is not touched."""
+    from syncd.bootstrap import open_settings_source
+    from syncd.errors import UsageError
+    from syncd.source import triggers as ddl
+
+    source = open_settings_source(settings_for(config))
+    try:
+        if source.config.change_log == "updated_at":
+            raise UsageError('change_log = "updated_at" uses no triggers', remedy="syncd run-once")
+        if print_sql:
+            click.echo("\n".join(ddl.statements(source)))
+            return
+        before = ddl.check(source)
+        ddl.install(source)
+        left = ddl.check(source)
+    finally:
+        source.close()
+    _say_problems([str(problem) for problem in left])
+    tables = ", ".join(watched.table.name for watched in source.watched)
+    click.echo(f"triggers on {tables}: {'installed' if before else 'already installed'}")
+
+
+@triggers.command("check")
+@config_option
+@json_option
+def check(config: Path | None, *, as_json: bool) -> None:
+    """Find what is missing, disabled or altered, and say what this way of capture cannot see."""
+    from syncd.bootstrap import open_settings_source
+    from syncd.source import triggers as ddl
+
+    source = open_settings_source(settings_for(config))
+    try:
+        found, advice = ddl.check(source), ddl.advice(source)
+    finally:
+        source.close()
+    if as_json:
+        print_json({"schema": 1, "problems": [str(p) for p in found], "advice": [str(p) for p in advice]})
+        raise Exit(USAGE if found else 0)
+    for note in advice:
+        click.echo(f"note: {note}")
+    _say_problems([str(problem) for problem in found])
+    click.echo("triggers: in order")
+
+
+def _say_problems(problems: list[str]) -> None:
+    if not problems:
+        return
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo("next:  syncd triggers install", err=True)
+    raise Exit(USAGE)
+
+
+@triggers.command("remove")
+@config_option
+@click.option("--print-sql", is_flag=True, help="Print the SQL for somebody who may run it, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(config: Path | None, *, print_sql: bool, yes: bool) -> None:
+    """Take triggers, log and fence out of the source again. Changes that wait in the log are lost."""
+    import sys
+
+    from syncd.bootstrap import open_settings_source
+    from syncd.errors import UsageError
+    from syncd.source import triggers as ddl
+
+    source = open_settings_source(settings_for(config))
+    try:
+        if print_sql:
+            click.echo("\n".join(f"{statement};" for statement in ddl.removal(source)))
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("this removes the change log", remedy="syncd triggers remove --yes")
+            click.confirm("Remove the change log and everything that waits in it?", abort=True)
+        ddl.remove(source)
+    finally:
+        source.close()
+    click.echo("triggers, change log and fence removed")
+
+
+@click.group()
+def db() -> None:
+    """Create or migrate the state database, and show its revision."""
+
+
+@db.command("upgrade")
+@config_option
+def upgrade(config: Path | None) -> None:
+    """Bring the state to the revision of this syncd, all or nothing."""
+    from syncd.bootstrap import open_settings_state
+    from syncd.store.database import revision
+    from syncd.store.database import upgrade as migrate
+
+    state = open_settings_state(settings_for(config), check=False)
+    try:
+        before = revision(state)
+        migrate(state)
+        after = revision(state)
+    finally:
+        state.close()
+    click.echo(f"state at revision {after}" + (" already" if before == after else f" (was {before or 'empty'})"))
+
+
+@db.command("info")
+@config_option
+@json_option
+def info(config: Path | None, *, as_json: bool) -> None:
+    """Where the state is, and its revision."""
+    from syncd.bootstrap import open_settings_state
+    from syncd.store.database import revision
+    from syncd.store.schema import REVISIONS
+
+    state = open_settings_state(settings_for(config), create=False, check=False)
+    try:
+        found = revision(state)
+        where = str(state.path) if state.path is not None else "postgresql"
+    finally:
+        state.close()
+    right = found == REVISIONS[-1]
+    if as_json:
+        print_json({"schema": 1, "state": where, "revision": found, "wanted": REVISIONS[-1], "ok": right})
+    else:
+        click.echo(f"{where}: revision {found or 'none'}, this syncd needs {REVISIONS[-1]}")
+        if not right:
+            click.echo("next:  syncd db upgrade", err=True)
+    raise Exit(0 if right else USAGE)

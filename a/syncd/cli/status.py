@@ -1,0 +1,44 @@
+"""`syncd status`: what is wrong now, and the command that mends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncd.cli.exits import Exit
+from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+
+
+@click.command()
+@config_option
+@json_option
+@click.option(
+    "--ready", is_flag=True, help="Print nothing; exit 0 while a daemon lives and nothing keeps it from working."
+)
+def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
+    """What is wrong now, and the command that mends it.
+
+    Exit code: 0 all in order, 4 some customers will be retried, 5 something waits for a person, 6 safety stop,
+    7 something is unreachable or refuses us.
+    """
+    from syncd.bootstrap import survey_settings
+    from syncd.cli import shown
+    from syncd.status.report import as_json as shape
+    from syncd.status.report import readiness
+
+    report = survey_settings(settings_for(config))
+    if ready:
+        raise Exit(readiness(report))
+    if as_json:
+        print_json(shape(report))
+        raise Exit(report.exit_code)
+    click.echo(shown.headline(report))
+    for line in shown.daemon_lines(report):
+        click.echo(line)
+    table(shown.COLUMNS, shown.provider_rows(report), right=shown.NUMBERS)
+    if report.problems:
+        click.echo()
+        for line in shown.problem_lines(report.problems, report.problems_total):
+            click.echo(line)
+    raise Exit(report.exit_code)

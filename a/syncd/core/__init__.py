@@ -1,0 +1,1 @@
+"""The pure part: it decides, and touches nothing. No clock, no randomness, no I/O."""

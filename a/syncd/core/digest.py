@@ -1,0 +1,39 @@
+"""Keyed digests: the state database remembers that a value is the same, never what it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from syncd.core.model import Value
+from syncd.core.normalise import as_text, canonical
+
+SIZE = 16  # bytes; 32 hex characters
+
+
+def digest(key: bytes, provider: str, provider_key: str, field: str, value: Value) -> str:
+    """blake2b over provider, our key there, field and the canonical value; None and "" never meet.
+
+    Our key at the provider is used rather than the customer key, so that a re-keyed customer keeps its base.
+    """
+    return digester(key, provider, provider_key)(field, value)
+
+
+def digester(key: bytes, provider: str, provider_key: str) -> Callable[[str, Value], str]:
+    """`digest` for one pair. One look asks for the same few values again and again, so answers are kept in it."""
+    begun = hashlib.blake2b(_framed(provider, provider_key), digest_size=SIZE, key=hashlib.sha256(key).digest())
+    known: dict[tuple[str, Value], str] = {}
+
+    def one(field: str, value: Value) -> str:
+        found = known.get((field, value))
+        if found is None:
+            plain, message = canonical(value), begun.copy()
+            message.update(_framed(field, type(plain).__name__, as_text(plain)))
+            found = known[field, value] = message.hexdigest()
+        return found
+
+    return one
+
+
+def _framed(*parts: str) -> bytes:
+    return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode("utf-8") for part in parts))

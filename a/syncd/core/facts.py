@@ -1,0 +1,112 @@
+"""What a decision may look at: the rules of one provider, and everything known about one pair at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncd.core.merge import Seen, Tie
+from syncd.core.model import CreateMode, Direction, Intent, Link, Policy, Remote, Removal, Value, Values
+
+
+class Departure(StrEnum):
+    """What is known about a source row that cannot be read."""
+
+    BACK = "back"  # it was there again a moment later
+    UNPROVEN = "unproven"  # absent at one look, no trigger said so
+    EMPTY = "empty"  # the whole source is empty or unreadable: proves nothing
+    OUT_OF_SCOPE = "out-of-scope"  # the view hides it, the table still has it
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings and the adapter say about one provider; `fields` holds each field's effective direction, and
+    `fresh` those that were mapped, or mapped to another column, after customers had been linked."""
+
+    provider: str
+    fields: Mapping[str, Direction] = field(default_factory=dict)
+    policy: Policy = Policy.SOURCE
+    on_delete: Removal = Removal.KEEP
+    create: CreateMode = CreateMode.AFTER_MATCH
+    adopted: bool = False
+    writable: bool = True
+    one_way: frozenset[str] = frozenset()  # fields of the source whose column nobody can write
+    repeatable: bool = True  # a create may be repeated once a look-up proves that nothing arrived
+    renumbers: bool = True  # our key at the provider may change later, as an ordinary field
+    clears: bool = True  # an empty value can be sent and is kept as empty
+    echoes: bool = False  # an answered write may still be stored later, and shorter
+    fresh: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person decided about one field, valid only for the two digests that were on the screen."""
+
+    take: Direction | None  # None: ignore
+    shown: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that `plan` may look at.
+
+    source     the projected row, None where it could not be read (then `departure` says what is known)
+    row        what identifies the customer in the row, also where a rule refuses its projection
+    rejection  (field, reason) where the provider's rules refuse the projection
+    remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
+    found      records that carry our key, looked up just now, for a pair that is not linked
+    claimed    external ids among `found` that are linked to other customers
+    unearthed  external ids among `found` that lie under a tombstone
+    holder     another customer whose reserved key at this provider is the one we want
+    key_alive  after a deletion: another live customer carries our key at the provider
+    succeeded  after a deletion: another customer has the source's key now, so that whose record it is may be mistaken
+    reborn     the row was inserted, or deleted and inserted again, since the last look
+    unread     the change log, or a mark that came since, knows more of this key than this look does
+    ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
+               delete conflict `remove` or `keep`
+    ties       for fields in conflict whose value here came from another provider: which of the two is first;
+               `rivals` names that provider, `beaten` are fields where it won over an edit of the source's own
+    locked     fields of joined tables in which this customer has no row to write to
+    held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
+               created before
+    """
+
+    rules: Rules
+    digest: Callable[[str, Value], str]
+    source: Values | None = None
+    row: Values = field(default_factory=dict)
+    departure: Departure | None = None
+    rejection: tuple[str, str] | None = None
+    link: Link | None = None
+    remote: Remote | None = None
+    found: tuple[Remote, ...] = ()
+    claimed: frozenset[str] = frozenset()
+    unearthed: frozenset[str] = frozenset()
+    holder: str | None = None
+    key_alive: bool = False
+    succeeded: bool = False
+    buried: bool = False
+    intents: tuple[Intent, ...] = ()
+    composed: frozenset[str] = frozenset()
+    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    create_anyway: bool = False
+    reborn: bool = False
+    unread: bool = False
+    ordered: str = ""
+    held: tuple[str, str] | None = None
+    ties: Mapping[str, Tie] = field(default_factory=dict)
+    rivals: Mapping[str, str] = field(default_factory=dict)
+    beaten: frozenset[str] = frozenset()
+    fill: bool = False
+    locked: frozenset[str] = frozenset()
+
+
+def seen(facts: Facts, name: str) -> tuple[Seen | None, Seen | None]:
+    """Both sides of a field with their digests; None where unknown."""
+
+    def side(values: Values) -> Seen | None:
+        return Seen(values[name], facts.digest(name, values[name])) if name in values else None
+
+    return side(facts.source or {}), side(facts.remote.values if facts.remote is not None else {})

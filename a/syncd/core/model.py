@@ -1,0 +1,265 @@
+"""The words of syncd as types: a customer's values, a remote, a mapping, an intent.
+
+Everything here is a frozen value. A missing key in `Values` means *unknown*, `None` means *empty*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+Value = str | bool | date | None
+Values = Mapping[str, Value]
+
+FIELDS: tuple[str, ...] = (
+    "number",
+    "name",
+    "name2",
+    "salutation",
+    "title",
+    "first_name",
+    "last_name",
+    "contact_person",
+    "email",
+    "invoice_email",
+    "phone",
+    "mobile",
+    "fax",
+    "street",
+    "street2",
+    "postal_code",
+    "city",
+    "state",
+    "country",
+    "vat_number",
+    "tax_number",
+    "register_number",
+    "language",
+    "website",
+    "birth_date",
+    "price_group",
+    "active",
+)
+_OWN = re.compile(r"x_[a-z0-9_]{1,60}", re.ASCII)
+
+
+def is_own(name: str) -> bool:
+    """Whether this is a field of the shop's own (`x_debtor`): text for a native member of `[providers.X.extra]`."""
+    return _OWN.fullmatch(name) is not None
+
+
+class Direction(StrEnum):
+    """Which way a field, or a whole provider, is allowed to travel."""
+
+    BOTH = "both"
+    PUSH = "push"
+    PULL = "pull"
+    OFF = "off"
+
+
+class Policy(StrEnum):
+    """Who wins when both sides changed one field differently."""
+
+    SOURCE = "source"
+    PROVIDER = "provider"
+    REVIEW = "review"
+
+
+class Removal(StrEnum):
+    """What a deletion in the source means for a provider."""
+
+    KEEP = "keep"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
+class CreateMode(StrEnum):
+    """When a customer that a provider does not know is created there."""
+
+    AFTER_MATCH = "after-match"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Verb(StrEnum):
+    """What an intent is about to do."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    PULL = "pull"
+    INSERT = "insert"
+    REMOVE = "remove"
+
+
+class Stage(StrEnum):
+    """`open`: the write may be under way or its outcome is unknown. `confirm`: executed, but one more
+    reading after the settle time must show what was really stored."""
+
+    OPEN = "open"
+    CONFIRM = "confirm"
+
+
+class State(StrEnum):
+    """A mapping's state as shown to people; never decided upon."""
+
+    LINKED = "linked"
+    DUE = "due"
+    RETRY = "retry"
+    AMBIGUOUS = "ambiguous"
+    REJECTED = "rejected"
+    REVIEW = "review"
+    DEAD = "dead"
+    EXCLUDED = "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The unit of work: one customer at one provider."""
+
+    provider: str
+    key: str
+
+
+_FORMER = re.compile(r"†[0-9]+$")
+
+
+def former(key: str, number: int) -> str:
+    """What the first owner of a key is known by once another customer has it: `2†41`. No row has such a key."""
+    return f"{key}†{number}"
+
+
+def is_former(key: str) -> bool:
+    """Whether this names somebody who had a key before the customer who has it now."""
+    return _FORMER.search(key) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One provider record in canonical fields.
+
+    `key` is our key as the record carries it (None where it carries none), `external_ids` every identifier the
+    provider returned under its own name, `archived` that a person took it out of use over there. `provisional`
+    marks an answer that only repeats what was sent (a 202, an echo): one later reading must confirm it.
+    """
+
+    external_id: str
+    key: str | None
+    values: Values
+    external_ids: Mapping[str, str] = field(default_factory=dict)
+    archived: bool = False
+    provisional: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a scan stopped; `position` is the provider's own text, `since` what a changed-since filter may use."""
+
+    position: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a scan. `cursor` resumes after it; None on the last page. `total` where the provider says it."""
+
+    remotes: tuple[Remote, ...]
+    cursor: Cursor | None
+    total: int | None = None
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A source row in canonical fields. `stored` holds the mapped columns exactly as the database gave them,
+    for the compare-and-set; it never leaves the process. `problems` names fields whose stored value has no canonical
+    form and why ('' for the row as a whole); `unmapped` those whose value the settings' value map does not name; both
+    are missing in `values`. `locked` names fields that cannot be written for this customer, and why. `recorded` is what
+    the column for one provider's external ids holds."""
+
+    key: str
+    values: Values
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    unmapped: frozenset[str] = frozenset()
+    locked: Mapping[str, str] = field(default_factory=dict)
+    recorded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldBase:
+    """What was last agreed for one field: a keyed digest of the source's and of the provider's spelling.
+
+    `provider` is None while the provider cannot show the field. `provisional` until one confirming read.
+    `pulled` marks a source value that came from this provider, `overruled` that it won over an edit of the source's
+    own, `disputed` that what the provider shows may be left of
+    an older write of ours, so that nobody but a person can call it an edit.
+    """
+
+    source: str
+    provider: str | None
+    provisional: bool = False
+    pulled: bool = False
+    frozen: bool = False
+    disputed: bool = False
+    overruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The mapping row of one pair.
+
+    `provider_key` is our key at the provider, frozen once a record carries it or may carry it; `external_id` is None
+    while nothing is linked.
+    """
+
+    pair: Pair
+    provider_key: str | None
+    external_id: str | None
+    external_ids: Mapping[str, str]
+    base: Mapping[str, FieldBase]
+    state: State
+    created_at: datetime | None = None
+    synced_at: datetime | None = None
+    verified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One field of an intent: digests before the write and as sent."""
+
+    before: str | None
+    sent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that is about to leave, is under way, or waits for its confirmation."""
+
+    id: int
+    pair: Pair
+    verb: Verb
+    stage: Stage
+    fields: Mapping[str, Sent]
+    epoch: int
+    at: datetime
+    settle_until: datetime
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A due pair: why and since when, no data."""
+
+    pair: Pair
+    generation: int
+    reason: str
+    since: datetime
+    due_at: datetime
+    attempts: int = 0
+    error_class: str = ""
+    error: str = ""

@@ -1,0 +1,114 @@
+"""Canonical values and their comparison forms.
+
+`canonical` is what digests are made of: typed, NFC, trimmed, empty text as None. `comparable` is used only to find two
+spellings equal; it may change with a library version without harm, because nothing stored depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+
+import phonenumbers
+
+from syncd.core.model import Value
+
+PHONES = frozenset({"phone", "mobile", "fax"})
+EMAILS = frozenset({"email", "invoice_email"})
+CODES = frozenset({"country", "language"})
+UNSPACED = frozenset({"vat_number", "tax_number"})
+_DIALLED_ABROAD = re.compile(r"^\s*00(?=[1-9])")  # where no country says how it is dialled there
+_BLANKS = re.compile(r"\s+")
+_NOT_WORD = re.compile(r"[^\w]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_WEB_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://)?[^/?#]*", re.IGNORECASE)
+
+
+def text(raw: str | None) -> str | None:
+    """NFC, trimmed, and None where nothing is left."""
+    if raw is None:
+        return None
+    return unicodedata.normalize("NFC", raw).strip() or None
+
+
+def canonical(raw: Value) -> Value:
+    """The form in which a value is kept in memory and digested."""
+    return text(raw) if isinstance(raw, str) else raw
+
+
+def comparable(field: str, value: Value, country: str | None = None) -> Value:
+    """The form in which two spellings of one field are compared.
+
+    `country` (ISO alpha-2) is the customer's, for phone numbers without a country code.
+    """
+    if not isinstance(value, str):
+        return value
+    if field in PHONES:
+        return _dialled(value, country)
+    if field in EMAILS:
+        return value.casefold()
+    if field in CODES:
+        return value.replace("_", "-").upper()
+    if field in UNSPACED:
+        return _BLANKS.sub("", value).upper()
+    if field == "website":
+        return _WEB_HOST.sub(lambda host: host[0].lower(), value.rstrip("/"))
+    return _BLANKS.sub(" ", value)
+
+
+def equal(field: str, one: Value, other: Value, country: str | None = None) -> bool:
+    """Whether two values mean the same."""
+    return one == other or comparable(field, one, country) == comparable(field, other, country)
+
+
+def degraded(sent: Value, stored: Value) -> bool:
+    """Whether `stored` is what a careless system makes of `sent`: cut off, other case, blanks or punctuation lost.
+
+    Such a value is never an edit. Nothing stored at all counts only where nothing but punctuation was sent.
+    """
+    if not isinstance(sent, str) or not isinstance(stored, str | None):
+        return False
+    plain_sent, plain_stored = _plain(sent), _plain(stored or "")
+    return plain_sent.startswith(plain_stored) if plain_stored else not plain_sent
+
+
+def _plain(value: str) -> str:
+    """Letters and digits without case; by way of capitals, because two small letters may share one (ı and i, ß)."""
+    capitals = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).upper())
+    return _NOT_WORD.sub("", capitals.casefold())
+
+
+def _dialled(value: str, country: str | None) -> str:
+    """What a phone field means: a number with its extension; a remark in words means what it says."""
+    if _LETTER.search(value) or not any(character.isdigit() for character in value):
+        return _BLANKS.sub(" ", value).casefold()
+    main, hash_sign, extension = value.partition("#")
+    return _phone(main, country) + hash_sign + re.sub(r"\D", "", extension)
+
+
+def _phone(value: str, country: str | None) -> str:
+    if not country:
+        value = _DIALLED_ABROAD.sub("+", value)
+    try:
+        number = phonenumbers.parse(value, country.upper() if country else None)
+    except phonenumbers.NumberParseException:
+        return re.sub(r"\D", "", value)
+    if phonenumbers.is_valid_number(number):
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return re.sub(r"\D", "", value)
+
+
+def e164(value: str, country: str | None) -> str | None:
+    """The E.164 form of a valid phone number, None where it is not one."""
+    form = _phone(value, country)
+    return form if form.startswith("+") else None
+
+
+def as_text(value: Value) -> str:
+    """A stable text of any value, for digests and for terminals."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, date) else value

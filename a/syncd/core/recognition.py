@@ -1,0 +1,133 @@
+"""Is it the same customer? What a row, a record and our own writes of unknown outcome say about each other.
+
+Nothing here decides; `plan` asks.
+"""
+
+from __future__ import annotations
+
+from syncd.core.facts import Facts
+from syncd.core.guards import IDENTIFYING
+from syncd.core.model import FieldBase, Intent, Remote, Value
+from syncd.core.normalise import degraded, equal
+from syncd.core.writes import late_digests, unknown_create
+
+PROVING = frozenset({"name", "email", "vat_number"})
+"""What identifies a customer beside our key, which a record that is asked about carries."""
+ADDRESS = frozenset({"street", "street2", "postal_code", "city", "state"})
+SHARED = frozenset({"city", "postal_code", "state"})
+"""Neighbours share them: they can contradict, but prove nothing."""
+TELLS_NOTHING = frozenset({"number", "country", "language", "active"})
+"""The key itself, and what providers fill in by themselves: neither proof nor contradiction."""
+TELLING = 8  # characters
+
+
+def another(facts: Facts) -> bool:
+    """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed."""
+    link, number = facts.link, facts.row.get("number")
+    if link is not None and number is not None and number == link.provider_key:
+        return False
+    own, base = unknown_create(facts), link.base if link is not None else {}
+    agreed = {name: entry.source for name, entry in base.items()}
+    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    source = facts.source if facts.source is not None else facts.row
+    known = {name for name, value in source.items() if value is not None and name in agreed}
+    names = known & set(IDENTIFYING) or known
+    return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
+
+
+def perhaps_another(facts: Facts) -> bool:
+    """Whether the row may be somebody else's under a known key, as far as the log has to be asked: its number, name,
+    e-mail or VAT number is another one than was agreed. Shops merge customers who share some of them."""
+    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
+    agreed = {name: entry.source for name, entry in base.items()}
+    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    source = facts.source if facts.source is not None else facts.row
+    names = (*IDENTIFYING, "name", "first_name", "last_name")
+    return any(name in source and agreed[name] != facts.digest(name, source[name]) for name in names if name in agreed)
+
+
+def another_record(facts: Facts) -> bool:
+    """Whether the provider shows one of its own identifiers changed under the same link: after a merge, or of a record
+    made anew under our key, what it shows may be somebody else's. Our key may change; it is nobody's identity."""
+    if facts.link is None or facts.remote is None:
+        return False
+    before, now = facts.link.external_ids, facts.remote.external_ids
+    return any(now.get(name, value) != value for name, value in before.items() if value != facts.link.provider_key)
+
+
+def recognised(facts: Facts, remote: Remote) -> bool:
+    """Whether a record can be the one that our lost create made, and not a person's under the same key.
+
+    It is ours where no value that it shows contradicts what was sent; or where what identifies a customer agrees and no
+    more contradicts than agrees, so that somebody edited it since. Example: name and e-mail as sent, another phone:
+    ours, edited. The e-mail as sent, another name and another street: somebody else of that household.
+    """
+    agreed, contradicted = _compared(facts, remote)
+    if not contradicted:
+        return bool(late_digests(facts.intents))
+    return bool(agreed & PROVING) and len(contradicted) <= len(agreed)
+
+
+def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[str, FieldBase]:
+    """The base once the record of a lost create is linked: what was sent.
+
+    Where it shows something else, nobody knows who typed that, so it never reaches the source unasked. A country or
+    language that was not sent is the provider's default, as after a create that was answered.
+    """
+    base: dict[str, FieldBase] = {}
+    for name, digests in created.fields.items():
+        shown = remote.values.get(name)
+        ours = name not in remote.values or _as_sent(facts, frozenset({digests.sent}), name, shown)
+        default = name in TELLS_NOTHING and digests.sent == facts.digest(name, None)
+        provider = digests.sent if ours or not default else facts.digest(name, shown)
+        base[name] = FieldBase(
+            digests.sent,
+            provider if name in remote.values else None,
+            provisional=True,
+            disputed=not ours and not default,
+        )
+    return base
+
+
+def _compared(facts: Facts, remote: Remote) -> tuple[set[str], set[str]]:
+    """What of a record agrees with our lost create and what contradicts it; an address counts as one."""
+    sent = late_digests(facts.intents)
+    agreed, contradicted = set[str](), set[str]()
+    for name, value in remote.values.items():
+        if name not in sent or name in TELLS_NOTHING:
+            continue
+        if not _as_sent(facts, sent[name], name, value):
+            contradicted.add("address" if name in ADDRESS else name)
+        elif name not in SHARED and isinstance(value, str) and len(value) >= _telling(facts, sent[name], name, value):
+            agreed.add("address" if name in ADDRESS else name)
+    return agreed - contradicted, contradicted
+
+
+def _as_sent(facts: Facts, sent: frozenset[str], name: str, value: Value) -> bool:
+    """Whether a value is one that was sent, or what the provider makes of it: re-spelled or cut off. The form can be
+    compared only as long as the row holds what was sent."""
+    if facts.digest(name, value) in sent:
+        return True
+    own = (facts.source or {}).get(name)
+    country = (facts.source or {}).get("country")
+    place = country if isinstance(country, str) else None
+    return (
+        own is not None and facts.digest(name, own) in sent and (equal(name, own, value, place) or degraded(own, value))
+    )
+
+
+def _telling(facts: Facts, sent: frozenset[str], name: str, value: Value) -> int:
+    """How many characters a value needs to be evidence: a cut form may be so short that anybody's begins like it."""
+    return 1 if facts.digest(name, value) in sent else TELLING
+
+
+def edited_there(facts: Facts, remote: Remote) -> bool:
+    """Whether the record shows anything that neither was agreed nor is explained by our own unconfirmed writes."""
+    base = facts.link.base if facts.link is not None else {}
+    late = late_digests(facts.intents)
+    return any(
+        entry.provider is not None
+        and name in remote.values
+        and facts.digest(name, remote.values[name]) not in {entry.provider, *late.get(name, ())}
+        for name, entry in base.items()
+    )

@@ -1,0 +1,64 @@
+"""What our own writes explain and leave behind: the base of what was agreed, and values that nobody typed.
+
+An intent that is not closed yet speaks here: a create that may have happened, a late or superseded update, a pull
+that a crash kept from being recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.core.facts import Facts, seen
+from syncd.core.model import FieldBase, Intent, Stage, Values, Verb
+
+OUTWARD = frozenset({Verb.CREATE, Verb.UPDATE})
+
+
+def unknown_create(facts: Facts) -> Intent | None:
+    """Our own create whose outcome nobody knows, if there is one."""
+    return next((i for i in facts.intents if i.verb is Verb.CREATE and i.stage is Stage.OPEN), None)
+
+
+def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
+    """Per field, the values that our own unconfirmed writes explain: what stood there before and what was sent."""
+    explained: dict[str, set[str]] = {}
+    for intent in intents:
+        if intent.verb in OUTWARD:
+            for name, sent in intent.fields.items():
+                explained.setdefault(name, set()).update(filter(None, (sent.before, sent.sent)))
+    return {name: frozenset(digests) for name, digests in explained.items()}
+
+
+def recovered(facts: Facts) -> Facts:
+    """With the base of pulls that reached the source before a crash kept them from being recorded: what the row holds
+    there is no edit of a person, so that a later one at the provider meets no conflict.
+
+    Where the row holds neither what was pulled nor what stood there before, nobody knows whether a person typed it
+    over the one or the other: the provider's value is no longer sure to be the newer one, and never wins unasked.
+    """
+    if facts.link is None:
+        return facts
+    base = dict(facts.link.base)
+    for intent in facts.intents:
+        if intent.verb is Verb.PULL and intent.stage is Stage.OPEN:
+            for name, digests in intent.fields.items():
+                source = seen(facts, name)[0]
+                if source is not None and source.digest == digests.sent:
+                    base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
+                elif source is not None and source.digest != digests.before and name in base:
+                    base[name] = replace(base[name], disputed=True)
+    return replace(facts, link=replace(facts.link, base=base))
+
+
+def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> dict[str, FieldBase]:
+    """The base after agreement: the source's present spelling, and the provider's as stored (None where unreadable)."""
+    source = facts.source or {}
+    return {
+        name: FieldBase(
+            source=facts.digest(name, source[name]),
+            provider=facts.digest(name, stored[name]) if name in stored else None,
+            provisional=provisional,
+        )
+        for name in names
+        if name in source
+    }

@@ -1,0 +1,58 @@
+"""The status page that the daemon keeps fresh itself: the same fold of the same events as `syncd status-page`.
+
+The log file, where there is one, brings back what was told before this start.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from syncd.clock import Clock
+from syncd.log import emit
+from syncd.status.fold import Folded, take
+from syncd.status.lines import LONGEST, event_of
+from syncd.status.page import publish, render
+from syncd.status.present import present
+
+REMEMBERED = 50_000_000  # bytes of the log file that are read again at a start: a day of a busy installation
+
+
+class FreshPage:
+    """Hears every event, in whatever thread tells it, and writes the page when asked."""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        self._path = Path(path)
+        self._clock = clock
+        self._folded = Folded()
+        self._lock = threading.Lock()
+
+    def remember(self, log_file: str) -> None:
+        """Fold what the end of the log file tells."""
+        try:
+            with open(log_file, "rb") as log:
+                log.seek(max(log.seek(0, 2) - REMEMBERED, 0))
+                while line := log.readline(LONGEST):
+                    with self._lock:
+                        take(self._folded, event_of(line), self._clock.now())
+        except OSError:  # there is none yet; one that cannot be written is the log's own trouble
+            return
+
+    def hear(self, event: Mapping[str, object]) -> None:
+        """An event, as it was written."""
+        told = event_of(json.dumps(event).encode())
+        with self._lock:
+            take(self._folded, told, self._clock.now())
+
+    def write(self) -> None:
+        """Put the page in its place. Where that fails there is a warning; the old page's age tells the rest."""
+        now = self._clock.now()
+        with self._lock:
+            report = present(self._folded, now)
+            text = render(self._folded, report, now)
+        try:
+            publish(self._path, text)
+        except OSError as error:
+            emit("alert.failed", action="status_page", error_type=type(error).__name__)

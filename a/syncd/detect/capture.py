@@ -1,0 +1,303 @@
+"""From the change log to due pairs: durable here first, acknowledged there second.
+
+Rows are marks, never events: doubled, reordered or repeated ones do no harm. The algorithm and its evidence: a row is
+consumed by its own key, under a fence that tells a restored or cloned side from an interrupted acknowledge.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from syncd.core.model import Link, Pair, State
+from syncd.detect.resync import begin_anew
+from syncd.errors import SafetyStop, SetupNeeded
+from syncd.log import emit
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import CAPTURE, hold
+from syncd.source import changelog, snapshot, timestamps, triggers
+from syncd.source.changelog import Batch, Entry
+from syncd.source.pointing import customer_marks
+from syncd.store import journal, mapping, progress, work
+from syncd.store.database import Transaction
+from syncd.store.leases import Lease
+
+BATCH = 1000
+EXPECTED = "fence.expected_acks"
+REKEYED = "capture.rekeyed"
+UNSEEN = "capture.unseen"
+OWNER = "fence.owner"
+LONG_AGO = "1970-01-01T00:00:00+00:00"
+OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """How many log rows were read, and how many customers they name."""
+
+    rows: int = 0
+    customers: int = 0
+
+
+def capture(site: Installation) -> Captured:
+    """Consume the change log until it is empty; while another process captures, nothing.
+
+    Raises `SafetyStop` when the fence tells of a restore or a clone, `LeaseLost` when somebody took over meanwhile.
+    """
+    held = hold(site, CAPTURE)
+    if held is None:
+        watch_fence(site)
+        return Captured()
+    match site.source.config.change_log:
+        case "triggers":
+            return _consume(site, held.lease)
+        case "snapshot":
+            return _follow(site, "snapshot", held.lease)
+        case _:
+            return _follow(site, "updated_at", held.lease)
+
+
+def _consume(site: Installation, lease: Lease) -> Captured:
+    owner = identity(site)
+    rows, keys = 0, set[str]()
+    while not site.stop.is_set():
+        batch = changelog.read(site.source, BATCH)
+        if not batch.entries and not batch.owner:
+            changelog.claim(site.source, owner)
+            batch = changelog.read(site.source, BATCH)
+        check_fence(site, batch, owner)
+        if not batch.entries:
+            break
+        marks = customer_marks(site.source, batch.entries)
+        with site.state.fenced(lease) as tx:
+            keys |= _mark(tx, site, marks, _moved_before(tx, batch))
+            progress.set_meta(tx, EXPECTED, promise(batch))
+            moves = [_name_of(entry) for entry in marks if _rekeys(entry)]
+            progress.set_meta(tx, REKEYED, " ".join([str(batch.acks), *moves]) if moves else "")
+        changelog.acknowledge(site.source, batch, owner)
+        rows += len(batch.entries)
+        if len(batch.entries) < BATCH:
+            break
+    if rows:
+        emit("capture.acknowledged", rows=rows, changes=len(keys))
+    return Captured(rows, len(keys))
+
+
+def identity(site: Installation) -> str:
+    """The name of this installation in the source's fence; made once with the state."""
+    with site.state.read() as tx:
+        owner = progress.meta(tx, OWNER)
+    if owner:
+        return owner
+    owner = site.run_id()
+    with site.state.begin() as tx:
+        known = progress.meta(tx, OWNER)
+        if not known:
+            progress.set_meta(tx, OWNER, owner)
+    return known or owner
+
+
+def check_fence(site: Installation, batch: Batch, owner: str) -> None:
+    """Compare both sides' memory of the last acknowledge; an interrupted one is normal, anything else is a restore."""
+    with site.state.read() as tx:
+        expected = progress.meta(tx, EXPECTED)
+    trouble = fence_trouble(batch, owner, expected)
+    if trouble:
+        raise SafetyStop(trouble, remedy="syncd recover")
+    if not batch.owner:
+        changelog.claim(site.source, owner)
+
+
+def watch_fence(site: Installation) -> None:
+    """Stop beside another process that captures, too, when source or state turn out to be restored.
+
+    Its acknowledgements move while we look, so the count may be anything that was right at some time meanwhile.
+    """
+    if site.source.config.change_log != "triggers":
+        return
+    owner, before = identity(site), _expected(site)
+    batch = changelog.read(site.source, 1)
+    after = _expected(site)
+    if batch.owner == owner and before - 1 <= batch.acks <= after:
+        return
+    trouble = fence_trouble(batch, owner, str(after) if after else "")
+    if trouble:
+        raise SafetyStop(trouble, remedy="syncd recover")
+
+
+def _expected(site: Installation) -> int:
+    with site.state.read() as tx:
+        return promised(progress.meta(tx, EXPECTED))
+
+
+def promise(batch: Batch) -> str:
+    """What the state remembers of an acknowledge it is about to make: the count after it, and the number of the first
+    and the last row that will go, each with a mark of its key."""
+    if not batch.entries:
+        return str(batch.acks)
+    first, last = batch.entries[0], batch.entries[-1]
+    return f"{batch.acks + 1} {first.seq} {_mark_of(first)} {last.seq} {_mark_of(last)}"
+
+
+def _mark_of(entry: Entry) -> int:
+    return zlib.crc32(entry.key.encode("utf-8", "replace"))
+
+
+def promised(expected: str) -> int:
+    """The count of acknowledges as the state remembers it."""
+    return int(expected.split(maxsplit=1)[0]) if expected else 0
+
+
+def _rows_are_there(batch: Batch, expected: str) -> bool:
+    """Whether the rows of the last acknowledge are still in the log, as they are when it was interrupted. A source
+    that was restored to just before it has none, or gave their numbers to other customers. Rows that committed late
+    may stand before them, so that a full batch need not reach them."""
+    words = [int(word) for word in expected.split()[1:]]
+    there = {entry.seq: _mark_of(entry) for entry in batch.entries}
+    end = max(there) if len(there) >= BATCH else math.inf
+    return all(there.get(seq) == mark or seq > end for seq, mark in zip(words[::2], words[1::2], strict=True))
+
+
+def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
+    """What the fence tells of a restore, a clone or a replaced state; "" when it is as we left it.
+
+    `owner` and `expected` are the state's memory of it, "" where the state has none yet.
+    """
+    if batch.owner and batch.owner != owner:
+        return "the source's change log belongs to another installation, or this state is new or a copy"
+    if not batch.owner:
+        return "the source's fence was reset while the state was not" if expected and batch.acks == 0 else ""
+    count = promised(expected)
+    interrupted = batch.acks == count - 1 and _rows_are_there(batch, expected)
+    return "" if batch.acks == count or interrupted else "the source or the state was restored from a copy"
+
+
+def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
+    """Snapshot and timestamp modes: read from a cursor, mark, then move the cursor, in one state transaction."""
+    name = f"capture.{mode}"
+    with site.state.read() as tx:
+        cursor = progress.cursor(tx, name)
+    changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
+    marks = customer_marks(site.source, changes.entries)
+    with site.state.fenced(lease) as tx:
+        keys = _mark(tx, site, marks)
+        progress.set_cursor(tx, name, changes.cursor)
+        if changes.restart:
+            look_at_everything(tx, site)
+    return Captured(len(changes.entries), len(keys))
+
+
+def _rekeys(entry: Entry) -> bool:
+    return bool(entry.was) and entry.was != entry.key
+
+
+def _name_of(entry: Entry) -> str:
+    return f"{entry.seq}:{_mark_of(entry)}"
+
+
+def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
+    """Changed keys of this batch that were followed before a crash kept it from being acknowledged. Marks may be
+    repeated; a swap that is followed twice gives everybody the other one's record."""
+    acks, *moves = (progress.meta(tx, REKEYED) or "-").split()
+    return frozenset(moves) if acks == str(batch.acks) else frozenset()
+
+
+def _follow_key(tx: Transaction, entry: Entry, changed: dict[str, str]) -> None:
+    """A row changed its key: whatever is known of the customer moves along.
+
+    Who had the new key before left it (deleted, as when a shop merges two customers): he is somebody else, and keeps
+    link and record under a name of his own, as a customer that is gone.
+    """
+    assert entry.was is not None  # noqa: S101 - told by `_rekeys`
+    moves = mapping.is_taken(tx, entry.was)
+    left = changed.get(entry.key) == "deleted" or any(
+        item.reason == "deleted" for item in work.of_customer(tx, entry.key)
+    )
+    first = mapping.make_way(tx, entry.key) if moves or left else None
+    if first is not None:
+        changed[first] = "deleted"
+        emit("pair.rekeyed", customer_key=first, was=entry.key)
+    if not mapping.is_taken(tx, entry.key):
+        mapping.move_key(tx, entry.was, entry.key)
+        emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
+    changed[entry.key] = changed.pop(entry.was, "changed")
+    changed.setdefault(entry.was, "changed")
+
+
+def _mark(
+    tx: Transaction, site: Installation, entries: Iterable[Entry], moved_before: frozenset[str] = frozenset()
+) -> set[str]:
+    changed: dict[str, str] = {}
+    ours: set[Pair] = set()  # rows that we inserted: to the provider they came from they are nobody new
+    for entry in entries:
+        if entry.op == "T":
+            look_at_everything(tx, site)
+            continue
+        if _rekeys(entry) and _name_of(entry) not in moved_before:
+            _follow_key(tx, entry, changed)
+        if entry.table and entry.op in {"I", "D"}:
+            ours -= set(site.pairs(entry.key))
+        ours |= _own_insert(tx, site, entry)
+        changed[entry.key] = reason_of(entry, changed.get(entry.key, "changed"))
+    now = site.clock.now()
+    for reason in ("changed", "inserted", "deleted"):
+        pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
+        work.mark(tx, [pair for pair in pairs if pair not in ours], reason, now)
+    work.mark(tx, ours, "changed", now)
+    return set(changed)
+
+
+def reason_of(entry: Entry, before: str) -> str:
+    """Why a customer is due after one more mark. What happened to the row itself outweighs what happened beside it."""
+    if not entry.table or entry.op not in {"I", "D"}:
+        return "changed" if before == "deleted" and entry.op != "D" else before
+    return "inserted" if entry.op == "I" else "deleted"
+
+
+def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
+    """A row that an inbound create of ours inserted: link it to its remote before anyone makes a second. Answers the
+    pair that it makes with the provider it came from."""
+    ours = OUR_INSERT.match(entry.origin or "")
+    if ours is None or entry.op != "I":
+        return set()
+    provider = ours["provider"]
+    pair = Pair(provider, entry.key)
+    intent = next((i for i in journal.insert_intents(tx, provider) if i.id == int(ours["intent"])), None)
+    if intent is None:
+        return {pair}
+    external_id = intent.note
+    if not mapping.by_external_id(tx, provider, [external_id]):
+        now = site.clock.now()
+        mapping.save(tx, Link(pair, None, external_id, {}, {}, State.LINKED, now))
+        work.mark(tx, [pair], "adopted", now)
+    journal.close_intent(tx, intent.id)
+    return {pair}
+
+
+def require_triggers(site: Installation) -> None:
+    """Raise `SetupNeeded` where changes would be lost, and remember it: whoever mends the triggers, by whatever means,
+    everything is looked at once, for nobody knows what changed meanwhile."""
+    try:
+        triggers.require(site.source)
+    except SetupNeeded:
+        with site.state.begin() as tx:
+            progress.set_meta(tx, UNSEEN, "1")
+        raise
+    with site.state.read() as tx:
+        unseen = progress.meta(tx, UNSEEN)
+    if unseen:
+        with site.state.begin() as tx:
+            look_at_everything(tx, site)
+            progress.set_meta(tx, UNSEEN, "")
+
+
+def look_at_everything(tx: Transaction, site: Installation) -> None:
+    """A TRUNCATE, a reset or a recovery: every source row and every mapping is looked at once more."""
+    for route in site.routes:
+        progress.save_provider_state(tx, route.provider, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{route.provider}", "")
+    begin_anew(tx, [route.provider for route in site.routes])
+    progress.set_cursor(tx, "verify:at", LONG_AGO)  # an empty one would mean a new state, and wait for a whole period

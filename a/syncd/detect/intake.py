@@ -1,0 +1,220 @@
+"""A remote that nobody linked, at a provider whose new customers are wanted: into the source, once, or to a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+from syncd.core.erasure import erased
+from syncd.core.facts import Facts
+from syncd.core.guards import IDENTIFYING
+from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, State, Values, Verb
+from syncd.core.writes import renewed
+from syncd.detect.intake_guard import Newcomers, may_enter, refund
+from syncd.errors import Rejected
+from syncd.log import emit
+from syncd.reconcile import Route
+from syncd.reconcile.gather import numbered
+from syncd.runtime.installation import Installation
+from syncd.source import customers
+from syncd.source.lookup import matching
+from syncd.store import events, journal, mapping, review, work
+from syncd.store.database import Transaction
+
+NOT_INSERTED = "not_inserted"
+CANDIDATE = "candidate"
+LOOKS = "looks like this customer"
+REMOTE = "remote:"  # stands before the external id where an item is about a record that is no customer yet
+
+
+class Obstacle(StrEnum):
+    """Why a record that nobody linked does not become a row."""
+
+    NONE = "none"
+    KNOWN = "known"  # archived, linked, buried, on its way in, or made by a create of ours
+    MATCH = "match"  # a customer has its number, VAT number or e-mail
+    TWICE = "twice"  # a linked customer's key is on it
+    LEFT_OUTSIDE = "left-outside"  # a person said so when it did not fit
+
+
+def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -> None:
+    """Insert a remote that matches nobody; what stands in the way is asked about, once, or is nobody's business."""
+    _forget_unexecuted(site, route, remote)
+    obstacle, keys = in_the_way(site, route, remote)
+    if obstacle is not Obstacle.NONE:
+        _ask(site, route, remote, (obstacle, keys), found)
+        return
+    if not may_enter(site, route, remote, found):
+        return
+    remote = numbered(route, remote)
+    intent = _intend(site, route, remote)
+    origin = f"syncd:{route.provider}:insert:{intent}"
+    values, like = row_of(route, remote), _identity(remote)
+    result = customers.insert(site.source, values, origin, like, lambda key: _is_taken(site, Pair(route.provider, key)))
+    if not isinstance(result, customers.Written):
+        with site.state.fenced(route.lease) as tx:
+            journal.close_intent(tx, intent)
+            refund(tx, route, site.clock.now())
+        if isinstance(result, customers.Refused):
+            _refused(site, route, remote, f"{result.field}: {result.reason}", found)
+        return
+    _link(site, route, remote, result.customer, intent)
+
+
+def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstacle, tuple[str, ...]]:
+    """What keeps a record from becoming a row, and the customers it concerns. Reads only: `plan` asks the same."""
+    if remote.archived or erased(remote.values):
+        return Obstacle.KNOWN, ()
+    with site.state.read() as tx:
+        if mapping.by_external_id(tx, route.provider, [remote.external_id]):
+            return Obstacle.KNOWN, ()
+        if journal.buried(tx, site.state.key, route.provider, external_id=remote.external_id):
+            return Obstacle.KNOWN, ()
+        if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
+            return Obstacle.KNOWN, ()
+        if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
+            return Obstacle.LEFT_OUTSIDE, ()
+    matches = matching(site.source, _identity(numbered(route, remote)))
+    with site.state.read() as tx:
+        if matches:
+            return Obstacle.MATCH, tuple(key for key in matches if _is_free(tx, Pair(route.provider, key)))
+        holder = mapping.by_provider_key(tx, route.provider, remote.key) if remote.key is not None else None
+    if holder is None:
+        return Obstacle.NONE, ()
+    # Who holds the key and is not linked is looked at by himself: our own create may just have made this record.
+    return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
+
+
+def row_of(route: Route, remote: Remote) -> Values:
+    """What of a remote becomes a new row: mapped fields that are not switched off, and its number in any case, which
+    is our key there and must not become another one by the way of a row without."""
+    shown = numbered(route, remote).values
+    off = {name for name, direction in route.rules.fields.items() if direction is Direction.OFF and name != "number"}
+    return {name: value for name, value in shown.items() if name in route.known - off}
+
+
+def _identity(remote: Remote) -> Values:
+    """Number, VAT number and e-mail, as far as the record has them."""
+    return {name: remote.values[name] for name in IDENTIFYING if remote.values.get(name)}
+
+
+def _is_taken(site: Installation, pair: Pair) -> bool:
+    """Whether the key is still linked to somebody: the database gives one again before capture told that he left."""
+    with site.state.read() as tx:
+        return _linked(mapping.read(tx, pair))
+
+
+def _is_free(tx: Transaction, pair: Pair) -> bool:
+    """Whether a record may be this customer's: he has none, and none that is likely ours is being looked for."""
+    under_way = journal.intents(tx, pair.provider, [pair.key]).get(pair.key, ())
+    return not _linked(mapping.read(tx, pair)) and not any(intent.verb is Verb.CREATE for intent in under_way)
+
+
+def _inserts_of(tx: Transaction, route: Route, remote: Remote) -> list[Intent]:
+    return [intent for intent in journal.insert_intents(tx, route.provider) if intent.note == remote.external_id]
+
+
+def _forget_unexecuted(site: Installation, route: Route, remote: Remote) -> None:
+    """An insert of unknown outcome whose time is over: capture ran since and found no row of ours."""
+    with site.state.read() as tx:
+        over = [i for i in _inserts_of(tx, route, remote) if i.settle_until <= site.clock.now()]
+    if over:
+        with site.state.fenced(route.lease) as tx:
+            for intent in over:
+                journal.close_intent(tx, intent.id)
+
+
+# -- questions -----------------------------------------------------------------------------------------------------
+
+
+def _ask(
+    site: Installation, route: Route, remote: Remote, why: tuple[Obstacle, tuple[str, ...]], found: Newcomers
+) -> None:
+    obstacle, keys = why
+    if obstacle is Obstacle.LEFT_OUTSIDE:
+        found.refused.add(remote.external_id)
+    if not keys:
+        return
+    (found.twice if obstacle is Obstacle.TWICE else found.matched).update(keys)
+    with site.state.fenced(route.lease) as tx:
+        for key in keys:
+            if obstacle is Obstacle.TWICE:
+                ask_twice(tx, route, key, site.clock.now())
+            else:
+                _ask_candidate(tx, route, remote, key, site.clock.now())
+
+
+def ask_twice(tx: Transaction, route: Route, key: str, now: datetime) -> None:
+    """Two records with one key of ours: told to a person, never mended by guessing."""
+    if not review.ignored(tx, route.provider, key, "twice"):
+        reason = "several records there carry this customer's key"
+        review.open_review(tx, route.provider, key, "twice", {}, reason, now)
+
+
+def _ask_candidate(tx: Transaction, route: Route, remote: Remote, key: str, now: datetime) -> None:
+    """Not where a person said no; `syncd link` still links them."""
+    if not any(review.ignored(tx, route.provider, key, kind) for kind in (CANDIDATE, "unlinked")):
+        reason = f"remote {remote.external_id} {LOOKS}; syncd link {route.provider} decides"
+        review.open_review(tx, route.provider, key, CANDIDATE, {}, reason, now)
+
+
+def _refused(site: Installation, route: Route, remote: Remote, reason: str, found: Newcomers) -> None:
+    """The source does not take this record: one question a record, for as long as scans find it so."""
+    found.refused.add(remote.external_id)
+    with site.state.fenced(route.lease) as tx:
+        key = REMOTE + remote.external_id
+        review.open_review(tx, route.provider, key, NOT_INSERTED, {}, reason, site.clock.now())
+
+
+def close_answered(tx: Transaction, route: Route, found: Newcomers, now: datetime) -> None:
+    """After a complete listing: questions about records that are linked, gone or otherwise now are over. A customer who
+    was held back by one is looked at anew."""
+    for item in review.reviews(tx, provider=route.provider):
+        key = item.customer_key
+        refused = item.kind == NOT_INSERTED and key.removeprefix(REMOTE) not in found.refused
+        unlike = item.kind == CANDIDATE and not item.decision and LOOKS in item.reason and key not in found.matched
+        if refused or unlike:
+            review.close_reviews(tx, route.provider, key, [item.kind], now, "settled")
+        if unlike:
+            work.mark(tx, [Pair(route.provider, key)], "scan", now)
+
+
+# -- the deed ------------------------------------------------------------------------------------------------------
+
+
+def _linked(link: Link | None) -> bool:
+    return link is not None and link.external_id is not None
+
+
+def _intend(site: Installation, route: Route, remote: Remote) -> int:
+    now, until = site.clock.now(), route.later(route.timeout + route.settle)
+    with site.state.fenced(route.lease) as tx:
+        pair = Pair(route.provider, "")
+        return journal.open_intent(tx, pair, Verb.INSERT, {}, route.lease.epoch, now, until, remote.external_id)
+
+
+def _link(site: Installation, route: Route, remote: Remote, row: Customer, intent: int) -> None:
+    now = site.clock.now()
+    our_key = remote.key or str(row.values.get("number") or row.key)
+    facts = Facts(route.rules, route.digester(our_key), source=_projection(route, row.values))
+    base = renewed(facts, remote.values, frozenset(facts.source or {}), provisional=False)
+    base = {name: replace(entry, pulled=True) for name, entry in base.items() if name in remote.values}
+    pair = Pair(route.provider, row.key)
+    link = Link(pair, our_key, remote.external_id, remote.external_ids, base, State.LINKED, now, now, now)
+    with site.state.fenced(route.lease) as tx:
+        mapping.save(tx, link)
+        journal.close_intent(tx, intent)
+        review.close_reviews(tx, route.provider, REMOTE + remote.external_id, [NOT_INSERTED], now, "settled")
+        events.record(tx, pair, now, "pair.pulled", sorted(base), "inserted")
+        work.mark(tx, [pair], "changed", now)
+    emit("pair.pulled", provider=route.provider, customer_key=row.key, fields=sorted(base))
+
+
+def _projection(route: Route, values: Values) -> Values:
+    """The row as this provider sees it, its number included also where that is the address and no field over there."""
+    own = {"number": values["number"]} if values.get("number") else {}
+    try:
+        return {**own, **route.adapter.project(values)}
+    except Rejected:
+        return values

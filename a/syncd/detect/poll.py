@@ -1,0 +1,300 @@
+"""Looking at the providers' side: listings, re-reads, and first passes over the source. All of it only marks pairs.
+
+A page proves nothing by itself: it makes a pair due, and the look that follows fetches for itself. A listing that
+fails, repeats, misses or shifts rows is never read as a deletion.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
+from syncd.detect.intake import arrive, ask_twice, close_answered
+from syncd.detect.intake_guard import Newcomers, announce, newcomers
+from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
+from syncd.lanes import LanePaused
+from syncd.log import emit
+from syncd.reconcile import Route, compare
+from syncd.runtime.installation import Installation
+from syncd.source import customers
+from syncd.store import journal, mapping, progress, review, work
+from syncd.store.database import Transaction
+
+ROWS = 200
+MISSED = ("remote_gone", "remote_archived")
+
+
+def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
+    """Everything that is due to be looked at for one provider; lane trouble ends the look, the next cycle resumes."""
+    backfill(site, route)
+    try:
+        if is_due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
+            if route.adapter.capabilities.lists:
+                sweep(site, route)
+            else:
+                reread(site, route)
+    except Unauthorized as error:
+        route.lane.refused(error.message)
+    except Throttled as error:
+        route.lane.throttled(error.retry_after)
+    except (LanePaused, Stopped):
+        pass
+    except ProviderError as error:
+        route.lane.failed(error.message)
+    confirm(site, route)
+
+
+def is_due(site: Installation, route: Route, what: str, *, force: bool) -> bool:
+    """Whether a `scan` or `reread` of this provider was last finished longer ago than its period."""
+    period = site.rhythm.scan if what == "scan" else site.rhythm.reread
+    with site.state.read() as tx:
+        last = progress.cursor(tx, f"{what}:{route.provider}:at")
+    if force or not last:
+        return True
+    elapsed = site.clock.now() - datetime.fromisoformat(last)
+    return not timedelta() <= elapsed < timedelta(seconds=period)  # negative: the clock was set back
+
+
+def _done(tx: Transaction, site: Installation, route: Route, what: str) -> None:
+    progress.set_cursor(tx, f"{what}:{route.provider}:at", site.clock.now().isoformat())
+
+
+# -- listings ------------------------------------------------------------------------------------------------------
+
+
+def sweep(site: Installation, route: Route) -> None:
+    """One listing, resumed where the last one stopped; changed-since where the provider has it, complete otherwise."""
+    start = _cursor(site, route)
+    seen: set[str] = set()
+    carriers: dict[str, list[str]] = {}
+    complete = _from_the_start(start)
+    total, found, ordered = 0, newcomers(site, route), _ordered(site, route)
+    for page in _pages(route, start):
+        fresh = [remote for remote in page.remotes if remote.external_id not in seen]
+        seen |= {remote.external_id for remote in fresh}
+        total += len(fresh)
+        for remote in fresh:
+            if remote.key is not None and not remote.archived:
+                carriers.setdefault(remote.key, []).append(remote.external_id)
+        _page(site, route, fresh, found)
+        _link(site, route, fresh, ordered)
+        with site.state.fenced(route.lease) as tx:
+            progress.set_cursor(tx, f"scan:{route.provider}", _kept(page))
+            if page.cursor is None:
+                _done(tx, site, route, "scan")
+        if site.stop.is_set():
+            return
+    if complete and total:
+        _missing(site, route, seen)
+        _twice(site, route, carriers, found)
+        announce(site, route, found, complete=True)
+        with site.state.fenced(route.lease) as tx:
+            close_answered(tx, route, found, site.clock.now())
+            progress.set_cursor(tx, f"scan:{route.provider}:full", site.clock.now().isoformat())
+    emit("scan.finished", provider=route.provider, seen=total)
+
+
+def _from_the_start(start: Cursor | None) -> bool:
+    """Whether a listing shows everything: one that is resumed, or asks for changes alone, proves no absence."""
+    return start is None or (not start.position and not start.since)
+
+
+def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]], found: Newcomers) -> None:
+    """Two records with one key of ours, in a complete listing; the question closes itself when it is over."""
+    double = {id_ for ids in carriers.values() if len(ids) > 1 for id_ in ids}
+    now = site.clock.now()
+    with site.state.fenced(route.lease) as tx:
+        linked = mapping.by_external_id(tx, route.provider, sorted(double))
+        keys = {link.pair.key for link in linked.values()} | found.twice
+        for item in review.reviews(tx, provider=route.provider):
+            if item.kind == "twice" and item.customer_key not in keys:
+                review.close_reviews(tx, route.provider, item.customer_key, ["twice"], now, "settled")
+        for key in sorted(keys):
+            ask_twice(tx, route, key, now)
+
+
+def _pages(route: Route, start: Cursor | None) -> Iterator[Page]:
+    if route.adapter.capabilities.lists:
+        yield from route.adapter.scan(start)
+
+
+def _cursor(site: Installation, route: Route) -> Cursor | None:
+    with site.state.read() as tx:
+        text = progress.cursor(tx, f"scan:{route.provider}")
+        full = progress.cursor(tx, f"scan:{route.provider}:full")
+    start = Cursor(**json.loads(text)) if text else None
+    if start is not None and start.since and not start.position and not recent(site, full):
+        return None  # a listing of changes shows no removal: once per verify period all of it is listed
+    return start
+
+
+def lately_complete(site: Installation, route: Route) -> bool:
+    """Whether a complete listing, not an empty one, showed the other side within the verify period."""
+    with site.state.read() as tx:
+        return recent(site, progress.cursor(tx, f"scan:{route.provider}:full"))
+
+
+def recent(site: Installation, at: str) -> bool:
+    """Whether a stored moment lies within the verify period."""
+    age = site.clock.now() - datetime.fromisoformat(at) if at else timedelta.max
+    return timedelta() <= age < timedelta(seconds=site.rhythm.verify)
+
+
+def _kept(page: Page) -> str:
+    if page.cursor is not None:
+        return json.dumps({"position": page.cursor.position, "since": page.cursor.since})
+    return json.dumps({"position": "", "since": page.since}) if page.since else ""
+
+
+def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcomers) -> None:
+    with site.state.read() as tx:
+        links = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in remotes])
+        differing = to_look_at(tx, route, links, remotes)
+    if differing:
+        with site.state.fenced(route.lease) as tx:
+            work.mark(tx, differing, "scan", site.clock.now())
+    if route.provider in site.inbound_create and route.rules.adopted:
+        for remote in remotes:
+            if remote.external_id not in links:
+                arrive(site, route, remote, found)
+        announce(site, route, found, complete=False)
+
+
+def _ordered(site: Installation, route: Route) -> dict[str, str]:
+    """Who is to be linked to which record, where a listing shows all that there is to compare."""
+    if not route.adapter.capabilities.lists_whole:
+        return {}
+    with site.state.read() as tx:
+        return review.ordered_links(tx, route.provider)
+
+
+def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: Mapping[str, str]) -> None:
+    """Link whom a person ordered to be linked to records of this page, as far as nothing is to be written for it: no
+    record is fetched again only to be compared."""
+    wanted = [remote for remote in remotes if remote.external_id in ordered]
+    for start in range(0, len(wanted), ROWS):
+        shown = {remote.external_id: remote for remote in wanted[start : start + ROWS]}
+        with site.state.read() as tx:
+            works = work.to_be_linked(tx, route.provider, [ordered[each] for each in shown], site.clock.now())
+        if works:
+            compare(replace(route, listed=shown), works)
+
+
+def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes: Iterable[Remote]) -> list[Pair]:
+    """The pairs of listed records that are not what was last agreed, or that are back and in use while a person is
+    asked because they were gone or archived."""
+    asked = review.reviews_of(tx, route.provider, [link.pair.key for link in links.values()])
+    missed = {key for key, items in asked.items() if any(i.kind in MISSED and i.closed_at is None for i in items)}
+    known = [(links[remote.external_id], remote) for remote in remotes if remote.external_id in links]
+    return [
+        link.pair
+        for link, remote in known
+        if differs(route, link, remote) or (link.pair.key in missed and not remote.archived)
+    ]
+
+
+def differs(route: Route, link: Link, remote: Remote) -> bool:
+    """Whether a listed record is not what was last agreed, as far as the listing shows it."""
+    if link.state is State.REVIEW and remote.archived:
+        return False
+    digest = route.digester(link.provider_key or "")
+    return remote.archived or any(
+        _watched(link.base.get(name)) and digest(name, value) != link.base[name].provider
+        for name, value in remote.values.items()
+        if name in link.base
+    )
+
+
+def _watched(entry: FieldBase | None) -> bool:
+    return entry is not None and not entry.frozen
+
+
+def _missing(site: Installation, route: Route, seen: set[str]) -> None:
+    """Linked records that a complete listing did not show are fetched one by one; only that proves anything."""
+    after = ""
+    while True:
+        with site.state.read() as tx:
+            links = mapping.page(tx, route.provider, after, ROWS)
+        if not links:
+            return
+        after = links[-1].pair.key
+        gone = [link.pair for link in links if unseen(link, seen)]
+        if gone:
+            with site.state.fenced(route.lease) as tx:
+                work.mark(tx, gone, "unseen", site.clock.now())
+
+
+def unseen(link: Link, seen: Container[str]) -> bool:
+    """Whether a complete listing should have shown this pair's record and did not; not where a person knows already."""
+    return (
+        link.external_id is not None
+        and link.external_id not in seen
+        and link.state
+        not in {
+            State.REVIEW,
+            State.EXCLUDED,
+        }
+    )
+
+
+def listed(site: Installation, route: Route) -> tuple[dict[str, Remote], bool]:
+    """What the next scan would read, by external id, and whether it would be a complete listing. Keeps no position."""
+    start = _cursor(site, route)
+    remotes = {remote.external_id: remote for page in _pages(route, start) for remote in page.remotes}
+    return remotes, start is None or (not start.position and not start.since)
+
+
+# -- providers that cannot list ------------------------------------------------------------------------------------
+
+
+def reread(site: Installation, route: Route) -> None:
+    """Make every mapped customer due for a fetch, behind live work; resumable."""
+    name = f"reread:{route.provider}"
+    with site.state.read() as tx:
+        after = progress.cursor(tx, name)
+    while not site.stop.is_set():
+        with site.state.fenced(route.lease) as tx:
+            links = mapping.page(tx, route.provider, after, ROWS)
+            after = links[-1].pair.key if links else ""
+            pairs = [link.pair for link in links if link.external_id is not None]
+            work.mark(tx, pairs, "reread", site.clock.now())
+            progress.set_cursor(tx, name, after)
+            if not links:
+                _done(tx, site, route, "reread")
+        if not links:
+            return
+
+
+# -- first pass over the source ------------------------------------------------------------------------------------
+
+
+def backfill(site: Installation, route: Route) -> None:
+    """A provider that has not finished its first pass gets every source row once, resumably, behind live changes."""
+    name = f"backfill:{route.provider}"
+    with site.state.read() as tx:
+        if progress.provider_state(tx, route.provider).backfilled:
+            return
+        after = progress.cursor(tx, name) or None
+    while not site.stop.is_set():
+        rows = customers.page(site.source, after, ROWS)
+        with site.state.fenced(route.lease) as tx:
+            now = site.clock.now()
+            work.mark(tx, [Pair(route.provider, row.key) for row in rows], "backfill", now)
+            after = rows[-1].key if rows else after
+            progress.set_cursor(tx, name, after or "")
+            if len(rows) < ROWS:
+                progress.save_provider_state(tx, route.provider, backfilled=True)
+        if len(rows) < ROWS:
+            return
+
+
+def confirm(site: Installation, route: Route) -> None:
+    """Writes whose settle time is over and which nothing has confirmed yet get their one reading."""
+    with site.state.read() as tx:
+        pairs = journal.confirmable(tx, route.provider, site.clock.now(), 1000)
+    if pairs:
+        with site.state.fenced(route.lease) as tx:
+            work.mark(tx, pairs, "confirm", site.clock.now())

@@ -1,0 +1,149 @@
+"""The rotating sweep that bounds how long anything unseen can stay unseen.
+
+Triggers can be bypassed (TRUNCATE and cascades on MariaDB, disabled triggers, restores), and some providers cannot
+list. So every source row and every mapping is looked at once per `verify` period, a piece per cycle, behind live work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from syncd.core.model import Customer, Direction, Link, Pair, State
+from syncd.detect.poll import lately_complete
+from syncd.errors import Rejected
+from syncd.log import emit
+from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import VERIFY, hold
+from syncd.source import customers
+from syncd.store import mapping, progress, work
+from syncd.store.database import Transaction
+
+ROWS = 200
+THROUGH = "through"  # a position: that part of the pass is done
+
+
+def rotate(site: Installation) -> None:
+    """Start a pass when its period has passed, and carry it on by as much as this cycle's share.
+
+    One process does so at a time, for all providers: whoever holds a lane finds the marks. First all rows, then all
+    mappings; each has a position of its own, because the source and the state put keys in different orders.
+    """
+    tenure = hold(site, VERIFY)
+    if tenure is None:
+        return
+    with site.state.read() as tx:
+        at = progress.cursor(tx, "verify:at")
+        after = progress.cursor(tx, "verify:source")
+    now = site.clock.now()
+    if not at:
+        with site.state.begin() as tx:
+            progress.set_cursor(tx, "verify:at", now.isoformat())
+        return
+    if after == "" and timedelta() <= now - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify):
+        return
+    routes = [replace(route, lease=tenure.lease) for route in site.routes]
+    pages = share(site)
+    with site.state.begin() as tx:
+        progress.set_cursor(tx, "verify:step", now.isoformat())
+    if after != THROUGH:
+        pages = _rows(site, routes, after.removeprefix("="), pages)
+    through = [_mappings(site, route, pages) for route in routes]
+    if pages and all(through):
+        with site.state.begin() as tx:
+            begin_anew(tx, [route.provider for route in routes])
+            progress.set_cursor(tx, "verify:at", site.clock.now().isoformat())
+        emit("scan.finished")
+
+
+def begin_anew(tx: Transaction, providers: Iterable[str]) -> None:
+    """No pass is under way; the next one begins with the first row."""
+    for name in ("source", "step", *providers):
+        progress.set_cursor(tx, f"verify:{name}", "")
+
+
+def share(site: Installation) -> int:
+    """Pages for this cycle, so that a pass takes about a quarter of its period, however seldom cycles come."""
+    with site.state.read() as tx:
+        step = progress.cursor(tx, "verify:step")
+    since = (site.clock.now() - datetime.fromisoformat(step)).total_seconds() if step else site.rhythm.poll
+    return max(1, ceil(customers.count(site.source) / ROWS * since / (site.rhythm.verify / 4)))
+
+
+def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> int:
+    """Look at the next rows; how many pages are left for the mappings once they are through, one at least; else 0."""
+    for left in range(pages - 1, -1, -1):
+        rows = customers.page(site.source, after or None, ROWS)
+        for route in routes:
+            check_rows(site, route, rows)
+        through = len(rows) < ROWS
+        after = rows[-1].key if rows else after
+        with site.state.begin() as tx:
+            progress.set_cursor(tx, "verify:source", THROUGH if through else f"={after}")
+        if through:
+            return max(left, 1)
+    return 0
+
+
+def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> None:
+    """Mark what is worth a look. What is due already needs no mark."""
+    with site.state.read() as tx:
+        links = mapping.read_many(tx, route.provider, [row.key for row in rows])
+        idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
+    drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
+    shown = lately_complete(site, route)
+    pairs = [Pair(route.provider, row.key) for row in idle if worth_a_look(route, row, links.get(row.key), shown=shown)]
+    with site.state.fenced(route.lease) as tx:
+        work.mark(tx, pairs, "verify", site.clock.now())
+    for key in drifted:
+        emit("drift.found", provider=route.provider, customer_key=key)
+
+
+def worth_a_look(route: Route, row: Customer, link: Link | None, *, shown: bool) -> bool:
+    """Whether the sweep spends a request: where a listing has shown the other side, only what that cannot settle."""
+    if not shown or link is None or link.state is not State.LINKED:
+        return True
+    return drifts(route, row, link)
+
+
+def drifts(route: Route, row: Customer, link: Link | None) -> bool:
+    """Whether a source row differs from the base without anybody having reported it."""
+    if link is None:
+        return True
+    if link.external_id is None or link.state is not State.LINKED:
+        return False
+    digest = route.digester(link.provider_key or "")
+    try:
+        projected = route.adapter.project(row.values)
+    except Rejected:
+        return False
+    return any(
+        name in link.base and link.base[name].source != digest(name, value)
+        for name, value in projected.items()
+        if route.rules.fields.get(name) is not Direction.OFF
+    )
+
+
+def _mappings(site: Installation, route: Route, pages: int) -> bool:
+    """Look at the next mappings of one provider: those whose row is not there become due, proven by the look alone.
+
+    Answers whether this provider is through with the pass.
+    """
+    name = f"verify:{route.provider}"
+    with site.state.read() as tx:
+        after = progress.cursor(tx, name)
+    for _ in range(pages):
+        if after == THROUGH:
+            break
+        with site.state.read() as tx:
+            links = mapping.page(tx, route.provider, after.removeprefix("="), ROWS)
+        rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
+        missing = [link.pair for link in links if link.pair.key not in rows]
+        after = f"={links[-1].pair.key}" if len(links) == ROWS else THROUGH
+        with site.state.fenced(route.lease) as tx:
+            work.mark(tx, missing, "verify", site.clock.now())
+            progress.set_cursor(tx, name, after)
+    return after == THROUGH

@@ -1,0 +1,291 @@
+"""Working off what is due: take a lane, load its condition, probe where it was down, drain, keep its condition."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncd.core.model import Pair, Stage, Work
+from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
+from syncd.lanes import LanePaused, drain
+from syncd.log import emit
+from syncd.reconcile import Route, reconcile_all
+from syncd.reconcile.staging import recount
+from syncd.runtime.installation import Held, Installation
+from syncd.runtime.leadership import CAPTURE, VERIFY, give_back, hold, keep, lane_name
+from syncd.store import journal, leases, mapping, progress, work
+from syncd.store.database import Transaction
+from syncd.store.progress import ProviderState
+
+STEP = 2.0  # seconds: by less, clocks drift apart and are put right without a jump
+KEEP = 30.0  # seconds: a first pass takes hours, and what the lane learned must outlive a crash in it
+
+
+@dataclass
+class Tally:
+    """What a run did, counted by provider and kind; filled by the lanes. `done` hears of every few pairs at once."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    done: Callable[[int], None] = field(default=lambda _pairs: None)
+
+    def add(self, provider: str, kinds: Counter[str]) -> None:
+        """Count; every lane has its own counter, so no lock is needed."""
+        self.counts.setdefault(provider, Counter()).update(kinds)
+
+    def total(self, kind: str) -> int:
+        """Over all providers."""
+        return sum(counter[kind] for counter in self.counts.values())
+
+    def handled(self, provider: str | None = None) -> int:
+        """Looks at pairs so far, of one provider or of all."""
+        return sum(counter.total() for name, counter in self.counts.items() if provider in {None, name})
+
+
+def take_lane(site: Installation, route: Route) -> Route | None:
+    """Our lease on this lane, newly taken or extended; None while another daemon holds it."""
+    held = _hold(site, route.provider)
+    if held is None:
+        return None
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+        ready, fresh = ready_to_create(tx, route), fresh_fields(tx, site, route.provider)
+    route = replace(
+        route,
+        lease=held.lease,
+        rules=replace(route.rules, adopted=ready, fresh=fresh),
+        listing=type(route.listing)(),
+    )
+    lane = route.lane
+    lane.keep = lambda: keep(site, lane_name(route.provider))
+    lane.renewed(held.renewed)
+    lane.settle_pause = lambda state: _remember(site, route, state)
+    lane.load(kept.breaker, lane.breaker.credentials)
+    lane.load_pace(kept.pace)
+    return route
+
+
+def ready_to_create(tx: Transaction, route: Route) -> bool:
+    """Whether new customers may be created there: a person accepted a match report, or `create = "always"` as long as
+    the state remembers what was created before (after a loss, `recover` asks for a match report again)."""
+    if progress.meta(tx, f"adopted:{route.provider}"):
+        return True
+    return route.rules.adopted and not progress.meta(tx, f"rematch:{route.provider}")
+
+
+def _hold(site: Installation, provider: str) -> Held | None:
+    """Our lease on a lane; one that is new in our hands settles new settings first."""
+    name = lane_name(provider)
+    before = site.held.get(name)
+    held = hold(site, name)
+    if held is not None and (before is None or before.lease.epoch != held.lease.epoch):
+        del site.held[name]  # not ours to work on before this is done
+        settle_what_was_left(site, provider, held.lease)
+        apply_changed_settings(site, provider, held.lease)
+        site.held[name] = held
+    return held
+
+
+def settle_what_was_left(site: Installation, provider: str, lease: leases.Lease) -> None:
+    """The writes that a predecessor left under way settle from now on: the predecessor sent nothing any more."""
+    route = next(route for route in site.routes if route.provider == provider)
+    with site.state.fenced(lease) as tx:
+        journal.adrift(tx, provider, lease.epoch, route.later(route.timeout + route.settle))
+
+
+def heed_the_clock(site: Installation, route: Route) -> None:
+    """Where the wall clock was set, all that settles is waited for once more.
+
+    Settle times are wall times, so a clock that is set 5 minutes forward would end them all at once, and a write that
+    is still on its way would be looked for too early. The wall clock's distance to the monotonic one changes by such a
+    step only (and by a reboot or a suspended machine, where waiting anew does no harm). The distance is kept in the
+    state, so that it is noticed across a restart too. Machines that share a state ask its server for the time.
+    """
+    name = f"clock:{route.provider}:{socket.gethostname()}"
+    distance = site.clock.now().timestamp() - site.clock.monotonic()
+    with site.state.read() as tx:
+        before = progress.meta(tx, name)
+    if before and abs(float(before) - distance) < STEP:
+        return
+    with site.state.fenced(route.lease) as tx:
+        if before:
+            journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))
+        progress.set_meta(tx, name, repr(distance))
+
+
+def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
+    """Another column mapping drops that field's base, other rules make every pair due; both are planned and guarded."""
+    with site.state.read() as tx:
+        changed = changed_settings(tx, site, provider)
+    if changed is None:
+        return
+    after = ""
+    while changed:
+        with site.state.fenced(lease) as tx:
+            links = mapping.page(tx, provider, after, 200)
+            for link in links:
+                base = {field: entry for field, entry in link.base.items() if field not in changed}
+                if len(base) < len(link.base):
+                    mapping.save(tx, replace(link, base=base))
+        if not links:
+            break
+        after = links[-1].pair.key
+    with site.state.fenced(lease) as tx:
+        journal.forget_fields(tx, provider, changed)
+        progress.set_meta(tx, f"fresh:{provider}", json.dumps(sorted(fresh_fields(tx, site, provider))))
+        wanted = json.dumps(dict(site.field_hashes.get(provider, {})), sort_keys=True)
+        progress.set_meta(tx, f"fields:{provider}", wanted)
+        config = site.config_hashes.get(provider, "")
+        progress.save_provider_state(tx, provider, config_hash=config, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{provider}", "")
+
+
+def changed_settings(tx: Transaction, site: Installation, provider: str) -> frozenset[str] | None:
+    """Fields that are mapped to another column than before, or no longer; None when nothing at all has changed."""
+    wanted = site.field_hashes.get(provider, {})
+    before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
+    kept = progress.provider_state(tx, provider)
+    if before == dict(wanted) and kept.config_hash == site.config_hashes.get(provider, ""):
+        return None
+    return frozenset(field for field, digest in before.items() if wanted.get(field) != digest)
+
+
+def fresh_fields(tx: Transaction, site: Installation, provider: str) -> frozenset[str]:
+    """Fields that were mapped, or mapped to another column, since the first pass: nothing was agreed for them yet."""
+    wanted = site.field_hashes.get(provider, {})
+    before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
+    known: list[str] = json.loads(progress.meta(tx, f"fresh:{provider}") or "[]")
+    new = [name for name, digest in wanted.items() if before.get(name) != digest] if before else []
+    return frozenset((*known, *new))
+
+
+def release_lanes(site: Installation, routes: Sequence[Route]) -> None:
+    """Give these lanes back at once, and what this process holds besides them."""
+    give_back(site, frozenset(lane_name(route.provider) for route in routes) | {CAPTURE, VERIFY})
+
+
+def operator_pause(site: Installation, kept: ProviderState) -> bool:
+    """Whether a person stopped this provider; a pause with an end that has passed is none."""
+    return kept.state == "paused" and (kept.until is None or kept.until > site.clock.now())
+
+
+def work_off(site: Installation, route: Route, tally: Tally, limit: int | None = None, only: str | None = None) -> None:
+    """Drain one lane until nothing of it can be done now. Trouble of the provider ends here, never in another lane.
+
+    At most `limit` pairs; `only` names the one customer that is wanted.
+    """
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+    if operator_pause(site, kept):
+        return
+    kinds: Counter[str] = Counter()
+    written = [site.clock.monotonic()]
+
+    def take(busy: frozenset[str]) -> Sequence[Work]:
+        if paused_by_person(site, route):
+            return ()
+        if site.clock.monotonic() - written[0] >= KEEP:
+            keep_condition(site, route)
+            written[0] = site.clock.monotonic()
+        heed_the_clock(site, route)
+        with site.state.read() as tx:
+            if only is not None:
+                return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())
+            return work.take(tx, route.provider, site.clock.now(), site.chunk, busy)
+
+    def handle(batch: Sequence[Work]) -> None:
+        kinds.update(report.kind for report in reconcile_all(route, batch))
+        tally.done(len(batch))
+
+    try:
+        if not route.lane.needs_probe() or probe(route):
+            drain(route.lane, take, handle, limit)
+    except (LanePaused, Stopped, LeaseLost):
+        pass
+    finally:
+        tally.add(route.provider, kinds)
+        if kinds:
+            with contextlib.suppress(LeaseLost), site.state.fenced(route.lease) as tx:
+                recount(tx, route.provider, site.clock.now())
+        with contextlib.suppress(LeaseLost):
+            keep_condition(site, route)
+
+
+def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
+    """This pair if it is due; a write whose outcome has not settled keeps it back as it does for everybody."""
+    item = work.read(tx, pair)
+    if item is None or item.due_at > now:
+        return []
+    unsettled = [i for i in journal.intents(tx, pair.provider, [pair.key]).get(pair.key, ()) if i.stage is Stage.OPEN]
+    return [] if any(intent.settle_until > now for intent in unsettled) else [item]
+
+
+def paused_by_person(site: Installation, route: Route) -> bool:
+    """Whether a person stopped this provider, asked anew every time: a pause holds within seconds."""
+    with site.state.read() as tx:
+        return operator_pause(site, progress.provider_state(tx, route.provider))
+
+
+def probe(route: Route) -> bool:
+    """One cheap call decides whether the provider is back."""
+    try:
+        route.lane.probe(route.adapter.probe)
+    except Unauthorized as error:
+        route.lane.refused(error.message)
+    except Throttled as error:
+        route.lane.throttled(error.retry_after)
+    except ProviderError as error:
+        route.lane.failed(error.message)
+    else:
+        route.lane.succeeded()
+    state = route.lane.breaker.state
+    emit("provider.probed", provider=route.provider, state=state)
+    return state == "ok"
+
+
+def keep_condition(site: Installation, route: Route) -> None:
+    """Write down the lane's condition and its calls, so that a restart changes nothing; idle ones write nothing."""
+    lane, held = route.lane, site.held.get(lane_name(route.provider))
+    calls, condition = lane.take_calls(), lane.dump()
+    if not calls and held is not None and held.condition == condition:
+        return
+    now = site.clock.now()
+    with site.state.fenced(route.lease) as tx:
+        progress.save_provider_state(tx, route.provider, breaker=condition, pace=lane.dump_pace())
+        if lane.last_ok is not None:
+            progress.save_provider_state(tx, route.provider, last_ok=lane.last_ok)
+        if calls:
+            progress.add_calls(tx, route.provider, now.strftime("%Y-%m"), calls)
+    if held is not None:
+        site.held[lane_name(route.provider)] = replace(held, condition=condition)
+
+
+def _remember(site: Installation, route: Route, state: str) -> None:
+    breaker = route.lane.breaker
+    with contextlib.suppress(LeaseLost), site.state.fenced(route.lease) as tx:
+        progress.save_provider_state(tx, route.provider, breaker=route.lane.dump(), pace=route.lane.dump_pace())
+    if state == "ok":
+        emit("lane.resumed", provider=route.provider)
+    elif state == "throttled":
+        emit("provider.throttled", provider=route.provider, until=breaker.until)
+    else:
+        emit("lane.paused", provider=route.provider, state=state, reason=breaker.reason, until=breaker.until)
+
+
+def next_moment(site: Installation, routes: Sequence[Route]) -> datetime | None:
+    """When anything can be done again: the earliest due pair of a lane, or the end of that lane's pause."""
+    moments = []
+    now = site.clock.now()
+    for route in routes:
+        with site.state.read() as tx:
+            if operator_pause(site, progress.provider_state(tx, route.provider)):
+                continue
+            due = work.next_due(tx, route.provider, now)
+        if due is not None:
+            pause = route.lane.paused_until()
+            moments.append(max(due, pause) if pause else due)
+    return min(moments, default=None)

@@ -1,0 +1,11 @@
+"""One lane per provider: its pace, its breaker, its threads. One provider's trouble stays in its lane.
+
+A `Lane` is the gate that every request of its provider passes (`admit`, `observe`); `drain` is the loop that takes due
+pairs until none is left, and `Crew` the lanes that work beside each other. No other package has threads.
+"""
+
+from syncd.lanes.crew import Crew, Report, drain, together
+from syncd.lanes.gate import Breaker, Lane, LanePaused, Outdated
+from syncd.lanes.pace import Pace
+
+__all__ = ["Breaker", "Crew", "Lane", "LanePaused", "Outdated", "Pace", "Report", "drain", "together"]

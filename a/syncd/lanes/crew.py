@@ -1,0 +1,124 @@
+"""The threads: taking a lane's due pairs until none is left, and lanes that work beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core.model import Work
+from syncd.lanes.gate import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one pair; `kind` is one of the words that the closing line counts."""
+
+    kind: str
+    retry_at: datetime | None = None
+
+
+def drain(
+    lane: Lane,
+    take: Callable[[frozenset[str]], Sequence[Work]],
+    handle: Callable[[Sequence[Work]], None],
+    limit: int | None = None,
+) -> int:
+    """Take due pairs and hand them on until none is left, the lane pauses, or the stop signal comes.
+
+    With one thread everything runs in the caller's, which makes a simulation deterministic. The same customer is never
+    in two threads. Returns how many pairs were handled.
+    """
+    if lane.concurrency == 1:
+        return _drain_here(lane, take, handle, limit)
+    return _drain_threads(lane, take, handle, limit)
+
+
+def _open_for_work(lane: Lane) -> bool:
+    lane.seen = lane.clock.monotonic()
+    return not lane.stop.is_set() and lane.paused_until() is None
+
+
+def _drain_here(
+    lane: Lane,
+    take: Callable[[frozenset[str]], Sequence[Work]],
+    handle: Callable[[Sequence[Work]], None],
+    limit: int | None,
+) -> int:
+    done = 0
+    while _open_for_work(lane) and (limit is None or done < limit):
+        batch = take(frozenset())
+        if limit is not None:
+            batch = batch[: limit - done]
+        if not batch:
+            break
+        handle(batch)
+        done += len(batch)
+    return done
+
+
+def _drain_threads(
+    lane: Lane,
+    take: Callable[[frozenset[str]], Sequence[Work]],
+    handle: Callable[[Sequence[Work]], None],
+    limit: int | None,
+) -> int:
+    done = 0
+    busy: dict[Future[None], tuple[str, ...]] = {}
+    with ThreadPoolExecutor(lane.concurrency, thread_name_prefix=f"lane-{lane.name}") as pool:
+        while True:
+            while len(busy) < lane.concurrency and _open_for_work(lane) and (limit is None or done < limit):
+                taken = frozenset(key for keys in busy.values() for key in keys)
+                batch = take(taken)
+                if limit is not None:
+                    batch = batch[: limit - done]
+                if not batch:
+                    break
+                done += len(batch)
+                busy[pool.submit(copy_context().run, handle, batch)] = tuple(work.pair.key for work in batch)
+            if not busy:
+                return done
+            finished, _ = wait(busy, return_when=FIRST_COMPLETED)
+            for future in finished:
+                del busy[future]
+                future.result()
+
+
+class Crew:
+    """Lanes that work beside each other, none waiting for another: the daemon sets idle ones to work at every poll."""
+
+    def __init__(self, lanes: int) -> None:
+        self._pool = ThreadPoolExecutor(max(lanes, 1), thread_name_prefix="lane")
+        self._busy: dict[str, Future[None]] = {}
+
+    def busy(self) -> frozenset[str]:
+        """The lanes whose job has not been reported as ended."""
+        return frozenset(self._busy)
+
+    def start(self, name: str, job: Callable[[], None]) -> None:
+        """Set a lane to work that is not busy."""
+        self._busy[name] = self._pool.submit(copy_context().run, job)
+
+    def ended(self, seconds: float) -> dict[str, BaseException | None]:
+        """Wait at most this long for all; those that have ended, each with the error that ended it."""
+        done, _ = wait(self._busy.values(), timeout=seconds)
+        ended = {name: future.exception() for name, future in self._busy.items() if future in done}
+        self._busy = {name: future for name, future in self._busy.items() if future not in done}
+        return ended
+
+    def close(self) -> None:
+        """No more jobs. Does not wait: whoever must not leave a job behind asks `ended` first."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def together(jobs: Sequence[Callable[[], None]]) -> None:
+    """Run every lane beside the others and wait for all; the first unexpected error is raised when all have ended."""
+    if len(jobs) == 1:
+        jobs[0]()
+        return
+    with ThreadPoolExecutor(max(len(jobs), 1), thread_name_prefix="lane") as pool:
+        futures = [pool.submit(copy_context().run, job) for job in jobs]
+    for future in futures:
+        future.result()

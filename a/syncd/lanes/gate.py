@@ -1,0 +1,306 @@
+"""The gate that every request of a provider passes, and the switch that shuts it while that provider is in trouble."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncd.clock import Clock
+from syncd.core.backoff import clamp_retry_after
+from syncd.errors import LeaseLost, Stopped, SyncdError
+from syncd.lanes.pace import Pace, Repeats
+from syncd.lanes.trace import Trace
+
+SLICE = 0.2  # seconds between two looks at the stop signal while waiting
+PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
+OPENING = 30.0  # first pause of the breaker, seconds
+LONGEST_OPENING = 600.0
+REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refused
+
+
+class LanePaused(SyncdError):
+    """The lane takes no requests until `until` (wall clock); the pair that met this stays due, unharmed."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class Outdated(LanePaused):
+    """The write would wait for its pace until its reading is older than `FRESH`, and take away what a person types
+    meanwhile: it was not sent. `Lane.book` reserves the slots, then the pair is read and judged anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The stop switch as a value that survives restarts. `until` is wall time; `opened` counts openings in a row."""
+
+    state: str = "ok"  # ok | down | blocked | throttled
+    reason: str = ""
+    since: str = ""
+    until: str = ""
+    failures: int = 0
+    opened: int = 0
+    credentials: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Breaker:
+        """What `Lane.dump` wrote; a closed one when nothing was written yet."""
+        return cls(**json.loads(text)) if text else cls()
+
+    def set_back(self, now: datetime) -> bool:
+        """The wall clock was set to before the pause began: nobody knows how much of it is over."""
+        return bool(self.since) and now < datetime.fromisoformat(self.since)
+
+    def paused_until(self, now: datetime) -> datetime | None:
+        """The end of a pause that is not over."""
+        if self.state == "ok" or not self.until or self.set_back(now):
+            return None
+        until = datetime.fromisoformat(self.until)
+        return until if until > now else None
+
+
+@dataclass
+class Lane:
+    """The gate of one provider. `keep` renews the lease and says whether it is still ours."""
+
+    name: str
+    clock: Clock
+    pace: Pace
+    concurrency: int
+    timeout: float
+    stop: threading.Event
+    jitter: Callable[[], float]
+    keep: Callable[[], bool] = lambda: True
+    lease: float = 90.0
+    settle_pause: Callable[[str], None] = lambda _state: None
+    breaker: Breaker = field(default_factory=Breaker)
+    calls: int = 0
+    last_ok: datetime | None = None
+    seen: float = 0.0  # when it last showed life, monotonic seconds: the watchdog asks
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._renewed = self.clock.monotonic()
+        self._recent: deque[bool] = deque(maxlen=20)
+        self._repeats = Repeats(self.clock.monotonic())
+        self._probing = threading.local()
+        self._trace = Trace()
+
+    # -- the gate that every request passes ---------------------------------------------------------------------
+
+    def admit(self, endpoint: str) -> None:
+        """Wait for the pace. Raises `Stopped`, `LeaseLost` or `LanePaused`; then no request was sent."""
+        if not getattr(self._probing, "on", False):
+            self._refuse_while_paused()
+        self._hold_lease()
+        if not self._trace.use_booking(endpoint):
+            self._refuse_outdated(endpoint, self.pace.ahead(endpoint, self.clock.monotonic()))
+            self._wait(self.pace.reserve(endpoint, self.clock.monotonic()))
+        if self.stop.is_set():
+            raise Stopped("asked to end")
+        self._hold_lease()
+        self._refuse_outdated(endpoint, 0.0)
+        self._trace.requests += 1
+        with self._lock:
+            self.calls += 1
+
+    def _wait(self, pause: float) -> None:
+        while pause > 0:
+            if self.stop.is_set():
+                raise Stopped("asked to end")
+            step = min(pause, SLICE)
+            self.clock.sleep(step)
+            pause -= step
+            self.seen = self.clock.monotonic()
+            self._hold_lease()  # a slow pace must not outlast the lease
+
+    def _refuse_outdated(self, endpoint: str, pause: float) -> None:
+        now = self.clock.monotonic()
+        if self._trace.outdated(endpoint, now + pause):
+            raise Outdated("the reading is too old for this write", self.clock.now())
+
+    def book(self) -> None:
+        """Begin the look anew that an `Outdated` ended: wait for the slots of its reading and its write before anything
+        is read. Then both leave without a wait, and the window between them is one request long."""
+        wanted, now = self._trace.wanted, self.clock.monotonic()
+        self._trace.begin_look()
+        self._wait(max(self.pace.reserve(endpoint, now) for endpoint in wanted))
+        self._trace.booked = list(wanted)
+
+    def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
+        self.seen = self.clock.monotonic()
+        self._trace.answered(endpoint, status, self.clock.monotonic())
+        self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
+        if status == 429:
+            if self.paused_until() is None:  # others that were on their way then say nothing new
+                self.pace.slower()
+        elif status < 500:
+            self.pace.faster()
+
+    def _hold_lease(self) -> None:
+        """No request leaves unless it can end, deadline included, while the lease is still ours."""
+        with self._lock:
+            asked = self.clock.monotonic()
+            if asked - self._renewed < self.lease / 3:
+                return
+            if self.keep():
+                self._renewed = asked
+                if self.clock.monotonic() - asked < self.lease - self.timeout - 5.0:
+                    return
+        raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
+
+    def renewed(self, at: float) -> None:
+        """The lease was last taken or renewed at this moment (monotonic)."""
+        with self._lock:
+            self._renewed = at
+
+    def begin_look(self) -> None:
+        """From here on this thread's requests belong to one look at one pair."""
+        self._trace.begin_look()
+
+    def requests(self) -> int:
+        """How many requests this look made."""
+        return self._trace.requests
+
+    def begin_write(self) -> None:
+        """From here on this thread's requests belong to one write; its first one leaves only on a fresh reading."""
+        self._trace.begin_write()
+
+    def wrote(self) -> bool:
+        """Whether part of that write was already acknowledged: then "not executed" is no longer true of it."""
+        return self._trace.acknowledged
+
+    # -- what happened, and what follows for the whole lane ---------------------------------------------------
+
+    def succeeded(self) -> None:
+        """A request was answered: failures are forgotten, an open breaker closes. A pause that the provider asked for
+        is kept: the answer may be to a request that left before it."""
+        with self._lock:
+            self._recent.append(True)
+            self._repeats.earn()
+            self.last_ok = self.clock.now()
+            if self.breaker.state in {"throttled", "blocked"} and self.paused_until() is not None:
+                return
+            changed = self.breaker.state != "ok"
+            self.breaker = Breaker(credentials=self.breaker.credentials)
+        if changed:
+            self.settle_pause("ok")
+
+    def failed(self, reason: str) -> None:
+        """A request failed as it does when a provider is down. Five in a row, or half of the last twenty, open."""
+        with self._lock:
+            if self.breaker.state == "down" and self.paused_until() is not None:
+                return  # it left before the breaker opened
+            self._recent.append(False)
+            failures = self.breaker.failures + 1
+            self.breaker = replace(self.breaker, failures=failures)
+            many = len(self._recent) == 20 and self._recent.count(False) >= 10
+            if failures < 5 and not many and self.breaker.state in {"ok", "throttled"}:
+                return
+            opened = self.breaker.opened + 1
+            pause = min(OPENING * 2.0 ** (opened - 1), LONGEST_OPENING) * (0.9 + 0.2 * self.jitter())
+            self._recent.clear()
+        self._pause("down", reason, pause, opened)
+
+    def throttled(self, seconds: float | None, reason: str = "the provider asks to slow down") -> None:
+        """A 429: the whole lane waits, nobody is to blame."""
+        pause = clamp_retry_after(seconds) or 2.0
+        self._pause("throttled", reason, pause * (1.0 + 0.1 * self.jitter()), self.breaker.opened)
+
+    def refused(self, reason: str) -> None:
+        """401, 402 or 403: one call was enough to know."""
+        self._pause("blocked", reason, REFUSED_PAUSE, self.breaker.opened)
+
+    def _pause(self, state: str, reason: str, seconds: float, opened: int) -> None:
+        now = self.clock.now()
+        until = now + timedelta(seconds=seconds)
+        with self._lock:
+            again = self.breaker.state == state and not self.breaker.set_back(now)
+            standing = self.paused_until() if again else None
+            self.breaker = replace(
+                self.breaker,
+                state=state,
+                reason=reason,
+                since=self.breaker.since if again else now.isoformat(),
+                until=max(until, standing or until).isoformat(),
+                failures=0,
+                opened=opened,
+            )
+        self.settle_pause(state)
+
+    def healthy(self) -> bool:
+        """Whether others got through lately: only then a failure counts against its own customer."""
+        with self._lock:
+            return self.breaker.state == "ok" and any(self._recent)
+
+    def may_retry(self) -> bool:
+        """Spend one retry of the budget, which holds retries near a tenth of the traffic in an outage."""
+        with self._lock:
+            return self._repeats.spend(self.clock.monotonic())
+
+    def paused_until(self) -> datetime | None:
+        """When the next request may go out; None when it may now."""
+        return self.breaker.paused_until(self.clock.now())
+
+    def needs_probe(self) -> bool:
+        """Down or blocked, and the pause is over: one cheap call decides, not the next customer."""
+        return self.breaker.state in {"down", "blocked"} and self.paused_until() is None
+
+    def probe(self, call: Callable[[], object]) -> None:
+        """Run one call through the gate although the breaker is open."""
+        self._probing.on = True
+        try:
+            call()
+        finally:
+            self._probing.on = False
+
+    def _refuse_while_paused(self) -> None:
+        until = self.paused_until()
+        if until is None:
+            return
+        remaining = (until - self.clock.now()).total_seconds()
+        if self.breaker.state != "throttled" or remaining > PATIENCE:
+            raise LanePaused(f"{self.name}: {self.breaker.reason}", until)
+        self.clock.sleep(max(remaining, 0.0))
+
+    # -- kept over restarts -----------------------------------------------------------------------------------
+
+    def dump(self) -> str:
+        """The breaker as text for the state database."""
+        return json.dumps(asdict(self.breaker))
+
+    def load(self, text: str, credentials: str) -> None:
+        """Take up where the last process stopped; other credentials end a block."""
+        kept = Breaker.of(text)
+        if kept.state == "blocked" and kept.credentials != credentials:
+            kept = Breaker()
+        self.breaker = replace(kept, credentials=credentials)
+
+    def dump_pace(self) -> str:
+        """What the provider's answers taught, and what is left for repeats, as text for the state database."""
+        kept = self.pace.kept(self.clock.monotonic())
+        with self._lock:
+            budget = self._repeats.left(self.clock.monotonic())
+        return json.dumps({"at": self.clock.now().isoformat(), "budget": budget, **kept})
+
+    def load_pace(self, text: str) -> None:
+        """Go on at the pace that was kept: a restart is no way round a limit. A clock set back passes no time."""
+        if not text:
+            return
+        kept = json.loads(text)
+        ago = max((self.clock.now() - datetime.fromisoformat(kept["at"])).total_seconds(), 0.0)
+        self.pace.resume(kept, self.clock.monotonic(), ago)
+        with self._lock:
+            self._repeats.resume(kept["budget"], self.clock.monotonic(), ago)
+
+    def take_calls(self) -> int:
+        """How many requests left since this was last asked."""
+        with self._lock:
+            calls, self.calls = self.calls, 0
+        return calls

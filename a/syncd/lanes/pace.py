@@ -1,0 +1,139 @@
+"""How fast requests may leave, and how many may be repeats: learned from a provider's answers, kept over restarts."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+MARGIN = 0.93  # the share of a limit that is used: at 100 % sliding windows hold one request too many
+LONGEST_INTERVAL = 3600.0  # of a quota, whatever its headers say, seconds
+BUDGET_CAP, BUDGET_GAIN, BUDGET_TRICKLE = 10.0, 0.1, 0.1  # retries: one per ten successes, one per ten seconds
+
+
+class Pace:
+    """GCRA without burst: requests of one endpoint leave at least `1/rate` seconds apart.
+
+    `rate` is per second, None for no limit of ours; what the provider's own headers say only makes it slower.
+    """
+
+    def __init__(self, rate: float | None, *, per_endpoint: bool = False) -> None:
+        self._interval = 1.0 / (rate * MARGIN) if rate else 0.0
+        self._per_endpoint = per_endpoint
+        self._next: dict[str, float] = {}
+        self._spread: dict[str, tuple[float, float]] = {}  # endpoint -> (interval, valid until)
+        self._slow = 1.0
+        self._lock = threading.Lock()
+
+    def reserve(self, endpoint: str, now: float) -> float:
+        """Take the next slot; the seconds to wait for it. All times monotonic."""
+        name = endpoint if self._per_endpoint else ""
+        with self._lock:
+            spread, until = self._spread.get(endpoint, (0.0, 0.0))
+            interval = max(self._interval * self._slow, spread if now < until else 0.0)
+            start = max(now, self._next.get(name, 0.0))
+            self._next[name] = start + interval
+            return start - now
+
+    def ahead(self, endpoint: str, now: float) -> float:
+        """The seconds that `reserve` would answer; nothing is taken."""
+        with self._lock:
+            return max(self._next.get(endpoint if self._per_endpoint else "", 0.0) - now, 0.0)
+
+    def learn(self, endpoint: str, headers: Mapping[str, str], now: float, wall: datetime) -> None:
+        """Spread what is left of a quota, but for one to spare, over its interval (`X-RateLimit-*`).
+
+        JTL tells the length of the interval, Azotte the moment of the reset; with nothing left, the next one waits.
+        """
+        remaining, limit = _number(headers.get("x-ratelimit-remaining")), _number(headers.get("x-ratelimit-limit"))
+        if remaining is None or not limit:
+            return
+        length = _number(headers.get("x-ratelimit-interval-length-seconds")) or _until_reset(headers, wall)
+        length = min(length, LONGEST_INTERVAL)
+        name = endpoint if self._per_endpoint else ""
+        with self._lock:
+            scarce = remaining < limit / 2
+            self._spread[endpoint] = (length / max(remaining - 1.0, 1.0) / MARGIN if scarce else 0.0, now + length)
+            if remaining < 1:
+                self._next[name] = max(self._next.get(name, 0.0), now + length)
+
+    def slower(self) -> None:
+        """A 429 halves the rate ..."""
+        with self._lock:
+            self._slow = min(self._slow * 2.0, 64.0)
+
+    def faster(self) -> None:
+        """... and clean answers win it back, slowly."""
+        with self._lock:
+            self._slow = max(self._slow * 0.98, 1.0)
+
+    def kept(self, now: float) -> dict[str, Any]:
+        """What was learned, for the next process: moments as seconds from now, for no monotonic clock outlives it."""
+        with self._lock:
+            spread = {name: [each, until - now] for name, (each, until) in self._spread.items() if each and until > now}
+            return {"slow": self._slow, "next": _ahead(self._next, now), "spread": spread}
+
+    def resume(self, kept: Mapping[str, Any], now: float, ago: float) -> None:
+        """Take up what was kept `ago` seconds ago. It only ever makes slower: what this process knows itself stands."""
+        with self._lock:
+            self._slow = max(self._slow, float(kept.get("slow", 1.0)))
+            for name, wait in kept.get("next", {}).items():
+                self._next[name] = max(self._next.get(name, 0.0), now + wait - ago)
+            for name, (each, left) in kept.get("spread", {}).items():
+                if left > ago:
+                    self._spread.setdefault(name, (each, now + left - ago))
+
+
+def _ahead(moments: Mapping[str, float], now: float) -> dict[str, float]:
+    return {name: moment - now for name, moment in moments.items() if moment > now}
+
+
+def _number(raw: str | None) -> float | None:
+    try:
+        number = float(raw or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
+    """Seconds until the reset as the provider's own clock has it (`wall` where it does not say); else a minute."""
+    reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is None:
+        return 60.0
+    try:
+        said = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError):
+        said = wall
+    return max(reset - said.timestamp(), 1.0)
+
+
+class Repeats:
+    """What may still be repeated: ten at once, then one per ten successes or ten seconds. Times are monotonic."""
+
+    def __init__(self, now: float) -> None:
+        self._left, self._at = BUDGET_CAP, now
+
+    def left(self, now: float) -> float:
+        """With what has trickled in until now."""
+        self._left = min(BUDGET_CAP, self._left + (now - self._at) * BUDGET_TRICKLE)
+        self._at = now
+        return self._left
+
+    def earn(self) -> None:
+        """A success."""
+        self._left = min(BUDGET_CAP, self._left + BUDGET_GAIN)
+
+    def spend(self, now: float) -> bool:
+        """One repeat; False where none is left."""
+        if self.left(now) < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def resume(self, kept: float, now: float, ago: float) -> None:
+        """Go on with what was kept `ago` seconds ago, or with less."""
+        self._left = min(self.left(now), kept + ago * BUDGET_TRICKLE)

@@ -1,0 +1,53 @@
+"""What one thread has read and written since its look at a pair began: whether a write may leave on that reading."""
+
+from __future__ import annotations
+
+import threading
+
+FRESH = 1.0  # seconds: no write is sent on a reading that is older
+
+
+class Trace(threading.local):
+    """One look at one pair. `wanted` are the endpoints of a reading and of the write that it would be too old for,
+    `booked` those whose slots are taken already. Moments are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.writing = self.acknowledged = False
+        self.begin_look()
+
+    def begin_look(self) -> None:
+        """Nothing is read and nothing is booked yet."""
+        self.requests = 0
+        self.read: tuple[float, str] | None = None
+        self.wanted: tuple[str, ...] = ()
+        self.booked: list[str] = []
+        self.writing = False
+
+    def begin_write(self) -> None:
+        """The requests that follow belong to one write; its first one leaves only on a fresh reading."""
+        self.acknowledged, self.writing = False, True
+
+    def answered(self, endpoint: str, status: int, now: float) -> None:
+        """An answer came."""
+        if endpoint.startswith("GET "):
+            self.read = (now, endpoint)
+            return
+        self.writing = False
+        if 200 <= status < 300:
+            self.acknowledged = True
+
+    def outdated(self, endpoint: str, leaves_at: float) -> bool:
+        """Whether this is the first request of a write, and what was read for it is too old when it leaves."""
+        if self.read is None or not self.writing or endpoint.startswith("GET "):
+            return False
+        if leaves_at - self.read[0] <= FRESH:
+            return False
+        self.wanted = (self.read[1], endpoint)
+        return True
+
+    def use_booking(self, endpoint: str) -> bool:
+        """Whether this request's slot was taken beforehand; each serves once."""
+        if endpoint not in self.booked:
+            return False
+        self.booked.remove(endpoint)
+        return True

@@ -1,0 +1,1 @@
+"""What people ask for: one file for each command that is no run."""

@@ -1,0 +1,208 @@
+"""Which pairs a run that started now would look at, and why: what capture, scan and sweep would mark, unmarked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, former
+from syncd.detect import poll as listings
+from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, reason_of
+from syncd.detect.intake import Obstacle, in_the_way
+from syncd.detect.resync import THROUGH, share, worth_a_look
+from syncd.engine.worker import changed_settings
+from syncd.errors import SafetyStop
+from syncd.reconcile import Route
+from syncd.reconcile.gather import numbered
+from syncd.reconcile.outset import Memory
+from syncd.runtime.installation import Installation
+from syncd.source import changelog, customers, snapshot, timestamps
+from syncd.source.changelog import Entry
+from syncd.source.pointing import customer_marks
+from syncd.store import journal, mapping, progress, work
+
+ROWS = 200
+ALL = 1_000_000_000
+
+
+@dataclass
+class Marks:
+    """What the change log says: reasons by customer key; and what the state would be changed to before the first look
+    (re-keyed customers under their new key, the base of newly mapped fields dropped)."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    was: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def pair(self, provider: str, key: str) -> Pair:
+        """The pair of a customer at one provider."""
+        return Pair(provider, key)
+
+    def known_as(self, keys: Sequence[str]) -> list[str]:
+        """These keys and those under which the state still knows the customers."""
+        return [*keys, *(self.was[key] for key in keys if key in self.was)]
+
+    def moved(self, provider: str, memory: Memory) -> Memory:
+        """The memory as it would be."""
+        links = dict(memory.links)
+        for key, old in self.was.items():
+            if old in links and (key not in links or links[key].external_id is None):
+                links[key] = replace(links.pop(old), pair=Pair(provider, key))
+        gone = self.dropped.get(provider, frozenset())
+        if gone:
+            links = {key: _without(link, gone) for key, link in links.items()}
+            intents = {key: [_unsent(each, gone) for each in found] for key, found in memory.intents.items()}
+            memory = replace(memory, intents=intents)
+        return replace(memory, links=links)
+
+
+def _without(link: Link, names: frozenset[str]) -> Link:
+    return replace(link, base={name: entry for name, entry in link.base.items() if name not in names})
+
+
+def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
+    if (intent.verb, intent.stage) == (Verb.CREATE, Stage.OPEN):
+        return intent
+    return replace(intent, fields={name: sent for name, sent in intent.fields.items() if name not in names})
+
+
+def captured(site: Installation) -> Marks:
+    """The change log as it stands, not acknowledged. Raises `SafetyStop` where a run would."""
+    entries, restart = _entries(site)
+    marks = Marks()
+    for entry in entries:
+        if entry.was and entry.was != entry.key:
+            if marks.reasons.get(entry.key) == "deleted":
+                first = former(entry.key, entry.seq)
+                marks.reasons[first], marks.was[first] = marks.reasons.pop(entry.key), entry.key
+            marks.reasons[entry.key] = marks.reasons.pop(entry.was, "changed")
+            marks.reasons.setdefault(entry.was, "changed")
+            marks.was[entry.key] = entry.was
+        if entry.key:
+            marks.reasons[entry.key] = reason_of(entry, marks.reasons.get(entry.key, "changed"))
+        restart = restart or entry.op == "T"
+    if restart:
+        for key in _all_keys(site):
+            marks.reasons.setdefault(key, "backfill")
+    return marks
+
+
+def _entries(site: Installation) -> tuple[Sequence[Entry], bool]:
+    mode = site.source.config.change_log
+    with site.state.read() as tx:
+        owner, expected = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
+        cursor = progress.cursor(tx, f"capture.{mode}")
+    if mode == "triggers":
+        batch = changelog.read(site.source, ALL)
+        trouble = fence_trouble(batch, owner, expected)
+        if trouble:
+            raise SafetyStop(trouble, remedy="syncd recover")
+        return customer_marks(site.source, batch.entries), False
+    changes = snapshot.read(site.source, cursor) if mode == "snapshot" else timestamps.read(site.source, cursor)
+    return customer_marks(site.source, changes.entries), bool(changes.restart)
+
+
+def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
+    while True:
+        rows = customers.page(site.source, after, ROWS)
+        yield from (row.key for row in rows)
+        if len(rows) < ROWS:
+            return
+        after = rows[-1].key
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a run would look at: `works`, live ones first; `arrivals`, unlinked remotes that would be inserted into the
+    source; and `listed`, records that the listing has shown whole, which need not be fetched to be compared."""
+
+    works: list[Work]
+    arrivals: list[Remote]
+    listed: Mapping[str, Remote]
+
+
+def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool) -> Foreseen:
+    """The pairs of one provider that a run which started now would look at."""
+    now, provider = site.clock.now(), route.provider
+    with site.state.read() as tx:
+        works = {item.pair.key: item for item in work.take(tx, provider, until, ALL)}
+        settling = set(work.settling(tx, provider, until))
+        changed = changed_settings(tx, site, provider)
+        kept = progress.provider_state(tx, provider)
+        backfilled = kept.backfilled and changed is None
+        after = progress.cursor(tx, f"backfill:{provider}") if changed is None else ""
+        confirming = journal.confirmable(tx, provider, now, 1000)
+    marks.dropped[provider] = changed or frozenset()
+
+    def mark(keys: Iterable[str], reason: str) -> None:
+        for key in keys:
+            old = works.get(key) or Work(Pair(provider, key), 0, reason, now, now)
+            works[key] = replace(old, reason=work.stronger(old.reason, reason))
+
+    for key, reason in marks.reasons.items():
+        mark([key], reason)
+    if not backfilled:
+        mark(_all_keys(site, after or None), "backfill")
+    seen, arrivals, listed = _looked_around(site, route, scan=scan)
+    mark(seen, "scan")
+    mark((pair.key for pair in confirming), "confirm")
+    mark(_swept(site, route), "verify")
+    ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
+    free = [item for item in ordered if item.pair.key not in settling]
+    return Foreseen(free, arrivals, listed if route.adapter.capabilities.lists_whole else {})
+
+
+def _looked_around(
+    site: Installation, route: Route, *, scan: bool
+) -> tuple[list[str], list[Remote], Mapping[str, Remote]]:
+    lists = route.adapter.capabilities.lists
+    if not listings.is_due(site, route, "scan" if lists else "reread", force=scan):
+        return [], [], {}
+    if not lists:
+        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], [], {}
+    remotes, complete = listings.listed(site, route)
+    with site.state.read() as tx:
+        links = mapping.by_external_id(tx, route.provider, list(remotes))
+        keys = [pair.key for pair in listings.to_look_at(tx, route, links, remotes.values())]
+    if complete and remotes:
+        keys += [link.pair.key for link in links_of(site, route) if listings.unseen(link, remotes)]
+    arrivals = []
+    if route.provider in site.inbound_create and route.rules.adopted:
+        fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
+        enters = (remote for remote in fresh if in_the_way(site, route, remote)[0] is Obstacle.NONE)
+        arrivals = [numbered(route, remote) for remote in enters]
+    return keys, arrivals, remotes
+
+
+def links_of(site: Installation, route: Route) -> Iterator[Link]:
+    """All mapping rows of a provider, by key."""
+    after = ""
+    while True:
+        with site.state.read() as tx:
+            links = mapping.page(tx, route.provider, after, ROWS)
+        if not links:
+            return
+        yield from links
+        after = links[-1].pair.key
+
+
+def _swept(site: Installation, route: Route) -> list[str]:
+    """The rows that the rotating sweep would look at in this cycle."""
+    with site.state.read() as tx:
+        at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
+    rested = at and timedelta() <= site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
+    if not at or after == THROUGH or (after == "" and rested):
+        return []
+    keys: list[str] = []
+    shown = listings.lately_complete(site, route)
+    position = after.removeprefix("=") or None
+    for _ in range(share(site)):
+        rows = customers.page(site.source, position, ROWS)
+        with site.state.read() as tx:
+            links = mapping.read_many(tx, route.provider, [row.key for row in rows])
+        keys += [row.key for row in rows if worth_a_look(route, row, links.get(row.key), shown=shown)]
+        if len(rows) < ROWS:
+            break
+        position = rows[-1].key
+    return keys

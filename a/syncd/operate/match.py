@@ -1,0 +1,248 @@
+"""First contact with a provider that already has customers: who is who, as a report; and what a person accepts of it.
+
+Looking writes nothing anywhere. Accepting leaves orders: the next look fetches each record, links it if it is still
+there and nobody else's, fills empty sides as the report said, and leaves everything doubtful to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from syncd.core.guards import ACCEPTED
+from syncd.core.match import APART, DOUBTS, NUMBER, Here, Kind, Match, There, match, ranges_apart
+from syncd.core.model import Direction, Pair, Remote, Values
+from syncd.core.normalise import equal
+from syncd.errors import Rejected
+from syncd.operate.reading import patiently
+from syncd.operate.review import list_anew, named, offer
+from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.source import customers
+from syncd.store import journal, mapping, progress, review, waiting
+from syncd.store.database import Transaction
+
+ROWS = 200
+SURE, PROBABLE, AMBIGUOUS = (kind.value for kind in Kind)
+ONLY_HERE, ONLY_THERE, TWICE = "only_here", "only_there", "duplicate_there"
+KINDS = (SURE, PROBABLE, AMBIGUOUS, ONLY_HERE, ONLY_THERE, TWICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the report, without values. `fills` names fields that would be filled where they are empty on one
+    side, `differs` fields that hold something else: the provider's conflict policy decides there."""
+
+    kind: str
+    key: str = ""
+    external_ids: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    fills: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All lines. `complete` is False where the provider cannot list: then it is not known who is only there."""
+
+    provider: str
+    lines: tuple[Line, ...]
+    complete: bool
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Lines by kind, in the order of `KINDS`."""
+        return {kind: sum(1 for line in self.lines if line.kind == kind) for kind in KINDS}
+
+    @property
+    def numbers_apart(self) -> bool:
+        """Whether the numbers of the two sides come from different ranges, so that nobody is sure by number."""
+        return any(APART in line.reasons for line in self.lines)
+
+
+@dataclass
+class Notes:
+    """What is heard of on the way: `step(done)` now and then, `line` where every line is kept at once."""
+
+    step: Callable[[int], None] = field(default=lambda _done: None)
+    line: Callable[[Line], None] = field(default=lambda _line: None)
+    known: Mapping[str, Line] = field(default_factory=dict)
+
+
+def survey(site: Installation, route: Route, notes: Notes) -> Report:
+    """Compare everybody who is not linked yet. A listing where there is one, else one look-up a customer, which takes
+    its time at the provider's pace; `notes.known` holds lines of an interrupted report that are not looked up again."""
+    if route.adapter.capabilities.lists:
+        return Report(route.provider, _from_listing(site, route, notes), complete=True)
+    lines = []
+    for here in _here(site, route):
+        lines.append(_kept(notes, here) or _looked_up(route, here, notes))
+        notes.step(len(lines))
+    return Report(route.provider, tuple(_claimed_once(_by_number(lines))), complete=False)
+
+
+def _here(site: Installation, route: Route) -> Iterator[Here]:
+    """Source customers that are not linked there, as this provider would hold them."""
+    after: str | None = None
+    while True:
+        rows = customers.page(site.source, after, ROWS)
+        with site.state.read() as tx:
+            links = mapping.read_many(tx, route.provider, [row.key for row in rows])
+        for row in rows:
+            link = links.get(row.key)
+            if link is None or link.external_id is None:
+                number = row.values.get("number")
+                own = (link.provider_key if link else None) or (number if isinstance(number, str) else None) or row.key
+                yield Here(row.key, own, {**row.values, **_projected(route, row.values)})
+        if len(rows) < ROWS:
+            return
+        after = rows[-1].key
+
+
+def _projected(route: Route, values: Values) -> Values:
+    try:
+        return route.adapter.project(values)
+    except Rejected:
+        return {}  # the provider's rules refuse it as it is; who it is can be seen all the same
+
+
+def _from_listing(site: Installation, route: Route, notes: Notes) -> tuple[Line, ...]:
+    remotes = patiently(route, lambda: _listing(site, route, notes))
+    theirs = [There(each.external_id, each.key, each.values, each.archived) for each in remotes.values()]
+    ours = list(_here(site, route))
+    outcome = match(ours, theirs)
+    by_key = {here.key: here for here in ours}
+    lines = [_line(route, found, by_key[found.key], remotes) for found in outcome.matches]
+    lines += [Line(ONLY_HERE, key) for key in outcome.only_here]
+    lines += [Line(ONLY_THERE, "", (external_id,)) for external_id in outcome.only_there]
+    lines += [Line(TWICE, "", group) for group in outcome.twice]
+    return tuple(lines)
+
+
+def _listing(site: Installation, route: Route, notes: Notes) -> dict[str, Remote]:
+    """Remotes that are not linked and were not removed on purpose, by external id; a repeated one counts once."""
+    remotes: dict[str, Remote] = {}
+    seen = 0
+    for page in route.adapter.scan(None):
+        ids = [remote.external_id for remote in page.remotes]
+        with site.state.read() as tx:
+            known = set(mapping.by_external_id(tx, route.provider, ids))
+            known |= journal.buried_ids(tx, site.state.key, route.provider, ids)
+        remotes |= {remote.external_id: remote for remote in page.remotes if remote.external_id not in known}
+        seen += len(ids)
+        notes.step(seen)
+    return remotes
+
+
+def _line(route: Route, found: Match, here: Here, remotes: Mapping[str, Remote]) -> Line:
+    fills: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    if found.kind is not Kind.AMBIGUOUS:
+        fills, differs = _compared(route, here.values, remotes[found.external_ids[0]].values)
+    return Line(found.kind.value, found.key, found.external_ids, found.reasons, fills, differs)
+
+
+def _compared(route: Route, source: Values, there: Values) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of fields with one empty side, and of fields that differ."""
+    directions = route.rules.fields
+    names = [name for name in there if name in source and directions.get(name) is not Direction.OFF]
+    place = source.get("country")
+    country = place if isinstance(place, str) else None
+    unequal = [name for name in names if not equal(name, source[name], there[name], country)]
+    fills = [name for name in unequal if source[name] is None or there[name] is None]
+    return tuple(sorted(fills)), tuple(sorted(set(unequal) - set(fills)))
+
+
+# -- providers that cannot list --------------------------------------------------------------------------------------
+
+
+def _kept(notes: Notes, here: Here) -> Line | None:
+    return notes.known.get(here.key)
+
+
+def _looked_up(route: Route, here: Here, notes: Notes) -> Line:
+    fits = route.adapter.key_fits(here.number)
+    found = patiently(route, lambda: route.adapter.find(here.number, here.values)) if fits else ()
+    remotes = {remote.external_id: remote for remote in found}
+    outcome = match([here], [There(each.external_id, each.key, each.values, each.archived) for each in found])
+    line = _line(route, outcome.matches[0], here, remotes) if outcome.matches else Line(ONLY_HERE, here.key)
+    notes.line(line)
+    return line
+
+
+def _by_number(lines: Sequence[Line]) -> list[Line]:
+    """Nobody is sure by number where most numbers are two customers'; `match` sees to it where it has a listing."""
+    same = [line for line in lines if NUMBER in line.reasons]
+    if not ranges_apart(sum(not DOUBTS.isdisjoint(line.reasons) for line in same), len(same)):
+        return list(lines)
+    return [_without_number(line) if NUMBER in line.reasons else line for line in lines]
+
+
+def _without_number(line: Line) -> Line:
+    reasons = (*(why for why in line.reasons if why != NUMBER), APART)
+    return replace(line, kind=PROBABLE if line.kind == SURE else line.kind, reasons=reasons)
+
+
+def _claimed_once(lines: Sequence[Line]) -> Iterator[Line]:
+    """Two customers that found the same record (one number twice in the source) are ambiguous, both."""
+    claims: dict[str, int] = {}
+    for line in lines:
+        for external_id in line.external_ids:
+            claims[external_id] = claims.get(external_id, 0) + 1
+    for line in lines:
+        several = any(claims[external_id] > 1 for external_id in line.external_ids)
+        yield Line(AMBIGUOUS, line.key, line.external_ids, (*line.reasons, "several-here")) if several else line
+
+
+# -- what a person accepts -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Accepted:
+    """What accepting a report did."""
+
+    linked: int = 0
+    asked: int = 0
+    freed: int = 0
+    skipped: int = 0
+
+
+def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
+    """Order the sure links, ask a person about the others, and let the customers that waited be created.
+
+    Lines whose customer is linked meanwhile, or whose record is linked or was removed on purpose, are skipped.
+    """
+    done = Accepted()
+    for start in range(0, len(lines), ROWS):
+        with site.state.begin() as tx:
+            for line in lines[start : start + ROWS]:
+                _accept_line(tx, site, route, line, done)
+    now = site.clock.now()
+    with site.state.begin() as tx:
+        progress.set_meta(tx, f"adopted:{route.provider}", now.isoformat())
+        progress.set_meta(tx, f"rematch:{route.provider}", "")
+        list_anew(tx, route.provider)
+        done.freed = waiting.release(tx, route.provider, "adopt", ACCEPTED, now)
+        review.close_reviews(tx, route.provider, "", ["adopt"], now, "adopted")
+    return done
+
+
+def _accept_line(tx: Transaction, site: Installation, route: Route, line: Line, done: Accepted) -> None:
+    if line.kind not in {SURE, PROBABLE, AMBIGUOUS}:
+        return
+    pair, now = Pair(route.provider, line.key), site.clock.now()
+    link = mapping.read(tx, pair)
+    taken = set(mapping.by_external_id(tx, route.provider, line.external_ids))
+    taken |= journal.buried_ids(tx, site.state.key, route.provider, line.external_ids)
+    free = [external_id for external_id in line.external_ids if external_id not in taken]
+    if (link is not None and link.external_id is not None) or not free:
+        done.skipped += 1
+    elif line.kind == SURE and len(line.external_ids) == 1:
+        offer(tx, pair, free[0], named((free[0],), line.reasons, "sure"), now)
+        waiting.accept(tx, pair, (*line.fills, *line.differs))
+        done.linked += 1
+    else:
+        kind = "candidate" if line.kind == PROBABLE else "ambiguous"
+        if not review.ignored(tx, route.provider, line.key, kind):
+            review.open_review(tx, route.provider, line.key, kind, {}, named(tuple(free), line.reasons, line.kind), now)
+            done.asked += 1

@@ -1,0 +1,66 @@
+"""Looking at both sides without changing anything: no lease, no mark, no acknowledge, only reads at the lane's pace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from syncd.core.backoff import delay
+from syncd.engine.worker import fresh_fields, operator_pause, ready_to_create
+from syncd.errors import Temporary, Throttled, UsageError
+from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.store import progress
+
+T = TypeVar("T")
+TRIES = 4
+PATIENCE = 120.0  # seconds; a provider that wants a longer rest ends the look
+
+
+def chosen(site: Installation, providers: Iterable[str]) -> list[Route]:
+    """The named providers' routes for reading, all of them when none is named. Raises `UsageError` for a stranger."""
+    wanted = set(providers)
+    names = [route.provider for route in site.routes]
+    strangers = sorted(wanted - set(names))
+    if strangers:
+        raise UsageError(f"no provider is called {strangers[0]}; the settings have {', '.join(names)}.")
+    return [reader(site, route) for route in site.routes if not wanted or route.provider in wanted]
+
+
+def reader(site: Installation, route: Route) -> Route:
+    """The route as a run would have it, for reading alone: the change log counts as read, and the lane keeps pace and
+    pauses, but needs no lease."""
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+        ready, fresh = ready_to_create(tx, route), fresh_fields(tx, site, route.provider)
+    lane = route.lane
+    lane.lease = float("inf")
+    lane.load(kept.breaker, lane.breaker.credentials)
+    lane.load_pace(kept.pace)
+    rules = replace(route.rules, adopted=ready, fresh=fresh)
+    return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _key: False)
+
+
+def stopped(site: Installation, route: Route) -> str:
+    """Why a run would not touch this provider now: a person paused it. "" when it would."""
+    with site.state.read() as tx:
+        kept = progress.provider_state(tx, route.provider)
+    return f"paused: {kept.reason}".rstrip(": ") if operator_pause(site, kept) else ""
+
+
+def patiently(route: Route, call: Callable[[], T]) -> T:
+    """A reading that waits when the provider asks to slow down, and tries again what failed on the way."""
+    for attempt in range(1, TRIES):
+        try:
+            return call()
+        except Throttled as slow:
+            route.lane.throttled(slow.retry_after)
+            until = route.lane.paused_until()
+            pause = (until - route.clock.now()).total_seconds() if until else 1.0
+            if pause > PATIENCE:
+                raise
+        except Temporary:
+            pause = delay(route.backoff, attempt, route.jitter())
+        route.clock.sleep(max(pause, 0.0))
+    return call()

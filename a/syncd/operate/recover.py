@@ -1,0 +1,203 @@
+"""After a restore, a clone, a lost state or a lost key: what differs, and how to go on without damage.
+
+Going on never trusts more than is known. A source that went back may have lost customers: their records stay where
+they are, unlinked under a tombstone. A state that went back may have forgotten links: nothing is created before a match
+report is accepted again. Then everything is looked at once more, planned and guarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncd.core.model import Link, Pair, Verb
+from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
+from syncd.engine.worker import release_lanes
+from syncd.errors import LeaseHeld, SafetyStop, UsageError
+from syncd.operate.foresight import links_of
+from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import CAPTURE, VERIFY, hold, lane_name
+from syncd.source import changelog, customers
+from syncd.store import journal, mapping, progress, review, work
+from syncd.store.database import Transaction
+from syncd.store.keys import key_is_known, replace_key
+
+ROWS = 200
+
+
+class Loss(StrEnum):
+    """Which side went back, as far as the fence tells."""
+
+    NONE = "none"
+    OWNER = "owner"  # another state consumed this log: a new or cloned state, or a restored source
+    RESET = "reset"  # the fence in the source is new while the state is not
+    SOURCE = "source-older"
+    STATE = "state-older"
+
+
+MEANINGS = {
+    Loss.NONE: "source and state belong together.",
+    Loss.OWNER: "the change log was consumed by another state: this state is new or a copy, or the source is.",
+    Loss.RESET: "the source's change log is new while the state is not: the source was replaced or set up again.",
+    Loss.SOURCE: "the source went back to an earlier day.",
+    Loss.STATE: "the state went back to an earlier day.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What differs. `acks` counts acknowledgements as the source has it, `expected` as the state does.
+
+    `linked` and `absent` count, by provider, the linked customers and those of them that the source does not have.
+    """
+
+    loss: Loss
+    key_lost: bool
+    acks: int
+    expected: int
+    linked: dict[str, int] = field(default_factory=dict)
+    absent: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def in_order(self) -> bool:
+        return self.loss is Loss.NONE and not self.key_lost
+
+
+def diagnose(site: Installation) -> Findings:
+    """Look at both sides; changes nothing."""
+    with site.state.read() as tx:
+        owner, raw = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
+        key_lost = not key_is_known(tx, site.state.key)
+    loss, acks, expected = Loss.NONE, 0, promised(raw)
+    if site.source.config.change_log == "triggers":
+        batch = changelog.read(site.source)
+        acks = batch.acks
+        if fence_trouble(batch, owner, raw):
+            loss = _which(batch.owner, owner, acks, expected)
+    findings = Findings(loss, key_lost, acks, expected)
+    if findings.in_order:
+        return findings
+    for route in site.routes:
+        links = [link for link in links_of(site, route) if link.external_id is not None]
+        findings.linked[route.provider] = len(links)
+        findings.absent[route.provider] = sum(len(gone) for gone in _absent(site, links))
+    return findings
+
+
+def _which(theirs: str, ours: str, acks: int, expected: int) -> Loss:
+    if theirs and theirs != ours:
+        return Loss.OWNER
+    if not theirs:
+        return Loss.RESET
+    return Loss.SOURCE if acks < expected else Loss.STATE
+
+
+def recover(site: Installation, findings: Findings) -> None:
+    """Go on with both sides as they are now, after a person confirmed it. May be repeated after a crash.
+
+    Raises `LeaseHeld` while a daemon runs, `SafetyStop` where the source is empty although customers are linked.
+    """
+    _alone(site)
+    if any(findings.linked.values()) and customers.count(site.source) == 0:
+        raise SafetyStop("the source is empty, but customers are linked.", remedy="check [source] url and table")
+    if findings.key_lost:
+        with site.state.begin() as tx:
+            replace_key(tx, site.state.key)
+    if findings.loss in {Loss.SOURCE, Loss.RESET, Loss.OWNER}:
+        for route in site.routes:
+            _let_go(site, route)
+    with site.state.begin() as tx:
+        if findings.loss in {Loss.STATE, Loss.OWNER}:
+            _distrust(tx, site)
+        look_at_everything(tx, site)
+        for route in site.routes:
+            for name in (f"scan:{route.provider}", f"scan:{route.provider}:at", f"reread:{route.provider}:at"):
+                progress.set_cursor(tx, name, "")
+    if site.source.config.change_log == "triggers":
+        acks = changelog.seize(site.source, identity(site))
+        with site.state.begin() as tx:
+            progress.set_meta(tx, EXPECTED, str(acks))
+    release_lanes(site, site.routes)
+
+
+def _alone(site: Installation) -> None:
+    names = [CAPTURE, VERIFY, *(lane_name(route.provider) for route in site.routes)]
+    if any(hold(site, name) is None for name in names):
+        release_lanes(site, site.routes)
+        raise LeaseHeld("a daemon works on this state.", remedy="stop it, then syncd recover --yes")
+
+
+def _absent(site: Installation, links: Sequence[Link]) -> Iterator[list[Link]]:
+    for start in range(0, len(links), ROWS):
+        chunk = links[start : start + ROWS]
+        rows = customers.read(site.source, [link.pair.key for link in chunk])
+        yield [
+            link
+            for link in chunk
+            if link.pair.key not in rows and not customers.presence(site.source, link.pair.key).in_table
+        ]
+
+
+def _let_go(site: Installation, route: Route) -> None:
+    """Customers that the source does not have any more keep their records, and their keys name nobody.
+
+    Else a new row that gets an old number would overwrite somebody, and a restore would count as a deletion.
+    """
+    links = [link for link in links_of(site, route) if link.external_id is not None]
+    for gone in _absent(site, links):
+        with site.state.begin() as tx:
+            for link in gone:
+                _bury(tx, site, link.pair, link.external_id, "absent after a restore")
+                _drop(tx, link.pair, site)
+
+
+def _bury(tx: Transaction, site: Installation, pair: Pair, external_id: str | None, how: str) -> None:
+    journal.bury(tx, site.state.key, pair.provider, external_id, pair.key, how, site.clock.now())
+
+
+def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:
+    journal.close_intents(tx, pair)
+    review.close_reviews(tx, pair.provider, pair.key, None, site.clock.now(), "recovered")
+    mapping.unlink(tx, pair)
+    work.drop(tx, pair)
+
+
+def _distrust(tx: Transaction, site: Installation) -> None:
+    """The state may have forgotten what was created: creates wait for a match report, old intents explain nothing
+    any more. Creates of unknown outcome stay, and settle first."""
+    for route in site.routes:
+        progress.set_meta(tx, f"adopted:{route.provider}", "")
+        progress.set_meta(tx, f"rematch:{route.provider}", "1")
+        journal.close_provider_intents(tx, route.provider, [verb for verb in Verb if verb is not Verb.CREATE])
+        journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))
+
+
+# -- erasing a person --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Where the customer was linked, by provider, and whether the source still has the row."""
+
+    linked: dict[str, str]
+    in_source: bool
+
+
+def forget(site: Installation, key: str) -> Forgotten:
+    """Erase a customer from the state and leave tombstones, which hold digests alone.
+
+    Raises `UsageError` where the state knows nothing of this key.
+    """
+    row = customers.read(site.source, [key]).get(key)
+    key = row.key if row is not None else key
+    with site.state.begin() as tx:
+        links = mapping.of_customer(tx, key)
+        if not (links or work.of_customer(tx, key) or journal.events(tx, key, 1) or journal.reviews(tx, key=key)):
+            raise UsageError(f"the state knows nothing of customer {key}.", remedy=f"syncd explain {key}")
+        ids = {link.pair.provider: link.external_id for link in links}
+        for route in site.routes:
+            _bury(tx, site, Pair(route.provider, key), ids.get(route.provider), "forgotten")
+        mapping.forget(tx, key)
+    return Forgotten({provider: id_ for provider, id_ in ids.items() if id_ is not None}, row is not None)

@@ -1,0 +1,243 @@
+"""What a person decides about a customer, and what that changes in the state at once.
+
+A decision never writes to a provider or to the source: it is kept beside what the person saw, the pair becomes due, and
+the next look acts on it, wherever it runs. So deciding works beside a running daemon and never races it.
+
+What each one means to the next look:
+
+    take source|provider   that side's value wins, if both still hold what was shown; of a delete conflict: `source`
+                           removes the record all the same, `provider` keeps it there and forgets the link
+    link X                 the customer is record X; nothing is created, fields are compared without a base
+    create                 a new record, although something spoke against it
+    ignore                 leave it as it is; for a pair: no further look until somebody links it or it changes back
+    release                the guard lets exactly the operations pass that this number of the item showed
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core.model import Pair
+from syncd.detect import intake_guard as threshold
+from syncd.errors import UsageError
+from syncd.reconcile.orders import HELD_KINDS
+from syncd.reconcile.outcome import FIELD_KINDS
+from syncd.reconcile.staging import GUARD, INSERT, release
+from syncd.store import mapping, progress, review, work
+from syncd.store.database import State, Transaction
+from syncd.store.review import LINK, RENEWED, Review
+
+PERSON = "person"
+LINK_WORD = LINK[:-1]
+_NAMED = re.compile(r"match with (?P<ids>[^:]+):|^remote (?P<one>\S+) looks like")
+TAKES = ("take:source", "take:provider")
+CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
+LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
+ROWS = 200
+AT_ONCE = ("twice", "not_inserted")  # no look at a pair has anything to do once a person said `ignore`
+_TYPED = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
+
+
+def named(external_ids: Sequence[str], reasons: Sequence[str], how: str) -> str:
+    """The reason of an item that offers records; `offered` finds their ids in it again."""
+    return f"{how} match with {', '.join(external_ids)}: {', '.join(reasons)}"
+
+
+def offered(reason: str) -> list[str]:
+    """The records that an item names as candidates."""
+    found = _NAMED.search(reason)
+    return (found["ids"] or found["one"]).split(", ") if found is not None else []
+
+
+def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
+    """The decisions that an item of this kind takes; `writable`: whether the source may be written."""
+    if kind in FIELD_KINDS:
+        return (*TAKES, "ignore") if writable and kind != "read_only" else ("take:source", "ignore")
+    if kind == "delete_conflict":
+        return TAKES
+    if kind.startswith(GUARD):
+        return ("release",)
+    if kind in CREATABLE:
+        return ("link", "create", "ignore")
+    if kind in AT_ONCE:
+        return ("ignore",)
+    return ("link", "ignore") if kind in LINKABLE else ()
+
+
+def typed(kind: str, *, writable: bool = True) -> list[str]:
+    """The same as a person types them."""
+    return [_TYPED.get(word, f"--{word}") for word in allowed(kind, writable=writable)]
+
+
+def item(state: State, number: int) -> Review:
+    """An open item by its number, or by the number it had when less was held back. Raises `UsageError` for one that is
+    closed or was never opened."""
+    with state.read() as tx:
+        found = review.review(tx, number)
+    if found is None:
+        raise UsageError(f"there is no review item {number}.", remedy="syncd review list")
+    if found.closed_at is not None and found.decision != RENEWED:
+        raise UsageError(f"item {number} is closed ({found.decision}).", remedy="syncd review list")
+    return found
+
+
+def check(found: Review, decision: str, *, writable: bool = True) -> None:
+    """Refuse a decision that cannot be carried out, naming those that can."""
+    if _word(decision) in allowed(found.kind, writable=writable):
+        return
+    words = typed(found.kind, writable=writable)
+    remedy = f"syncd review resolve {found.id} {words[0]}" if words else "syncd review list"
+    if found.kind == "adopt":
+        raise UsageError("a match report decides here.", remedy=f"syncd match {found.provider}")
+    if not words:
+        raise UsageError(f"item {found.id} ({found.kind}) closes by itself when its reason is gone.")
+    if _word(decision) in allowed(found.kind.replace("read_only", "conflict")):
+        raise UsageError(
+            f"item {found.id} ({found.kind}) stays open: the source may not be written (write = false, or a view), so"
+            " the provider's value cannot come here.",
+            remedy=remedy,
+        )
+    raise UsageError(f"item {found.id} ({found.kind}) can be resolved with {', '.join(words)}.", remedy=remedy)
+
+
+def _word(decision: str) -> str:
+    return LINK_WORD if decision.startswith(LINK) else decision
+
+
+def decide(state: State, found: Review, decision: str, now: datetime, *, writable: bool = True) -> int:
+    """Keep the decision and make due what it concerns; answers how many pairs that is."""
+    check(found, decision, writable=writable)
+    with state.begin() as tx:
+        return _decide(tx, found, decision, now)
+
+
+def _decide(tx: Transaction, found: Review, decision: str, now: datetime) -> int:
+    if decision == "release":
+        return _release(tx, found, now)
+    if decision.startswith(LINK):
+        _free(tx, found.provider, found.customer_key, decision.removeprefix(LINK))
+    if not review.decide(tx, found.id, decision, now):
+        raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
+    if found.kind in AT_ONCE:
+        review.conclude(tx, found.id, decision, now)
+        return 0
+    pair = Pair(found.provider, found.customer_key)
+    return work.mark(tx, [pair], _reason(found.kind, decision), now)
+
+
+# -- many at once --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Resolved:
+    """What one decision about many items did: items, pairs that are due now, and items that were left as they are."""
+
+    items: int = 0
+    due: int = 0
+    skipped: int = 0
+
+
+def waiting(state: State, provider: str, kind: str) -> list[Review]:
+    """The open items of one kind at one provider that nobody has decided yet."""
+    with state.read() as tx:
+        return [item for item in review.reviews(tx, provider=provider) if item.kind == kind and not item.decision]
+
+
+def decide_all(state: State, shown: Sequence[Review], decision: str, now: datetime) -> Resolved:
+    """The same decision about each of these items, as they were shown. An item that is closed, decided or about other
+    values by now is left alone, and with `link` one that does not name exactly one record that is free."""
+    done = Resolved()
+    for start in range(0, len(shown), ROWS):
+        with state.begin() as tx:
+            for found in shown[start : start + ROWS]:
+                _decide_shown(tx, found, decision, now, done)
+            if decision == LINK_WORD and done.items:
+                list_anew(tx, shown[0].provider)
+    return done
+
+
+def list_anew(tx: Transaction, provider: str) -> None:
+    """The next look at this provider lists everybody, so that many who are to be linked need not be fetched each."""
+    for name in (f"scan:{provider}", f"scan:{provider}:at"):
+        progress.set_cursor(tx, name, "")
+
+
+def _decide_shown(tx: Transaction, found: Review, decision: str, now: datetime, done: Resolved) -> None:
+    current = review.review(tx, found.id)
+    renewed = current is not None and current.decision == RENEWED and decision == "release"
+    standing = current is not None and (renewed or (current.closed_at is None and not current.decision))
+    if current is None or not standing or dict(current.fields) != dict(found.fields):
+        done.skipped += 1
+        return
+    if decision == LINK_WORD:
+        ids = offered(current.reason)
+        holder = mapping.by_external_id(tx, current.provider, ids).get(ids[0]) if len(ids) == 1 else None
+        if len(ids) != 1 or (holder is not None and holder.pair.key != current.customer_key):
+            done.skipped += 1
+            return
+        decision = LINK + ids[0]
+    done.due += _decide(tx, current, decision, now)
+    done.items += 1
+
+
+def _reason(kind: str, decision: str) -> str:
+    """Linking by hand is a small adoption; a delete conflict had its proof of deletion when it was opened."""
+    if decision.startswith(LINK):
+        return "adopted"
+    return "deleted" if kind == "delete_conflict" else PERSON
+
+
+def _release(tx: Transaction, found: Review, now: datetime) -> int:
+    current = review.review(tx, found.id)
+    if current is None or (current.closed_at is not None and current.decision != RENEWED):
+        raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
+    return threshold.release(tx, current, now) if current.kind == INSERT else release(tx, current, now)
+
+
+def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> None:
+    """A person knows which record this customer is; the next look links it if it is there and nobody else's."""
+    with state.begin() as tx:
+        link = mapping.read(tx, pair)
+        if link is not None and link.external_id == external_id:
+            raise UsageError(f"{pair.key} is linked to {external_id} at {pair.provider} already.")
+        if link is not None and link.external_id is not None:
+            raise UsageError(
+                f"{pair.key} is linked to {link.external_id} at {pair.provider}.",
+                remedy=f"syncd unlink {pair.provider} {pair.key}",
+            )
+        _free(tx, pair.provider, pair.key, external_id)
+        offer(tx, pair, external_id, "linked by hand", now)
+
+
+def offer(tx: Transaction, pair: Pair, external_id: str, reason: str, now: datetime) -> None:
+    """An order to link that needs no further question: the next look carries it out."""
+    review.take_up(tx, pair.provider, pair.key, now)
+    review.close_reviews(tx, pair.provider, pair.key, HELD_KINDS, now, "link")
+    number = review.open_review(tx, pair.provider, pair.key, "candidate", {}, reason, now)
+    review.decide(tx, number, LINK + external_id, now)
+    work.mark(tx, [pair], "adopted", now)
+
+
+def order_unlink(state: State, pair: Pair, now: datetime) -> str:
+    """Forget which record this customer is, and leave both alone until a person links them; the external id."""
+    with state.begin() as tx:
+        link = mapping.read(tx, pair)
+        if link is None or link.external_id is None:
+            raise UsageError(f"{pair.key} is not linked at {pair.provider}.", remedy=f"syncd explain {pair.key}")
+        review.close_reviews(tx, pair.provider, pair.key, None, now, "unlinked")
+        number = review.open_review(tx, pair.provider, pair.key, "unlinked", {}, "unlinked by a person", now)
+        review.decide(tx, number, "unlink", now)
+        work.mark(tx, [pair], PERSON, now)
+        return link.external_id
+
+
+def _free(tx: Transaction, provider: str, key: str, external_id: str) -> None:
+    holder = mapping.by_external_id(tx, provider, [external_id]).get(external_id)
+    if holder is not None and holder.pair.key != key:
+        raise UsageError(
+            f"{external_id} is linked to customer {holder.pair.key} at {provider}.",
+            remedy=f"syncd unlink {provider} {holder.pair.key}",
+        )

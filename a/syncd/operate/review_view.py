@@ -1,0 +1,79 @@
+"""Both sides of one review item, read right now, for the terminal of the person who decides. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncd.core.model import Pair, Remote, Values, Work
+from syncd.detect.intake import NOT_INSERTED, REMOTE
+from syncd.errors import ProviderError
+from syncd.lanes import LanePaused
+from syncd.operate.reading import chosen, patiently
+from syncd.operate.review import offered
+from syncd.reconcile import Route
+from syncd.reconcile.gather import fetch_proven, gather
+from syncd.reconcile.outset import Case, remember
+from syncd.reconcile.staging import GUARD, STAGED
+from syncd.runtime.installation import Installation
+from syncd.source import customers
+from syncd.store import overview
+from syncd.store.review import Review
+
+LISTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What there is to see: the projected row, records by their external id, and for a guard the staged pairs."""
+
+    source: Values = field(default_factory=dict)
+    remotes: Mapping[str, Values] = field(default_factory=dict)
+    pairs: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+def shown(site: Installation, item: Review) -> Shown:
+    """Read what the item is about."""
+    if not item.customer_key:
+        return Shown(pairs=_staged(site, item))
+    route = chosen(site, [item.provider])[0]
+    if item.kind == NOT_INSERTED:
+        return _outside(route, item.customer_key.removeprefix(REMOTE))
+    pair, now = Pair(item.provider, item.customer_key), site.clock.now()
+    row = customers.read(site.source, [pair.key]).get(pair.key)
+    try:
+        looked = Work(pair, 0, "person", now, now)
+        case = patiently(route, lambda: gather(route, looked, row, remember(route, [pair.key])))
+        remotes = _remotes(route, item, case)
+    except (ProviderError, LanePaused) as error:
+        return Shown(row.values if row is not None else {}, trouble=str(error))
+    return Shown(case.facts.source or (row.values if row is not None else {}), remotes)
+
+
+def _outside(route: Route, external_id: str) -> Shown:
+    """A record that the source did not take."""
+    try:
+        remote = patiently(route, lambda: fetch_proven(route, external_id))
+    except (ProviderError, LanePaused) as error:
+        return Shown(trouble=str(error))
+    return Shown(remotes={external_id: remote.values} if remote is not None else {})
+
+
+def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
+    found: list[Remote] = [*case.facts.found, *([case.facts.remote] if case.facts.remote is not None else [])]
+    known = {remote.external_id for remote in found}
+    for external_id in offered(item.reason):
+        remote = fetch_proven(route, external_id) if external_id not in known else None
+        if remote is not None:
+            found.append(remote)
+    return {remote.external_id: remote.values for remote in found}
+
+
+def _staged(site: Installation, item: Review) -> tuple[str, ...]:
+    """The pairs that this number of the item stands for."""
+    waits = "adopt" if item.kind == "adopt" else STAGED + item.kind.removeprefix(GUARD)
+    with site.state.read() as tx:
+        rows = overview.of_class(tx, item.provider, waits, "", LISTED, None if item.kind == "adopt" else item.id)
+    lines = [f"  {row.pair.key}  {row.error.replace(',', ', ')}".rstrip() for row in rows]
+    return (*lines, f"  ... and {item.count - LISTED} more") if item.count > LISTED else tuple(lines)

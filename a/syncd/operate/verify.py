@@ -1,0 +1,161 @@
+"""`syncd verify`: are both sides as they should be? Reads all of it, or a sample, and writes nothing.
+
+It asks the same question as a run, so a pending change counts as a difference too. A listing that shows whole records
+is enough; what any other shows to be different is fetched once more before it is reported. Two records that carry one
+customer's key are found on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+from syncd.core.model import Customer, Pair, Remote, Work
+from syncd.errors import ProviderError
+from syncd.operate.dry_run import looks
+from syncd.operate.foresight import Marks, links_of
+from syncd.operate.reading import patiently
+from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.source import customers
+from syncd.store import mapping
+
+ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One pair that is not in order. `kind`: differs, not_linked, missing_here, missing_there, duplicate_there,
+    rejected, unreadable, or the kind of the review item it would become. `detail` holds ids, never values."""
+
+    provider: str
+    key: str
+    kind: str
+    fields: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass
+class Audit:
+    """What was looked at, by provider, and what is not in order."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def audit(site: Installation, route: Route, share: float, result: Audit) -> None:
+    """Compare one provider's customers with the source, all of them or a random `share` (0..1)."""
+    lists = route.adapter.capabilities.lists
+    remotes = patiently(route, lambda: _listing(route)) if lists else {}
+    if lists:
+        result.differences += _doubles(site, route, remotes)
+    checked, suspects = 0, dict[str, Difference]()
+    for rows in _sampled(site, share):
+        if not lists:
+            remotes = _found(site, route, rows, result)
+        checked += len(rows)
+        read = replace(route, listed=remotes)
+        suspects |= {found.key: found for found in _different(read, [row.key for row in rows])}
+    partly = lists and not route.adapter.capabilities.lists_whole
+    result.differences += _different(route, sorted(suspects)) if partly else suspects.values()
+    result.differences += _missing_here(site, route, share)
+    result.checked[route.provider] = checked
+
+
+def _listing(route: Route) -> dict[str, Remote]:
+    return {remote.external_id: remote for page in route.adapter.scan(None) for remote in page.remotes}
+
+
+def _sampled(site: Installation, share: float) -> Iterator[list[Customer]]:
+    salt, after = site.run_id(), None
+    while True:
+        rows = customers.page(site.source, after, ROWS)
+        yield [row for row in rows if _drawn(salt, row.key, share)]
+        if len(rows) < ROWS:
+            return
+        after = rows[-1].key
+
+
+def _drawn(salt: str, key: str, share: float) -> bool:
+    if share >= 1.0:
+        return True
+    return int.from_bytes(blake2b(f"{salt}\0{key}".encode(), digest_size=4).digest()) < share * 2**32
+
+
+def _different(route: Route, keys: Sequence[str]) -> list[Difference]:
+    now = route.clock.now()
+    works = [Work(Pair(route.provider, key), 0, "verify", now, now) for key in keys]
+    found = (_judged(case.pair, action) for case, action in looks(route, works, Marks(), {}))
+    return [difference for difference in found if difference is not None]
+
+
+def _judged(pair: Pair, action: object) -> Difference | None:
+    match action:
+        case Exchange(push, pull, _, review) if push or pull or review:
+            return Difference(pair.provider, pair.key, "differs", tuple(sorted({*push, *pull, *review})))
+        case Create() | (Adopt(), _):
+            return Difference(pair.provider, pair.key, "not_linked")
+        case Wait("adopt"):
+            return Difference(pair.provider, pair.key, "not_linked", detail="waits for adopt")
+        case Park("remote_gone"):
+            return Difference(pair.provider, pair.key, "missing_there")
+        case Park(kind, _):
+            return Difference(pair.provider, pair.key, kind)
+        case Reject(name, reason):
+            return Difference(pair.provider, pair.key, "rejected", (name,) if name else (), reason)
+        case Remove() | Unlink() | Wait():
+            return Difference(pair.provider, pair.key, "missing_here")
+        case ProviderError():
+            return Difference(pair.provider, pair.key, "unreadable", detail=action.message)
+        case _:
+            return None
+
+
+def _found(site: Installation, route: Route, rows: Sequence[Customer], result: Audit) -> dict[str, Remote]:
+    """Where nothing lists: each linked customer's records by our key; more than one is a duplicate."""
+    with site.state.read() as tx:
+        links = mapping.read_many(tx, route.provider, [row.key for row in rows])
+    remotes: dict[str, Remote] = {}
+    for row in rows:
+        link = links.get(row.key)
+        our_key = link.provider_key if link is not None and link.external_id is not None else None
+        if our_key is None or not route.adapter.key_fits(our_key):
+            continue
+        found = _all_with(route, our_key, row)
+        remotes |= {remote.external_id: remote for remote in found}
+        if len(found) > 1:
+            ids = ", ".join(remote.external_id for remote in found)
+            result.differences.append(Difference(route.provider, row.key, "duplicate_there", detail=ids))
+    return remotes
+
+
+def _all_with(route: Route, our_key: str, row: Customer) -> Sequence[Remote]:
+    return patiently(route, lambda: route.adapter.find(our_key, row.values))
+
+
+def _doubles(site: Installation, route: Route, remotes: Mapping[str, Remote]) -> Iterator[Difference]:
+    groups: dict[str, list[str]] = {}
+    for remote in remotes.values():
+        if remote.key is not None and not remote.archived:
+            groups.setdefault(remote.key, []).append(remote.external_id)
+    for our_key, ids in groups.items():
+        if len(ids) > 1:
+            with site.state.read() as tx:
+                link = mapping.by_provider_key(tx, route.provider, our_key)
+            key = link.pair.key if link is not None else ""
+            yield Difference(route.provider, key, "duplicate_there", detail=", ".join(ids))
+
+
+def _missing_here(site: Installation, route: Route, share: float) -> Iterator[Difference]:
+    """Links whose source row is not there; in a sample they are left to the rows."""
+    if share < 1.0:
+        return
+    links = [link for link in links_of(site, route) if link.external_id is not None]
+    for start in range(0, len(links), ROWS):
+        keys = [link.pair.key for link in links[start : start + ROWS]]
+        rows = customers.read(site.source, keys)
+        for key in keys:
+            if key not in rows:
+                yield Difference(route.provider, key, "missing_here")

@@ -1,0 +1,163 @@
+"""What a provider adapter is: facts about the provider, and eight functions that speak its language.
+
+An adapter translates. It does not wait, retry, log, store or decide; it raises only `ProviderError`s. Every request
+goes through `providers.http.Http`, which keeps the pace and maps foreign errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from syncd.core.model import Cursor, Page, Remote, Removal, Values
+from syncd.providers.http import Gate
+
+
+class Identity(StrEnum):
+    """How a remote of ours is found again after a create whose answer was lost."""
+
+    OUR_KEY = "our-key"  # the key we choose is the address (aiotic)
+    FINDABLE = "findable"  # the server chooses an id; our key can be searched exactly and without lag beyond settle
+    SCAN = "scan"  # only a complete listing tells
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraMember:
+    """A native member that `[providers.X.extra]` may join to an own field of the source.
+
+    `max_length` counts characters; None where the provider publishes no limit.
+    """
+
+    kind: Literal["text", "bool", "number"] = "text"
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Frozen facts about a provider; settings never change them.
+
+    fields      canonical fields that the provider can hold
+    composed    fields that may be computed from several source fields: push-only then (see `composed()`)
+    writeonly   fields that are sent but cannot be read back (unknown on that side)
+    lists       a complete listing exists; `changed_since` a filtered one may exist
+    lists_whole a listing shows of each record all that `fetch` shows: who is only compared need not be fetched
+    replaces    an update replaces the whole record, so it starts from the fresh remote
+    renumbers   our key at the provider may change later as an ordinary field
+    clears      an empty value can be sent and is kept as empty
+    echoes      the answer of a write repeats what was sent rather than what is stored
+    rate        requests a second that are safe by default; `per_endpoint` where the provider counts so
+    monthly     free calls a month, 0 where no such limit is known
+    id_length   characters that an external id may have, 0 where nobody says so
+    extra       native members, by dotted path, that may carry own fields (`x_…`) of the source
+    """
+
+    id_name: str
+    identity: Identity
+    fields: frozenset[str]
+    composed: frozenset[str] = frozenset()
+    writeonly: frozenset[str] = frozenset()
+    lists: bool = False
+    lists_whole: bool = False
+    changed_since: bool = False
+    replaces: bool = False
+    renumbers: bool = False
+    clears: bool = True
+    echoes: bool = False
+    archive: bool = False
+    delete: bool = False
+    rate: float = 2.0
+    per_endpoint: bool = False
+    concurrency: int = 1
+    monthly: int = 0
+    id_length: int = 0
+    extra: Mapping[str, ExtraMember] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class ProviderAdapter(Protocol):
+    """The contract; tests/contract holds it as a suite that every adapter passes under every toggle."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def project(self, values: Values) -> Values:
+        """What this provider should hold for a source row: composed fields, defaults, forms it demands.
+
+        Pure. Raises `Rejected(field, reason)` where the provider's rules refuse the customer.
+        Only keys the provider can hold and the source knows appear in the answer.
+        """
+
+    def composed(self, known: frozenset[str]) -> frozenset[str]:
+        """Which of the fields that `project` returns are computed here, where the source maps exactly `known`.
+
+        Such a field is push-only: what the provider shows for it is compared and overwritten, but never written into
+        the source. Depends on the column map: `contact_person` is a plain field where the source has such a column,
+        and "First Last" where it has not. Pure.
+        """
+
+    def key_fits(self, key: str) -> bool:
+        """Whether the provider can carry our key (Billbee's Number is an int32)."""
+
+    def fetch(self, external_id: str) -> Remote | None:
+        """The record with this id as it is now; None when the provider says it does not exist."""
+
+    def find(self, key: str, values: Values) -> Sequence[Remote]:
+        """All records that carry exactly our key. An error is never an empty answer."""
+
+    def create(self, key: str, values: Values) -> Remote:
+        """A new record from a full projection; the answer is the record as now stored. `Taken` on a collision."""
+
+    def update(self, current: Remote, values: Values) -> Remote:
+        """Write exactly `values` over `current`; all other fields keep what they have. Idempotent.
+
+        `current` is the record as just fetched. Where it does not show a field, `current.values` may hold what was
+        last agreed for it, so that an object which the API only takes as a whole can be completed.
+        """
+
+    def scan(self, cursor: Cursor | None) -> Iterator[Page]:
+        """All records, page by page, from the cursor on. Raises `Rejected` where the provider has no listing."""
+
+    def remove(self, current: Remote, how: Removal) -> None:
+        """Archive or delete; already gone is success."""
+
+    def probe(self) -> str:
+        """One cheap authorised call for `doctor` and for a half-open breaker; a short sentence of what answered."""
+
+    def close(self) -> None:
+        """Close the connections; the adapter cannot be used afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Base facts of a configured instance that an adapter needs; its own options are in `options`.
+
+    `timeout` is the total deadline of one request, in seconds.
+    """
+
+    name: str
+    url: str
+    options: Any = None
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A registration: the settings model of an adapter and how to build one. Found by entry point `syncd.providers`.
+
+    `build(settings, gate)` makes the adapter with its own `Http`, whose every request passes the lane's gate.
+
+    `options` is a pydantic model class (extra="forbid", hide_input_in_errors=True) of the keys that only this adapter
+    knows. Those named in `secrets` are `pydantic.SecretStr` and arrive resolved: the file holds `credential:…`. A text
+    whose name ends in `_url` is checked as an address. Where `capabilities.extra` names members, the model has a field
+    `extra` (dotted path -> own field), which arrives checked against them. Two properties of the model are asked for
+    where it has them: `allow_http` (plain http beyond loopback, for a server of one's own) and `default_rate` (requests
+    a second, where the pace depends on the options).
+    """
+
+    name: str
+    options: type[Any]
+    build: Callable[[Settings, Gate], ProviderAdapter]
+    capabilities: Capabilities
+    secrets: frozenset[str] = field(default_factory=frozenset)

@@ -1,0 +1,147 @@
+"""One HTTP/1.1 connection: a socket, perhaps under TLS, and h11's account of what both ends may say next.
+
+Every `deadline` is a moment (monotonic seconds) at which the whole request must be over, so no server can stretch it
+byte by byte. Raises `OSError` (`TimeoutError` among them) and `h11.ProtocolError`; what these mean for a customer
+depends on whether the request had left, and that is for `transport` to say.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import select
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+
+import h11
+
+HEADERS = list[tuple[bytes, bytes]]
+MAX_HEAD = 100_000
+_CHUNK = 65_536
+
+
+class Connection:
+    """The client's end. `used` says whether it has served a request before, `idle_since` when it last did."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self._socket = plain
+        self._talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self.used = False
+        self.idle_since = 0.0
+
+    def send(self, head: tuple[bytes, bytes, HEADERS], body: bytes, deadline: float) -> bool:
+        """Send a request; whether its last byte left. `head` is method, target and headers.
+
+        A server may refuse before it has read all and close its end: then an answer may be there all the same.
+        Raises `h11.LocalProtocolError`, with nothing sent, for a request that is no HTTP.
+        """
+        method, target, headers = head
+        parts = [self._talk.send(h11.Request(method=method, target=target, headers=headers))]
+        if body:
+            parts.append(self._talk.send(h11.Data(data=body)))
+        parts.append(self._talk.send(h11.EndOfMessage()))
+        data = memoryview(b"".join(part for part in parts if part))
+        try:
+            for start in range(0, len(data), _CHUNK):
+                rest = data[start : start + _CHUNK]
+                while rest:
+                    self._wait_at_most(deadline)
+                    rest = rest[self._socket.send(rest) :]
+        except OSError:
+            return False
+        return True
+
+    def head(self, deadline: float) -> tuple[int, HEADERS]:
+        """Status and headers of the answer. Raises `ConnectionError` where the server has gone without one."""
+        while isinstance(event := self._event(deadline), h11.InformationalResponse):
+            pass
+        if not isinstance(event, h11.Response):
+            raise ConnectionError("no answer")
+        return event.status_code, list(event.headers.raw_items())
+
+    def body(self, deadline: float) -> Iterator[bytes]:
+        """The parts of the answer's body as they come."""
+        while isinstance(event := self._event(deadline), h11.Data):
+            yield bytes(event.data)
+        if not isinstance(event, h11.EndOfMessage):
+            raise ConnectionError("half an answer")
+
+    def rest(self) -> bool:
+        """Whether another request may follow on this connection, which is then ready for it."""
+        if self._talk.our_state is not h11.DONE or self._talk.their_state is not h11.DONE:
+            return False
+        if self._talk.trailing_data[0]:
+            return False  # something came that nobody asked for
+        self._talk.start_next_cycle()
+        self.used, self.idle_since = True, time.monotonic()
+        return True
+
+    def is_silent(self) -> bool:
+        """Whether the server has neither closed an idle connection nor said anything on it."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _event(self, deadline: float) -> object:
+        while (event := self._talk.next_event()) is h11.NEED_DATA:
+            self._wait_at_most(deadline)
+            self._talk.receive_data(self._socket.recv(_CHUNK))
+        return event
+
+    def _wait_at_most(self, deadline: float) -> None:
+        self._socket.settimeout(_left(deadline))
+
+
+def connect(host: str, port: int, context: ssl.SSLContext | None, deadline: float) -> Connection:
+    """A new connection to the first address of `host` that takes one; with a context, after a verified handshake."""
+    failure: OSError = ConnectionError("no address")
+    for address in addresses(host, port):
+        try:
+            plain = socket.create_connection((address, port), _left(deadline))
+            break
+        except OSError as error:
+            failure = error
+    else:
+        raise failure
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.settimeout(_left(deadline))  # for all steps of the handshake together
+        return Connection(plain if context is None else context.wrap_socket(plain, server_hostname=host))
+    except BaseException:
+        plain.close()
+        raise
+
+
+def tls() -> ssl.SSLContext:
+    """Verified certificates and names, TLS 1.2 or newer. Unlike `ssl.create_default_context` this never writes the
+    session's keys into the file that `SSLKEYLOGFILE` names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context
+
+
+def addresses(host: str, port: int) -> Sequence[str]:
+    """Where `host` lives. Link-local addresses are left out: that is where clouds keep their metadata."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise ConnectionError("the name does not resolve") from None
+    return [address for address in (str(entry[4][0]) for entry in found) if not _is_link_local(address)]
+
+
+def _is_link_local(address: str) -> bool:
+    plain = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    mapped = plain.ipv4_mapped if isinstance(plain, ipaddress.IPv6Address) else None
+    return (mapped or plain).is_link_local
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

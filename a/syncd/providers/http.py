@@ -1,0 +1,243 @@
+"""The one HTTP client of all adapters: it says what happened to a request in `ProviderError`s, and nothing else.
+
+    nothing left us (refused, DNS, TLS, no connection in time)      Temporary
+    429                                                             Throttled
+    401, 402, 403                                                   Unauthorized
+    3xx, 408, 5xx, no answer, an answer that cannot be read         Temporary for a reading, OutcomeUnknown for a write
+    everything else                                                 an `Answer` for the adapter to judge
+
+It does not wait, retry or log. The pace comes from the `Gate` that the lane hands in. Messages name method, template
+and status, never a URL, a header or a body: those carry customers and credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn, Protocol
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from syncd import __version__
+from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
+from syncd.providers.strict import Unreadable, parse_json, retry_after
+from syncd.providers.transport import Transport, checked_url, extensions, lost, same_origin
+
+USER_AGENT = f"syncd/{__version__}"
+_PLACE = re.compile(r"\{(\w+)\}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Gate(Protocol):
+    """The lane's pace, as an adapter's client sees it."""
+
+    def admit(self, endpoint: str) -> None:
+        """Returns when a request to `endpoint` may leave; may raise `Stopped`, `LeaseLost` or `Temporary`."""
+
+    def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
+        """Told after every answer; header names are lower case."""
+
+
+class _OpenGate:
+    def admit(self, endpoint: str) -> None:
+        """Always at once."""
+
+    def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
+        """Nothing to learn."""
+
+
+OPEN_GATE: Gate = _OpenGate()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider said. `data` is strictly parsed JSON, None for an empty body; `text` marks a body that was there
+    but was no JSON (only with a 4xx). `headers` have lower-case names. `reading` tells `unreadable` what it means."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+    text: bool = False
+    reading: bool = True
+    what: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Any 2xx."""
+        return 200 <= self.status < 300
+
+    def unreadable(self, why: str) -> ProviderError:
+        """The error for a 2xx that does not hold what it should: `raise answer.unreadable("no id")`."""
+        kind = Temporary if self.reading else OutcomeUnknown
+        return kind(f"{self.what}: {why}", status=self.status)
+
+    def record(self) -> dict[str, Any]:
+        """`data` as an object. Raises `unreadable` for anything else."""
+        if not isinstance(self.data, dict):
+            raise self.unreadable("the answer is no object")
+        return self.data
+
+
+class _OriginHeaders(httpx.Auth):
+    """Credential headers, attached at the last moment and only for the configured origin."""
+
+    def __init__(self, origin: httpx.URL, headers: Mapping[str, str]) -> None:
+        self._origin = origin
+        self._headers = dict(headers)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if same_origin(request.url, self._origin):
+            request.headers.update(self._headers)
+        yield request
+
+
+class _NoCookies(httpx.Cookies):
+    """A jar that takes none, so that no provider can make us carry its cookies."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Nothing: even to look at them costs a tenth of a request."""
+
+
+class _Client(httpx.Client):
+    """httpx's client without a memory."""
+
+    cookies = _NoCookies()  # type: ignore[override]
+
+
+class Http:
+    """A client for one configured provider. Safe to share between the threads of its lane.
+
+    `url` may have a path, to which templates are appended. `timeout` (seconds) is the total deadline of one request,
+    from the connection to the last byte, a token request included. `credentials` are headers or an `httpx.Auth`;
+    `headers` go with every request and must hold no secret. Raises `SettingsError` for a URL that is not allowed.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        timeout: float,
+        gate: Gate,
+        credentials: Mapping[str, str] | httpx.Auth,
+        headers: Mapping[str, str] | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        self._url = checked_url(url, allow_http=allow_http)
+        self._path = self._url.raw_path.rstrip(b"/")
+        self._timeout = timeout
+        self._gate = gate
+        self._auth = credentials if isinstance(credentials, httpx.Auth) else _OriginHeaders(self._url, credentials)
+        fixed = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
+        self._headers = httpx.Headers({**fixed, **(headers or {})})
+        self._with_body = httpx.Headers({**self._headers, "content-type": "application/json"})
+        self._client = _Client(transport=Transport(self._url), trust_env=False, follow_redirects=False)
+
+    def request(
+        self,
+        method: str,
+        template: str,
+        *,
+        ids: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        reading: bool | None = None,
+    ) -> Answer:
+        """One request. `template` is a path with `{name}` for each of `ids`; `body` is sent as JSON unless None.
+
+        `reading` (default: the method is GET) says whether a lost answer does harm. See the module for what is raised.
+        """
+        what = f"{method} {template}"
+        reading = method == "GET" if reading is None else reading
+        path = _path(template, ids or {}) + ("?" + urlencode(params, quote_via=quote) if params else "")
+        content = None if body is None else _encoded(body)
+        self._gate.admit(what)
+        request = httpx.Request(
+            method,
+            self._url,
+            headers=self._headers if content is None else self._with_body,
+            content=content,
+            extensions=extensions(
+                target=self._path + path.encode("ascii"),
+                deadline=time.monotonic() + self._timeout,
+                reading=reading,
+                what=what,
+            ),
+        )
+        return self._send(request, what, reading=reading)
+
+    def close(self) -> None:
+        """Close all connections; the client cannot be used afterwards."""
+        self._client.close()
+
+    def _send(self, request: httpx.Request, what: str, *, reading: bool) -> Answer:
+        response = self._client.send(request, auth=self._auth, stream=True)
+        try:
+            status = response.status_code
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            self._gate.observe(what, status, headers)
+            if not (200 <= status < 300 or 400 <= status < 500) or status in _REFUSALS:
+                _refuse(request, what, status, headers)
+            data, text = _body(request, response)
+            return Answer(status, headers, data, text, reading, what)
+        finally:
+            response.close()
+
+
+_REFUSALS = frozenset({401, 402, 403, 408, 425, 429})
+
+
+def _refuse(request: httpx.Request, what: str, status: int, headers: Mapping[str, str]) -> NoReturn:
+    """Raise what a status alone decides; its body would add nothing but a customer's values."""
+    wait = retry_after(headers, datetime.now(UTC))
+    said = f"{what}: answered {status}"
+    if status == 429:
+        raise Throttled(said, status=status, retry_after=wait)
+    if status == 425:
+        raise Temporary(said, status=status, retry_after=wait)
+    if status in {401, 402, 403}:
+        raise Unauthorized(said, status=status)
+    error = lost(request, f"answered {status}", status=status)
+    if isinstance(error, Temporary):
+        error.retry_after = wait
+    raise error
+
+
+def _body(request: httpx.Request, response: httpx.Response) -> tuple[Any, bool]:
+    """The parsed body, and whether there was one that is no JSON. A 4xx has said enough without a readable body."""
+    refusal = response.status_code >= 400
+    try:
+        return parse_json(b"".join(response.iter_raw())), False
+    except Unreadable as error:
+        if refusal:
+            return None, True
+        raise lost(request, str(error), status=response.status_code) from None
+    except (Temporary, OutcomeUnknown):
+        if refusal:
+            return None, True
+        raise
+
+
+def _path(template: str, ids: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: _segment(place.group(1), ids[place.group(1)]), template)
+
+
+def _segment(name: str, text: str) -> str:
+    """`text` as exactly one path segment. Raises `Rejected` for what no quoting can keep in one."""
+    if text in {"", ".", ".."} or _CONTROL.search(text):
+        raise Rejected(name, "cannot be part of an address")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise Rejected(name, "holds half a surrogate pair") from None
+
+
+def _encoded(body: object) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Rejected("", "a value holds half a surrogate pair") from None

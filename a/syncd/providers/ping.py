@@ -1,0 +1,27 @@
+"""One call at a monitor, by the same wire as everything else: no redirect, no proxy, one deadline for all of it."""
+
+from __future__ import annotations
+
+import httpx
+
+from syncd.providers.transport import Transport, extensions
+
+
+def ping(url: str, body: bytes | None, *, deadline: float) -> int:
+    """The status of the answer; its body is not read. `deadline` is a moment (monotonic).
+
+    Raises `Temporary` where no answer came by then, and `ValueError` for what is no URL.
+    """
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise ValueError("no URL") from None
+    transport = Transport(address.copy_with(path="/", query=None))
+    beside = extensions(deadline=deadline, reading=True, what="ping")
+    request = httpx.Request("GET" if body is None else "POST", address, content=body, extensions=beside)
+    try:
+        answer = transport.handle_request(request)
+        answer.close()
+        return answer.status_code
+    finally:
+        transport.close()

@@ -1,0 +1,57 @@
+"""What people decided about a pair: rulings for its fields, and orders for the pair as a whole.
+
+They are kept on review items and acted on by the next look, wherever it runs; so a decision never races a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.core.facts import Ruling
+from syncd.core.model import Direction
+from syncd.store.review import LEAVE, LINK, Review
+
+HELD_KINDS = ("candidate", "ambiguous", "unlinked")
+"""Questions that hold back a create until they are answered; they close when the customer is linked or gone."""
+_TAKES: Mapping[str, Direction | None] = {
+    "take:source": Direction.PUSH,
+    "take:provider": Direction.PULL,
+    "ignore": None,
+}
+_REMOVALS = {"take:source": "remove", "take:provider": "keep"}
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """`word` and `held` as in `Facts`; `create`: create in spite of doubts; `external_id`: the record to link."""
+
+    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    create: bool = False
+    word: str = ""
+    external_id: str = ""
+    held: tuple[str, str] | None = None
+
+
+def orders(reviews: Sequence[Review]) -> Orders:
+    """Read the items of one pair, oldest first; only what is open counts, and what a person chose to leave alone."""
+    rulings: dict[str, Ruling] = {}
+    create, word, external_id = False, "", ""
+    held: tuple[str, str] | None = None
+    for item in reviews:
+        is_open = item.closed_at is None
+        if item.kind in HELD_KINDS and (item.decision in LEAVE or (is_open and not item.decision)):
+            held = (item.kind, item.reason)
+        if not is_open and item.decision != "ignore":
+            continue
+        create = create or item.decision == "create"
+        if item.decision.startswith(LINK):
+            word, external_id = "link", item.decision.removeprefix(LINK)
+        elif item.decision == "unlink":
+            word = "unlink"
+        elif item.kind == "delete_conflict":
+            word = _REMOVALS.get(item.decision, word)
+        elif item.decision in _TAKES:
+            for name, shown in item.fields.items():
+                rulings[name] = Ruling(_TAKES[item.decision], (shown[0], shown[1]))
+    return Orders(rulings, create, word, external_id, held)

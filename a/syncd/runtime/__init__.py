@@ -1,0 +1,1 @@
+"""One syncd, put together: what an installation is, and who may work on which lane."""

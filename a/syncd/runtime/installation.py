@@ -1,0 +1,65 @@
+"""One syncd, put together by bootstrap: the source, the state, a route per provider, and what the settings ask for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.clock import Clock
+from syncd.core.model import Pair
+from syncd.reconcile import Route
+from syncd.source.database import Source
+from syncd.store.database import State
+from syncd.store.leases import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often things are looked at, in seconds."""
+
+    poll: float = 5.0
+    scan: float = 600.0
+    reread: float = 21_600.0
+    verify: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease of this process, when it was last renewed (monotonic seconds), and the lane's condition as last kept."""
+
+    lease: Lease
+    renewed: float
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a cycle works on. `owner` names this installation in the source's fence; `holder` this process in leases.
+
+    `field_hashes` tell per provider which column each field is mapped to: a changed one drops that field's base.
+    `sole`: the file lock of a SQLite state is ours, so nobody else can hold a lane.
+    `held` remembers leases between cycles, so that an idle poll writes nothing.
+    `config_hashes` change with anything that may change a verdict: then everything is looked at once more.
+    """
+
+    source: Source
+    state: State
+    routes: Sequence[Route]
+    clock: Clock
+    stop: threading.Event
+    rhythm: Rhythm
+    holder: str
+    run_id: Callable[[], str]
+    lease: float = 90.0
+    inbound_create: frozenset[str] = frozenset()
+    field_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    config_hashes: Mapping[str, str] = field(default_factory=dict)
+    chunk: int = 25
+    sole: bool = False
+    lease_clock: Callable[[], float | None] = lambda: None
+    held: dict[str, Held] = field(default_factory=dict)
+
+    def pairs(self, key: str) -> list[Pair]:
+        """This customer at every provider."""
+        return [Pair(route.provider, key) for route in self.routes]

@@ -1,0 +1,81 @@
+"""Who may do what: lanes, capture and verify are each held by one process at a time, through a lease with an epoch.
+
+Leases are remembered between cycles in `Installation.held`, so that an idle poll writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+
+from syncd.errors import LeaseHeld
+from syncd.runtime.installation import Held, Installation
+from syncd.store import leases
+
+CAPTURE, VERIFY = "capture", "verify"
+MEMBER = "member:"
+
+
+def lane_name(provider: str) -> str:
+    """The name of a lane's lease; no provider can be called as capture and verify are."""
+    return f"lane:{provider}"
+
+
+def hold(site: Installation, name: str) -> Held | None:
+    """Our lease as we have it while it is young, else taken or extended now; None while another process holds it."""
+    held = site.held.get(name)
+    now = site.clock.monotonic()
+    if held is not None and now - held.renewed < site.lease / 3:
+        return held
+    try:
+        with site.state.begin() as tx:
+            lease = leases.acquire(tx, name, site.holder, site.lease, site.lease_clock(), sole=site.sole)
+    except LeaseHeld:
+        site.held.pop(name, None)
+        return None
+    same = held is not None and held.lease.epoch == lease.epoch
+    site.held[name] = replace(held, renewed=now) if held is not None and same else Held(lease, now)
+    return site.held[name]
+
+
+def fair_share(site: Installation) -> int:
+    """How many lanes this process may hold, so that they spread over all daemons that share the state.
+
+    Each daemon shows by a lease of its own that it lives; one that died leaves its share after that has run out.
+    """
+    if site.sole:
+        return len(site.routes)
+    name = MEMBER + site.holder
+    if name not in site.held:
+        with site.state.begin() as tx:
+            leases.sweep_out(tx, MEMBER, site.lease_clock())
+    hold(site, name)
+    with site.state.read() as tx:
+        members = leases.living(tx, MEMBER, site.lease_clock())
+    return ceil(len(site.routes) / max(members, 1))
+
+
+def keep(site: Installation, name: str) -> bool:
+    """Extend our lease; False when somebody took over."""
+    held, now = site.held.get(name), site.clock.monotonic()
+    if held is None:
+        return False
+    with site.state.begin() as tx:
+        renewed = leases.renew(tx, held.lease, site.lease, site.lease_clock())
+    if renewed:
+        site.held[name] = replace(held, renewed=now)
+    else:
+        site.held.pop(name, None)
+    return renewed
+
+
+def give_back(site: Installation, names: frozenset[str] | None = None) -> None:
+    """Give leases back at once (all of them without `names`), for the next process or another machine."""
+    mine = [name for name in site.held if names is None or name in names]
+    if not mine:
+        return
+    with site.state.begin() as tx:
+        for name in mine:
+            leases.release(tx, site.held[name].lease)
+    for name in mine:
+        site.held.pop(name, None)

@@ -1,0 +1,119 @@
+"""The five sandboxes together: served on loopback, with the settings that reach them; for `demo`, `sandbox`, tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from syncd.clock import Clock
+from syncd.sandbox import aiotic, azotte, billbee, invisible_collector, jtl
+from syncd.sandbox.kit import Server, serve
+from syncd.sandbox.twin import Twin
+
+NAMES = ("aiotic", "invisible_collector", "jtl", "billbee", "azotte")
+SECRETS: Mapping[str, str] = {
+    "aiotic": aiotic.SYNC_KEY,
+    "invisible_collector": invisible_collector.TOKEN,
+    "azotte": azotte.API_KEY,
+    "jtl": jtl.CLIENT_SECRET,
+    "billbee-key": billbee.API_KEY,
+    "billbee-password": billbee.PASSWORD,
+}
+_MODULES = {
+    "aiotic": aiotic,
+    "invisible_collector": invisible_collector,
+    "jtl": jtl,
+    "billbee": billbee,
+    "azotte": azotte,
+}
+
+
+@contextmanager
+def serve_five(port: int = 0, clock: Clock | None = None) -> Iterator[Server]:
+    """All five on loopback until the block ends; `.twins` by name are their insides, `.url(name)` their addresses."""
+    apps = [_MODULES[name].create_app(_MODULES[name].create_twin(clock)) for name in NAMES]
+    with serve(apps, port) as server:
+        yield server
+
+
+def keep_records(server: Server, path: Path) -> None:
+    """Write down what the sandboxes hold, so that the next ones can go on with it."""
+    held = {name: {"serial": twin.serial, "records": twin.records} for name, twin in server.twins.items()}
+    path.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def load_records(server: Server, path: Path) -> None:
+    """Fill the sandboxes with what `keep_records` wrote. Raises ValueError for anything else."""
+    held = json.loads(path.read_text(encoding="utf-8"))
+    for name, twin in server.twins.items():
+        try:
+            kept = held[name]
+            twin.serial, twin.records = int(kept["serial"]), dict(kept["records"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no records of {name}") from error
+        twin.touch()
+
+
+def write_secrets(directory: Path) -> None:
+    """The sandboxes' credentials as files that only their owner reads, as real ones are kept."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, value in SECRETS.items():
+        path = directory / name
+        path.touch(mode=0o600)
+        path.write_text(value, encoding="ascii")
+
+
+def provider_settings(server: Server, secrets: Path, common: str = "", names: tuple[str, ...] = NAMES) -> str:
+    """The `[providers.*]` tables that reach the sandboxes; `common` lines go into each."""
+    return "\n".join(f"[providers.{name}]\n{_own(name, server, secrets)}{common}" for name in names)
+
+
+def _own(name: str, server: Server, secrets: Path) -> str:
+    url = server.url(name)
+
+    def secret(of: str) -> str:
+        return f'"file:{secrets / of}"'
+
+    lines = {
+        "aiotic": [f'url = "{url}"', f"api_key = {secret('aiotic')}"],
+        "invisible_collector": [
+            f'url = "{url}"',
+            f"token = {secret('invisible_collector')}",
+            'default_locale = "en"',
+            'default_country = "DE"',
+            "require_vat = false",
+        ],
+        "jtl": [
+            f'url = "{url}/erp"',
+            f'token_url = "{url}{jtl.TOKEN_ROUTE}"',
+            f'client_id = "{jtl.CLIENT_ID}"',
+            f"client_secret = {secret('jtl')}",
+            f'tenant_id = "{jtl.TENANT}"',
+            "customer_group_id = 1",
+            "internal_company_id = 1",
+            'default_language = "DE"',
+            'default_country = "DE"',
+        ],
+        "billbee": [
+            f'url = "{url}"',
+            f"api_key = {secret('billbee-key')}",
+            f'user = "{billbee.USER}"',
+            f"password = {secret('billbee-password')}",
+            "languages = { de = 1, en = 2, nl = 3 }",
+        ],
+        "azotte": [
+            f'url = "{url}"',
+            f"api_key = {secret('azotte')}",
+            f'tenant = "{azotte.TENANT}"',
+            'default_country = "DE"',
+            'default_language = "de"',
+        ],
+    }
+    return "\n".join(lines[name]) + "\n"
+
+
+def writes(twin: Twin) -> int:
+    """How many requests changed a customer over there."""
+    return twin.writes()

@@ -1,0 +1,237 @@
+"""The tables of `syncd.toml`: their keys, their defaults, the type of each value.
+
+No key is required here, although some are: `checks` asks for those, so that one missing key hides no other problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+
+from syncd.core.model import CreateMode, Direction, Policy, Removal
+from syncd.core.selection import Condition
+from syncd.settings.model import Limit
+from syncd.settings.places import Findings, Place
+from syncd.settings.values import choice, condition, duration, limit, plain_values, rate
+from syncd.tls import MODES
+
+Model = TypeVar("Model", bound=BaseModel)
+Duration = Annotated[float, PlainValidator(duration)]
+Rate = Annotated[float | None, PlainValidator(rate)]
+Guard = Annotated[Limit | None, PlainValidator(limit)]
+Text = Annotated[str, Field(min_length=1)]
+Conditions = dict[str, Annotated[Condition, PlainValidator(condition)]]
+Spellings = Annotated[tuple[str, ...], PlainValidator(plain_values)]
+
+_WHOLE = frozenset({"deleted"})  # a table that is nothing without all of its keys
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class WatchTable(BaseModel):
+    """`[[source.watch]]`"""
+
+    model_config = _STRICT
+
+    table: Text
+    key: Text
+
+
+class JoinTable(BaseModel):
+    """`[[source.join]]`"""
+
+    model_config = _STRICT
+
+    name: Text
+    table: Text
+    on: dict[str, Text] = Field(min_length=1)
+    where: Conditions = Field(default_factory=dict)
+    write: bool = True
+
+
+class DeletedTable(BaseModel):
+    """`[source.deleted]`"""
+
+    model_config = _STRICT
+
+    column: Text
+    values: Spellings
+
+
+class TlsTable(BaseModel):
+    """`[source.tls]` and `[state.tls]`"""
+
+    model_config = _STRICT
+
+    mode: Annotated[str, choice(*MODES)] = Field(default="", validate_default=False)
+    ca: str = ""
+
+
+class SourceTable(BaseModel):
+    """`[source]`; `write` is on unless the method needs an account that may only read."""
+
+    model_config = _STRICT
+
+    url: str = ""
+    password: Any = None
+    tls: TlsTable = TlsTable()
+    table: str = ""
+    key: str = ""
+    change_log: Annotated[str, choice("triggers", "updated_at", "snapshot")] = "triggers"
+    updated_at: str = ""
+    write: bool | None = None
+    watch: list[WatchTable] = Field(default_factory=list)
+    fields: dict[str, Text] = Field(default_factory=dict)
+    join: list[JoinTable] = Field(default_factory=list)
+    where: Conditions = Field(default_factory=dict)
+    deleted: DeletedTable | None = None
+    values: dict[str, dict[str, Spellings]] = Field(default_factory=dict)
+    defaults: dict[str, Any] = Field(default_factory=dict)
+
+
+class StateTable(BaseModel):
+    """`[state]`"""
+
+    model_config = _STRICT
+
+    url: str = "sqlite:////var/lib/syncd/state.db"
+    password: Any = None
+    key: Any = None
+    tls: TlsTable = TlsTable()
+
+
+class ScheduleTable(BaseModel):
+    """`[schedule]`"""
+
+    model_config = _STRICT
+
+    poll: Duration = 5.0
+    scan: Duration = 600.0
+    reread: Duration = 6 * 3600.0
+    verify: Duration = 24 * 3600.0
+
+
+class GuardsTable(BaseModel):
+    """`[guards]`"""
+
+    model_config = _STRICT
+
+    update: Guard = Limit(0.5, None, 86400.0)
+    delete: Guard = Limit(0.02, None, 86400.0)
+    blank: Guard = Limit(0.01, None, 86400.0)
+    overwrite: Guard = Limit(0.05, None, 86400.0)
+    create: Guard = Limit(0.2, None, 86400.0)
+
+
+class LogTable(BaseModel):
+    """`[log]`"""
+
+    model_config = _STRICT
+
+    level: Annotated[str, choice("debug", "info", "warning", "error")] = "info"
+    format: Annotated[str, choice("json", "console")] = Field(default="", validate_default=False)
+    file: str = ""
+    status_page: str = ""
+
+
+class AlertsTable(BaseModel):
+    """`[alerts]`"""
+
+    model_config = _STRICT
+
+    ping_url: str = ""
+
+
+class MetricsTable(BaseModel):
+    """`[metrics]`"""
+
+    model_config = _STRICT
+
+    textfile: str = ""
+
+
+class ProviderTable(BaseModel):
+    """The keys that every `[providers.NAME]` has; all others belong to its adapter.
+
+    `adapter`, `rate` and `concurrency` have no default of their own: the name and the adapter's facts give it.
+    """
+
+    model_config = _STRICT
+
+    adapter: str = ""
+    url: str = ""
+    direction: Annotated[str, choice(Direction.BOTH, Direction.PUSH, Direction.PULL)] = "both"
+    conflict: Annotated[str, choice(*Policy)] = "source"
+    on_delete: Annotated[str, choice(*Removal)] = "keep"
+    create: Annotated[str, choice(*CreateMode)] = "after-match"
+    inbound_create: bool = False
+    rate: Rate = None
+    concurrency: int | None = Field(default=None, ge=1, le=64)
+    timeout: Duration = 30.0
+    settle: Duration = 180.0
+    backoff: Duration = 1.0
+    max_attempts: int = Field(default=12, ge=1, le=1000)
+    fields: dict[str, Annotated[str, choice(*Direction)]] = Field(default_factory=dict)
+    only: Conditions = Field(default_factory=dict)
+    id_column: str = ""
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class RootTable(BaseModel):
+    """What stands above the first table, and the tables themselves (each is read on its own)."""
+
+    model_config = _STRICT
+
+    lease: Duration = 90.0
+    source: Any = None
+    state: Any = None
+    schedule: Any = None
+    guards: Any = None
+    log: Any = None
+    alerts: Any = None
+    metrics: Any = None
+    providers: Any = None
+
+
+def table(model: type[Model], data: object, place: Place, findings: Findings) -> Model:
+    """One table, with defaults in the place of whatever was wrong, so that the rules between keys are still judged."""
+    if data is None:
+        return model()
+    if not isinstance(data, Mapping):
+        findings.add(place, "must be a table.")
+        return model()
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        inner = {SourceTable: (WatchTable, JoinTable, DeletedTable, TlsTable), StateTable: (TlsTable,)}.get(model, ())
+        known = [*model.model_fields, *(name for each in inner for name in each.model_fields)]
+        findings.rejected(place, error, known)
+        broken = [item["loc"] for item in error.errors(include_url=False, include_input=False)]
+        return model.model_validate(_without(data, broken))
+
+
+def _without(data: Mapping[str, Any], broken: Sequence[tuple[int | str, ...]]) -> dict[str, Any]:
+    """The table without its broken keys; out of a table of fields only the broken field goes."""
+    left = dict(data)
+    for key, *rest in broken:
+        inner = left.get(str(key))
+        if rest and isinstance(inner, Mapping) and key not in _WHOLE:
+            left[str(key)] = {name: value for name, value in inner.items() if name != rest[0]}
+        else:
+            left.pop(str(key), None)
+    return left
+
+
+def members(extra: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Dotted paths and what stands there; TOML makes tables of dots outside quotes."""
+    for key, value in extra.items():
+        if isinstance(value, Mapping):
+            yield from members(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def own_members(extra: Mapping[str, Any]) -> dict[str, str]:
+    """`extra` as adapters get it: dotted path -> own field."""
+    return {".".join(path): field for path, field in members(extra) if isinstance(field, str)}

@@ -1,0 +1,211 @@
+"""The change log: read the marks, make them due elsewhere, then delete exactly those rows.
+
+Consuming loses nothing, because a row leaves the log only by the deletion of what was read: a transaction that commits
+late, a sequence with holes, a number used twice do no harm. Any "everything up to n" does lose.
+
+The fence counts acknowledgements and names the state database that consumes. A count that went backwards means a
+restored backup, another owner a clone: both stop us.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.errors import LeaseLost, SafetyStop, SetupNeeded, SourceUnreachable
+from syncd.source.database import Source, in_transaction, reading
+from syncd.source.failures import INSTALL, translated
+from syncd.source.naming import POINTED
+
+_EXACTLY = """
+DELETE FROM syncd.change_log AS log USING unnest(CAST(:seqs AS bigint[]), CAST(:keys AS text[])) AS done(seq, key)
+ WHERE log.seq = done.seq AND log.customer_key = done.key"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One mark: look at this customer.
+
+    `op` is I, U, D, T when a whole table was emptied (then `key` is ''), or J: `key` leads to a row of the join `was`.
+    Else `was` is the customer's key before it was changed. `table`: logged by the trigger on `source.table` itself, not
+    by one of the other watched tables.
+    """
+
+    seq: int
+    key: str
+    op: str
+    was: str | None = None
+    origin: str = ""
+    at: datetime | None = None
+    table: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Visible marks, oldest number first, and the fence as it stood before they were read."""
+
+    entries: tuple[Entry, ...]
+    acks: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the log."""
+
+    rows: int
+    oldest: datetime | None
+
+
+def read(source: Source, limit: int = 1000) -> Batch:
+    """The next marks. Only on a primary: a standby may hide what it has not replayed.
+
+    Raises SetupNeeded when log or fence are missing, SourceUnreachable on a standby.
+    """
+    log = source.log
+    query = sa.select(log.c.seq, log.c.customer_key, log.c.op, log.c.was, log.c.origin, log.c.at, log.c.own)
+    with reading(source) as conn:
+        acks, owner = _fence(conn, source)
+        rows = conn.execute(query.order_by(log.c.seq).limit(limit)).all()
+    entries = tuple(
+        Entry(seq, key, op, was, origin or "", _moment(at), bool(own)) for seq, key, op, was, origin, at, own in rows
+    )
+    return Batch(entries, acks, owner)
+
+
+def mentions(source: Source, key: str) -> bool:
+    """Whether a mark of this key is still to be read: its row was made, removed or moved since the last capture.
+
+    Answers False where the log is not consumed, so that no mark ever leaves it.
+    """
+    if source.config.change_log != "triggers":
+        return False
+    log = source.log
+    of_customers = log.c.op != POINTED  # there `was` is a join's name
+    came_or_went = sa.or_(log.c.op.in_(("I", "D")), sa.and_(of_customers, log.c.was.is_not(None)))
+    about = sa.or_(sa.and_(of_customers, log.c.was == key), sa.and_(log.c.customer_key == key, came_or_went))
+    with reading(source) as conn:
+        return conn.execute(sa.select(log.c.seq).where(about).limit(1)).first() is not None
+
+
+def acknowledge(source: Source, batch: Batch, owner: str) -> None:
+    """Move the fence and delete exactly the rows of `batch`, by number and key, in one transaction.
+
+    Raises SafetyStop when the log belongs to another state database or was set back, LeaseLost when another daemon of
+    ours acknowledged meanwhile.
+    """
+    if not batch.entries:
+        return
+
+    def work(conn: sa.Connection) -> None:
+        fence = source.fence
+        move = fence.update().where(fence.c.id == 1, fence.c.acks == batch.acks, fence.c.owner == owner)
+        if conn.execute(move.values(acks=batch.acks + 1)).rowcount != 1:
+            _explain_fence(conn, source, batch, owner)
+        _delete(conn, source, batch.entries)
+
+    with translated():
+        in_transaction(source, work)
+
+
+def _delete(conn: sa.Connection, source: Source, entries: tuple[Entry, ...]) -> None:
+    if source.dialect == "postgresql":
+        keys = {"seqs": [entry.seq for entry in entries], "keys": [entry.key for entry in entries]}
+        conn.execute(sa.text(_EXACTLY), keys)
+        return
+    # InnoDB: one DELETE per key, ascending. An IN list locks more than it deletes and starves beside other writers
+    log = source.log
+    exactly = log.delete().where(
+        log.c.seq == sa.bindparam("done_seq"), log.c.customer_key == sa.bindparam("done_key", type_=sa.Text())
+    )
+    ordered = sorted(entries, key=lambda entry: entry.seq)
+    conn.execute(exactly, [{"done_seq": entry.seq, "done_key": entry.key} for entry in ordered])
+
+
+def claim(source: Source, owner: str) -> int:
+    """Make `owner` the only consumer of this log, if nobody is yet; the fence's count.
+
+    Raises SafetyStop when another state database consumes it: each would get half of the changes.
+    """
+
+    def work(conn: sa.Connection) -> int:
+        fence = source.fence
+        conn.execute(fence.update().where(fence.c.id == 1, fence.c.owner == "").values(owner=owner))
+        acks, current = _fence(conn, source)
+        if current != owner:
+            raise SafetyStop(
+                "the change log is consumed by another state database; together each would see half of the changes.",
+                remedy="If the other one is gone for good, run `syncd recover`.",
+            )
+        return acks
+
+    with translated():
+        return in_transaction(source, work)
+
+
+def release(source: Source, owner: str) -> None:
+    """Give the log up, so that another state database may claim it. Not ours: nothing happens."""
+
+    def work(conn: sa.Connection) -> None:
+        fence = source.fence
+        conn.execute(fence.update().where(fence.c.id == 1, fence.c.owner == owner).values(owner=""))
+
+    with translated():
+        in_transaction(source, work)
+
+
+def seize(source: Source, owner: str) -> int:
+    """Take the log over from whoever owned it, after a person confirmed it; the fence's count."""
+
+    def work(conn: sa.Connection) -> int:
+        conn.execute(source.fence.update().where(source.fence.c.id == 1).values(owner=owner))
+        return _fence(conn, source)[0]
+
+    with translated():
+        return in_transaction(source, work)
+
+
+def backlog(source: Source) -> Backlog:
+    """How many marks wait and since when."""
+    query = sa.select(sa.func.count(), sa.func.min(source.log.c.at))
+    with reading(source) as conn:
+        rows, oldest = conn.execute(query).one()
+    return Backlog(int(rows), _moment(oldest))
+
+
+def _fence(conn: sa.Connection, source: Source) -> tuple[int, str]:
+    """Count and owner; refuses to go on where nothing could be acknowledged."""
+    fence = source.fence
+    row = conn.execute(sa.select(fence.c.acks, fence.c.owner, _read_only(source)).where(fence.c.id == 1)).first()
+    if row is None:
+        raise SetupNeeded("the change log has lost its fence.", remedy=INSTALL)
+    if row[2]:
+        raise SourceUnreachable("the source answers as a standby or is read-only; the change log is read on a primary.")
+    return int(row[0]), str(row[1])
+
+
+def _read_only(source: Source) -> sa.ColumnElement[Any]:
+    if source.dialect == "postgresql":
+        return sa.func.pg_is_in_recovery()
+    return sa.literal_column("@@global.read_only") if source.dialect == "mysql" else sa.literal(0)
+
+
+def _explain_fence(conn: sa.Connection, source: Source, batch: Batch, owner: str) -> None:
+    acks, current = _fence(conn, source)
+    if current == owner and acks > batch.acks:
+        raise LeaseLost("another instance acknowledged these changes meanwhile.")
+    raise SafetyStop(
+        "the change log's fence was set back or belongs to another state database: a backup was restored or cloned.",
+        remedy="Run `syncd recover`.",
+    )
+
+
+def _moment(at: Any) -> datetime | None:
+    """SQLite gives text, MariaDB a naive UTC time."""
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    if not isinstance(moment, datetime):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,266 @@
+"""Single values between the source's columns and the canonical customer, both ways.
+
+Reading: text becomes NFC, trimmed, and '' becomes None; `birth_date` a date, `active` a bool, whatever the column's own
+type is. A value that cannot be read so (a NUL byte, broken Unicode, more than 64 kB, no date) is a problem of that one
+row and field, never of the whole page. Writing is the same table backwards; what does not fit is refused by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.core import normalise
+from syncd.core.model import Value
+from syncd.source.spellings import Spellings
+
+LONGEST = 65_536  # bytes of UTF-8 in one field
+
+# How a text column may spell a flag: (yes, no). A "no" that belongs to several pairs does not tell its "yes".
+_WORDS = (("1", "0"), ("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("ja", "nein"), ("j", "n"))
+_TIME_OF_DAY = re.compile(r"[T ][0-9]{2}:")
+YES = frozenset(yes for yes, _ in _WORDS)
+NO = frozenset(no for _, no in _WORDS)
+
+
+class Kind(StrEnum):
+    """What a column can hold, as far as writing to it is concerned."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    BIT = "bit"
+    DATE = "date"
+    MOMENT = "moment"
+    UUID = "uuid"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedColumn:
+    """A canonical field and the column that holds it.
+
+    `clears_to` is '' where the column is NOT NULL with an empty default, else None. `plain`: the driver wants text and
+    numbers only (SQLite). `fixed` says why the column is never written, '' where it may be. `join` names the joined
+    table that has the column, '' for the customer table; `spellings` what its values mean where the settings say it.
+    """
+
+    field: str
+    column: sa.Column[Any]
+    kind: Kind
+    nullable: bool
+    clears_to: str | None
+    plain: bool
+    is_key: bool = False
+    fixed: str = ""
+    join: str = ""
+    spellings: Spellings | None = None
+
+
+class UnreadableError(Exception):
+    """One stored value that has no canonical form; the text names the rule, not the value."""
+
+
+class UnfitError(Exception):
+    """One canonical value that the column cannot hold; the text names the rule, not the value."""
+
+
+def kind_of(type_: sa.types.TypeEngine[Any], *, sqlite: bool) -> Kind | None:
+    """What a reflected column type holds; None when it is nothing a customer's field can live in."""
+    visit = str(type_.__visit_name__).upper()
+    if visit == "BIT":
+        return Kind.BIT
+    if isinstance(type_, sa.Boolean):
+        return Kind.BOOLEAN
+    if isinstance(type_, sa.Uuid) or visit == "UUID":
+        return Kind.UUID
+    if isinstance(type_, sa.String | sa.Enum):
+        return Kind.TEXT
+    if isinstance(type_, sa.Integer):
+        return Kind.INTEGER
+    if isinstance(type_, sa.Float):
+        return None
+    if isinstance(type_, sa.Numeric):
+        return Kind.TEXT if sqlite else Kind.DECIMAL  # SQLite's affinity NUMERIC holds any text
+    if isinstance(type_, sa.DateTime):
+        return Kind.MOMENT
+    return Kind.DATE if isinstance(type_, sa.Date) else None
+
+
+def is_endless(type_: sa.types.TypeEngine[Any]) -> bool:
+    """Whether a column of this type may hold texts of many megabytes."""
+    plain = {"TEXT", "VARCHAR", "NVARCHAR", "STRING", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT"}
+    return str(type_.__visit_name__).upper() in plain and (getattr(type_, "length", None) or LONGEST) >= LONGEST
+
+
+def kinds_for(field: str, *, spelled: bool = False) -> frozenset[Kind]:
+    """The column kinds that can hold this canonical field; `spelled`: a value map says what its values mean."""
+    if spelled:
+        return frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.UUID, Kind.BOOLEAN, Kind.BIT})
+    if field == "birth_date":
+        return frozenset({Kind.DATE, Kind.MOMENT, Kind.TEXT})
+    if field == "active":
+        return frozenset({Kind.BOOLEAN, Kind.BIT, Kind.INTEGER, Kind.DECIMAL, Kind.TEXT})
+    return frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.UUID})
+
+
+def canonical(field: str, raw: Any) -> Value:
+    """The canonical value of what the database gave. Raises UnreadableError."""
+    if raw is None:
+        return None
+    if field == "active":
+        return _flag(raw)
+    if field == "birth_date":
+        return _date(raw)
+    return _text(raw)
+
+
+def clean(text: str) -> str | None:
+    """NFC, trimmed, '' as None. Raises UnreadableError for what no customer's field should hold."""
+    if "\0" in text:
+        raise UnreadableError("holds a NUL byte")
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise UnreadableError("is not valid Unicode") from None
+    if size > LONGEST:
+        raise UnreadableError("is longer than 64 kB")
+    return normalise.text(text)
+
+
+def _text(raw: Any) -> str | None:
+    if isinstance(raw, str):
+        return clean(raw)
+    if isinstance(raw, Decimal):
+        return format(raw, "f")
+    if isinstance(raw, int | uuid.UUID) and not isinstance(raw, bool):
+        return str(raw)
+    raise UnreadableError("is not text")
+
+
+def _flag(raw: Any) -> bool | None:
+    if isinstance(raw, bool | int | Decimal):
+        return bool(raw)
+    if isinstance(raw, bytes):
+        return any(raw)
+    word = raw.strip().lower() if isinstance(raw, str) else None
+    if word == "":
+        return None
+    if word in YES or word in NO:
+        return word in YES
+    raise UnreadableError("is neither yes nor no")
+
+
+def _date(raw: Any) -> date | None:
+    if isinstance(raw, datetime):
+        return raw.date()
+    if isinstance(raw, date):
+        return raw
+    if isinstance(raw, str):
+        return _written_date(raw.strip())
+    raise UnreadableError("is not a date")
+
+
+def _written_date(text: str) -> date | None:
+    day, rest = text[:10], text[10:]
+    if not day or day == "0000-00-00":  # MariaDB's way to say "no date"
+        return None
+    if not rest or _TIME_OF_DAY.match(rest):  # PostgreSQL also writes "0044-03-15 BC"
+        with contextlib.suppress(ValueError):
+            return date.fromisoformat(day)
+    raise UnreadableError("is not a date (year-month-day)")
+
+
+def stored(mapped: MappedColumn, value: Value, before: Any = None, *, new: bool = False) -> Any:
+    """What to write for a canonical value; `before` is what the column holds now (a flag keeps its spelling);
+    in a `new` row the key column may be filled too.
+
+    Raises UnfitError.
+    """
+    if mapped.fixed and not (new and mapped.is_key):
+        raise UnfitError(mapped.fixed)
+    if isinstance(value, str):
+        try:
+            value = clean(value)
+        except UnreadableError as problem:
+            raise UnfitError(str(problem)) from None
+    if value is None:
+        if mapped.nullable or mapped.clears_to is not None:
+            return None if mapped.nullable else mapped.clears_to
+        raise UnfitError("the column may not be empty")
+    if mapped.spellings is not None:
+        return _stored_text(mapped, _as_spelled(mapped.spellings, value, before))
+    if mapped.field == "active":
+        return _stored_flag(mapped, value, before)
+    if mapped.field == "birth_date":
+        return _stored_date(mapped, value)
+    return _stored_text(mapped, value)
+
+
+def _stored_flag(mapped: MappedColumn, value: Value, before: Any) -> Any:
+    if not isinstance(value, bool):
+        raise UnfitError("is neither yes nor no")
+    if mapped.kind is Kind.BOOLEAN and not mapped.plain:
+        return value
+    if mapped.kind is not Kind.TEXT or isinstance(before, int):
+        return int(value)
+    word = before.strip() if isinstance(before, str) else ""
+    pairs = [pair for pair in _WORDS if word.lower() in pair] if word else [_WORDS[0]]
+    spellings = {pair[0 if value else 1] for pair in pairs}
+    if len(spellings) != 1:
+        raise UnfitError(f"how the column spells {'yes' if value else 'no'} cannot be told")
+    spelling = spellings.pop()
+    if word.isupper():
+        return spelling.upper()
+    return spelling.title() if word.istitle() else spelling
+
+
+def _stored_date(mapped: MappedColumn, value: Value) -> Any:
+    if not isinstance(value, date):
+        raise UnfitError("is not a date")
+    if mapped.plain or mapped.kind is Kind.TEXT:
+        return value.isoformat()
+    if mapped.kind is Kind.MOMENT:
+        return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a calendar day has no zone
+    return value
+
+
+def _as_spelled(spellings: Spellings, value: Value, before: Any) -> str:
+    """How the column spells this canonical value; what already means it stays as it is."""
+    held = spelling_of(before)
+    word = held if held is not None and spellings.meaning(held) == value else spellings.spelling(value)
+    if word is None:
+        raise UnfitError("no entry of the value map names this value")
+    return word
+
+
+def spelling_of(raw: Any) -> str | None:
+    """What a column with a value map holds, as text; None where it is empty. Raises UnreadableError."""
+    if isinstance(raw, bool | bytes):
+        return "1" if any(raw if isinstance(raw, bytes) else [raw]) else "0"
+    return None if raw is None else _text(raw)
+
+
+def _stored_text(mapped: MappedColumn, value: Value) -> Any:
+    if not isinstance(value, str):
+        raise UnfitError("is not text")
+    if mapped.kind is Kind.TEXT:
+        return value
+    try:
+        if mapped.kind in {Kind.BOOLEAN, Kind.BIT} and value.lower() in YES | NO:
+            return value.lower() in YES
+        if mapped.kind in {Kind.INTEGER, Kind.BIT, Kind.BOOLEAN}:
+            return int(value)
+        if mapped.kind is Kind.DECIMAL:
+            return Decimal(value)
+        return value if mapped.plain else uuid.UUID(value)
+    except (ValueError, InvalidOperation):
+        raise UnfitError(f"the column holds only a {mapped.kind}") from None

@@ -1,0 +1,61 @@
+"""From a joined row that changed to the customers it belongs to.
+
+The log holds what leads to the joined row (its `address_id`), not customers: a trigger that looked for them itself
+would miss one whom another open transaction just pointed here, and nobody would ever hear of him. Capture asks after
+the commit, and asks for what led there before the change as well as for what leads there now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from syncd.source.changelog import Entry
+from syncd.source.database import Source, reading
+from syncd.source.joins import rows_from
+from syncd.source.keys import bound, spelled
+from syncd.source.naming import POINTED
+from syncd.source.shape import Joined
+
+IDS = "syncd:ids:"
+"""Origin of our writes into a column for external ids: they change nothing that anybody is told of."""
+CHUNK = 200
+
+
+def customer_marks(source: Source, entries: Sequence[Entry]) -> list[Entry]:
+    """The marks with customers in the place of joined rows, and without those that our own ids left.
+
+    A join that the settings do not know any more stands for everybody: then everything is looked at.
+    """
+    marks: list[Entry] = []
+    led: dict[str, dict[str, Entry]] = {}
+    for entry in entries:
+        if entry.op == POINTED:
+            led.setdefault(entry.was or "", {})[entry.key] = entry
+        elif not (entry.op == "U" and entry.origin.startswith(IDS) and not entry.was):
+            marks.append(entry)
+    known = {joined.name: joined for joined in source.joins}
+    for name, values in led.items():
+        last = next(reversed(values.values()))
+        if name in known:
+            keys = pointing(source, known[name], values)
+            marks += [replace(last, key=key, op="U", was=None, table=False) for key in keys]
+        else:
+            marks.append(replace(last, key="", op="T", was=None, table=False))
+    return marks
+
+
+def pointing(source: Source, joined: Joined, values: Iterable[str]) -> list[str]:
+    """Keys of the rows whose join leads over any of these values; filters do not count: who is filtered out may just
+    have come in."""
+    wanted = [value for text in values if (value := bound(joined.pointed_kind, text)) is not None]
+    rows = rows_from(source, [joined.parent] if joined.parent else [])
+    query = sa.select(source.key).select_from(rows).where(source.key.is_not(None)).distinct()
+    found: dict[str, None] = {}
+    with reading(source) as conn:
+        for start in range(0, len(wanted), CHUNK):
+            chunk = query.where(joined.pointed.in_(wanted[start : start + CHUNK]))
+            found |= dict.fromkeys(spelled(source.key_kind, row[0]) for row in conn.execute(chunk))
+    return list(found)

@@ -1,0 +1,232 @@
+"""From configured names to tables and columns that exist.
+
+A name from the settings is used only when reflection returned exactly the same name; everything else is a problem with
+a "did you mean". So no configured text ever reaches a statement except as a quoted name the database itself gave.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from syncd.errors import Problem
+from syncd.source.columns import Kind, MappedColumn, kind_of, kinds_for
+from syncd.source.keys import KeyKind
+from syncd.source.spellings import spellings
+
+ValueMaps = Mapping[str, Mapping[str, tuple[str, ...]]]
+KEY = "syncd_key"  # how statements name the key column; a canonical field's column is named by its field
+
+
+@dataclass(frozen=True, slots=True)
+class FoundColumn:
+    """One reflected column."""
+
+    name: str
+    type: sa.types.TypeEngine[Any]
+    nullable: bool
+    default: str | None
+    computed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """One reflected table or view. `unique` names columns that alone identify a row."""
+
+    schema: str | None
+    name: str
+    is_view: bool
+    columns: Mapping[str, FoundColumn]
+    primary: tuple[str, ...]
+    unique: frozenset[str]
+
+
+def nearest(name: str, names: Collection[str]) -> str:
+    """A "did you mean" for a name that does not exist, or ''."""
+    close = difflib.get_close_matches(name.lower(), {each.lower() for each in names}, n=1, cutoff=0.6)
+    return next((f'Did you mean "{each}"?' for each in sorted(names) if close and each.lower() == close[0]), "")
+
+
+def find_table(inspector: sa.Inspector, text: str, place: str) -> FoundTable | Problem:
+    """The table or view that `text` names: as it stands in the default schema, or as schema.table."""
+    schema, _, name = text.partition(".")
+    known = _names(inspector, None)
+    if text in known:
+        return _reflect(inspector, inspector.default_schema_name, text, is_view=known[text])
+    if not name:
+        return Problem(place, f'there is no table or view "{text}".', nearest(text, known))
+    schemas = ["main"] if inspector.dialect.name == "sqlite" else inspector.get_schema_names()
+    if schema not in schemas:
+        return Problem(place, f'there is no schema "{schema}".', nearest(schema, schemas))
+    known = _names(inspector, schema)
+    if name not in known:
+        return Problem(place, f'there is no table or view "{name}" in "{schema}".', nearest(name, known))
+    return _reflect(inspector, schema, name, is_view=known[name])
+
+
+def _names(inspector: sa.Inspector, schema: str | None) -> dict[str, bool]:
+    """Every table (False) and view (True) of a schema."""
+    if schema is None and inspector.dialect.name == "mysql" and inspector.default_schema_name is None:
+        return {}
+    names = dict.fromkeys(inspector.get_table_names(schema), False)
+    names.update(dict.fromkeys(inspector.get_view_names(schema), True))
+    if inspector.dialect.name == "postgresql":
+        names.update(dict.fromkeys(inspector.get_materialized_view_names(schema), True))
+    return names
+
+
+def _reflect(inspector: sa.Inspector, schema: str | None, name: str, *, is_view: bool) -> FoundTable:
+    with warnings.catch_warnings():  # a column type SQLAlchemy does not know only matters when it is mapped
+        warnings.simplefilter("ignore", exc.SAWarning)
+        columns = {
+            column["name"]: FoundColumn(
+                name=str(column["name"]),
+                type=column["type"],
+                nullable=bool(column["nullable"]),
+                default=column["default"],
+                computed="computed" in column,
+            )
+            for column in inspector.get_columns(name, schema)
+        }
+        primary: tuple[str, ...] = ()
+        unique: set[str] = set()
+        if not is_view:
+            primary = tuple(inspector.get_pk_constraint(name, schema)["constrained_columns"])
+            groups: list[list[Any]] = [
+                list(entry["column_names"]) for entry in inspector.get_unique_constraints(name, schema)
+            ]
+            groups += [
+                list(index["column_names"])
+                for index in inspector.get_indexes(name, schema)
+                if index["unique"] and not _partial(index)
+            ]
+            unique = {group[0] for group in groups if len(group) == 1 and group[0] is not None}
+    if len(primary) == 1:
+        unique.add(primary[0])
+    return FoundTable(schema, name, is_view, columns, primary, frozenset(unique))
+
+
+def column_names(inspector: sa.Inspector, table: sa.Table) -> frozenset[str]:
+    """The columns a table really has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", exc.SAWarning)
+        return frozenset(column["name"] for column in inspector.get_columns(table.name, table.schema))
+
+
+def _partial(index: Any) -> bool:
+    """An index with a WHERE identifies only some of the rows."""
+    options = index.get("dialect_options", {})
+    return any(name.endswith("_where") and value is not None for name, value in options.items())
+
+
+def key_problem(found: FoundTable, key: str, place: str) -> Problem | None:
+    """Why this column cannot be the customer's key in `source.table`."""
+    if key not in found.columns:
+        return Problem(place, f'"{found.name}" has no column "{key}".', nearest(key, found.columns))
+    if found.is_view or key in found.unique:
+        return None
+    if len(found.primary) > 1:
+        return Problem(
+            place, f'"{found.name}" has a primary key of {len(found.primary)} columns; a customer needs a key of one.'
+        )
+    return Problem(place, f'"{key}" is neither the primary key of "{found.name}" nor unique.')
+
+
+def key_kind(column: FoundColumn, dialect: str) -> KeyKind | None:
+    """How the key column spells keys; None when its type cannot be a key."""
+    if dialect == "sqlite":
+        if isinstance(column.type, sa.Integer):
+            return KeyKind.INTEGER
+        return KeyKind.TEXT if isinstance(column.type, sa.String | sa.Numeric) else None
+    kind = kind_of(column.type, sqlite=False)
+    if kind is Kind.INTEGER or (kind is Kind.DECIMAL and getattr(column.type, "scale", None) == 0):
+        return KeyKind.INTEGER
+    if kind is Kind.UUID:
+        return KeyKind.UUID
+    if kind is not Kind.TEXT or isinstance(column.type, sa.Enum):
+        return None
+    return KeyKind.PADDED if dialect == "postgresql" and isinstance(column.type, sa.CHAR) else KeyKind.TEXT
+
+
+def build(
+    found: FoundTable, key: str, fields: Mapping[str, str], dialect: str, values: ValueMaps
+) -> tuple[sa.Table, dict[str, MappedColumn], list[Problem]]:
+    """The table with its key and mapped columns only, every name quoted, and what is wrong with the mapping."""
+    table = bare(found, key)
+    mapped: dict[str, MappedColumn] = {}
+    problems: list[Problem] = []
+    taken: dict[str, str] = {}
+    for field, name in fields.items():
+        if name in taken:
+            problems.append(Problem(f"source.fields.{field}", f'column "{name}" is already mapped to {taken[name]}.'))
+            continue
+        taken[name] = field
+        one = mapped_column(found, field, name, dialect, values)
+        if isinstance(one, Problem):
+            problems.append(one)
+        elif name == key:
+            fixed = "the key column is never written"
+            mapped[field] = replace(one, column=table.c[KEY], is_key=True, fixed=fixed)
+        else:
+            table.append_column(one.column)
+            mapped[field] = one
+    return table, mapped, problems
+
+
+def mapped_column(found: FoundTable, field: str, name: str, dialect: str, values: ValueMaps) -> MappedColumn | Problem:
+    """The column `name` of a table as the column of this field; `values` are the value maps by field."""
+    place, plain = f"source.fields.{field}", dialect == "sqlite"
+    column = found.columns.get(name)
+    if column is None:
+        return Problem(place, f'"{found.name}" has no column "{name}".', nearest(name, found.columns))
+    kind = kind_of(column.type, sqlite=plain)
+    if kind is None or kind not in kinds_for(field, spelled=field in values):
+        return Problem(place, f'column "{name}" is of type {_type_name(column)}, which cannot hold {field}.')
+    known = spellings(field, values[field], flags=kind in {Kind.BOOLEAN, Kind.BIT}) if field in values else None
+    return MappedColumn(
+        field=field,
+        column=sa.Column(column.name, sa.types.NullType() if plain else column.type, key=field, quote=True),
+        kind=kind,
+        nullable=column.nullable,
+        clears_to="" if not column.nullable and kind is Kind.TEXT and _is_empty_default(column.default) else None,
+        plain=plain,
+        fixed="the database computes this column" if column.computed else "",
+        spellings=known,
+    )
+
+
+def column_of(table: sa.Table, found: FoundTable, name: str) -> sa.Column[Any]:
+    """A reflected column of the customer table that may be no field: a filter's, a join's, the one for external ids."""
+    for column in table.c:
+        if column.name == name:
+            return column
+    column = sa.Column(name, found.columns[name].type, key=f"column:{name}", quote=True)
+    table.append_column(column)
+    return column
+
+
+def bare(found: FoundTable, key: str) -> sa.Table:
+    """The table with its key column alone."""
+    return sa.Table(
+        found.name,
+        sa.MetaData(),
+        sa.Column(found.columns[key].name, found.columns[key].type, key=KEY, quote=True),
+        schema=found.schema,
+        quote=True,
+        quote_schema=True,
+    )
+
+
+def _is_empty_default(default: str | None) -> bool:
+    """Whether a column's default is the empty text, in any of the databases' spellings."""
+    return default is not None and (default == "" or default.partition("::")[0].strip() in {"''", '""'})
+
+
+def _type_name(column: FoundColumn) -> str:
+    return type(column.type).__name__.lower() if not isinstance(column.type, sa.types.NullType) else "unknown to syncd"

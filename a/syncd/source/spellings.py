@@ -1,0 +1,41 @@
+"""`[source.values.FIELD]`: what the values of a column mean, and how a meaning is written back.
+
+A spelling that no entry names has no meaning: the field is unknown for that customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncd.core.model import Value
+from syncd.core.normalise import comparable, text
+
+
+@dataclass(frozen=True, slots=True)
+class Spellings:
+    """The value map of one field: spelling -> canonical value, and each canonical value's first spelling."""
+
+    field: str
+    meanings: Mapping[str, Value]
+    first: Mapping[Value, str]
+
+    def meaning(self, spelling: str) -> Value:
+        """The canonical value; None where no entry names this spelling."""
+        return self.meanings.get(spelling)
+
+    def spelling(self, value: Value) -> str | None:
+        """What to write for a canonical value; None where no entry has it. `de_DE` finds the entry `de-DE`."""
+        return self.first.get(comparable(self.field, value))
+
+
+def spellings(field: str, entries: Mapping[str, tuple[str, ...]], *, flags: bool) -> Spellings:
+    """The map as the settings have it; `flags`: the column holds yes or no, which is read as "1" or "0"."""
+    meanings: dict[str, Value] = {}
+    first: dict[Value, str] = {}
+    for known, words in entries.items():
+        value: Value = known == "true" if field == "active" else text(known)
+        cleaned = [{"true": "1", "false": "0"}.get(word.lower(), word) if flags else text(word) or "" for word in words]
+        meanings.update(dict.fromkeys(cleaned, value))
+        first.setdefault(comparable(field, value), cleaned[0])
+    return Spellings(field, meanings, first)

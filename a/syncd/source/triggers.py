@@ -1,0 +1,142 @@
+"""Install, check and remove what feeds the change log. The DDL stands in one file per dialect.
+
+Triggers only ever mark a key: they log every insert, update and delete, a NULL key logs nothing, and nothing in them
+can make the application's own write fail for want of rights.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import sqlalchemy as sa
+
+from syncd.errors import Problem, SetupNeeded, UsageError
+from syncd.source import ddl_mariadb, ddl_postgresql, ddl_sqlite
+from syncd.source.database import Source, in_transaction, reading
+from syncd.source.failures import INSTALL, translated
+from syncd.source.reflection import column_names
+
+
+def statements(source: Source) -> list[str]:
+    """Everything `install` would do, ready for the database's own client; the grants as comments.
+
+    Joined with newlines this is a script: each item ends with its own delimiter.
+    """
+    ddl = _ddl(source)
+    script = [f"{statement};" for statement in ddl.base(source)]
+    texts = ddl.triggers(source)
+    script += [f"{statement};" for statement in ddl.drop_triggers(source, list(texts))]
+    delimited = "DELIMITER //\n{} //\nDELIMITER ;" if source.dialect == "mysql" else "{};"
+    script += [delimited.format(text) for text in texts.values()]
+    script.append(f"{ddl.everything(source)};")
+    grants = [f"-- {grant}" if "--" in grant else f"-- {grant};" for grant in ddl.grants(source)]
+    return [*script, *(["-- for the account that syncd uses:", *grants] if grants else [])]
+
+
+def install(source: Source) -> None:
+    """Create what is missing or altered; what is in order is not touched, so that repeating it locks nothing.
+
+    Where triggers were missing beside a log that was there, nobody knows what changed meanwhile: a mark in the log has
+    everything looked at once. It is written before the triggers as well, so that a crash between them forgets nothing.
+    Raises UsageError where this source has no triggers of ours, SourceUnreachable where the account may not.
+    """
+    if source.config.change_log == "updated_at":
+        raise UsageError('change_log = "updated_at" uses no triggers.')
+    ddl = _ddl(source)
+    with reading(source) as conn:
+        there, wanted = ddl.installed(conn, source), ddl.expected(source)
+        logged = sa.inspect(conn).has_table(source.log.name, schema=source.log.schema)
+    stale = [name for name in wanted if there.get(name) != wanted[name]]
+    texts, again = ddl.triggers(source), [ddl.everything(source)] if stale and logged else []
+    made = [*ddl.drop_triggers(source, stale), *(texts[name] for name in stale)]
+    _execute(source, [*ddl.base(source), *again, *made, *again])
+
+
+def remove(source: Source) -> None:
+    """Leave nothing of ours in the source."""
+    _execute(source, _ddl(source).drops(source))
+
+
+def removal(source: Source) -> list[str]:
+    """What `remove` would do, for the database's own client; without delimiters."""
+    return list(_ddl(source).drops(source))
+
+
+def require(source: Source) -> None:
+    """Raise SetupNeeded where changes would be lost: nothing may run before that is mended."""
+    found = check(source)
+    if found:
+        raise SetupNeeded("\n".join(f"{each.place}: {each.reason}" for each in found), remedy="syncd triggers install")
+
+
+def check(source: Source) -> list[Problem]:
+    """Everything that would lose changes: log, fence, triggers missing, disabled or altered, rights not given."""
+    if source.config.change_log == "updated_at":
+        return []
+    ddl = _ddl(source)
+    with reading(source) as conn:
+        found = (
+            _missing_tables(conn, source)
+            or list(ddl.problems(conn, source))
+            or _other_version(conn, source)
+            or _missing_fence(conn, source)
+        )
+        there, wanted, former = ddl.installed(conn, source), ddl.expected(source), ddl.former(source)
+    for name, text in wanted.items():
+        if name not in there:
+            found.append(Problem("triggers", f"{name}: the trigger is missing.", INSTALL))
+        elif there[name] not in {text, former.get(name)}:
+            found.append(Problem("triggers", f"{name}: the trigger is disabled or altered.", INSTALL))
+    return found
+
+
+def advice(source: Source) -> list[Problem]:
+    """What nobody must mend, but should know: changes that this way of capture sees late or never."""
+    if source.config.change_log == "updated_at":
+        reason = 'change_log = "updated_at" is not loss-free: deletions, late commits and skipped stamps are seen late.'
+        return [Problem("source.change_log", reason, 'The verify sweep bounds how late. "triggers" loses nothing.')]
+    with reading(source) as conn:
+        return list(_ddl(source).advice(conn, source))
+
+
+def _ddl(source: Source) -> ModuleType:
+    return {"sqlite": ddl_sqlite, "postgresql": ddl_postgresql, "mysql": ddl_mariadb}[source.dialect]
+
+
+def _execute(source: Source, script: list[str]) -> None:
+    def work(conn: sa.Connection) -> None:
+        for statement in script:
+            conn.execution_options(no_parameters=True).exec_driver_sql(statement)
+
+    with translated():
+        in_transaction(source, work)
+
+
+def _missing_tables(conn: sa.Connection, source: Source) -> list[Problem]:
+    inspector = sa.inspect(conn)
+    return [
+        Problem("triggers", f'the table "{table.name}" is missing.', INSTALL)
+        for table in _tables(source)
+        if not inspector.has_table(table.name, schema=table.schema)
+    ]
+
+
+def _tables(source: Source) -> list[sa.Table]:
+    return [source.log, source.fence] if source.config.change_log == "triggers" else [source.log]
+
+
+def _other_version(conn: sa.Connection, source: Source) -> list[Problem]:
+    found = []
+    for table in _tables(source):
+        there = column_names(sa.inspect(conn), table)
+        lacking = [column.name for column in table.c if column.name not in there]
+        if lacking:
+            reason = f'the table "{table.name}" lacks {", ".join(lacking)}: another version made it.'
+            found.append(Problem("triggers", reason, "Run `syncd triggers remove`, then `syncd triggers install`."))
+    return found
+
+
+def _missing_fence(conn: sa.Connection, source: Source) -> list[Problem]:
+    if source.config.change_log != "triggers" or conn.execute(sa.select(source.fence.c.id)).first() is not None:
+        return []
+    return [Problem("triggers", "the fence has lost its row.", INSTALL)]

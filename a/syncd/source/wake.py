@@ -1,0 +1,106 @@
+"""Hearing of a commit at once, so that an idle daemon need not wait for its next poll.
+
+A bell promises nothing: it may ring for nothing and may miss a commit. The poll stays the truth, and a bell only makes
+it come earlier. What rings:
+
+| source | how | cost |
+| --- | --- | --- |
+| SQLite, WAL | `PRAGMA data_version` every 20 ms, which takes no lock that a writer waits for | about 0.1 % of a core |
+| SQLite, rollback journal | the file's time of change every 20 ms, since the pragma would lock the file | less |
+| PostgreSQL | LISTEN on one connection of its own; the trigger notifies (`ddl_postgresql`) | one connection |
+| PostgreSQL behind a pooler | nothing: a pooler in transaction mode hands the LISTEN to somebody else | none |
+| MariaDB, MySQL, a timestamp column | nothing: they cannot notify | none |
+
+A pooler is recognised by the process id: PgBouncer makes up the one that it sends at the start of a session, so that
+`pg_backend_pid()` names another (PgBouncer 1.x, "cancel key").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.errors import SourceUnreachable
+from syncd.source.database import Source
+from syncd.source.ddl_postgresql import CHANNEL
+from syncd.source.failures import translated
+
+TICK = 0.02  # seconds between two looks at a SQLite file
+
+Wait = Callable[[float], bool]
+"""Wait at most so many seconds; True as soon as the change log may hold something new."""
+
+
+@contextmanager
+def bell(source: Source, stop: Event) -> Iterator[Wait]:
+    """What rings when the change log gets a row, until `stop` is set. Raises SourceUnreachable when it is lost."""
+    if source.config.change_log == "updated_at" or source.dialect == "mysql":
+        yield _deaf(stop)
+        return
+    with translated(), source.engine.connect() as conn:
+        yield _sqlite(source, conn, stop) if source.dialect == "sqlite" else _postgresql(conn, stop)
+
+
+def _deaf(stop: Event) -> Wait:
+    def wait(seconds: float) -> bool:
+        stop.wait(seconds)
+        return False
+
+    return wait
+
+
+def _sqlite(source: Source, conn: sa.Connection, stop: Event) -> Wait:
+    raw: Any = conn.connection.driver_connection
+    path = source.engine.url.database or ""
+    if not os.path.isfile(path):
+        return _deaf(stop)
+    wal = raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+    def version() -> object:
+        if wal:
+            return raw.execute("PRAGMA data_version").fetchone()[0]
+        shown = os.stat(path)
+        return shown.st_mtime_ns, shown.st_size
+
+    def logged() -> bool:
+        with conn.begin():
+            return conn.execute(sa.select(source.log.c.seq).limit(1)).first() is not None
+
+    last = version()
+
+    def wait(seconds: float) -> bool:
+        nonlocal last
+        for _ in range(max(1, round(seconds / TICK))):
+            now = version()
+            if now != last:
+                last = now
+                if logged():
+                    return True
+            if stop.wait(TICK):
+                return False
+        return False
+
+    return wait
+
+
+def _postgresql(conn: sa.Connection, stop: Event) -> Wait:
+    raw: Any = conn.connection.driver_connection
+    conn.detach()  # a session that listens must not go back to the pool
+    raw.autocommit = True
+    if raw.execute("SELECT pg_backend_pid()").fetchone()[0] != raw.info.backend_pid:
+        return _deaf(stop)
+    raw.execute(f"LISTEN {CHANNEL}")
+    lost = conn.dialect.loaded_dbapi.Error
+
+    def wait(seconds: float) -> bool:
+        try:
+            return any(True for _ in raw.notifies(timeout=seconds, stop_after=1))
+        except lost:
+            raise SourceUnreachable("the connection that listens for changes was lost") from None
+
+    return wait

@@ -1,0 +1,249 @@
+"""Writing a customer back, only if nobody changed the row meanwhile.
+
+A write is one short transaction: lock, compare every mapped column exactly with what was seen, UPDATE, read again. What
+the row then holds is the truth; a value the column does not hold as sent is rolled back and named.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import RowMapping
+
+from syncd.core.model import Customer, Value, Values
+from syncd.core.normalise import comparable
+from syncd.source import joined_rows, lookup
+from syncd.source.columns import Kind as Columns
+from syncd.source.columns import MappedColumn, UnfitError, canonical, kind_of, stored
+from syncd.source.database import Source, in_transaction
+from syncd.source.failures import Failure, Kind, classify, explained
+from syncd.source.joined_rows import Identity
+from syncd.source.keyed import comparable as comparable_key
+from syncd.source.keyed import is_key
+from syncd.source.keys import KeyKind, bound, spelled
+from syncd.source.reflection import KEY
+from syncd.source.rows import query_of
+from syncd.source.translation import customers_of
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The row was written; `customer` is the row as the database holds it now."""
+
+    customer: Customer
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The row is not as it was seen, or gone: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The table does not take this value; `field` is '' where the database does not say which."""
+
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody holds the row for longer than the lock timeout: try again."""
+
+
+def update(source: Source, seen: Customer, changes: Values, origin: str) -> Written | Moved | Refused | Busy:
+    """Write `changes` over the row as it was `seen`, and over its joined rows; everything else keeps what it has."""
+    try:
+        new = _to_columns(source, changes, seen.stored)
+    except _Unwritable as problem:
+        return problem.refusal
+    value = bound(source.key_kind, seen.key)
+    if value is None:
+        return Moved()
+
+    def compare_and_set(conn: sa.Connection) -> Written | Moved | Refused:
+        _lock(conn, source, value)
+        beside = joined_rows.locked(conn, source, is_key(source, value))
+        now = _by_key(conn, source, value)
+        if len(now) != 1 or _differs(source, now[0], seen):
+            return Moved()
+        for join, values in new.items():
+            refused = _write(conn, source, (value, beside), join, values)
+            if refused is not None:
+                return refused
+        return _as_sent(source, customers_of(source, _by_key(conn, source, value)), changes)
+
+    return _outcome(source, compare_and_set, origin)
+
+
+def _write(
+    conn: sa.Connection, source: Source, at: tuple[Any, Mapping[str, Identity]], join: str, values: dict[str, Any]
+) -> Refused | None:
+    """One UPDATE of the customer table (`join` is "") or of a joined table; why it did not happen."""
+    value, beside = at
+    if not join:
+        reached = conn.execute(source.table.update().where(is_key(source, value)).values(values)).rowcount
+        counted = not (source.is_view and source.dialect == "sqlite")  # it counts nothing that INSTEAD OF did
+        return Refused("", f"the UPDATE reached {reached} rows instead of one") if counted and reached != 1 else None
+    field = next(n for n, m in source.fields.items() if m.join == join and m.column.name in values)
+    if join not in beside:
+        return Refused(field, f'the customer has no row of "{join}"')
+    if joined_rows.is_shared(conn, source, join, beside[join]):
+        return Refused(field, f'its row of "{join}" is that of other customers, too')
+    reached = joined_rows.write(conn, source, join, beside[join], values)
+    return None if reached == 1 else Refused(field, f'the UPDATE of "{join}" reached {reached} rows instead of one')
+
+
+def insert(
+    source: Source, values: Values, origin: str, unlike: Values | None = None, held: Callable[[str], bool] | None = None
+) -> Written | Refused | Busy | Moved:
+    """A new row, its key chosen by the database where it can; the change log carries `origin` beside it.
+
+    `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile, as after a process slept,
+    or when the new row's key is `held` by somebody whose departure nobody knows yet.
+    """
+    values = {name: value for name, value in values.items() if not _is_beside(source, name)}
+    try:
+        given = {name: value for name, value in values.items() if value is not None}
+        new = _new_row(source) | _to_columns(source, given, {}, new=True).get("", {})
+        key = _chosen_key(source, new)
+    except _Unwritable as problem:
+        return problem.refusal
+
+    def add(conn: sa.Connection) -> Written | Refused | Moved:
+        if lookup.keys_like(conn, source, unlike or {}, 1):
+            return Moved()
+        statement = source.table.insert().values(new)
+        if key is None and source.dialect == "mysql" and not getattr(conn.dialect, "is_mariadb", False):
+            own: Any = conn.execute(statement).lastrowid
+        elif key is None:
+            own = conn.execute(statement.returning(source.key)).scalar_one()
+        else:
+            conn.execute(statement)
+            own = key
+        written = _as_sent(source, customers_of(source, _by_key(conn, source, own)), values)
+        taken = held is not None and isinstance(written, Written) and held(written.customer.key)
+        return Moved() if taken else written
+
+    return _outcome(source, add, origin)
+
+
+class _Unwritable(Exception):
+    """A value was refused before anything was sent."""
+
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+def _to_columns(
+    source: Source, values: Values, before: Mapping[str, Any], *, new: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What to write, by join ("" for the customer table) and column."""
+    columns: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        mapped = source.fields.get(name)
+        if mapped is None:
+            raise _Unwritable(Refused(name, "no column is mapped to this field"))
+        try:
+            fitting = stored(mapped, value, before.get(name), new=new)
+        except UnfitError as problem:
+            raise _Unwritable(Refused(name, str(problem))) from None
+        columns.setdefault(mapped.join, {})[mapped.column.key] = fitting
+    return columns
+
+
+def _is_beside(source: Source, name: str) -> bool:
+    """Whether the field belongs to a joined table, where an inbound create writes nothing."""
+    mapped = source.fields.get(name)
+    return mapped is not None and bool(mapped.join)
+
+
+def _new_row(source: Source) -> dict[str, Any]:
+    """What makes a new row a customer by the settings' filter."""
+    made: dict[str, Any] = {}
+    for column in source.table.c:
+        if column.name in source.new_row:
+            kind = kind_of(column.type, sqlite=source.dialect == "sqlite") or Columns.TEXT
+            plain = MappedColumn("", column, kind, nullable=True, clears_to=None, plain=source.dialect == "sqlite")
+            made[column.key] = stored(plain, source.new_row[column.name])
+    return made
+
+
+def _chosen_key(source: Source, new: dict[str, Any]) -> Any | None:
+    """The key of a new row where we know it beforehand; None where the database makes it."""
+    if KEY in new:
+        key = bound(source.key_kind, str(new[KEY]))
+        if key is None:
+            raise _Unwritable(Refused("", "the value mapped to the key column cannot be a key"))
+        return key
+    if source.key_default or source.key_kind is KeyKind.INTEGER:
+        return None
+    if source.key_kind is KeyKind.UUID:
+        new[KEY] = uuid.uuid4()
+        return new[KEY]
+    raise _Unwritable(Refused("", "the key column has no default and no field is mapped to it"))
+
+
+def _lock(conn: sa.Connection, source: Source, value: Any) -> None:
+    """Hold the row, and for a view the rows under it, until the transaction ends. SQLite holds the whole file."""
+    if source.dialect == "sqlite":
+        return
+    columns = [each.key for each in source.watched] if source.is_view and source.watched else [source.key]
+    for column in columns:
+        wanted = sa.literal(value, comparable_key(source, column))
+        conn.execute(sa.select(column).where(column == wanted).with_for_update()).all()
+
+
+def _differs(source: Source, raw: RowMapping, seen: Customer) -> bool:
+    return spelled(source.key_kind, raw[KEY]) != seen.key or any(
+        raw[name] != seen.stored.get(name) or type(raw[name]) is not type(seen.stored.get(name))
+        for name in source.fields
+    )
+
+
+def _by_key(conn: sa.Connection, source: Source, value: Any) -> Sequence[RowMapping]:
+    return conn.execute(query_of(source).where(is_key(source, value))).mappings().all()
+
+
+def _as_sent(source: Source, rows: Sequence[Customer], sent: Values) -> Written | Refused:
+    if len(rows) != 1:
+        return Refused("", "the row is no customer any more after the write")
+    customer = rows[0]
+    for name, value in sent.items():
+        if name not in customer.values or not _holds(source.fields[name], customer.values[name], value):
+            return Refused(name, "the column does not hold the value as sent")
+    return Written(customer)
+
+
+def _holds(mapped: MappedColumn, now: Value, sent: Value) -> bool:
+    """Whether what was read is what was sent; an entry of a value map may spell it in its own way (de-DE, de_DE)."""
+    wanted = canonical(mapped.field, sent)
+    if mapped.spellings is not None:
+        return comparable(mapped.field, now) == comparable(mapped.field, wanted)
+    return now == wanted
+
+
+def _outcome(source: Source, work: Callable[[sa.Connection], Outcome], origin: str) -> Outcome | Refused | Busy:
+    try:
+        return in_transaction(source, work, origin=origin, keep=lambda result: isinstance(result, Written))
+    except exc.SQLAlchemyError as error:
+        failure = classify(error)
+        if failure.kind is Kind.BUSY:
+            return Busy()
+        if failure.kind is Kind.REFUSED:
+            return _refusal(source, failure)
+        raise explained(failure) from None
+
+
+def _refusal(source: Source, failure: Failure) -> Refused:
+    names = {mapped.column.name: name for name, mapped in source.fields.items()}
+    rule = f' by "{failure.rule}"' if failure.rule else ""
+    return Refused(names.get(failure.column, ""), f"the table refuses the value{rule} ({failure.code})")

@@ -1,0 +1,217 @@
+"""A log, line by line, folded into what a status page shows. Nothing here reads a file or asks for the time.
+
+A snapshot replaces everything that is known of the present; later events are laid on top. Whatever is kept is "the
+newest of its kind" or "the newest few", so that lines may come twice, late, or among those of other programs.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.status.lines import CUT, moment, seconds, text
+from syncd.status.recorded import report_of
+from syncd.status.report import Report
+
+AHEAD = timedelta(minutes=5)  # how far clocks of two machines may differ
+HOURS = 25  # hours of activity that are kept; a page shows 24
+REMEMBERED = 20_000  # lines of one hour that are known again when they come twice
+OPEN = 20_000  # pairs with events since the last snapshot; beyond, the oldest half is forgotten
+KEPT = 40  # runs and changes of state
+GROWTH = math.log(1.2)  # a step of the scale that waiting times are counted on
+
+DONE = frozenset({"created", "adopted", "pushed", "pulled", "settled", "removed", "unlinked"})
+TROUBLE: Mapping[str, str] = {
+    "pair.retried": "retried",
+    "pair.rejected": "failed",
+    "pair.parked": "failed",
+    "pair.dead_lettered": "failed",
+    "conflict.opened": "failed",
+    "field.frozen": "failed",
+    "guard.tripped": "failed",
+}
+CHANGES = frozenset(
+    {
+        "daemon.started",
+        "daemon.stopped",
+        "daemon.recovered",
+        "job.failed",
+        "state.unreachable",
+        "config.loaded",
+        "config.rejected",
+        "operator.acted",
+        "capture.broken",
+        "source.unreachable",
+        "lane.paused",
+        "lane.resumed",
+        "provider.throttled",
+        "alert.failed",
+        "log.dropped",
+    }
+)
+CAPTURE: Mapping[str, str] = {
+    "source.unreachable": "unreachable",
+    "state.unreachable": "state",
+    "capture.broken": "triggers",
+    "capture.acknowledged": "ok",
+    "cycle.finished": "ok",
+    "daemon.recovered": "ok",
+}
+LANES: Mapping[str, str] = {"lane.paused": "down", "lane.resumed": "ok", "provider.throttled": "throttled"}
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Latest:
+    """An event by its time; at the same time the graver one counts, so that no order of lines matters."""
+
+    at: datetime
+    grave: int
+    line: str
+    event: Mapping[str, Any] = field(compare=False)
+
+
+@dataclass(slots=True)
+class Hour:
+    """One hour of activity: (provider, done | retried | failed) and (provider, step of the scale of waiting times)."""
+
+    done: Counter[tuple[str, str]] = field(default_factory=Counter)
+    waits: Counter[tuple[str, int]] = field(default_factory=Counter)
+    seen: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Folded:
+    """What was folded so far. Skipped were `foreign` lines (some of them `cut` by journalctl) and those from `ahead`
+    of now. `newest` is the last sign of life; `pairs` are those with an event since the snapshot, by provider, key
+    and guard."""
+
+    lines: int = 0
+    foreign: int = 0
+    ahead: int = 0
+    cut: int = 0
+    newest: datetime | None = None
+    snapshot: Latest | None = None
+    report: Report | None = None
+    pairs: dict[tuple[str, str, str], Latest] = field(default_factory=dict)
+    lanes: dict[str, Latest] = field(default_factory=dict)
+    capture: Latest | None = None
+    process: Latest | None = None
+    runs: dict[str, Latest] = field(default_factory=dict)
+    changes: dict[str, Latest] = field(default_factory=dict)
+    hours: dict[int, Hour] = field(default_factory=dict)
+
+
+def take(folded: Folded, event: Mapping[str, Any] | None, now: datetime) -> None:
+    """Fold one line; None is a foreign one. What claims to come from the future is counted and left out: one such
+    line would otherwise stand for the present for ever."""
+    folded.lines += 1
+    at = moment(event.get("timestamp")) if event is not None else None
+    if event is None or at is None:
+        folded.foreign += 1
+        folded.cut += int(event is CUT)
+        return
+    if at > now + AHEAD:
+        folded.ahead += 1
+        return
+    folded.newest = max(folded.newest or at, at)
+    name = text(event.get("event"))
+    if name == "status.snapshot":
+        _snapshot(folded, _latest(at, event))
+        return
+    noun, _, verb = name.partition(".")
+    done = noun == "pair" and verb in DONE
+    if done or name in TROUBLE or name == "conflict.resolved":
+        _pair(folded, at, name, event, "done" if done else TROUBLE.get(name, ""))
+    elif name in CHANGES or name in CAPTURE or noun == "daemon":
+        _condition(folded, name, noun, _latest(at, event))
+
+
+def _latest(at: datetime, event: Mapping[str, Any]) -> Latest:
+    return Latest(at, 0, _spelled(event), event)
+
+
+def _spelled(event: Mapping[str, Any]) -> str:
+    """The whole line in one spelling: only what says exactly the same is the same line once more."""
+    return json.dumps(event, sort_keys=True, default=str)
+
+
+def _snapshot(folded: Folded, found: Latest) -> None:
+    if folded.snapshot is not None and folded.snapshot >= found:
+        return
+    folded.snapshot = found
+    folded.report = report_of(found.event, found.at)
+    folded.pairs = {slot: latest for slot, latest in folded.pairs.items() if latest.at > found.at}
+    folded.lanes = {name: latest for name, latest in folded.lanes.items() if latest.at > found.at}
+    if folded.capture is not None and folded.capture.at <= found.at:
+        folded.capture = None
+
+
+def _is_news(folded: Folded, at: datetime) -> bool:
+    return folded.snapshot is None or at > folded.snapshot.at
+
+
+def _pair(folded: Folded, at: datetime, name: str, event: Mapping[str, Any], kind: str) -> None:
+    provider, key = text(event.get("provider")), text(event.get("customer_key"))
+    if kind:
+        _active(folded, at, event, (provider, kind))
+    if not _is_news(folded, at):
+        return
+    slot = (provider, "", text(event.get("guard"))) if name == "guard.tripped" else (provider, key, "")
+    words = [name, *(str(event.get(word)) for word in ("kind", "guard", "fields", "reason") if word in event)]
+    found = Latest(at, int(name in TROUBLE), " ".join(words), event)
+    if slot not in folded.pairs or folded.pairs[slot] < found:
+        folded.pairs[slot] = found
+    if len(folded.pairs) > OPEN:
+        newest = heapq.nlargest(OPEN // 2, folded.pairs.items(), key=lambda item: item[1])
+        folded.pairs = dict(newest)
+
+
+def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[str, str]) -> None:
+    """Count a line in its hour, once."""
+    number = int(at.timestamp()) // 3600
+    if number not in folded.hours:
+        folded.hours[number] = Hour()
+        for old in sorted(folded.hours)[:-HOURS]:
+            del folded.hours[old]
+    hour = folded.hours.get(number)
+    if hour is None:
+        return
+    mark = zlib.crc32(_spelled(event).encode("utf-8", "replace"))
+    if mark in hour.seen:
+        return
+    if len(hour.seen) < REMEMBERED:
+        hour.seen.add(mark)
+    hour.done[what] += 1
+    waited = seconds(event.get("wait_s"))
+    if waited is not None and what[1] == "done":
+        hour.waits[what[0], math.ceil(math.log(max(waited, 0.1)) / GROWTH)] += 1
+
+
+def _condition(folded: Folded, name: str, noun: str, found: Latest) -> None:
+    provider = text(found.event.get("provider"))
+    if name in CHANGES:
+        _keep(folded.changes, found.line, found)
+    if name == "cycle.finished":
+        _keep(folded.runs, text(found.event.get("run_id")) or found.line, found)
+    if noun == "daemon":
+        folded.process = max(folded.process or found, found)
+    if not _is_news(folded, found.at):
+        return
+    if name in LANES and provider:
+        folded.lanes[provider] = max(folded.lanes.get(provider) or found, found)
+    if name in CAPTURE:
+        folded.capture = max(folded.capture or found, found)
+
+
+def _keep(kept: dict[str, Latest], key: str, found: Latest) -> None:
+    """The newest few of their kind."""
+    kept[key] = max(kept.get(key) or found, found)
+    if len(kept) > KEPT:
+        del kept[min(kept, key=lambda known: kept[known])]

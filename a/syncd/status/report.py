@@ -1,0 +1,411 @@
+"""The status as a value: facts in, one judgement out. Pure, so that it says the same wherever it is asked.
+
+`cycle.overview` collects the facts; `status --json`, the log's `status.snapshot` and `run-once` show the answer.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.core.guards import Limit
+from syncd.core.model import State
+from syncd.status.codes import SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
+from syncd.status.liveness import Daemon, alive
+from syncd.status.remedies import DAEMON, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
+
+SCHEMA = 1
+LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
+STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: nobody works
+_STOPPED = frozenset({"restored", "triggers", "settings", "unreachable"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """How the capture of changes stands. `capture` is a word of `remedies.SOURCE`; None: this method has no log."""
+
+    capture: str = "ok"
+    reason: str = ""
+    log_rows: int | None = None
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """One provider. `condition` is ok, throttled, paused, blocked or down; `pairs` are kept counts; `due` pairs could
+    be looked at now, the `oldest` (and the oldest change, a first pass left out) since then, `later` ones (by error
+    class) failed before or wait for their time; `monthly` free calls, 0 for no such limit."""
+
+    name: str
+    adapter: str
+    condition: str = "ok"
+    reason: str = ""
+    since: datetime | None = None
+    pairs: Mapping[State, int] = field(default_factory=dict)
+    due: int = 0
+    oldest: datetime | None = None
+    oldest_live: datetime | None = None
+    later: Mapping[str, int] = field(default_factory=dict)
+    reviews: int = 0
+    last_ok: datetime | None = None
+    calls_month: int = 0
+    monthly: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, and why the
+    state database cannot be written ("" where it can)."""
+
+    daemons: tuple[Daemon, ...] = ()
+    last_run: Mapping[str, Any] | None = None
+    storage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something about one customer (or, with key "", about many): a pair's state or a review item with its number."""
+
+    provider: str
+    key: str
+    kind: str
+    fields: tuple[str, ...] = ()
+    reason: str = ""
+    since: datetime | None = None
+    review: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardFacts:
+    """What of a guard's window is used up, and how many operations it holds back."""
+
+    provider: str
+    guard: str
+    used: int
+    limit: str
+    staged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of what is wrong, with the one command that leads on."""
+
+    provider: str
+    customer_key: str
+    kind: str
+    fields: tuple[str, ...]
+    reason: str
+    since: datetime | None
+    command: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReport:
+    """A provider's line."""
+
+    name: str
+    adapter: str
+    state: str
+    reason: str
+    since: datetime | None
+    linked: int
+    due: int
+    retry: int
+    ambiguous: int
+    rejected: int
+    review: int
+    dead: int
+    excluded: int
+    oldest_due_s: float | None
+    last_ok: datetime | None
+    calls_month: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole status. `problems` are the worst first and may be fewer than `problems_total`; `storage` says why the
+    state database cannot be written, "" where it can."""
+
+    state: str
+    exit_code: int
+    at: datetime
+    capture: str
+    lag_s: float | None
+    log_rows: int | None
+    providers: tuple[ProviderReport, ...]
+    problems: tuple[Problem, ...]
+    problems_total: int
+    guards: tuple[GuardFacts, ...]
+    last_run: Mapping[str, Any] | None
+    daemons: tuple[Daemon, ...] = ()
+    storage: str = ""
+
+    def due(self) -> int:
+        """Pairs that could be looked at now."""
+        return sum(provider.due for provider in self.providers)
+
+
+def build(
+    at: datetime,
+    source: SourceFacts,
+    providers: Sequence[ProviderFacts],
+    items: Sequence[Item],
+    *,
+    guards: Sequence[GuardFacts] = (),
+    life: Life = Life(),
+) -> Report:
+    """Judge. Whatever is wrong has a problem, and the exit code is that of the worst."""
+    lag = max((at - source.oldest).total_seconds(), 0.0) if source.oldest is not None else None
+    if source.capture == "ok" and lag is not None and lag > LATE.total_seconds():
+        source = SourceFacts("late", source.reason, source.log_rows, source.oldest)
+    lines = [_line(facts, at, frozen=source.capture == "restored") for facts in providers]
+    problems = [
+        *_of_life(life),
+        *_of_source(source),
+        *(p for facts in providers for p in _of_provider(facts, at)),
+        *map(_of_item, items),
+    ]
+    problems.sort(key=lambda problem: WORST_FIRST.index(problem.code))
+    total = len(problems) - len(items) + max(len(items), sum(_troubled(facts) for facts in providers))
+    code = worst([problem.code for problem in problems] + [_counted(facts) for facts in providers])
+    return Report(
+        state=verdict(code, source.capture, [line.state for line in lines], [p.kind for p in problems]),
+        exit_code=code,
+        at=at,
+        capture=source.capture,
+        lag_s=lag,
+        log_rows=source.log_rows,
+        providers=tuple(lines),
+        problems=tuple(problems),
+        problems_total=total,
+        guards=tuple(guards),
+        last_run=life.last_run,
+        daemons=life.daemons,
+        storage=life.storage,
+    )
+
+
+_PLAIN = frozenset({"adopt", "absent", "back", "empty", "missing", "source-moved", "unread", ""})
+
+
+def retries(later: Mapping[str, int]) -> int:
+    """Pairs whose last attempt failed; those that wait for a person, a second look or a release are none."""
+    return sum(number for kind, number in later.items() if is_failure(kind))
+
+
+def is_failure(error_class: str) -> bool:
+    """Whether a due row of this class waits because an attempt failed."""
+    return error_class not in _PLAIN and error_class != "OutcomeUnknown" and ":" not in error_class
+
+
+def is_let_go(error_class: str) -> bool:
+    """Whether a person let this due row pass: it waits for nothing but its turn."""
+    return error_class.startswith(("granted:", "accepted:"))
+
+
+def _line(facts: ProviderFacts, at: datetime, *, frozen: bool) -> ProviderReport:
+    return ProviderReport(
+        name=facts.name,
+        adapter=facts.adapter,
+        state="frozen" if frozen else facts.condition,
+        reason=facts.reason,
+        since=facts.since,
+        linked=facts.pairs.get(State.LINKED, 0),
+        due=facts.due,
+        retry=retries(facts.later),
+        ambiguous=_ambiguous(facts),
+        rejected=facts.pairs.get(State.REJECTED, 0),
+        review=facts.reviews,
+        dead=facts.pairs.get(State.DEAD, 0),
+        excluded=facts.pairs.get(State.EXCLUDED, 0),
+        oldest_due_s=max((at - facts.oldest).total_seconds(), 0.0) if facts.oldest else None,
+        last_ok=facts.last_ok,
+        calls_month=facts.calls_month,
+    )
+
+
+def _ambiguous(facts: ProviderFacts) -> int:
+    return max(facts.later.get("OutcomeUnknown", 0), facts.pairs.get(State.AMBIGUOUS, 0))
+
+
+def _troubled(facts: ProviderFacts) -> int:
+    pairs = facts.pairs.get(State.REJECTED, 0) + facts.pairs.get(State.DEAD, 0)
+    return pairs + retries(facts.later) + _ambiguous(facts) + facts.reviews
+
+
+def _counted(facts: ProviderFacts) -> int:
+    """Trouble that is only counted because the list of problems is cut off."""
+    waits = facts.pairs.get(State.REJECTED, 0) + facts.pairs.get(State.DEAD, 0) + facts.reviews
+    words = [PAIRS["review"]] * bool(waits) + [PAIRS["retry"]] * bool(retries(facts.later) + _ambiguous(facts))
+    return worst(word.code for word in words)
+
+
+def _of_life(life: Life) -> Iterable[Problem]:
+    if life.storage:
+        yield _problem(Item("", "", "state", (), life.storage), DAEMON["state"])
+    if life.daemons and not alive(life.daemons):
+        yield _problem(Item("", "", "daemon_silent", (), "", life.daemons[0].pulse), DAEMON["daemon_silent"])
+    for daemon in life.daemons:
+        if daemon.state == "failing":
+            yield _problem(Item("", "", "daemon_failing", (), daemon.reason), DAEMON["daemon_failing"])
+
+
+def _of_source(source: SourceFacts) -> Iterable[Problem]:
+    remedy = SOURCE[source.capture]
+    if remedy.code:
+        yield _problem(Item("", "", f"capture_{source.capture}", (), source.reason, source.oldest), remedy)
+
+
+def _of_provider(facts: ProviderFacts, at: datetime) -> Iterable[Problem]:
+    remedy = PROVIDERS[facts.condition]
+    if remedy.code:
+        yield _problem(Item(facts.name, "", facts.condition, (), facts.reason, facts.since), remedy)
+    elif word := _waiting_word(facts, at):
+        since = facts.oldest if word == "stalled" else facts.oldest_live
+        yield _problem(Item(facts.name, "", word, (), "", since), PROVIDERS[word])
+    expected = projected_calls(facts.calls_month, at)
+    if facts.monthly and expected > facts.monthly:
+        reason = f"{facts.calls_month} calls this month, {expected} expected, {facts.monthly} are free"
+        yield _problem(Item(facts.name, "", "calls", (), reason), PROVIDERS["calls"])
+
+
+def _waiting_word(facts: ProviderFacts, at: datetime) -> str:
+    """What the age of the oldest due customer means, whatever the lane's condition is; "" for nothing.
+
+    A first pass over many customers may take its time as long as calls get through; a change may not.
+    """
+    if facts.oldest is not None and at - facts.oldest > STALLED:
+        if facts.last_ok is None or at - facts.last_ok > STALLED:
+            return "stalled"
+        if facts.oldest_live is not None and at - facts.oldest_live > STALLED:
+            return "delayed"
+    return ""
+
+
+def projected_calls(so_far: int, at: datetime) -> int:
+    """Calls at the end of the month if it goes on like this. A first pass says little, so three days count at least."""
+    days = calendar.monthrange(at.year, at.month)[1]
+    passed = at.day - 1 + at.hour / 24
+    return max(so_far, round(so_far / max(passed, 3.0) * days))
+
+
+def _of_item(item: Item) -> Problem:
+    return _problem(item, review(item.kind) if item.review is not None else PAIRS[item.kind])
+
+
+def _problem(item: Item, remedy: Remedy) -> Problem:
+    command = remedy.typed(provider=item.provider, key=item.key, number=item.review if item.review is not None else "")
+    reason = remedy.sentence if says_nothing(item.kind, item.fields, item.reason) else item.reason
+    return Problem(item.provider, item.key, item.kind, item.fields, reason, item.since, command, remedy.code)
+
+
+def verdict(code: int, capture: str, states: Sequence[str], kinds: Collection[str]) -> str:
+    """The one word over everything. `stopped`: nothing moves at all. `ok` only where nothing is wrong. `states` are
+    those of the providers, `kinds` those of the problems."""
+    if capture in _STOPPED or code in {SAFETY, USAGE} or "state" in kinds:
+        return "stopped"
+    if states and all(state in {"paused", "blocked", "down"} for state in states):
+        return "stopped"
+    return "attention" if code else "ok"
+
+
+def readiness(report: Report) -> int:
+    """0 while a daemon lives, the state can be written and nothing stops everything; else the exit code that tells why.
+
+    For supervisors and load balancers: a customer in review or one provider of several that is down is no reason to
+    restart anything.
+    """
+    codes = [SOURCE[report.capture].code, *(problem.code for problem in report.problems if problem.kind in DAEMON)]
+    if report.state == "stopped":
+        codes.append(report.exit_code or UNREACHABLE)
+    if not report.daemons:
+        codes.append(UNREACHABLE)
+    return worst(codes)
+
+
+def limit_text(limit: Limit) -> str:
+    """A limit in the notation of the settings: `50%/24h`, `200/7d`."""
+    amount = f"{limit.count}" if limit.count is not None else f"{100 * (limit.share or 0.0):g}%"
+    units = ((86400.0 * 7, 86400.0, "d"), (3600.0, 3600.0, "h"), (60.0, 60.0, "m"), (0.0, 1.0, "s"))
+    size, unit = next((size, unit) for least, size, unit in units if limit.window >= least)
+    return f"{amount}/{limit.window / size:g}{unit}"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The documented shape, `schema` 1. Times are ISO 8601 in UTC; no customer's value is in it."""
+    return {
+        "schema": SCHEMA,
+        "state": report.state,
+        "exit_code": report.exit_code,
+        "at": iso(report.at),
+        "source": {"capture": report.capture, "lag_s": _seconds(report.lag_s), "log_rows": report.log_rows},
+        "providers": [_provider_json(line) for line in report.providers],
+        "problems": [problem_json(problem) for problem in report.problems],
+        "problems_total": report.problems_total,
+        "guards": [
+            {"provider": g.provider, "guard": g.guard, "used": g.used, "limit": g.limit, "staged": g.staged}
+            for g in report.guards
+        ],
+        "last_run": dict(report.last_run) if report.last_run is not None else None,
+        "daemons": [_daemon_json(daemon) for daemon in report.daemons],
+        "storage": {"ok": not report.storage, "reason": report.storage},
+    }
+
+
+def _daemon_json(daemon: Daemon) -> dict[str, Any]:
+    return {
+        "host": daemon.host,
+        "pid": daemon.pid,
+        "since": iso(daemon.since),
+        "pulse": iso(daemon.pulse),
+        "pulse_age_s": round(daemon.age, 1),
+        "state": daemon.state,
+        "reason": daemon.reason,
+    }
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """One entry of `problems`."""
+    return {
+        "provider": problem.provider,
+        "customer_key": problem.customer_key,
+        "kind": problem.kind,
+        "fields": list(problem.fields),
+        "reason": problem.reason,
+        "since": iso(problem.since),
+        "command": problem.command,
+    }
+
+
+def _provider_json(line: ProviderReport) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "adapter": line.adapter,
+        "state": line.state,
+        "reason": line.reason,
+        "since": iso(line.since),
+        "linked": line.linked,
+        "due": line.due,
+        "retry": line.retry,
+        "ambiguous": line.ambiguous,
+        "rejected": line.rejected,
+        "review": line.review,
+        "dead": line.dead,
+        "excluded": line.excluded,
+        "oldest_due_s": _seconds(line.oldest_due_s),
+        "last_ok": iso(line.last_ok),
+        "calls_month": line.calls_month,
+    }
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A moment in UTC as JSON shows it."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,248 @@
+"""What stands on the status page, as words and figures; the template only sets them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.status.activity import Bar, bars_of, quantile, summary, waits, window
+from syncd.status.codes import PERSON, RETRY
+from syncd.status.fold import Folded
+from syncd.status.history import Change, Run, changes, runs
+from syncd.status.present import column, doubt_kind
+from syncd.status.recorded import remedy_of
+from syncd.status.remedies import LOG, PROVIDERS, says_nothing
+from syncd.status.report import GuardFacts, Problem, ProviderReport, Report
+
+CARDS = 12
+KEYS = 8
+
+SYMBOLS: Mapping[str, str] = {"ok": "✔", "warn": "▲", "bad": "✖", "unknown": "?", "info": "•"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing that is wrong: how grave, where, what, why, since when, for whom, and the command that leads on."""
+
+    grave: str
+    who: str
+    what: str
+    sentence: str
+    reason: str
+    fields: tuple[str, ...]
+    since: datetime | None
+    keys: tuple[str, ...]
+    more: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A provider's line. `line` is None when no snapshot told its figures; `p50` and `p95` are seconds."""
+
+    name: str
+    line: ProviderReport | None
+    grave: str
+    note: str
+    bars: tuple[Bar, ...]
+    summary: str
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The whole page. `stale`: what it shows is the last that is known, not the present."""
+
+    now: datetime
+    grave: str
+    headline: str
+    lead: str
+    newest: datetime | None
+    figures: datetime | None
+    stale: bool
+    report: Report
+    cards: tuple[Card, ...]
+    unlisted: int
+    rows: tuple[Row, ...]
+    guards: tuple[GuardFacts, ...]
+    runs: tuple[Run, ...]
+    changes: tuple[Change, ...]
+    lines: int
+    foreign: int
+    ahead: int
+    cut: int
+
+
+def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
+    """Everything on the page, from the folded log and what it means now."""
+    groups = _groups(report)
+    grave = _gravity(report)
+    headline, lead = _verdict(report, groups)
+    return Sheet(
+        now=now,
+        grave=grave,
+        headline=headline,
+        lead=lead,
+        newest=folded.newest,
+        figures=folded.snapshot.at if folded.snapshot is not None else None,
+        stale=bool(doubt_kind(report)),
+        report=report,
+        cards=tuple(_card(report, group, groups) for group in groups[:CARDS]),
+        unlisted=report.problems_total - sum(_size(report, group, groups) for group in groups[:CARDS]),
+        rows=tuple(_rows(folded, report, now)),
+        guards=tuple(guard for guard in report.guards if guard.staged or guard.used),
+        runs=tuple(runs(folded, report)),
+        changes=tuple(changes(folded)),
+        lines=folded.lines,
+        foreign=folded.foreign,
+        ahead=folded.ahead,
+        cut=folded.cut,
+    )
+
+
+# -- the verdict and the cards ---------------------------------------------------------------------------------------
+
+
+def _gravity(report: Report) -> str:
+    if doubt_kind(report) in {"unknown", "clock"}:
+        return "unknown"
+    return {"ok": "ok", "attention": "warn"}.get(report.state, "bad")
+
+
+def _verdict(report: Report, groups: Sequence[Sequence[Problem]]) -> tuple[str, str]:
+    """The sentence on top, and the one below it that says what comes first."""
+    doubt = doubt_kind(report)
+    if doubt:
+        return LOG[doubt].sentence, _DOUBTS[doubt]
+    if report.state == "ok":
+        return "All in order", "Every customer agrees everywhere, or is on the way."
+    count = len(groups)
+    headline = "One thing needs attention" if count == 1 else f"{count or 'Some'} things need attention"
+    headline = "Stopped" if report.state == "stopped" else headline
+    if not groups:
+        return headline, "The figures below say where."
+    first = groups[0][0]
+    sentence = remedy_of(first.kind, first.customer_key, first.command).sentence
+    return headline, f"{_who(first)}: {sentence[:1].lower()}{sentence[1:]}"
+
+
+_DOUBTS: Mapping[str, str] = {
+    "silent": "Nothing was logged lately. What is shown below is the last that is known, not the present.",
+    "ended": "Nothing is synchronised until it runs again. Changes in the shop are kept and go out then.",
+    "unknown": "There are events, but no snapshot among them; figures appear with the next one.",
+    "clock": "Lines of the log carry a time in the future, so nobody can say how old they are.",
+}
+
+
+def _who(problem: Problem) -> str:
+    return problem.provider or ("source" if problem.kind.startswith("capture_") else "syncd")
+
+
+def _groups(report: Report) -> list[list[Problem]]:
+    """Problems that read alike, together, in the order of the first of each."""
+    groups: dict[tuple[str, str, str, int], list[Problem]] = {}
+    for problem in report.problems:
+        sentence = remedy_of(problem.kind, problem.customer_key, problem.command).sentence
+        why = _reason(report, problem, sentence) if problem.customer_key else ""
+        alike = (problem.provider, problem.kind, why, problem.code)
+        groups.setdefault(alike, []).append(problem)
+    return list(groups.values())
+
+
+def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> Card:
+    first = group[0]
+    sentence = remedy_of(first.kind, first.customer_key, first.command).sentence
+    count = _size(report, group, groups)
+    keys = tuple(problem.customer_key for problem in group if problem.customer_key)[:KEYS]
+    kind = _KINDS.get(first.kind) or _named(first.kind)
+    customers = "" if not first.customer_key else "1 customer " if count == 1 else f"{count:,} customers "
+    return Card(
+        grave="info" if first.code == RETRY else "warn" if first.code == PERSON else "bad" if first.code else "info",
+        who=_who(first),
+        what=customers + ("in review: " + kind if first.customer_key and column(first) == "review" else kind),
+        sentence=sentence,
+        reason=_reason(report, first, sentence),
+        fields=tuple(sorted({name for problem in group for name in problem.fields})),
+        since=min((problem.since for problem in group if problem.since is not None), default=None),
+        keys=keys,
+        more=max(count - len(keys), 0) if first.customer_key else 0,
+        command=_MANY.get(first.command.rpartition(" ")[0], first.command) if len(group) > 1 else first.command,
+    )
+
+
+def _named(kind: str) -> str:
+    guarded = kind.removeprefix("guard_")
+    return f"{guarded} guard" if guarded != kind else kind.removeprefix("capture_").replace("_", " ")
+
+
+_MANY: Mapping[str, str] = {"syncd review show": "syncd review list", "syncd retry": "syncd retry --failed"}
+_KINDS: Mapping[str, str] = {
+    "retry": "to retry",
+    "ambiguous": "with a lost answer",
+    "dead": "given up",
+    "adopt": "first contact",
+    "calls": "many calls",
+    "clock": "clocks differ",
+    "state": "cannot write its state",
+    "daemon_silent": "gives no sign of life",
+    "daemon_failing": "meets an error again and again",
+}
+
+
+def _reason(report: Report, problem: Problem, sentence: str) -> str:
+    """What the sentence does not say yet: of a guard its figures, of a field no more than the card's last line has."""
+    for guard in report.guards:
+        if (guard.provider, f"guard_{guard.guard}") == (problem.provider, problem.kind) and not problem.customer_key:
+            return f"{guard.staged:,} held back; {guard.used:,} went through, the limit is {guard.limit}"
+    nothing = problem.reason == sentence or says_nothing(problem.kind, problem.fields, problem.reason)
+    return "" if nothing else problem.reason
+
+
+def _size(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> int:
+    """How many a card stands for. Where it is the only one about a figure of its provider, what that figure says: a
+    snapshot lists but the first."""
+    first = group[0]
+    about = [each[0] for each in groups if (each[0].provider, column(each[0])) == (first.provider, column(first))]
+    lines = [line for line in report.providers if line.name == first.provider]
+    figure = int(getattr(lines[0], column(first))) if lines and len(about) == 1 and first.customer_key else 0
+    return max(len(group), figure)
+
+
+# -- providers ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(folded: Folded, report: Report, now: datetime) -> Iterator[Row]:
+    hours = window(folded, now)
+    told = [line.name for line in report.providers]
+    active = {who for hour in hours if hour is not None for who, _ in hour.done} - {""}
+    lines: dict[str, ProviderReport | None] = {line.name: line for line in report.providers}
+    for name in [*told, *sorted(active - set(told))]:
+        line = lines.get(name)
+        bars = bars_of(name, hours, now)
+        steps = sum((waits(name, hour) for hour in hours if hour is not None), Counter[int]())
+        yield Row(
+            name=name,
+            line=line,
+            grave=_state_gravity(line),
+            note=_note(line),
+            bars=bars,
+            summary=summary(name, bars),
+            p50=quantile(steps, 0.5),
+            p95=quantile(steps, 0.95),
+        )
+
+
+def _state_gravity(line: ProviderReport | None) -> str:
+    if line is None:
+        return "unknown"
+    return {"ok": "ok", "throttled": "info", "paused": "warn"}.get(line.state, "bad")
+
+
+def _note(line: ProviderReport | None) -> str:
+    if line is None:
+        return ""
+    remedy = PROVIDERS.get(line.state)
+    return line.reason or (remedy.sentence if remedy is not None and line.state != "ok" else "")

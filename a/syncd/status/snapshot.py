@@ -1,0 +1,28 @@
+"""The whole status in one line of the log. The status page is built from such lines; a snapshot is its key frame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from syncd.status.report import Problem, Report, as_json, problem_json
+
+MOST = 50  # problems in one line, as many as the log's allow-list takes
+
+
+def snapshot_event(report: Report) -> dict[str, Any]:
+    """The fields of `status.snapshot`: the shape of `status --json` with the problems that one line can hold."""
+    return {**as_json(report), "problems": [problem_json(problem) for problem in fair_share(report.problems, MOST)]}
+
+
+def fair_share(problems: Sequence[Problem], most: int) -> list[Problem]:
+    """Some of many problems, in their order: the first of every provider and kind before the second of any, so that
+    fifty rejected customers at one provider hide nothing of the others."""
+    seen: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for place, problem in enumerate(problems):
+        alike = (problem.provider, problem.kind)
+        ranked.append((seen[alike], place))
+        seen[alike] += 1
+    return [problems[place] for place in sorted(place for _, place in sorted(ranked)[:most])]

@@ -1,0 +1,173 @@
+"""Who may work: lease rows with an epoch for machines that share a state, a file lock for one machine.
+
+A lock that a server holds for a session can be lost without its holder knowing; a lease row cannot, because every
+late write checks the epoch first (`State.fenced`). Time is the database's own, so that the clocks of the machines
+do not matter.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from syncd.core.model import Pair
+from syncd.errors import LeaseHeld, LeaseLost, PairGone
+from syncd.store.schema import Transaction, work
+from syncd.store.schema import lease as table
+
+_CHECK = (
+    sa.select(table.c.epoch)
+    .where(*(table.c[name] == sa.bindparam(name) for name in ("name", "holder", "epoch")))
+    .with_for_update(read=True)
+)
+_CHECK_PAIR = _CHECK.add_columns(
+    sa.exists().where(work.c.provider == sa.bindparam("provider"), work.c.customer_key == sa.bindparam("customer_key"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on `name` as long as its row still carries `epoch`; with `over` on that one pair, as long as
+    it is due: a pair at work stops being due when it is erased or gets another key, and at the end of the look."""
+
+    name: str
+    holder: str
+    epoch: int
+    over: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A row of the lease table for people; `remaining` in seconds, negative when it has run out."""
+
+    name: str
+    holder: str
+    epoch: int
+    remaining: float
+
+
+def acquire(
+    tx: Transaction, name: str, holder: str, ttl: float, now: float | None = None, *, sole: bool = False
+) -> Lease:
+    """Take the lease for `ttl` seconds. `sole`: the file lock proves that any other holder is dead, so its lease is
+    void at once.
+
+    `holder` names one process for its life (host, pid and something random). The epoch grows with every change of
+    hands and whenever a lease had run out, so it never repeats. Raises `LeaseHeld` while somebody else's is
+    unexpired. `now` (seconds) replaces the database's clock in the simulation.
+    """
+    moment = moment_of(tx, now)
+    query = sa.select(table.c.holder, table.c.epoch, table.c.until).where(table.c.name == name).with_for_update()
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        tx.execute(table.insert().values(name=name, holder=holder, epoch=1, until=moment + ttl))
+        return Lease(name, holder, 1)
+    if row.until > moment and row.holder not in {"", holder} and not sole:
+        raise LeaseHeld(f"{name} is held by {row.holder} for another {row.until - moment:.0f} s")
+    epoch = row.epoch if row.holder == holder and row.until > moment else row.epoch + 1
+    tx.execute(table.update().where(table.c.name == name).values(holder=holder, epoch=epoch, until=moment + ttl))
+    return Lease(name, holder, epoch)
+
+
+def renew(tx: Transaction, lease: Lease, ttl: float, now: float | None = None) -> bool:
+    """Extend by `ttl` seconds from now; False when somebody else took over. One that ran out and that nobody took
+    may be renewed: no other epoch has written since."""
+    return tx.execute(table.update().where(*_mine(lease)).values(until=moment_of(tx, now) + ttl)).rowcount == 1
+
+
+def release(tx: Transaction, lease: Lease) -> bool:
+    """Give it back at once; the row stays, because its epoch must go on growing."""
+    return tx.execute(table.update().where(*_mine(lease)).values(holder="", until=0.0)).rowcount == 1
+
+
+def check(tx: Transaction, lease: Lease) -> None:
+    """Raise `LeaseLost` unless the row still carries our epoch; on PostgreSQL nobody can take over until we commit.
+
+    Raises `PairGone` when the pair that the lease is for is not due any more.
+    """
+    ours: dict[str, str | int] = {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}
+    if lease.over is None:
+        found = tx.execute(_CHECK, ours).one_or_none()
+    else:
+        pair = {"provider": lease.over.provider, "customer_key": lease.over.key}
+        found = tx.execute(_CHECK_PAIR, ours | pair).one_or_none()
+    if found is None:
+        raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void")
+    if lease.over is not None and not found[1]:
+        raise PairGone(f"{lease.over.provider} {lease.over.key} was erased or re-keyed meanwhile")
+
+
+def holders(tx: Transaction, now: float | None = None) -> list[Holder]:
+    """Every lease that somebody holds, by name."""
+    moment = moment_of(tx, now)
+    rows = tx.execute(sa.select(table).where(table.c.holder != "").order_by(table.c.name))
+    return [Holder(row.name, row.holder, row.epoch, row.until - moment) for row in rows]
+
+
+def living(tx: Transaction, prefix: str, now: float | None = None) -> int:
+    """How many leases of names that begin so are held and have not run out."""
+    chosen = (table.c.name.startswith(prefix, autoescape=True), table.c.until > moment_of(tx, now))
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
+
+
+def sweep_out(tx: Transaction, prefix: str, now: float | None = None) -> None:
+    """Delete rows of names that begin so and have run out: for names that no one will take again."""
+    tx.execute(
+        table.delete().where(table.c.name.startswith(prefix, autoescape=True), table.c.until <= moment_of(tx, now))
+    )
+
+
+def _mine(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.name == lease.name, table.c.holder == lease.holder, table.c.epoch == lease.epoch
+
+
+def moment_of(tx: Transaction, now: float | None = None) -> float:
+    """Seconds since 1970 on the database's clock (SQLite's is the machine's, in milliseconds)."""
+    if now is not None:
+        return now
+    if tx.dialect.name == "postgresql":
+        return float(tx.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+    return float(tx.execute(sa.text("SELECT (julianday('now') - 2440587.5) * 86400.0")).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """A held file lock. The descriptor stays open for life: the kernel gives the lock back when the process dies.
+
+    `unclean`: the holder before did not end by itself (its pid was still in the file), so the state wants a check.
+    """
+
+    path: Path
+    descriptor: int
+    unclean: bool = False
+
+    def close(self) -> None:
+        """Let the next daemon in. The file stays: removing it would let two processes lock two files of one name."""
+        os.ftruncate(self.descriptor, 0)
+        os.close(self.descriptor)
+
+    def __enter__(self) -> LockFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def lock_file(state: Path) -> LockFile:
+    """The lock beside a SQLite state (`<state>.lock`), with our pid in it; `LeaseHeld` names the other's pid."""
+    path = state.with_name(state.name + ".lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LeaseHeld(f"another syncd works on {state} (pid {pid})", remedy="syncd status") from None
+    unclean = os.fstat(descriptor).st_size > 0
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    return LockFile(path, descriptor, unclean)

@@ -1,0 +1,152 @@
+"""How far we are: positions of scans, facts about this installation, the condition and the budget of each provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
+
+import sqlalchemy as sa
+
+from syncd.core.model import State
+from syncd.store import schema
+from syncd.store.database import insert
+from syncd.store.schema import Transaction, budget
+from syncd.store.schema import provider_state as table
+
+BUDGET_DAYS = 62  # longer than any window a guard may have
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """The condition of one provider as it survives a restart. `pace` and `breaker` are JSON texts of the lane's own;
+    `month` ("2026-03") is the one `calls_month` counts; `until` is when a pause ends."""
+
+    provider: str
+    state: str = "ok"
+    reason: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    pace: str = ""
+    breaker: str = ""
+    last_ok: datetime | None = None
+    month: str = ""
+    calls_month: int = 0
+    backfilled: bool = False
+    config_hash: str = ""
+
+
+class ProviderChanges(TypedDict, total=False):
+    """What `save_provider_state` may change; what is left out stays."""
+
+    state: str
+    reason: str
+    since: datetime | None
+    until: datetime | None
+    pace: str
+    breaker: str
+    last_ok: datetime | None
+    backfilled: bool
+    config_hash: str
+
+
+def cursor(tx: Transaction, name: str) -> str:
+    """A stored position; "" before the first."""
+    return _value(tx, schema.cursor, name)
+
+
+def set_cursor(tx: Transaction, name: str, value: str) -> None:
+    """Store a position."""
+    _set_value(tx, schema.cursor, {"name": name, "value": value})
+
+
+def meta(tx: Transaction, name: str) -> str:
+    """A stored fact about this installation; "" when there is none."""
+    return _value(tx, schema.meta, name)
+
+
+def set_meta(tx: Transaction, name: str, value: str) -> None:
+    """Store a fact about this installation."""
+    _set_value(tx, schema.meta, {"name": name, "value": value, "number": 0})
+
+
+def provider_state(tx: Transaction, provider: str) -> ProviderState:
+    """The provider's condition; that of a healthy newcomer when nothing is known."""
+    row = tx.execute(sa.select(*_CONDITION).where(table.c.provider == provider)).mappings().one_or_none()
+    return ProviderState(provider) if row is None else ProviderState(**row)
+
+
+def provider_states(tx: Transaction) -> dict[str, ProviderState]:
+    """The conditions of all providers the state has met, by name."""
+    rows = tx.execute(sa.select(*_CONDITION).order_by(table.c.provider)).mappings()
+    return {row["provider"]: ProviderState(**row) for row in rows}
+
+
+def save_provider_state(tx: Transaction, provider: str, **changes: Unpack[ProviderChanges]) -> None:
+    """Change only what is named, so that the lane and the cycle never write over each other; kept counts stay."""
+    if not changes:
+        return
+    statement = table.update().where(table.c.provider == provider).values(**changes)
+    if tx.execute(statement).rowcount == 0:
+        ensure_provider(tx, provider)
+        tx.execute(statement)
+
+
+def ensure_provider(tx: Transaction, provider: str) -> None:
+    """Make the provider's row, with all counts at nothing, where it is missing."""
+    blank = ProviderState(provider)
+    values = {column.name: getattr(blank, column.name) for column in _CONDITION}
+    values |= {f"n_{state.value}": 0 for state in State}
+    tx.execute(insert(tx, table).values(values).on_conflict_do_nothing())
+
+
+def add_calls(tx: Transaction, provider: str, month: str, n: int) -> None:
+    """Count `n` requests in a month ("2026-03"); another month than the stored one begins at nothing."""
+    ensure_provider(tx, provider)
+    so_far = sa.case((table.c.month == month, table.c.calls_month), else_=0)
+    tx.execute(table.update().where(table.c.provider == provider).values(month=month, calls_month=so_far + n))
+
+
+def spend(tx: Transaction, provider: str, verb: str, n: int, at: datetime) -> None:
+    """Count `n` executed operations in the hour of `at`; hours that no window can reach any more go."""
+    hour = _hour(at)
+    if tx.execute(_SPEND, {"of_provider": provider, "of_verb": verb, "of_hour": hour, "n": n}).rowcount == 0:
+        tx.execute(budget.insert().values(provider=provider, verb=verb, hour=hour, count=n))
+        out_of_reach = budget.c.hour < hour - timedelta(days=BUDGET_DAYS)
+        tx.execute(budget.delete().where(budget.c.provider == provider, budget.c.verb == verb, out_of_reach))
+
+
+def spent(tx: Transaction, provider: str, verb: str, since: datetime) -> int:
+    """Operations counted since then; the hour in which `since` lies counts whole, so a guard errs on the safe side."""
+    return int(tx.execute(_SPENT, {"of_provider": provider, "of_verb": verb, "since": _hour(since)}).scalar_one())
+
+
+_SPENT = sa.select(sa.func.coalesce(sa.func.sum(budget.c.count), 0)).where(
+    budget.c.provider == sa.bindparam("of_provider"),
+    budget.c.verb == sa.bindparam("of_verb"),
+    budget.c.hour >= sa.bindparam("since"),
+)
+_SPEND = (
+    budget.update()
+    .where(
+        budget.c.provider == sa.bindparam("of_provider"),
+        budget.c.verb == sa.bindparam("of_verb"),
+        budget.c.hour == sa.bindparam("of_hour"),
+    )
+    .values(count=budget.c.count + sa.bindparam("n"))
+)
+_CONDITION = tuple(column for column in table.c if not column.name.startswith("n_"))
+
+
+def _hour(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _value(tx: Transaction, where: sa.Table, name: str) -> str:
+    found: str | None = tx.execute(sa.select(where.c.value).where(where.c.name == name)).scalar_one_or_none()
+    return found or ""
+
+
+def _set_value(tx: Transaction, where: sa.Table, row: dict[str, str | int]) -> None:
+    statement = insert(tx, where).values(row)
+    tx.execute(statement.on_conflict_do_update(index_elements=[where.c.name], set_={"value": statement.excluded.value}))

@@ -1,0 +1,197 @@
+"""What waits for a person. One open item per provider, customer and kind; it closes itself when its reason is gone.
+
+A decision is given on what the person saw: when the digests under an open item change, the decision is void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.store.schema import Transaction, digests, field_names
+from syncd.store.schema import review as table
+
+CHUNK = 500
+RENEWED = "renewed"
+LINK = "link:"  # a decision, before the external id of a record
+LEAVE = ("ignore", "unlink")
+"""Decisions that outlive their item: leave this customer alone as long as nobody says otherwise."""
+
+
+_CLOSE = (
+    table.update()
+    .where(
+        table.c.provider == sa.bindparam("of_provider"),
+        table.c.customer_key == sa.bindparam("of_key"),
+        table.c.closed_at.is_(None),
+    )
+    .values(
+        closed_at=sa.bindparam("now"),
+        decision=sa.case((table.c.decision == "", sa.bindparam("word")), else_=table.c.decision),
+    )
+)
+_CLOSE_KINDS = _CLOSE.where(table.c.kind.in_(sa.bindparam("kinds", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One item.
+
+    `fields` maps a field to the digests that were seen (None: unknown there). `customer_key` is "" where an item stands
+    for many (a tripped guard, a match report), and `count` says for how many.
+    """
+
+    id: int
+    kind: str
+    provider: str
+    customer_key: str
+    fields: Mapping[str, Sequence[str | None]]
+    reason: str
+    opened_at: datetime
+    closed_at: datetime | None
+    decision: str
+    count: int
+    decided_at: datetime | None = None
+
+
+def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
+    tx: Transaction,
+    provider: str,
+    key: str,
+    kind: str,
+    fields: Mapping[str, Sequence[str | None]],
+    reason: str,
+    now: datetime,
+    count: int = 1,
+) -> int:
+    """Ask a person; answers the item's number, which stays while the item is open.
+
+    The same question again only renews reason and count. Other digests are another question: what was decided is void.
+    """
+    field_names(fields)
+    digests(digest for seen in fields.values() for digest in seen)
+    asked = {name: list(seen) for name, seen in sorted(fields.items())}
+    same = (table.c.provider == provider, table.c.customer_key == key, table.c.kind == kind)
+    query = sa.select(table.c.id, table.c.fields).where(*same, table.c.closed_at.is_(None))
+    found = tx.execute(query.order_by(table.c.id).limit(1)).one_or_none()
+    values: dict[str, Any] = {"fields": asked, "reason": reason, "count": count}
+    if found is None:
+        values |= {"kind": kind, "provider": provider, "customer_key": key, "opened_at": now, "decision": ""}
+        return int(tx.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+    if found.fields != asked:
+        values |= {"decision": "", "decided_at": None}
+    tx.execute(table.update().where(table.c.id == found.id).values(**values))
+    return int(found.id)
+
+
+def renew(tx: Transaction, item: Review, count: int, fields: Mapping[str, Sequence[str | None]], now: datetime) -> int:
+    """The same question under a new number, because it is about more than before; the old number stays on record with
+    what it showed. Answers the new number."""
+    digests(digest for seen in fields.values() for digest in seen)
+    tx.execute(table.update().where(table.c.id == item.id).values(closed_at=now, decision=RENEWED))
+    values: dict[str, Any] = {
+        "kind": item.kind,
+        "provider": item.provider,
+        "customer_key": item.customer_key,
+        "fields": {name: list(seen) for name, seen in sorted(fields.items())},
+        "reason": item.reason,
+        "opened_at": item.opened_at,
+        "decision": "",
+        "count": count,
+    }
+    return int(tx.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+
+
+def conclude(tx: Transaction, review_id: int, decision: str, now: datetime) -> None:
+    """Close one item, or a former number of one, with what a person decided."""
+    tx.execute(table.update().where(table.c.id == review_id).values(closed_at=now, decision=decision, decided_at=now))
+
+
+def drop_renewed(tx: Transaction, provider: str, kind: str) -> None:
+    """The former numbers of an item that is over stand for nothing any more."""
+    same = (table.c.provider == provider, table.c.customer_key == "", table.c.kind == kind)
+    tx.execute(table.delete().where(*same, table.c.decision == RENEWED))
+
+
+def close_reviews(
+    tx: Transaction, provider: str, key: str, kinds: Collection[str] | None, now: datetime, decision: str
+) -> int:
+    """Close the open items of a pair, or those of some kinds; answers how many. What a person decided stays on
+    record; `decision` is written where nobody had decided."""
+    row = {"of_provider": provider, "of_key": key, "word": decision, "now": now}
+    if kinds is None:
+        return tx.execute(_CLOSE, row).rowcount
+    return tx.execute(_CLOSE_KINDS, row | {"kinds": list(kinds)}).rowcount
+
+
+def reviews(
+    tx: Transaction, *, open_only: bool = True, provider: str | None = None, key: str | None = None
+) -> list[Review]:
+    """Items by number; `key=""` asks for those that stand for many."""
+    query = sa.select(table).order_by(table.c.id)
+    if open_only:
+        query = query.where(table.c.closed_at.is_(None))
+    if provider is not None:
+        query = query.where(table.c.provider == provider)
+    if key is not None:
+        query = query.where(table.c.customer_key == key)
+    return [_review(row) for row in tx.execute(query).mappings()]
+
+
+def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Review]]:
+    """What still counts for these customers at one provider, by key: open items, and all that a person left alone."""
+    counts = sa.or_(table.c.closed_at.is_(None), table.c.decision.in_(LEAVE))
+    found: dict[str, list[Review]] = {}
+    for start in range(0, len(keys), CHUNK):
+        chosen = (table.c.provider == provider, table.c.customer_key.in_(keys[start : start + CHUNK]), counts)
+        for row in tx.execute(sa.select(table).where(*chosen).order_by(table.c.id)).mappings():
+            found.setdefault(row["customer_key"], []).append(_review(row))
+    return found
+
+
+def ignored(tx: Transaction, provider: str, key: str, kind: str) -> bool:
+    """Whether the last item of this kind, open or closed, is one that a person chose to leave alone."""
+    same = (table.c.provider == provider, table.c.customer_key == key, table.c.kind == kind)
+    last = sa.select(table.c.decision).where(*same).order_by(table.c.id.desc()).limit(1)
+    return tx.execute(last).scalar_one_or_none() in LEAVE
+
+
+def take_up(tx: Transaction, provider: str, key: str, now: datetime) -> int:
+    """A person who left a customer alone changed his mind: what he said before no longer counts."""
+    same = (table.c.provider == provider, table.c.customer_key == key, table.c.decision.in_(LEAVE))
+    closed = sa.func.coalesce(table.c.closed_at, now)
+    return tx.execute(table.update().where(*same).values(decision="revoked", closed_at=closed)).rowcount
+
+
+def decided(tx: Transaction) -> list[Review]:
+    """Open items that a person has decided and nobody has acted on yet, by number."""
+    query = sa.select(table).where(table.c.closed_at.is_(None), table.c.decision > "").order_by(table.c.id)
+    return [_review(row) for row in tx.execute(query).mappings()]
+
+
+def ordered_links(tx: Transaction, provider: str) -> dict[str, str]:
+    """The customers whom a person ordered to be linked, by the external id of the record."""
+    query = sa.select(table.c.decision, table.c.customer_key).where(
+        table.c.provider == provider, table.c.closed_at.is_(None), table.c.decision.startswith(LINK, autoescape=True)
+    )
+    return {decision.removeprefix(LINK): key for decision, key in tx.execute(query)}
+
+
+def review(tx: Transaction, review_id: int) -> Review | None:
+    """One item, open or closed."""
+    row = tx.execute(sa.select(table).where(table.c.id == review_id)).mappings().one_or_none()
+    return None if row is None else _review(row)
+
+
+def decide(tx: Transaction, review_id: int, decision: str, now: datetime) -> bool:
+    """Store what a person decided; the item stays open until reconcile acted on it. False when it is not open."""
+    chosen = (table.c.id == review_id, table.c.closed_at.is_(None))
+    return tx.execute(table.update().where(*chosen).values(decision=decision, decided_at=now)).rowcount == 1
+
+
+def _review(row: sa.RowMapping) -> Review:
+    return Review(**dict(row) | {"fields": {name: tuple(seen) for name, seen in row["fields"].items()}})

@@ -1,0 +1,63 @@
+"""The time that counts for all that is stored: the state database's own, wherever it is a server.
+
+Settle times, due times, pauses and heartbeats are written by one machine and read by another. With each machine's own
+clock, a successor that is 30 s ahead would look for a lost create 30 s early and make a second record, and a capturing
+daemon that is 60 s ahead would hold every change back for a minute. So all machines that share a state on PostgreSQL
+ask its server for the time, and go on from there by their monotonic clocks, which nobody can set. A SQLite file has no
+clock but the machine's: there the lanes notice when it is set (`engine.worker.heed_the_clock`).
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from syncd.clock import Clock
+from syncd.errors import StateUnreachable
+from syncd.store.database import State
+
+AGAIN = 60.0  # seconds after which the server is asked once more
+
+
+class ServerClock:
+    """`Clock` by the server's wall time. While the server does not answer, the last answer counts on."""
+
+    def __init__(self, state: State, machine: Clock) -> None:
+        self._state, self._machine = state, machine
+        self._lock = threading.Lock()
+        self._told, self._at = self._ask()
+
+    def now(self) -> datetime:
+        with self._lock:
+            if self._machine.monotonic() - self._at >= AGAIN:
+                try:
+                    self._told, self._at = self._ask()
+                except StateUnreachable:
+                    self._told, self._at = self._counted(), self._machine.monotonic()
+            return self._counted()
+
+    def monotonic(self) -> float:
+        return self._machine.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._machine.sleep(seconds)
+
+    def ahead(self) -> float:
+        """By how many seconds the machine's own clock is ahead of the server's; negative when it is behind."""
+        return (self._machine.now() - self.now()).total_seconds()
+
+    def _counted(self) -> datetime:
+        return self._told + timedelta(seconds=self._machine.monotonic() - self._at)
+
+    def _ask(self) -> tuple[datetime, float]:
+        with self._state.read() as tx:
+            asked = self._machine.monotonic()
+            told: datetime = tx.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
+            return told, (asked + self._machine.monotonic()) / 2
+
+
+def clock_of(state: State, machine: Clock) -> Clock:
+    """The clock by which everything in this state is stored."""
+    return ServerClock(state, machine) if state.writer.dialect.name == "postgresql" else machine

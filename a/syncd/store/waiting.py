@@ -1,0 +1,96 @@
+"""Due pairs that wait for a person under one word: `adopt`, or the guard that holds them back. Which of them a review
+item has shown, and how they are let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.core.guards import ACCEPTED
+from syncd.core.model import Pair, Verb, Work
+from syncd.store.schema import ADOPTED, BACKFILL, DELETED, Transaction, intent, mapping
+from syncd.store.schema import work as table
+from syncd.store.work import is_pair, next_generation, postpone
+
+
+def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, fields: Sequence[str]) -> bool:
+    """Hold an operation back behind a guard, under `error_class`. One that was shown stays shown as long as it grows by
+    no field; any other is new to every item."""
+    known = work.error_class == error_class and set(fields) <= set(work.error.split(","))
+    if not postpone(tx, work, due_at, work.attempts, error_class, ",".join(fields)):
+        return False
+    if not known:
+        tx.execute(table.update().where(*is_pair(work.pair)).values(shown=0))
+    return True
+
+
+def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
+    """What no review item has shown yet is shown by this one from here on."""
+    chosen = (table.c.provider == provider, table.c.error_class == error_class, table.c.shown == 0)
+    tx.execute(table.update().where(*chosen).values(shown=item))
+
+
+def release(
+    tx: Transaction, provider: str, error_class: str, granted: str, now: datetime, shown: int | None = None
+) -> int:
+    """Make due now what waits under `error_class`, as `granted` from here on; answers how many. With `shown` only what
+    that review item or an older one showed.
+
+    A new generation keeps a worker who holds one of them from putting it off again. Customers that waited for
+    `adopt` belong to the first pass: their creates were approved with it.
+    """
+    values: dict[str, Any] = {"error_class": granted, "due_at": now, "generation": next_generation(tx)}
+    if error_class == "adopt":
+        values["reason"] = sa.case((table.c.reason.in_([ADOPTED, DELETED]), table.c.reason), else_=BACKFILL)
+    chosen = [table.c.provider == provider, table.c.error_class == error_class]
+    if shown is not None:
+        chosen.append(table.c.shown.between(1, shown))
+    return tx.execute(table.update().where(*chosen).values(**values)).rowcount
+
+
+def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
+    """Keys of linked customers whose record is to be removed as things stand: due because a trigger saw the row going
+    or a second look will prove it, or held back by the guard. One whose removal is under way is counted already."""
+    removing = sa.exists().where(
+        intent.c.provider == table.c.provider,
+        intent.c.customer_key == table.c.customer_key,
+        intent.c.verb == Verb.REMOVE.value,
+    )
+    gone = sa.and_(table.c.due_at <= now, sa.or_(table.c.reason == DELETED, table.c.error_class == "absent"))
+    query = (
+        sa.select(table.c.customer_key)
+        .join(mapping, sa.and_(mapping.c.provider == table.c.provider, mapping.c.customer_key == table.c.customer_key))
+        .where(table.c.provider == provider, mapping.c.external_id.is_not(None), ~removing)
+        .where(sa.or_(gone, table.c.error_class == "staged:delete"))
+    )
+    return list(tx.execute(query).scalars())
+
+
+def accept(tx: Transaction, pair: Pair, fields: Sequence[str]) -> None:
+    """Note on a due pair that a person accepted these fields with a match report."""
+    values = {"error_class": ACCEPTED, "error": ",".join(fields)}
+    tx.execute(table.update().where(*is_pair(pair)).values(**values))
+
+
+def to_be_linked(tx: Transaction, provider: str) -> int:
+    """How many due pairs of a provider a person ordered to be linked that are not yet."""
+    linked = sa.exists().where(
+        mapping.c.provider == table.c.provider,
+        mapping.c.customer_key == table.c.customer_key,
+        mapping.c.external_id.is_not(None),
+    )
+    chosen = (table.c.provider == provider, table.c.reason == ADOPTED, ~linked)
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
+
+
+def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:
+    """How many due rows of a provider carry this error class; with `shown` those that this review item was the first
+    to show (0: none yet)."""
+    chosen = [table.c.provider == provider, table.c.error_class == error_class]
+    if shown is not None:
+        chosen.append(table.c.shown == shown)
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())

@@ -1,0 +1,294 @@
+"""The due pairs: what must be looked at, why, and since when. No data, no events: a mark on a due pair changes little.
+
+Every mark takes the next generation, and finishing deletes only the generation that was read *before* the source row
+was read. So a mark that arrives while somebody works can never be deleted by him.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.core.model import Pair, Work
+from syncd.store.database import insert
+from syncd.store.schema import (
+    ADOPTED,
+    BACKFILL,
+    CHANGED,
+    DELETED,
+    INSERTED,
+    IS_BACKFILL,
+    IS_LIVE,
+    IS_OPEN,
+    Transaction,
+    intent,
+    meta,
+)
+from syncd.store.schema import work as table
+
+_GENERATION = "generation"
+_STRENGTH = {BACKFILL: 0, CHANGED: 1, INSERTED: 3, ADOPTED: 4, DELETED: 5}
+_USUAL = 2  # the strength of every other reason
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One provider's row of the backlog: `due` pairs could be looked at now, `retry` ones wait for their time;
+    `oldest_since` is when the oldest of the due ones was first marked."""
+
+    due: int
+    retry: int
+    oldest_since: datetime | None
+
+
+def next_generation(tx: Transaction) -> int:
+    """The next value of the installation's one counter."""
+    return _block(tx, 1)
+
+
+def mark(tx: Transaction, pairs: Iterable[Pair], reason: str, now: datetime, due_at: datetime | None = None) -> int:
+    """Make pairs due, each under a new generation; answers how many.
+
+    `since`, attempts and the last error stay as they are. Without `due_at` a pair becomes due now, and one that
+    already is keeps its place in the queue; a given `due_at` is taken literally. The stronger reason stays, and of two
+    equals the later: "deleted", "adopted", "inserted", all others, "changed", "backfill".
+    """
+    unique = list(dict.fromkeys(pairs))
+    if not unique:
+        return 0
+    first = _block(tx, len(unique)) - len(unique) + 1
+    tx.execute(
+        _upsert(tx, reason, literal_due=due_at is not None),
+        [
+            {
+                "provider": pair.provider,
+                "customer_key": pair.key,
+                "generation": generation,
+                "reason": reason,
+                "since": now,
+                "due_at": due_at or now,
+                "attempts": 0,
+                "error_class": "",
+                "error": "",
+                "shown": 0,
+            }
+            for generation, pair in enumerate(unique, first)
+        ],
+    )
+    return len(unique)
+
+
+def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[str] = frozenset()) -> list[Work]:
+    """Up to `limit` due pairs, oldest first, three live ones to one of the backfill while both wait.
+
+    Left out: keys in `busy` and pairs with an open intent that has not settled. Nothing is changed: the caller keeps
+    what it works on in `busy`. Below four at a time the backfill gets one of two, and nothing of one.
+    """
+    live = _waiting(tx, provider, now, limit, busy, IS_LIVE)
+    backfill = _waiting(tx, provider, now, limit, busy, IS_BACKFILL)
+    if not live or not backfill:
+        return live or backfill
+    share = max(limit // 4, min(limit - 1, 1), limit - len(live))
+    backfill = backfill[:share]
+    live = live[: limit - len(backfill)]
+    mixed: list[Work] = []
+    for position, late in enumerate(backfill):
+        mixed += [*live[position * 3 : position * 3 + 3], late]
+    return mixed + live[len(backfill) * 3 :]
+
+
+def finish(tx: Transaction, work: Work) -> bool:
+    """Done, unless somebody marked the pair again meanwhile: then it stays due, and the answer is False."""
+    return tx.execute(_FINISH, _as_read(work)).rowcount == 1
+
+
+def postpone(tx: Transaction, work: Work, due_at: datetime, attempts: int, error_class: str, error: str) -> bool:
+    """Look again at `due_at`; not when the pair was marked again meanwhile. `error` names fields and rules only."""
+    values = {"due_at": due_at, "attempts": attempts, "error_class": error_class, "error": error}
+    return tx.execute(_POSTPONE, _as_read(work) | values).rowcount == 1
+
+
+def judged(tx: Transaction, work: Work) -> None:
+    """The row that this mark saw coming was looked at and is acted on: from here on it is one like any other."""
+    tx.execute(_JUDGED, _as_read(work))
+
+
+def read(tx: Transaction, pair: Pair) -> Work | None:
+    """The due row of a pair, if it has one."""
+    row = tx.execute(sa.select(table).where(*is_pair(pair))).one_or_none()
+    return None if row is None else _work(row)
+
+
+def to_be_linked(tx: Transaction, provider: str, keys: Collection[str], now: datetime) -> list[Work]:
+    """Those of these customers who are due now to be linked as a person ordered, and of whom no write is under way."""
+    under_way = sa.exists().where(*_same_pair())
+    chosen = (table.c.provider == provider, table.c.reason == ADOPTED, table.c.due_at <= now, ~under_way)
+    rows = tx.execute(sa.select(table).where(*chosen, table.c.customer_key.in_(keys)).order_by(table.c.generation))
+    return [_work(row) for row in rows]
+
+
+def of_customer(tx: Transaction, key: str) -> list[Work]:
+    """All due rows of one customer, by provider."""
+    rows = tx.execute(sa.select(table).where(table.c.customer_key == key).order_by(table.c.provider))
+    return [_work(row) for row in rows]
+
+
+def drop(tx: Transaction, pair: Pair) -> bool:
+    """No longer due, whatever its generation: for a pair that ceases to exist."""
+    return tx.execute(table.delete().where(*is_pair(pair))).rowcount == 1
+
+
+def counts(tx: Transaction, now: datetime) -> dict[str, Due]:
+    """The backlog per provider; providers without one are left out."""
+    is_due = table.c.due_at <= now
+    query = sa.select(
+        table.c.provider,
+        sa.func.sum(sa.case((is_due, 1), else_=0)).label("due"),
+        sa.func.sum(sa.case((is_due, 0), else_=1)).label("retry"),
+        sa.func.min(sa.case((is_due, table.c.since))).label("oldest"),
+    )
+    rows = tx.execute(query.group_by(table.c.provider))
+    return {row.provider: Due(int(row.due), int(row.retry), row.oldest) for row in rows}
+
+
+def stronger(one: str, other: str) -> str:
+    """Which of two reasons a pair that has both is looked at for, as `mark` decides it; `other` came later."""
+    return other if _STRENGTH.get(one, _USUAL) <= _STRENGTH.get(other, _USUAL) else one
+
+
+def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
+    """Keys of pairs whose write of unknown outcome has not settled at this moment: nobody looks at them before."""
+    query = sa.select(intent.c.customer_key).where(intent.c.provider == provider, IS_OPEN, intent.c.settle_until > now)
+    return list(tx.execute(query).scalars())
+
+
+def next_due(tx: Transaction, provider: str, now: datetime) -> datetime | None:
+    """The earliest moment at which `take` would find something, settle times included; None when nothing waits."""
+    ready = sa.select(table.c.due_at).where(table.c.provider == provider, ~_is_held(now))
+    moments = [
+        tx.execute(ready.where(part).order_by(table.c.due_at, table.c.generation).limit(1)).scalar_one_or_none()
+        for part in (IS_LIVE, IS_BACKFILL)
+    ]
+    settling = (
+        sa.select(table.c.due_at, sa.func.max(intent.c.settle_until))
+        .join(intent, sa.and_(*_same_pair()))
+        .where(table.c.provider == provider, IS_OPEN, intent.c.settle_until > now)
+        .group_by(table.c.provider, table.c.customer_key, table.c.due_at)
+    )
+    moments += [max(due_at, settled) for due_at, settled in tx.execute(settling)]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def is_ready(provider: str, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether `take` would find anything, as a condition."""
+    due = (table.c.provider == provider, table.c.due_at <= now, ~_is_held(now))
+    return sa.or_(*(sa.exists().where(*due, part) for part in (IS_LIVE, IS_BACKFILL)))
+
+
+def move_key(tx: Transaction, old: str, new: str) -> None:
+    """Make the due rows of one customer those of another key; called by `mapping.move_key`.
+
+    Rows that meet one of the new key are merged under a new generation, so that no worker who read either can finish
+    the result.
+    """
+    standing = {row.pair.provider for row in of_customer(tx, new)}
+    for row in of_customer(tx, old):
+        target = Pair(row.pair.provider, new)
+        if row.pair.provider in standing:
+            drop(tx, row.pair)
+            mark(tx, [target], row.reason, row.since, due_at=min(row.due_at, _due_at(tx, target)))
+            older = table.c.since > row.since
+            tx.execute(table.update().where(*is_pair(target), older).values(since=row.since))
+        else:
+            tx.execute(table.update().where(*is_pair(row.pair)).values(customer_key=new))
+
+
+def _due_at(tx: Transaction, pair: Pair) -> datetime:
+    moment: datetime = tx.execute(sa.select(table.c.due_at).where(*is_pair(pair))).scalar_one()
+    return moment
+
+
+def _block(tx: Transaction, size: int) -> int:
+    """Reserve `size` generations; answers the last of them."""
+    statement = insert(tx, meta).values(name=_GENERATION, value="", number=size)
+    counted = statement.on_conflict_do_update(
+        index_elements=[meta.c.name], set_={"number": meta.c.number + statement.excluded.number}
+    )
+    return int(tx.execute(counted.returning(meta.c.number)).scalar_one())
+
+
+def _upsert(tx: Transaction, reason: str, *, literal_due: bool) -> sa.Executable:
+    statement = insert(tx, table)
+    new = statement.excluded
+    strength = sa.case(_STRENGTH, value=table.c.reason, else_=_USUAL)
+    return statement.on_conflict_do_update(
+        index_elements=[table.c.provider, table.c.customer_key],
+        set_={
+            "generation": new.generation,
+            "reason": sa.case((strength <= _STRENGTH.get(reason, _USUAL), new.reason), else_=table.c.reason),
+            "due_at": new.due_at
+            if literal_due
+            else sa.case((table.c.due_at < new.due_at, table.c.due_at), else_=new.due_at),
+        },
+    )
+
+
+def _waiting(
+    tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[str], part: sa.ColumnElement[bool]
+) -> list[Work]:
+    query = (
+        sa.select(table)
+        .where(table.c.provider == provider, table.c.due_at <= now, part, ~_is_held(now))
+        .order_by(table.c.due_at, table.c.generation)
+        .limit(limit + len(busy))
+    )
+    return [_work(row) for row in tx.execute(query) if row.customer_key not in busy][:limit]
+
+
+def _same_pair() -> tuple[sa.ColumnElement[bool], ...]:
+    return intent.c.provider == table.c.provider, intent.c.customer_key == table.c.customer_key
+
+
+def _is_held(now: datetime) -> sa.ColumnElement[bool]:
+    """An unknown outcome has not settled: nobody may look before."""
+    return sa.exists().where(*_same_pair(), IS_OPEN, intent.c.settle_until > now)
+
+
+def is_pair(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition for the due row of a pair."""
+    return table.c.provider == pair.provider, table.c.customer_key == pair.key
+
+
+def _as_read(work: Work) -> dict[str, Any]:
+    return {"read_provider": work.pair.provider, "read_key": work.pair.key, "read_generation": work.generation}
+
+
+_UNTOUCHED = (
+    table.c.provider == sa.bindparam("read_provider"),
+    table.c.customer_key == sa.bindparam("read_key"),
+    table.c.generation == sa.bindparam("read_generation"),
+)
+_FINISH = table.delete().where(*_UNTOUCHED)
+_JUDGED = table.update().where(*_UNTOUCHED, table.c.reason.in_([INSERTED, DELETED])).values(reason=CHANGED)
+_POSTPONE = (
+    table.update()
+    .where(*_UNTOUCHED)
+    .values({name: sa.bindparam(name) for name in ("due_at", "attempts", "error_class", "error")})
+)
+
+
+def _work(row: sa.Row[Any]) -> Work:
+    return Work(
+        pair=Pair(row.provider, row.customer_key),
+        generation=row.generation,
+        reason=row.reason,
+        since=row.since,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        error_class=row.error_class,
+        error=row.error,
+    )

@@ -1,0 +1,118 @@
+"""What a connection to a database must prove before a password goes over it.
+
+By default the server's name is verified (a certificate that a trusted authority signed for this very name), unless the
+server can only be this machine: a loopback address or a socket. `mode` in `[source.tls]` and `[state.tls]` overrules.
+
+libpq's `sslmode=verify-full` alone would still hand a password in the clear to a server that asks for it, and its
+GSS encryption would step in front of TLS, so both are closed (PostgreSQL manual, 34.1.2 and 34.19).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+MODES = ("verify", "encrypt", "off")
+LOCAL = "local"
+
+_REASONS = (  # what failed, by words of libpq, OpenSSL and PyMySQL that hold no value
+    ("does not match host name", "its certificate is for another name"),
+    ("ostname mismatch", "its certificate is for another name"),
+    ("address mismatch", "its certificate is for another name"),
+    ("certificate verify failed", "nobody that we trust signed its certificate"),
+    ("certificate has expired", "its certificate has expired"),
+    ("server does not support SSL", "it offers no TLS"),
+    ("server doesn't support it", "it offers no TLS"),
+    ("authentication method requirement", "it asks for the password in an unsafe way"),
+    ("in the clear", "it asks for the password in an unsafe way"),
+    ("root certificate", "the file of [tls] ca cannot be used"),
+    ("WRONG_VERSION_NUMBER", "it offers no TLS that we take"),
+    ("handshake failure", "it offers no TLS that we take"),
+    ("unsupported protocol", "it offers no TLS that we take"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the settings say: `mode` is one of `MODES` or "" for the default; `ca` a file of certificates, "" for those
+    that the system trusts."""
+
+    mode: str = ""
+    ca: str = ""
+
+
+DEFAULT = Tls()
+
+
+def local(host: str) -> bool:
+    """Whether it can only be this machine: no host at all, a socket, or a loopback address."""
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def in_force(tls: Tls, hosts: Iterable[str]) -> str:
+    """The mode that counts for a server with these names: one of `MODES`, or `LOCAL` where nothing needs proof."""
+    return tls.mode or (LOCAL if all(map(local, hosts)) else "verify")
+
+
+def hosts_of(host: str | None, query: Mapping[str, str | tuple[str, ...]]) -> list[str]:
+    """Every server that a URL may lead to: PostgreSQL takes several, and both databases a socket among the options."""
+    found = [host or ""]
+    for name in ("host", "unix_socket"):
+        value = query.get(name, ())
+        found += [value] if isinstance(value, str) else value
+    names = [name for entry in found for name in entry.split(",") if name]
+    return names or [""]
+
+
+def for_postgresql(mode: str, ca: str, *, password: bool) -> dict[str, Any]:
+    """libpq's options. Off this machine a password is proved (SCRAM), never told."""
+    if mode == LOCAL:
+        return {}
+    proof = {"require_auth": "scram-sha-256"} if password else {}
+    wire = {"gssencmode": "disable", "sslmode": "disable" if mode == "off" else "require"} | proof
+    if mode == "verify":
+        trusted = ca or ssl.get_default_verify_paths().cafile or "system"
+        wire |= {"sslmode": "verify-full", "sslrootcert": trusted, "ssl_min_protocol_version": "TLSv1.2"}
+    return wire
+
+
+def for_mysql(mode: str, ca: str) -> dict[str, Any]:
+    """PyMySQL's options. Without TLS no plugin that sends the password in the clear is obeyed."""
+    if mode in {LOCAL, "off"}:
+        plugins = {b"mysql_clear_password": _Refused, b"dialog": _Refused}
+        return {"auth_plugin_map": plugins, **({"ssl_disabled": True} if mode == "off" else {})}
+    return {"ssl": context(ca, verified=mode == "verify")}
+
+
+def context(ca: str, *, verified: bool = True) -> ssl.SSLContext:
+    """TLS 1.2 at least. Raises OSError for a file of certificates that is none."""
+    made = ssl.create_default_context(cafile=ca or None)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not verified:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+class _Refused:
+    """Stands in for a plugin of PyMySQL that we do not obey."""
+
+    def __init__(self, _connection: object) -> None:
+        pass
+
+    def authenticate(self, _packet: object) -> object:
+        """Say no before anything is sent."""
+        raise ConnectionRefusedError("the server asks for the password in the clear")
+
+
+def reason(text: str) -> str:
+    """Why a driver refused a server, in our words; "" where it was not about trust."""
+    return next((words for mark, words in _REASONS if mark in text), "")

@@ -1,0 +1,37 @@
+"""The measurements in small: bounds wide enough for a busy machine, tight enough for an accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.benchmarks.beside import neighbours, own_poison
+from tests.benchmarks.measure import memory, polls, throughput
+
+
+def test_an_update_costs_a_small_multiple_of_its_requests(tmp_path: Path) -> None:
+    """Deciding, remembering and logging an update costs no more than some times what its two requests cost alone."""
+    assert throughput(tmp_path, 40, rounds=3).ratio < 8.0
+
+
+def test_a_change_costs_the_same_in_a_small_and_a_large_table(tmp_path: Path) -> None:
+    """A poll executes as many statements in 3000 rows as in 300, and takes about as long."""
+    small, large = polls(tmp_path, (300, 3000))
+    assert abs(large.statements - small.statements) <= 3  # a lease is renewed now and then
+    assert large.cost.cpu < small.cost.cpu * 3.0 + 5.0
+
+
+def test_a_first_pass_is_held_in_pieces(tmp_path: Path) -> None:
+    """Ten times the customers do not take ten times the memory."""
+    (_, small), (_, large) = memory(tmp_path, (400, 4000))
+    assert large < small * 2.5
+
+
+def test_trouble_at_one_provider_slows_no_other(tmp_path: Path) -> None:
+    """Beside one that hangs, fails, refuses or is poisoned, a provider gets its changes as soon as if it were alone."""
+    took = neighbours(tmp_path, ("nobody", "hangs", "answers 503", "one poison record"))
+    assert {name: seconds / took["nobody"] for name, seconds in took.items() if seconds > took["nobody"] * 1.7} == {}
+
+
+def test_a_poison_record_slows_no_other(tmp_path: Path) -> None:
+    """One record that fails for ever leaves the others of its own lane as quick as they were."""
+    assert own_poison(tmp_path) < neighbours(tmp_path, ("nobody",))["nobody"] * 1.7

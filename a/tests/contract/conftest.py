@@ -1,0 +1,75 @@
+"""Fixtures of the contract suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncd.store.database import State, open_state, upgrade
+from tests.contract.behind import close_all
+from tests.contract.shop import Shop, shop
+from tests.databases import DIALECTS, database
+
+STATE_KEY = b"a state key of at least 32 characters"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_open() -> Iterator[None]:
+    yield
+    close_all()
+
+
+@pytest.fixture(params=DIALECTS)
+def any_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    """An empty database of each dialect in turn."""
+    with database(request.param, tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("sqlite", tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("postgresql", tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def mariadb_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("mysql", tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_database(tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with database("postgresql", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=("sqlite-file", "sqlite-memory", "postgresql"))
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place for a new state, on each kind of database in turn."""
+    if request.param == "sqlite-file":
+        return f"sqlite:///{tmp_path}/state.db"
+    if request.param == "sqlite-memory":
+        return "sqlite://"
+    return str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+def state(state_url: str) -> Iterator[State]:
+    """A new, migrated state on each kind of database in turn."""
+    if state_url.startswith("postgresql"):
+        blank = open_state(state_url, key=STATE_KEY, check=False)
+        upgrade(blank)
+        blank.close()
+    opened = open_state(state_url, key=STATE_KEY)
+    yield opened
+    opened.close()

@@ -1,0 +1,71 @@
+"""Databases for tests: the three dialects, each test in a database of its own.
+
+`SYNCD_TEST_POSTGRES` and `SYNCD_TEST_MARIADB` are SQLAlchemy URLs of servers where databases may be created; without
+them the usual local addresses are tried. A server that is not there is a visible skip, and a failure where `CI` is set.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+DIALECTS = ("sqlite", "postgresql", "mysql")
+SERVERS = {
+    "postgresql": ("SYNCD_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
+    "mysql": ("SYNCD_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/"),
+}
+
+
+@cache
+def server(dialect: str) -> URL | None:
+    """Where databases of this dialect can be created; None where no such server answers."""
+    variable, usual = SERVERS[dialect]
+    url = sa.make_url(os.environ.get(variable) or usual)
+    drivers = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql"}
+    url = url.set(drivername=drivers.get(url.drivername, url.drivername))
+    engine = sa.create_engine(url, connect_args={"connect_timeout": 3})
+    try:
+        with engine.connect():
+            return url
+    except sa.exc.OperationalError:
+        return None
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def database(dialect: str, directory: Path, where: URL | None = None) -> Iterator[str]:
+    """The URL of a new, empty database, on this server or the usual one, dropped afterwards; skips the test where the
+    server is missing."""
+    name = f"syncd_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    if dialect == "sqlite":
+        path = directory / f"{name}.db"
+        path.touch()
+        yield f"sqlite:///{path}"
+        return
+    where = where or server(dialect)
+    if where is None:
+        reason = f"no {dialect} server answers; set {SERVERS[dialect][0]}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    _command(where, f"CREATE DATABASE {name}")
+    try:
+        yield where.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _command(where, f"DROP DATABASE {name}" + (" WITH (FORCE)" if dialect == "postgresql" else ""))
+
+
+def _command(url: URL, statement: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.exec_driver_sql(statement)
+    engine.dispose()

@@ -1,0 +1,399 @@
+"""Histories: one seed makes one world and one list of steps; a failing list is shortened by leaving steps out.
+
+Steps are plain data and refer to people and records by number, modulo how many there are, so that any part of a
+history is a history.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from syncd.core.model import Direction, Policy, Removal
+from syncd.engine.run import Options
+from syncd.errors import UsageError
+from syncd.operate.review import allowed, decide
+from syncd.providers.adapter import Identity
+from syncd.store import journal
+from tests.model import oracle
+from tests.model.effects import Crash
+from tests.model.hostile import PLAIN, Fault, Hostile, Nature, Record
+from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Profile, Setting, World
+
+Step = tuple[Any, ...]
+FIELDS = tuple(name for name in COLUMNS if name != "number")
+FAULTS = ("lost", "late", "dropped", "refused", "throttled", "die")
+LENGTH = (5, 18)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A world and what happens in it."""
+
+    setting: Setting
+    steps: tuple[Step, ...]
+
+
+# -- making --------------------------------------------------------------------------------------------------------
+
+
+def make(seed: int) -> History:
+    """The history of a seed."""
+    dice = random.Random(seed)
+    profiles = tuple(_profile(dice) for _ in range(dice.choice((1, 1, 2, 2, 3))))
+    setting = Setting(profiles, dice.choice((1, 1, 2, 3)), sole=dice.random() < 0.8, seed=seed)
+    steps = [_step(dice) for _ in range(dice.randint(*LENGTH))]
+    return History(setting, tuple(steps))
+
+
+def _profile(dice: random.Random) -> Profile:
+    identity = dice.choice(list(Identity))
+    keeps = {
+        name: dice.choice(("cut", "upper", "squeeze")) for name in ("name", "email", "city") if dice.random() < 0.3
+    }
+    nature = Nature(
+        identity=identity,
+        lists=dice.random() < 0.7,
+        replaces=dice.random() < 0.4,
+        echo=dice.choice(("", "", "", "early", "late")),
+        keeps=tuple(sorted(keeps.items())),
+        hidden=frozenset({"city"}) if dice.random() < 0.15 else frozenset(),
+        composed=dice.random() < 0.3,
+        unique=dice.random() < 0.3,
+        split=dice.random() < 0.2,
+        renumbers=identity is not Identity.OUR_KEY and dice.random() < 0.2,
+        narrow=identity is Identity.SCAN and dice.random() < 0.15,
+        demands=frozenset({"email"}) if dice.random() < 0.1 else frozenset(),
+        lag=dice.choice((0.0, 0.0, 20.0)) if identity is Identity.FINDABLE else 0.0,
+        delay=dice.choice((1.0, 20.0, 50.0)),
+    )
+    ways = (Direction.PUSH, Direction.OFF, Direction.PULL)
+    directions = {name: dice.choice(ways) for name in ("email", "city") if dice.random() < 0.1}
+    return Profile(
+        nature,
+        policy=dice.choice((Policy.SOURCE, Policy.SOURCE, Policy.PROVIDER, Policy.REVIEW)),
+        on_delete=dice.choice((Removal.KEEP, Removal.DELETE, Removal.ARCHIVE)),
+        directions=tuple(sorted(directions.items())),
+        inbound=nature.lists and dice.random() < 0.25,
+    )
+
+
+def _step(dice: random.Random) -> Step:
+    """One step; the weights are how often it matters."""
+    makers: list[tuple[int, Callable[[random.Random], Step]]] = [
+        (30, _edit),
+        (26, _run),
+        (14, _fault),
+        (8, lambda d: ("wait", d.choice((1.0, 5.0, 30.0, SETTLE + 11, 700.0, 4000.0)))),
+        (2, lambda d: ("insert",)),
+        (2, lambda d: ("delete", d.randrange(9))),
+        (1, lambda d: ("again", d.randrange(9), d.random() < 0.7)),
+        (1, lambda d: ("replace", d.randrange(9))),
+        (1, lambda d: ("rekey", d.randrange(9))),
+        (1, lambda d: ("remote-delete", d.randrange(9), d.randrange(9))),
+        (1, lambda d: ("remote-archive", d.randrange(9), d.randrange(9))),
+        (1, lambda d: ("stranger", d.randrange(9), d.randrange(9))),
+        (3, lambda d: ("arrive", d.randrange(9))),
+        (1, lambda d: ("renumber", d.randrange(9))),
+        (4, lambda d: ("decide", d.randrange(9), d.randrange(9))),
+        (2, lambda d: ("restart",)),
+        (2, lambda d: ("rest",)),
+    ]
+    chosen = dice.choices(makers, [weight for weight, _ in makers])[0]
+    return chosen[1](dice)
+
+
+def _edit(dice: random.Random) -> Step:
+    mode = dice.choices(("new", "blank"), (12, 1))[0]
+    if dice.random() < 0.5:
+        return ("edit", dice.randrange(9), dice.choice(FIELDS), mode)
+    return ("remote-edit", dice.randrange(9), dice.randrange(9), dice.choice(FIELDS), mode)
+
+
+def _fault(dice: random.Random) -> Step:
+    kind = dice.choices(FAULTS, (4, 4, 2, 1, 1, 2))[0]
+    on = "read" if dice.random() < 0.15 and kind != "die" else "write"
+    return ("fault", dice.randrange(9), kind, on, dice.uniform(0.0, WORST_DELAY))
+
+
+def _run(dice: random.Random) -> Step:
+    crash_at = dice.randint(1, 60) if dice.random() < 0.25 else 0
+    planned = [(dice.randint(1, 50), _edit(dice)) for _ in range(dice.choice((0, 0, 0, 1, 2)))]
+    if dice.random() < 0.05:
+        planned.append((dice.randint(1, 40), ("overtake",)))
+    if dice.random() < 0.05:
+        planned.append((dice.randint(1, 50), ("replace", dice.randrange(9))))
+    order = tuple(dice.sample(range(3), 3))
+    return ("run", crash_at, tuple(planned), dice.random() < 0.6, order)
+
+
+# -- living --------------------------------------------------------------------------------------------------------
+
+
+def live(history: History, *, tell: Callable[[str], None] | None = None) -> list[str]:
+    """Run a history to its end; answers what went wrong, empty when nothing did."""
+    world = World(history.setting)
+    if any(profile.nature.keeps and profile.policy is not Policy.SOURCE for profile in history.setting.profiles):
+        world.happened.add("conflict")
+    if any(Direction.PULL in dict(profile.directions).values() for profile in history.setting.profiles):
+        world.happened.add("pull-only")
+    if any(profile.nature.narrow for profile in history.setting.profiles):
+        world.happened.add("narrow")
+    for step in (*history.steps, ("rest",)):
+        if tell:
+            mark = len(world.effects.trace), [len(each.log) for each in world.providers]
+        try:
+            wrong = take(world, step)
+        except Crash:
+            raise
+        except Exception:  # noqa: BLE001 - whatever the code under test raises is a finding
+            wrong = [traceback.format_exc(limit=-6)]
+        if tell:
+            tell(f"{world.clock.elapsed:10.1f} {step}")
+            for line in _condensed(world.effects.trace[mark[0] :]):
+                tell(f"             . {line}")
+            for place, each in enumerate(world.providers):
+                for line in each.log[mark[1][place] :]:
+                    tell(f"           > {each.name}: {line}")
+        if wrong:
+            return wrong
+    return []
+
+
+def _condensed(trace: list[str]) -> Iterator[str]:
+    """The points of a step in their order; runs of commits, of which there are hundreds, as their number."""
+    for kind, points in groupby(trace, lambda point: point.split(",")[0]):
+        named = list(points)
+        yield from [f"{kind}: {len(named)} points"] if kind in {"state", "source"} else named
+
+
+def take(world: World, step: Step) -> list[str]:
+    """One step, and what must be true after it."""
+    if step[0] == "rest":
+        wrong = oracle.quiesce(world)
+        oracle.remember(world)
+        return wrong
+    do(world, step)
+    world.discover()
+    return list(oracle.always(world))
+
+
+def do(world: World, step: Step) -> None:
+    """Carry out one step that is no judgement."""
+    match step:
+        case ("edit", who, name, mode):
+            _edit_here(world, who, name, mode)
+        case ("remote-edit", where, which, name, mode):
+            _edit_there(world, where, which, name, mode)
+        case ("run", crash_at, planned, scan, order):
+            world.order = list(order)
+            plan: dict[int, list[Callable[[], None]]] = {}
+            for point, inner in planned:
+                plan.setdefault(point, []).append(lambda inner=inner: do(world, inner))  # type: ignore[misc]
+            world.run(Options(scan=scan), crash_at=crash_at, planned=plan)
+        case ("fault", where, kind, on, delay):
+            world.providers[where % len(world.providers)].faults.append(Fault(kind, on, delay))
+        case ("wait", seconds):
+            world.clock.advance(seconds)
+        case ("restart",):
+            world.restart()
+        case ("overtake",):
+            world.overtake()
+        case _:
+            _comings_and_goings(world, step)
+
+
+def _comings_and_goings(world: World, step: Step) -> None:
+    match step:
+        case ("insert",):
+            world.insert()
+        case ("delete", who):
+            if len(world.living()) > 1:
+                world.delete(_person(world, who))
+        case ("again", who, same):
+            _again(world, who, same=same)
+        case ("replace", who):
+            _replace(world, who)
+        case ("rekey" | "renumber", who):
+            _otherwise_known(world, step[0], who)
+        case ("decide", which, how):
+            _decide(world, which, how)
+        case ("remote-delete" | "remote-archive", where, which):
+            _gone_there(world, step[0], *_record(world, where, which))
+        case ("stranger", where, who):
+            _stranger(world, where, who)
+        case ("arrive", where):
+            wanted = [provider for provider, profile in world.configured() if profile.inbound]
+            if wanted:
+                world.arrive_there(wanted[where % len(wanted)])
+        case _:
+            raise AssertionError(f"no such step: {step}")
+
+
+def _otherwise_known(world: World, how: str, who: int) -> None:
+    if not world.living():
+        return
+    world.happened.add(f"{how}ed")
+    if how == "rekey":
+        world.rekey(_person(world, who), max(person.key for person in world.people) + 1)
+    else:
+        world.renumber(_person(world, who))
+
+
+def _gone_there(world: World, how: str, provider: Hostile, record: Record | None) -> None:
+    if record is None:
+        return
+    world.happened.add(f"{how}d")
+    if how == "remote-delete":
+        del provider.records[record.id]
+    else:
+        record.archived = True
+
+
+def _person(world: World, who: int) -> Any:
+    return world.living()[who % len(world.living())]
+
+
+def _record(world: World, where: int, which: int) -> tuple[Hostile, Record | None]:
+    provider = world.providers[where % len(world.providers)]
+    records = [provider.records[number] for number in sorted(provider.records)]
+    return provider, records[which % len(records)] if records else None
+
+
+def _edit_here(world: World, who: int, name: str, mode: str) -> None:
+    if not world.living():
+        return
+    person = _person(world, who)
+    if mode == "blank":
+        world.happened.add("blanked")
+    world.write(person, name, world.value(person.tag, name) if mode == "new" else None)
+
+
+def _edit_there(world: World, where: int, which: int, name: str, mode: str) -> None:
+    provider, record = _record(world, where, which)
+    if record is None or record.archived or name in provider.nature.hidden or name not in record.values:
+        return
+    if name not in PLAIN:
+        return
+    person = next((each for each in world.people if each.tag == record.of), None)
+    if person is None:
+        return
+    if mode == "blank":
+        world.happened.add("blanked")
+    world.happened |= {"conflict", "swing"}
+    world.type_there(provider, record, name, world.value(person.tag, name) if mode == "new" else None)
+
+
+def _again(world: World, who: int, *, same: bool) -> None:
+    """A row that was deleted comes back, as the same person or with somebody else's data."""
+    living = {person.key for person in world.living()}
+    gone = [person for person in world.people if not person.alive and person.key not in living]
+    if not gone:
+        return
+    person = gone[who % len(gone)]
+    world.happened.add("reinserted")
+    back = world.insert(key=person.key, number=person.number if same else None, tag=person.tag if same else "")
+    back.back = same
+
+
+def _replace(world: World, who: int) -> None:
+    """Somebody's row goes, and his key is given to somebody else before anything can look."""
+    if world.living():
+        person = _person(world, who)
+        world.delete(person)
+        world.happened.add("reinserted")
+        world.insert(key=person.key)
+
+
+def _decide(world: World, which: int, how: int) -> None:
+    """A person answers an open question, in any of the ways that are offered."""
+    with world.state.read() as tx:
+        items = [item for item in journal.reviews(tx) if item.customer_key and allowed(item.kind)]
+    if not items:
+        return
+    item = items[which % len(items)]
+    decision = allowed(item.kind)[how % len(allowed(item.kind))]
+    person = next((each for each in world.living() if str(each.key) == item.customer_key), None)
+    provider = world.provider(item.provider)
+    if decision == "link":
+        own = [record.id for record in provider.records.values() if person and record.of == person.tag]
+        if not own:
+            return
+        decision = f"link:{own[0]}"
+    with contextlib.suppress(UsageError):
+        decide(world.state, item, decision, world.clock.now())
+        world.decided(provider, person, item, decision)
+
+
+def _stranger(world: World, where: int, who: int) -> None:
+    """A record over there that carries somebody's number and is not ours."""
+    if not world.living():
+        return
+    provider = world.providers[where % len(world.providers)]
+    person = _person(world, who)
+    unsure = world.clock.waiting() or provider.faults or "remote-deleted" in world.happened
+    if provider.nature.identity is Identity.OUR_KEY and (unsure or person.number in provider.records):
+        return  # where our key is the address nobody can tell an old record from a new one, and nobody could prevent
+        # that a create of ours which is under way lands on it
+    world.happened.add("stranger")
+    world.foreign(provider, f"s{person.tag}", person.number)
+
+
+# -- judging -------------------------------------------------------------------------------------------------------
+
+
+def shrunk(history: History, wrong: list[str], budget: int = 400) -> History:
+    """The same failure with as few steps as leaving out can reach."""
+    kind = _kind(wrong)
+
+    def fails(candidate: History) -> bool:
+        found = live(candidate)
+        return bool(found) and _kind(found) == kind
+
+    tries = 0
+    size = max(len(history.steps) // 2, 1)
+    while size and tries < budget:
+        place = 0
+        while place < len(history.steps) and tries < budget:
+            tries += 1
+            candidate = replace(history, steps=history.steps[:place] + history.steps[place + size :])
+            if fails(candidate):
+                history = candidate
+            else:
+                place += size
+        size //= 2
+    return _simpler(history, fails)
+
+
+def _simpler(history: History, fails: Callable[[History], bool]) -> History:
+    for candidate in _plainer(history):
+        if fails(candidate):
+            history = candidate
+    for place, step in enumerate(history.steps):
+        if step[0] == "run":
+            for plain in (("run", 0, (), step[3], (0, 1, 2)), (*step[:2], (), *step[3:]), (*step[:4], (0, 1, 2))):
+                candidate = replace(history, steps=(*history.steps[:place], plain, *history.steps[place + 1 :]))
+                if fails(candidate):
+                    history = candidate
+                    break
+    return history
+
+
+def _plainer(history: History) -> Iterator[History]:
+    setting = history.setting
+    if len(setting.profiles) > 1:
+        for place in range(len(setting.profiles)):
+            yield replace(history, setting=replace(setting, profiles=(setting.profiles[place],)))
+    if setting.customers > 1:
+        yield replace(history, setting=replace(setting, customers=1))
+
+
+def _kind(wrong: list[str]) -> str:
+    """What sort of failure: its words without the values."""
+    text = wrong[0].strip().splitlines()[-1] if wrong[0].startswith("Traceback") else wrong[0]
+    return " ".join(word for word in text.split() if word.isalpha())[:60]

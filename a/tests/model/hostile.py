@@ -1,0 +1,399 @@
+"""Providers that behave as badly as real ones, in memory: they cut, re-case, answer before they store, store after they
+stopped answering, forget to index, and lose connections.
+
+`Nature` is what such a provider is like, `Hostile` is the provider with its records (it survives our crashes), and
+`Adapter` is our translator for it, thrown away with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from syncd.core.model import Cursor, Page, Remote, Removal, Value, Values
+from syncd.errors import NotFound, OutcomeUnknown, Rejected, Taken, Temporary, Throttled, Unauthorized
+from syncd.lanes import Lane
+from syncd.providers.adapter import Capabilities, Identity
+from tests.clock import VirtualClock
+from tests.model.effects import Crash, Effects
+
+T = TypeVar("T")
+PAGE = 2
+LATENCY = 0.05  # seconds a request takes
+CUT = 16  # characters that a cutting provider keeps
+PLAIN = frozenset({"name", "email", "city", "first_name", "last_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What a provider is like. `keeps` names what it does to the text of a field; `echo`: "" answers what is stored,
+    "early" stores later what it answered at once, "late" shows what was sent and mends it afterwards."""
+
+    identity: Identity = Identity.OUR_KEY
+    lists: bool = True
+    replaces: bool = False
+    echo: str = ""
+    keeps: tuple[tuple[str, str], ...] = ()
+    hidden: frozenset[str] = frozenset()
+    composed: bool = False
+    unique: bool = False
+    split: bool = False
+    narrow: bool = False
+    renumbers: bool = False
+    demands: frozenset[str] = frozenset()
+    lag: float = 0.0
+    delay: float = 20.0
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Canonical fields that it holds."""
+        names = {"name", "email", "city"} | ({"contact_person"} if self.composed else {"first_name"})
+        return frozenset(names | ({"number"} if self.renumbers else set()))
+
+    def kept(self, name: str, value: Value) -> Value:
+        """What it stores of a value."""
+        how = dict(self.keeps).get(name)
+        if not isinstance(value, str) or how is None:
+            return value
+        changes: dict[str, Callable[[str], str]] = {
+            "cut": lambda text: text[:CUT].strip(),
+            "upper": str.upper,
+            "squeeze": lambda text: " ".join(text.replace("-", " ").split()),
+        }
+        return changes[how](value)
+
+
+@dataclass
+class Record:
+    """One customer over there. `of` is the person it stands for; `rev` grows with every change."""
+
+    id: str
+    key: str | None
+    values: dict[str, Value]
+    of: str
+    born: float
+    ours: bool
+    archived: bool = False
+    rev: int = 0
+    typed: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as our side read it, and when."""
+
+    values: Values
+    at: float
+
+
+@dataclass
+class Fault:
+    """One thing that goes wrong: `kind` at the next request of class `on` (write, read, any) but `skip`."""
+
+    kind: str
+    on: str
+    delay: float = 0.0
+    skip: int = 0
+
+
+@dataclass
+class Hostile:
+    """The provider itself; `writes` counts what it executed or will execute."""
+
+    name: str
+    nature: Nature
+    clock: VirtualClock
+    excuse: Callable[[str, str, str], None]
+    records: dict[str, Record] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    down: bool = False
+    latency: float = LATENCY
+    writes: int = 0
+    serial: int = 0
+    log: list[str] = field(default_factory=list)
+
+    def later(self, delay: float, effect: Callable[[], None]) -> None:
+        """Let something take place `delay` seconds from now."""
+        self.clock.call_later(delay, effect)
+
+    # -- what requests do --------------------------------------------------------------------------------------
+
+    def post(self, key: str | None, values: Values, of: str, *, ours: bool = True) -> Record:
+        """A new record; where our key is the address, whatever stands there is replaced."""
+        nature = self.nature
+        fresh = {name: values.get(name) for name in nature.fields}
+        if nature.identity is Identity.OUR_KEY and key in self.records:
+            record = self.records[key]
+            self._lost(record, nature.fields, self.clock.elapsed - 1e9)
+        else:
+            self.serial += 1
+            number = key if nature.identity is Identity.OUR_KEY and key is not None else f"{self.name}-{self.serial}"
+            record = self.records[number] = Record(number, key, {}, of, self.clock.elapsed, ours)
+        self._store(record, fresh)
+        return record
+
+    def put(self, record_id: str, values: Values, seen: Seen) -> Record:
+        """Write over a record; one that promises does so by and by."""
+        if record_id not in self.records:
+            raise NotFound("no such record", status=404)
+        if self.nature.echo == "early":
+            self.later(self.nature.delay, lambda: self._put(record_id, values, seen))
+        else:
+            self._put(record_id, values, seen)
+        return self.records[record_id]
+
+    def _put(self, record_id: str, values: Values, seen: Seen) -> None:
+        """A provider that replaces takes every field: those not given as they were `seen`."""
+        record = self.records.get(record_id)
+        if record is None:
+            return
+        if self.nature.replaces:
+            self._lost(record, self.nature.fields - values.keys(), seen.at)
+            values = {**seen.values, **values}
+        self._store(record, values)
+
+    def _store(self, record: Record, values: Values) -> None:
+        nature, kept = self.nature, {name: self.nature.kept(name, value) for name, value in values.items()}
+        record.rev += 1
+        if isinstance(kept.get("number"), str):
+            record.key = str(kept["number"])
+        if nature.echo != "late":
+            record.values |= kept
+            return
+        record.values |= values
+        sent = dict(values)
+
+        def mend() -> None:
+            record.values |= {name: kept[name] for name in kept if record.values[name] == sent[name]}
+
+        self.later(nature.delay, mend)
+
+    def _lost(self, record: Record, names: frozenset[str], since: float) -> None:
+        """A replacing write takes away what a person typed since the record was read: the stated remaining window."""
+        for name in names:
+            if record.typed.get(name, -1.0) >= since:
+                self.excuse(record.of, name, self.name)
+
+    # -- what people do over there -----------------------------------------------------------------------------
+
+    def edit(self, record: Record, name: str, value: Value) -> Value:
+        """A person types a value; what is kept of it is what he typed."""
+        record.values[name] = kept = self.nature.kept(name, value)
+        record.typed[name] = self.clock.elapsed
+        record.rev += 1
+        return kept
+
+
+class Adapter:
+    """The translator; `ProviderAdapter` by its shape."""
+
+    def __init__(self, world: Hostile, lane: Lane, effects: Effects, owner: Callable[[str], str]) -> None:
+        self._world, self._lane, self._effects, self._owner = world, lane, effects, owner
+        nature = world.nature
+        self.capabilities = Capabilities(
+            id_name="id",
+            identity=nature.identity,
+            fields=nature.fields,
+            composed=frozenset({"contact_person"}) if nature.composed else frozenset(),
+            lists=nature.lists,
+            replaces=nature.replaces,
+            echoes=bool(nature.echo),
+            archive=True,
+            delete=True,
+            renumbers=nature.renumbers,
+        )
+
+    # -- pure --------------------------------------------------------------------------------------------------
+
+    def project(self, values: Values) -> Values:
+        nature = self._world.nature
+        for name in nature.demands:
+            if values.get(name) is None:
+                raise Rejected(name, "must be filled")
+        projected = {name: values[name] for name in nature.fields if name in values}
+        if nature.composed:
+            parts = [str(values[name]) for name in ("first_name", "last_name") if values.get(name)]
+            projected["contact_person"] = " ".join(parts) or None
+        return projected
+
+    def composed(self, known: frozenset[str]) -> frozenset[str]:
+        return self.capabilities.composed - known
+
+    def key_fits(self, key: str) -> bool:
+        return not self._world.nature.narrow or key.isdigit()
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def fetch(self, external_id: str) -> Remote | None:
+        return self._request("GET", lambda: self._one(external_id))
+
+    def find(self, key: str, values: Values) -> Sequence[Remote]:
+        if self.capabilities.identity is Identity.SCAN:
+            return [remote for page in self.scan(None) for remote in page.remotes if remote.key == key]
+        if self.capabilities.identity is Identity.OUR_KEY:
+            found = self.fetch(key)
+            return [] if found is None else [found]
+        return self._request("GET", lambda: self._search(key))
+
+    def _search(self, key: str) -> list[Remote]:
+        born = self._world.clock.elapsed - self._world.nature.lag
+        return [_remote(self._world, each) for each in self._all() if each.key == key and each.born <= born]
+
+    def scan(self, cursor: Cursor | None) -> Iterator[Page]:
+        if not self.capabilities.lists and self.capabilities.identity is not Identity.SCAN:
+            raise Rejected("", "no listing")
+        start = int(cursor.position) if cursor and cursor.position else 0
+        while True:
+            shown, total = self._request("GET", partial(self._slice, start))
+            start += PAGE
+            yield Page(shown, Cursor(str(start)) if start < total else None, total)
+            if start >= total:
+                return
+
+    def _slice(self, start: int) -> tuple[tuple[Remote, ...], int]:
+        every = self._all()
+        return tuple(_remote(self._world, each) for each in every[start : start + PAGE]), len(every)
+
+    def create(self, key: str, values: Values) -> Remote:
+        nature = self._world.nature
+        if nature.identity is Identity.OUR_KEY and self.fetch(key) is not None:
+            raise Taken("number", "in use", external_id=key)
+        carried = key if self.key_fits(key) else None
+        of = self._owner(key)
+
+        def act() -> Remote:
+            holder = next((each for each in self._all() if each.key == carried), None) if nature.unique else None
+            if holder is not None and nature.identity is not Identity.OUR_KEY:
+                raise Taken("number", "in use", external_id=holder.id)
+            return self._answer(self._world.post(carried, values, of), values)
+
+        self._world.log.append(f"create {key}")
+        return self._write("POST", act)
+
+    def update(self, current: Remote, values: Values) -> Remote:
+        if current.archived:
+            raise Rejected("", "archived")
+        shown = {name: value for name, value in current.values.items() if name in self._world.nature.fields}
+        seen = Seen({**current.raw["values"], **shown}, current.raw["at"])
+        parts = [values]
+        if self._world.nature.split and len(values) > 1:
+            names = sorted(values)
+            parts = [{names[0]: values[names[0]]}, {name: values[name] for name in names[1:]}]
+        answer, sent, stored = current, dict[str, Value](), dict[str, Value]()
+        for part in parts:
+            self._world.log.append(f"update {current.external_id} {dict(part)}")
+            sent |= part
+            answer = self._write("PUT", partial(self._put, current.external_id, part, seen, dict(sent)))
+            stored |= {name: answer.values[name] for name in part if name in answer.values}
+            seen = Seen({**seen.values, **part}, seen.at)
+        return replace(answer, values={**answer.values, **stored})
+
+    def _put(self, external_id: str, values: Values, seen: Seen, sent: Values) -> Remote:
+        return self._answer(self._world.put(external_id, values, seen), sent)
+
+    def remove(self, current: Remote, how: Removal) -> None:
+        def act() -> None:
+            if how is Removal.ARCHIVE and current.external_id in self._world.records:
+                self._world.records[current.external_id].archived = True
+            else:
+                self._world.records.pop(current.external_id, None)
+
+        self._world.log.append(f"remove {current.external_id}")
+        self._write("DELETE", act)
+
+    def probe(self) -> str:
+        return self._request("GET", lambda: "answers")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # -- how a request goes ------------------------------------------------------------------------------------
+
+    def _all(self) -> list[Record]:
+        return [self._world.records[number] for number in sorted(self._world.records)]
+
+    def _one(self, external_id: str) -> Remote | None:
+        record = self._world.records.get(external_id)
+        return None if record is None else _remote(self._world, record)
+
+    def _request(self, verb: str, act: Callable[[], T]) -> T:
+        """A reading: whatever goes wrong, nothing was changed."""
+        fault = self._begin(verb)
+        if fault is not None:
+            self._refuse(fault)
+            raise Temporary("the reading failed")
+        answer = act()
+        self._lane.observe(f"{verb} x", 200, {})
+        self._effects.point(f"{self._world.name} {verb}, answered")
+        return answer
+
+    def _write(self, verb: str, act: Callable[[], T]) -> T:
+        """A write: executed, or not, or later; answered, or not."""
+        fault = self._begin(verb)
+        if fault is not None:
+            self._refuse(fault)
+            self._lose(fault, act)
+        self._world.writes += 1
+        answer = act()
+        self._lane.observe(f"{verb} x", 200, {})
+        self._effects.point(f"{self._world.name} {verb}, answered")
+        return answer
+
+    def _begin(self, verb: str) -> Fault | None:
+        self._effects.point(f"{self._world.name} {verb}, before")
+        self._lane.admit(f"{verb} x")
+        self._world.clock.advance(self._world.latency)
+        if self._world.down:
+            return Fault("refused", "any")
+        kind = "read" if verb == "GET" else "write"
+        fault = next((each for each in self._world.faults if each.on in {kind, "any"}), None)
+        if fault is not None and fault.skip:
+            fault.skip -= 1
+            return None
+        if fault is not None:
+            self._world.faults.remove(fault)
+        return fault
+
+    def _refuse(self, fault: Fault) -> None:
+        if fault.kind == "refused":
+            raise Temporary("connection refused")
+        if fault.kind == "throttled":
+            self._lane.observe("any", 429, {})
+            raise Throttled("slow down", status=429, retry_after=20.0)
+        if fault.kind == "unauthorized":
+            raise Unauthorized("who are you", status=401)
+
+    def _lose(self, fault: Fault, act: Callable[[], Any]) -> None:
+        """The request left, and no answer came. `die`: the process is gone before the effect takes place."""
+
+        def effect() -> None:
+            with contextlib.suppress(NotFound, Taken):
+                act()
+
+        self._world.writes += 1
+        if fault.kind == "lost":
+            effect()
+        elif fault.kind in {"late", "die"}:
+            self._world.later((0 if fault.kind == "die" else self._lane.timeout) + fault.delay, effect)
+        if fault.kind == "die":
+            raise Crash("in flight")
+        self._world.clock.advance(self._lane.timeout)
+        raise OutcomeUnknown("no answer")
+
+    def _answer(self, record: Record, sent: Values) -> Remote:
+        """What the provider says it stored; a promising one says what was sent and stores it by and by."""
+        world, echo = self._world, self._world.nature.echo
+        if not echo:
+            return _remote(world, record)
+        shown = {name: value for name, value in {**record.values, **sent}.items() if name not in world.nature.hidden}
+        raw = {"values": dict(shown), "at": world.clock.elapsed}
+        return Remote(record.id, record.key, shown, {"id": record.id}, provisional=True, raw=raw)
+
+
+def _remote(world: Hostile, record: Record) -> Remote:
+    shown = {name: value for name, value in record.values.items() if name not in world.nature.hidden}
+    raw: dict[str, Any] = {"values": shown, "at": world.clock.elapsed}
+    return Remote(record.id, record.key, shown, {"id": record.id}, archived=record.archived, raw=raw)

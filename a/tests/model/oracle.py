@@ -1,0 +1,271 @@
+"""What must be true: after every step, and once nothing is left to do.
+
+Each rule is judged from outside, on rows and records, from what people typed. Nothing here asks the code under test
+whether it is content, except for what it parked: a review item is an allowed outcome and must have had a cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncd.core.model import Direction, Link, Policy, Removal, State, Value
+from syncd.core.normalise import canonical, equal
+from syncd.engine.run import Options
+from syncd.store import journal, mapping, work
+from syncd.store.journal import Review
+from tests.model.hostile import Hostile, Record
+from tests.model.world import COLUMNS, OVERNIGHT, Person, Profile, World
+
+PATIENCE = 30  # cycles after which everything must have come to rest
+WAITS = ("adopt", "staged:", "empty")
+CAUSES = {
+    "remote_gone": {"remote-deleted"},
+    "remote_archived": {"remote-archived", "reinserted"},
+    "ambiguous": {"stranger"},
+    "found": {"conflict", "stranger", "reinserted", "unlinked"},
+    "key_taken": {"renumbered", "reinserted", "rekeyed"},
+    "came_back": {"reinserted"},
+    "taken": {"stranger"},
+    "twice": {"stranger", "reinserted", "ordered"},
+    "unknown_create": {"narrow"},
+    "delete_conflict": {"deleted"},
+    "no_base": {"reinserted", "remapped", "stranger", "inbound"},
+    "candidate": {"inbound", "stranger"},
+    "pull_only": {"pull-only"},
+    "frozen": {"swing"},
+    "conflict": {"conflict", "pull-only"},
+    "first_seen": {"hidden"},
+    "renumbered": {"renumbered", "reinserted"},
+    "gutted": {"blanked"},
+    "erased": {"blanked", "conflict", "erased"},
+}
+
+
+def quiesce(world: World) -> list[str]:
+    """No more edits and no more faults: run until nothing is left. Answers what is wrong afterwards."""
+    for provider in world.providers:
+        provider.faults.clear()
+        provider.down = False
+    # a newcomer whose key was still linked to somebody who left waits for the scan after the one that saw it
+    for _ in range(2 if any(profile.inbound for _, profile in world.configured()) else 1):
+        world.clock.advance(OVERNIGHT)
+        for _ in range(PATIENCE):
+            world.run(Options(scan=True))
+            if world.state_is_quiet():
+                break
+            world.clock.advance(1000.0)
+        else:
+            return [f"never comes to rest: {unrest(world)}"]
+    world.discover()
+    return [*rest(world), *silence(world)]
+
+
+def unrest(world: World) -> str:
+    """What is still to be done, for the message."""
+    with world.state.read() as tx:
+        due = [row for person in world.people for row in work.of_customer(tx, str(person.key))]
+        open_ = [i for p in world.providers for i in _intents(world, tx, p)]
+    return f"{due} {open_}"
+
+
+def _intents(world: World, tx: object, provider: Hostile) -> list[object]:
+    keys = [str(person.key) for person in world.people]
+    return [each for found in journal.intents(tx, provider.name, keys).values() for each in found]  # type: ignore[arg-type]
+
+
+def silence(world: World) -> Iterator[str]:
+    """No echo: with nothing to do, a further look over everything writes nothing at all, on either side."""
+    before = (world.effects.source_writes, [provider.writes for provider in world.providers])
+    world.clock.advance(OVERNIGHT)
+    world.run(Options(scan=True))
+    after = (world.effects.source_writes, [provider.writes for provider in world.providers])
+    if before != after:
+        yield f"echo: a look without a change wrote {before} -> {after}"
+
+
+# -- after every step ----------------------------------------------------------------------------------------------
+
+
+def always(world: World) -> Iterator[str]:
+    """Rules that no moment may break."""
+    yield from _no_invention(world)
+    yield from (f"a second row: {told}" for told in world.second_rows)
+    for provider in world.providers:
+        yield from _one_remote_each(world, provider)
+        yield from _nobody_elses(provider)
+
+
+def _no_invention(world: World) -> Iterator[str]:
+    """Every value in the source was typed by a person, for this customer and field."""
+    for person in world.living():
+        for name, value in (world.row(person) or {}).items():
+            if canonical(value) not in {canonical(each) for each in world.typed[person.tag, name]}:
+                yield f"source {person.key}.{name} holds {value!r}, which nobody typed"
+
+
+def _one_remote_each(world: World, provider: Hostile) -> Iterator[str]:
+    """We never make a second record of one person while the first is there."""
+    seen: dict[str, str] = {}
+    for record in sorted(provider.records.values(), key=lambda record: record.ours):
+        if not record.ours and not record.of.startswith("r"):
+            continue
+        if record.of in seen and not (world.happened & {"reinserted", "ordered"}):
+            yield f"{provider.name}: {record.of} has the records {seen[record.of]} and {record.id}"
+        seen[record.of] = record.id
+
+
+def _nobody_elses(provider: Hostile) -> Iterator[str]:
+    """No record carries a value of another person than its own."""
+    for record in provider.records.values():
+        for name, value in record.values.items():
+            if name in {"number", "contact_person"} or not isinstance(value, str):
+                continue
+            if not value.casefold().startswith(f"{name[0]}{record.of}v"):
+                yield f"{provider.name}: record {record.id} of {record.of} holds {value!r} as {name}"
+
+
+# -- at rest -------------------------------------------------------------------------------------------------------
+
+
+def rest(world: World) -> Iterator[str]:
+    """Everything agreed, or parked with a cause."""
+    yield from always(world)
+    with world.state.read() as tx:
+        reviews = journal.reviews(tx)
+        links = {provider.name: mapping.page(tx, provider.name, "", 500) for provider in world.providers}
+    for provider, profile in world.configured():
+        mine = {link.pair.key: link for link in links[provider.name]}
+        for person in world.living():
+            items = [each for each in reviews if (each.provider, each.customer_key) == (provider.name, str(person.key))]
+            yield from _pair(world, provider, profile, (person, mine.get(str(person.key)), items))
+        yield from _departed(world, provider, profile, (links[provider.name], reviews))
+    yield from _causes(world, reviews)
+    parked = {(item.customer_key, name) for item in reviews for name in item.fields}
+    yield from _winners(world, parked)
+
+
+def _pair(
+    world: World, provider: Hostile, profile: Profile, facts: tuple[Person, Link | None, list[Review]]
+) -> Iterator[str]:
+    person, link, items = facts
+    where = f"{provider.name}/{person.key} ({person.tag})"
+    row = world.row(person)
+    if row is None:
+        yield f"{where}: the row of a living person is gone"
+        return
+    if any(not item.fields and item.kind != "twice" for item in items) or _refused(profile, row, link):
+        return
+    if (provider.name, str(person.key)) in world.left_alone:
+        return
+    if link is None or link.external_id is None:
+        yield f"{where}: neither linked nor parked ({link})"
+        return
+    record = provider.records.get(link.external_id)
+    if record is None and not provider.records and provider.nature.lists:
+        return  # an empty listing proves nothing, and until an edit nobody looks at this one
+    if record is None:
+        yield f"{where}: linked to {link.external_id}, which is not there, and nobody was told"
+        return
+    if record.of != person.tag:
+        yield f"{where}: linked to a record of {record.of}"
+        return
+    waiting = {name for item in items for name in item.fields}
+    yield from (f"{where}: {problem}" for problem in _fields(provider, profile, row, record, waiting))
+
+
+def _refused(profile: Profile, row: dict[str, Value], link: Link | None) -> bool:
+    lacking = any(row.get(name) is None for name in profile.nature.demands)
+    return lacking and link is not None and link.state is State.REJECTED
+
+
+def _fields(
+    provider: Hostile, profile: Profile, row: dict[str, Value], record: Record, waiting: set[str]
+) -> Iterator[str]:
+    nature = provider.nature
+    wanted = dict(row)
+    if nature.composed:
+        parts = [str(canonical(wanted[name])) for name in ("first_name", "last_name") if canonical(wanted[name])]
+        wanted["contact_person"] = " ".join(parts) or None
+    for name in sorted(nature.fields - waiting):
+        direction = dict(profile.directions).get(name, Direction.BOTH)
+        if direction is Direction.OFF or (direction is Direction.PULL and name in nature.hidden):
+            continue
+        ours = canonical(wanted[name])
+        theirs = record.values.get(name)
+        if theirs not in {nature.kept(name, ours), ours} and not equal(name, ours, theirs):
+            yield f"{name} is {ours!r} here and {theirs!r} there"
+
+
+def _departed(
+    world: World, provider: Hostile, profile: Profile, facts: tuple[list[Link], list[Review]]
+) -> Iterator[str]:
+    """Nobody who left is linked any more, and his record went as `on_delete` says, or somebody was asked."""
+    links, reviews = facts
+    living = {str(person.key) for person in world.living()}
+    asked = {item.customer_key for item in reviews if item.provider == provider.name}
+    for link in links:
+        if link.pair.key not in living and link.pair.key not in asked and world.living():
+            yield f"{provider.name}/{link.pair.key}: still in the mapping, and the row is gone ({link})"
+    if profile.on_delete is Removal.KEEP or not world.living():
+        return
+    tags = {person.tag for person in world.living()}
+    waiting = [link for link in links if link.pair.key in asked]  # under his successor's key, maybe
+    in_question = {link.external_id for link in waiting}
+    in_question |= {
+        record.id for record in provider.records.values() if record.key in {x.provider_key for x in waiting}
+    }
+    in_question |= {kept for name, kept in world.kept_records if name == provider.name}
+    for person in world.people:
+        if (provider.name, str(person.key)) in world.left_alone:
+            continue
+        if person.alive or person.tag in tags or str(person.key) in asked or str(person.key) in living:
+            continue
+        for record in provider.records.values():
+            if record.of == person.tag and record.ours and not (record.archived or record.id in in_question):
+                yield f"{provider.name}: the record of {person.tag}, who was deleted, is still there"
+
+
+def _causes(world: World, reviews: list[Review]) -> Iterator[str]:
+    """Nobody is asked without a reason."""
+    for item in reviews:
+        causes = CAUSES.get(item.kind, set())
+        if not causes & world.happened:
+            yield f"{item.provider}/{item.customer_key}: asked about {item.kind} ({item.reason}) without a cause"
+
+
+def _winners(world: World, parked: set[tuple[str, str]]) -> Iterator[str]:
+    """Nothing lost, nothing stale: the value that stands is the last one of some side, and of the only side if one."""
+    only_source = all(profile.policy is Policy.SOURCE for profile in world.setting.profiles)
+    for person in world.living():
+        row = world.row(person) or {}
+        for name in COLUMNS:
+            edits = world.edits.get((person.tag, name), [])
+            left = any((each.name, str(person.key)) in world.left_alone for each in world.providers)
+            if name == "number" or left or person.back or (str(person.key), name) in parked:
+                continue
+            last = {edit.side: edit.value for edit in edits}
+            candidates = {canonical(value) for value in last.values()} or {world.agreed.get((person.tag, name))}
+            if _cut_off(world, row) or any(edit.excused for edit in edits):
+                candidates |= {canonical(edit.value) for edit in edits if edit.side != "source"}
+                candidates |= {world.agreed[person.tag, name]} if (person.tag, name) in world.agreed else set()
+            if canonical(row[name]) not in candidates:
+                yield f"{person.key}.{name} ends as {row[name]!r}; last typed were {last or candidates}"
+            elif only_source and edits and edits[-1].side == "source" and canonical(row[name]) != edits[-1].value:
+                yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"
+
+
+def _cut_off(world: World, row: dict[str, Value]) -> bool:
+    """Whether something happened after which edits at a provider need not arrive any more."""
+    if any(row[name] is None for profile in world.setting.profiles for name in profile.nature.demands):
+        return True
+    return bool(world.happened & {"remote-deleted", "remote-archived", "deleted", "stranger"})
+
+
+def remember(world: World) -> None:
+    """What stands now is agreed; the next round of edits starts from it. What could not arrive yet may still do so."""
+    for person in world.living():
+        row = world.row(person) or {}
+        for name, value in row.items():
+            world.agreed[person.tag, name] = canonical(value)
+            if not _cut_off(world, row):
+                world.edits.pop((person.tag, name), None)

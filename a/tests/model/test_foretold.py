@@ -1,0 +1,117 @@
+"""Law 37 over many histories: what `syncd plan` lists is what the next run does, pair by pair, field by field."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+
+import pytest
+
+from syncd.core.model import Policy, Removal
+from syncd.engine.run import Options
+from syncd.operate.dry_run import preview
+from tests.model.hostile import Nature
+from tests.model.test_sequences import LIST, SEARCH, SETTLED
+from tests.model.world import Profile, Setting, World
+
+Deeds = dict[tuple[str, str, str], set[str]]
+SCAN = Options(scan=True)
+NATURES = (Nature(), SEARCH, LIST, Nature(lists=False), Nature(replaces=True))
+VERBS = {
+    "pair.created": "create",
+    "pair.pushed": "update",
+    "pair.pulled": "pull",
+    "pair.removed": "remove",
+    "pair.unlinked": "unlink",
+    "pair.adopted": "adopt",
+}
+FIELDS = ("city", "email", "name")
+
+
+def _world(dice: random.Random) -> World:
+    """Three customers in agreement with two or three providers."""
+    profiles = tuple(
+        Profile(dice.choice(NATURES), policy=dice.choice(list(Policy)), on_delete=dice.choice(list(Removal)))
+        for _ in range(dice.choice((2, 3)))
+    )
+    made = World(Setting(profiles, 3))
+    made.run()
+    made.clock.advance(SETTLED)
+    made.run(SCAN)
+    return made
+
+
+def _edits(made: World, dice: random.Random) -> None:
+    """What people do between two runs: edits here and there, fields emptied, newcomers, deletions."""
+    for _ in range(dice.randrange(1, 8)):
+        person, what = dice.choice(made.living()), dice.randrange(6)
+        if what <= 1:
+            name = dice.choice(FIELDS)
+            made.write(person, name, dice.choice([None, made.value(person.tag, name)]))
+        elif what <= 3:
+            provider = dice.choice(made.providers)
+            record, name = dice.choice(list(provider.records.values())), dice.choice(FIELDS)
+            made.type_there(provider, record, name, dice.choice([None, made.value(record.of, name)]))
+        elif what == 4:
+            made.insert()
+        elif len(made.living()) > 1:
+            made.delete(person)
+
+
+def _planned(made: World) -> Deeds:
+    found: Deeds = {}
+    for operation in preview(made.site, made.site.routes, scan=True).operations:
+        verb = {"archive": "remove", "delete": "remove"}.get(operation.verb, operation.verb)
+        names = operation.fields if verb in {"update", "pull"} else ()
+        found.setdefault((operation.provider, operation.key, verb), set()).update(names)
+    return found
+
+
+def _noted(made: World, since: int) -> Deeds:
+    found: Deeds = {}
+    query = "SELECT provider, customer_key, event, fields FROM event WHERE id > ?"
+    with made.state.read() as tx:
+        rows = tx.exec_driver_sql(query, (since,)).all()
+    for provider, key, event, fields in rows:
+        verb = VERBS.get(event)
+        if verb is not None:
+            names = json.loads(fields) if verb in {"update", "pull"} else ()
+            found.setdefault((provider, key, verb), set()).update(names)
+    return found
+
+
+def _last_event(made: World) -> int:
+    with made.state.read() as tx:
+        return int(tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM event").scalar_one())
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_run_does_what_was_foretold(seed: int) -> None:
+    """Edits, conflicts under every policy, emptied fields, new and deleted customers, at providers of every kind: plan
+    and run name the same writes, and a plan writes nothing."""
+    dice = random.Random(seed)
+    made = _world(dice)
+    _edits(made, dice)
+    before, written = _last_event(made), [provider.writes for provider in made.providers]
+    expected = _planned(made)
+    assert (_last_event(made), [provider.writes for provider in made.providers]) == (before, written)
+    made.run(SCAN)
+    assert _noted(made, before) == expected
+
+
+@pytest.mark.parametrize("here", [False, True])
+@pytest.mark.parametrize("policies", list(itertools.product(Policy, Policy)), ids="-".join)
+def test_two_editors_of_one_field_are_foretold(policies: tuple[Policy, ...], here: bool) -> None:
+    """Two providers, and the source too, changed one field: the plan knows who wins as the run will."""
+    made = World(Setting(tuple(Profile(policy=policy) for policy in policies), 2))
+    made.run()
+    made.run(SCAN)
+    for provider in made.providers:
+        record = next(iter(provider.records.values()))
+        made.type_there(provider, record, "city", made.value(record.of, "city"))
+    if here:
+        made.write(made.people[0], "city", made.value(made.people[0].tag, "city"))
+    before, expected = _last_event(made), _planned(made)
+    made.run(SCAN)
+    assert _noted(made, before) == expected

@@ -1,0 +1,94 @@
+"""Histories of creates whose answer was lost: which record under our key is ours, and which is a person's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.core.model import Pair, Policy, Value
+from syncd.store import mapping
+from tests.model.hostile import Fault, Hostile, Nature, Record
+from tests.model.test_sequences import LIST, POLICIES, SCAN, SEARCH, SETTLED, calm, kinds, run, source, world
+from tests.model.world import Profile, World
+
+IDENTITIES = pytest.mark.parametrize(
+    "nature",
+    [Nature(), SEARCH, replace(SEARCH, renumbers=True), LIST, replace(LIST, renumbers=True)],
+    ids=["our-key", "external-id", "number", "scan", "scan-number"],
+)
+
+
+def lost(nature: Nature, policy: Policy, *, made: bool) -> tuple[World, Hostile]:
+    """A world whose only create got no answer; `made` says whether the provider carried it out."""
+    there = world(Profile(nature, policy=policy), run=False)
+    there.providers[0].faults.append(Fault("lost" if made else "dropped", "write"))
+    run(there)
+    assert len(there.providers[0].records) == int(made)
+    return there, there.providers[0]
+
+
+def stranger(made: World, provider: Hostile, **shared: Value) -> Record:
+    """A person makes another customer under our key; he shares some values with ours."""
+    values: dict[str, Value] = {name: f"{name[0]}s1v1 of somebody else" for name in provider.nature.fields}
+    if provider.nature.renumbers:
+        values["number"] = made.people[0].number
+    return provider.post(made.people[0].number, values | shared, "s1", ours=False)
+
+
+@IDENTITIES
+@POLICIES
+@pytest.mark.parametrize("shared", [("city",), ("city", "email"), ("name",)], ids=str)
+def test_a_stranger_is_not_taken_for_our_lost_create(nature: Nature, policy: Policy, shared: tuple[str, ...]) -> None:
+    """What neighbours and families share proves nothing: a person's own record under our key is asked about, and
+    neither side takes anything from the other."""
+    made, provider = lost(nature, policy, made=False)
+    row = made.row(made.people[0])
+    assert row is not None
+    there = stranger(made, provider, **{name: row[name] for name in shared})
+    before = dict(there.values)
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    assert made.row(made.people[0]) == row
+    assert there.values == before
+    assert kinds(made) == ["found"]
+    with made.state.read() as tx:
+        link = mapping.read(tx, Pair("p0", "1"))
+    assert link is None or link.external_id is None
+
+
+@IDENTITIES
+@POLICIES
+@pytest.mark.parametrize("name", ["email", "city"])
+def test_our_lost_create_is_linked_although_it_was_edited(nature: Nature, policy: Policy, name: str) -> None:
+    """A record that our create did make, and that a person edited before we looked, is linked without a question
+    about whose it is; only the edit is asked about, and nothing of it reaches the source by itself."""
+    made, provider = lost(nature, policy, made=True)
+    (record,) = provider.records.values()
+    made.happened.add("conflict")
+    edited = made.value(record.of, name)
+    made.type_there(provider, record, name, edited)
+    before = source(made, name)
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    with made.state.read() as tx:
+        link = mapping.read(tx, Pair("p0", "1"))
+    assert link is not None
+    assert link.external_id == record.id
+    assert kinds(made) == ["conflict"]
+    assert (source(made, name), record.values[name]) == (before, edited)
+    calm(made)
+
+
+@IDENTITIES
+@POLICIES
+def test_our_lost_create_is_known_in_the_providers_own_spelling(nature: Nature, policy: Policy) -> None:
+    """What a provider cut off or wrote in capitals is no contradiction: the record is linked and nothing is asked."""
+    keeps = (("name", "cut"), ("email", "upper"), ("city", "squeeze"))
+    made, provider = lost(replace(nature, keeps=keeps), policy, made=True)
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    assert kinds(made) == []
+    assert len(provider.records) == 1
+    assert made.effects.source_writes == 0
+    calm(made)

@@ -1,0 +1,526 @@
+"""Wrong implementations of the laws, one at a time: each must be caught by a named sequence or by few random histories.
+
+A mutant that lives means that a law is not tested. Every one of them is a way in which real integrations fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from syncd.core.actions import Action, Adopt
+from syncd.core.erasure import Erasure
+from syncd.core.facts import Departure, Facts
+from syncd.core.model import Customer, Intent, Policy, Remote, Removal, Values, Work
+from syncd.errors import SafetyStop, Temporary
+from syncd.lanes import Lane
+from syncd.reconcile import Route
+from syncd.runtime.installation import Installation
+from syncd.source import changelog, customers, lookup
+from syncd.source.changelog import Batch, Entry
+from syncd.source.database import Source
+from syncd.store import journal, leases, mapping, work
+from syncd.store.schema import Transaction, intent, tombstone
+from tests.model import test_erased as erasures
+from tests.model import test_lost_creates as lost_creates
+from tests.model import test_merges as merges
+from tests.model import test_promises as promises
+from tests.model import test_sequences as rows
+from tests.model import test_successors as keys
+from tests.model.history import live, make
+from tests.model.hostile import Nature
+
+# functions of these names hide the modules in their packages
+MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
+WRITES = import_module("syncd.core.writes")
+ARRIVE = import_module("syncd.detect.intake")
+CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
+OUTSET = import_module("syncd.reconcile.outset")
+GATHER, CREATE = import_module("syncd.reconcile.gather"), import_module("syncd.reconcile.create")
+AGREEMENT, TRACE = import_module("syncd.reconcile.agreement"), import_module("syncd.lanes.trace")
+EXCHANGE, OUTCOME = import_module("syncd.reconcile.exchange"), import_module("syncd.reconcile.outcome")
+
+Patch = pytest.MonkeyPatch
+SEEDS = 60  # random histories after which a mutant counts as alive
+CREATING = Nature(identity=rows.SEARCH.identity)
+
+
+# -- the wrong implementations -------------------------------------------------------------------------------------
+
+
+def flag_instead_of_generation(patch: Patch) -> None:
+    """Finishing clears the mark, whoever set it and when."""
+    patch.setattr(work, "finish", lambda tx, item: work.drop(tx, item.pair))
+
+
+def settle_counts_from_the_opening(patch: Patch) -> None:
+    """The end of a request that was lost does not renew its settle time."""
+    patch.setattr(TRACE, "FRESH", 1e9)  # else an intent is opened right before its request, and hides it
+    patch.setattr(journal, "ended", lambda _tx, _intent, _until: True)
+
+
+def predecessors_writes_have_settled(patch: Patch) -> None:
+    """What another epoch left under way keeps the settle time of its opening."""
+    patch.setattr(TRACE, "FRESH", 1e9)
+    patch.setattr(journal, "adrift", lambda _tx, _provider, _epoch, _until: 0)
+
+
+def promises_are_kept_at_once(patch: Patch) -> None:
+    """A 202 closes its intent like any other answer."""
+    for module in (AGREEMENT, CREATE):
+        patch.setattr(module, "conclude", lambda tx, _route, number, **_: journal.close_intent(tx, number))
+
+
+def deletions_one_by_one(patch: Patch) -> None:
+    """Each deletion meets the guard alone."""
+    patch.setattr(OUTCOME, "_too_many", lambda *_: False)
+
+
+def search_without_settling(patch: Patch) -> None:
+    """An unknown outcome is looked up at once."""
+    patch.setattr(work, "_is_held", lambda _now: sa.false())
+
+
+def base_is_what_was_sent(patch: Patch) -> None:
+    """The base is taken from the request, not from what the provider stored."""
+    renewed = WRITES.renewed
+
+    def wrong(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> Any:
+        return renewed(facts, {**stored, **(facts.source or {})}, names, provisional=provisional)
+
+    patch.setattr(EXCHANGE, "renewed", wrong)
+    patch.setattr(CREATE, "renewed", wrong)
+
+
+def acknowledge_everything(patch: Patch) -> None:
+    """The log is emptied instead of deleting what was read."""
+    patch.setattr(changelog, "_delete", lambda conn, source, _entries: conn.execute(source.log.delete()))
+
+
+def acknowledge_first(patch: Patch) -> None:
+    """Marks leave the log before they are durable on our side."""
+    read, acknowledge = changelog.read, changelog.acknowledge
+
+    def read_and_acknowledge(source: Source, limit: int = 1000) -> Batch:
+        batch = read(source, limit)
+        if batch.owner:
+            acknowledge(source, batch, batch.owner)
+        return batch
+
+    patch.setattr(changelog, "read", read_and_acknowledge)
+    patch.setattr(changelog, "acknowledge", lambda *_: None)
+
+
+def lookup_error_is_absence(patch: Patch) -> None:
+    """A search that fails counts as "not found"."""
+    look_up = GATHER.look_up
+
+    def wrong(*args: Any, **more: Any) -> Any:
+        try:
+            return look_up(*args, **more)
+        except Temporary:
+            return ()
+
+    patch.setattr(GATHER, "look_up", wrong)
+
+
+def fetch_error_is_deletion(patch: Patch) -> None:
+    """A reading that fails counts as "was deleted there"."""
+    fetch = GATHER.fetch_proven
+
+    def wrong(route: Route, external_id: str) -> Any:
+        try:
+            return fetch(route, external_id)
+        except Temporary:
+            return None
+
+    patch.setattr(GATHER, "fetch_proven", wrong)
+
+
+def own_changes_ignored(patch: Patch) -> None:
+    """Echo suppression by writer: what we wrote into the source is nobody's change."""
+    mark = CAPTURE._mark
+
+    def wrong(tx: Transaction, site: Installation, entries: Sequence[Entry]) -> Any:
+        return mark(tx, site, [entry for entry in entries if not entry.origin.startswith("syncd:")])
+
+    patch.setattr(CAPTURE, "_mark", wrong)
+
+
+def no_compare_and_set(patch: Patch) -> None:
+    """The source row is written without looking whether it is still the one that was read."""
+    patch.setattr(customers, "_differs", lambda *_: False)
+
+
+def no_intent(patch: Patch) -> None:
+    """Nothing is written down before a write leaves."""
+    patch.setattr(journal, "open_intent", lambda *_, **__: 1_000_000)
+
+
+def adopt_whatever_is_found(patch: Patch) -> None:
+    """A record that carries our key is linked, whoever made it."""
+    unlinked = PLAN._unlinked
+
+    def wrong(facts: Facts) -> Action:
+        return Adopt(facts.found[0], own=False) if facts.found else unlinked(facts)
+
+    patch.setattr(PLAN, "_unlinked", wrong)
+
+
+def adopt_unrecognised(patch: Patch) -> None:
+    """After a lost create, whatever carries our key is ours."""
+    patch.setattr(PLAN, "recognised", lambda *_: True)
+
+
+def one_equal_value_recognises(patch: Patch) -> None:
+    """After a lost create, any one value in common proves that a record is ours."""
+
+    def wrong(facts: Facts, remote: Remote) -> bool:
+        sent = WRITES.late_digests(facts.intents)
+        return any(facts.digest(name, value) in sent.get(name, ()) for name, value in remote.values.items())
+
+    patch.setattr(PLAN, "recognised", wrong)
+
+
+def mark_jumps_the_settle_time(patch: Patch) -> None:
+    """A new mark makes a pair due although a write of it has not settled."""
+    mark = work.mark
+
+    def wrong(tx: Transaction, pairs: Any, reason: str, now: Any, due_at: Any = None) -> int:
+        tx.execute(intent.update().values(settle_until=now))
+        return mark(tx, pairs, reason, now, due_at)
+
+    patch.setattr(work, "mark", wrong)
+
+
+def finish_before_the_write(patch: Patch) -> None:
+    """The mark is gone before its work is done."""
+    look = RECONCILE._one
+
+    def wrong(route: Route, item: Work, customer: Customer | None, memory: Any) -> Any:
+        with route.state.fenced(route.lease) as tx:
+            work.finish(tx, item)
+        return look(route, item, customer, memory)
+
+    patch.setattr(RECONCILE, "_one", wrong)
+
+
+def no_late_digests(patch: Patch) -> None:
+    """What our own unconfirmed writes explain is taken for an edit."""
+    patch.setattr(PLAN, "late_digests", lambda _intents: {})
+
+
+def cut_forms_are_edits(patch: Patch) -> None:
+    """A provider that truncates or changes case is believed to have edited."""
+    patch.setattr(PLAN, "degraded", lambda *_: False)
+
+
+def create_without_reserving(patch: Patch) -> None:
+    """Our key at the provider is not claimed before the create."""
+    patch.setattr(mapping, "reserve", lambda *_: None)
+
+
+def fan_out_to_the_first(patch: Patch) -> None:
+    """A change in the source is told to one provider."""
+    pairs = Installation.pairs
+    patch.setattr(Installation, "pairs", lambda site, key: pairs(site, key)[:1])
+
+
+def delete_on_absence(patch: Patch) -> None:
+    """A row that is not found was deleted."""
+    departure = GATHER.departed
+
+    def wrong(*args: Any, **more: Any) -> Departure:
+        found: Departure = departure(*args, **more)
+        return Departure.GONE if found is not Departure.UNPROVEN else Departure.UNPROVEN
+
+    patch.setattr(GATHER, "departed", wrong)
+
+
+def tombstones_ignored(patch: Patch) -> None:
+    """Who was removed on purpose may come back by himself."""
+    patch.setattr(journal, "buried", lambda *_, **__: False)
+
+
+def no_fence(patch: Patch) -> None:
+    """A worker that lost its lease still writes."""
+    patch.setattr(leases, "check", lambda *_: None)
+
+
+def outage_uses_up_attempts(patch: Patch) -> None:
+    """Failures of a provider that is down count against its customers, and nothing stops the lane."""
+    patch.setattr(Lane, "healthy", lambda _lane: True)
+    patch.setattr(Lane, "failed", lambda _lane, _reason: None)
+
+
+def brake_counts_edits(patch: Patch) -> None:
+    """Repeated edits in one direction freeze a field."""
+    patch.setattr(EXCHANGE, "flips", lambda history, *_: len(history) >= 3)
+
+
+def composed_fields_are_pulled(patch: Patch) -> None:
+    """A composed value is written back into one of its parts' customers."""
+    facts = PLAN.field_facts
+
+    def wrong(*args: Any, **more: Any) -> Any:
+        return replace(facts(*args, **more), composed=False)
+
+    patch.setattr(PLAN, "field_facts", wrong)
+
+
+def lost_pull_is_an_edit(patch: Patch) -> None:
+    """A pull that nobody recorded is taken for a person's edit of the source."""
+    patch.setattr(OUTSET, "recovered", lambda facts: facts)
+
+
+def key_is_the_customer(patch: Patch) -> None:
+    """Whoever has the key is the customer that had it."""
+    for module in (PLAN, OUTSET):
+        patch.setattr(module, "another", lambda _facts: False)
+
+
+def doubt_ends_with_the_write(patch: Patch) -> None:
+    """A question about a cut value is forgotten together with the write that left it."""
+    patch.setattr(EXCHANGE, "_doubted", lambda _facts, base, _disputed: base)
+
+
+def parked_writes_wait_for_ever(patch: Patch) -> None:
+    """A parked pair is looked at again and again for a confirmation that cannot come."""
+    patch.setattr(OUTCOME, "let_go", lambda *_: None)
+
+
+def untouched_means_answered(patch: Patch) -> None:
+    """An edit that does not concern a provider closes the question about it."""
+    linked = GATHER._linked
+
+    def wrong(route: Route, item: Work, facts: Facts, *, asked: bool) -> Any:
+        del asked
+        return linked(route, item, facts, asked=False)
+
+    patch.setattr(GATHER, "_linked", wrong)
+
+
+def last_writer_wins(patch: Patch) -> None:
+    """No base: whatever differs at the provider is newer."""
+    merge = MERGE._three_way
+
+    def wrong(facts: Any, source: Any, provider: Any, base: Any) -> Any:
+        return merge(facts, replace(source, digest=base.source), provider, base)
+
+    patch.setattr(MERGE, "_three_way", wrong)
+
+
+def executed_intents_forgotten(patch: Patch) -> None:
+    """A superseded write of unknown outcome is forgotten at the first look, before it can land late."""
+    patch.setattr(AGREEMENT, "settle_intents", _close_all)
+
+
+def _close_all(tx: Transaction, _route: Route, intents: tuple[Intent, ...]) -> None:
+    for each in intents:
+        journal.close_intent(tx, each.id)
+
+
+# -- and what catches them -----------------------------------------------------------------------------------------
+
+
+def log_not_asked(patch: Patch) -> None:
+    """A row that turned into somebody else's is taken for an edit where capture has not come by yet."""
+    patch.setattr(changelog, "mentions", lambda _source, _key: False)
+
+
+def first_owner_forgotten(patch: Patch) -> None:
+    """Whose record a question is about is known only to the look that asked it."""
+    is_open = OUTSET.is_open
+    patch.setattr(OUTSET, "is_open", lambda memory, key, kind="": not kind and is_open(memory, key))
+
+
+def refused_row_has_no_owner(patch: Patch) -> None:
+    """A row that the rules refuse is not compared with the customer that was linked."""
+    patch.setattr(OUTSET, "IDENTIFYING", ())
+
+
+def links_travel_to_new_owners(patch: Patch) -> None:
+    """A key that was given again and then changed carries the first owner's link along."""
+    told = CAPTURE.reason_of
+    patch.setattr(CAPTURE, "reason_of", lambda entry, before: told(entry, "changed" if entry.was else before))
+
+
+def graves_opened_by_key(patch: Patch) -> None:
+    """Creating somebody under a key lets everybody return who was ever buried under it."""
+    patch.setattr(journal, "_EXHUME", tombstone.delete().where(journal._GRAVES))
+
+
+def newcomers_without_number(patch: Patch) -> None:
+    """A remote is inserted with its fields alone, and its number is lost."""
+    patch.setattr(ARRIVE, "numbered", lambda _route, remote: remote)
+
+
+def insert_without_a_second_look(patch: Patch) -> None:
+    """A process that slept inserts what its successor has inserted."""
+    patch.setattr(lookup, "keys_like", lambda *_given: [])
+
+
+def key_taken_over_unseen(patch: Patch) -> None:
+    """A link is overwritten by the next customer of its key, and nothing remembers the record."""
+    patch.setattr(ARRIVE, "_is_taken", lambda *_given: False)
+
+
+def first_owner_taken_over(patch: Patch) -> None:
+    """Whoever comes to a key that is still linked gets its record."""
+    patch.setattr(mapping, "make_way", lambda *_given: None)
+
+
+def re_keys_followed_twice(patch: Patch) -> None:
+    """A batch that a crash kept from being acknowledged moves its keys once more."""
+    patch.setattr(CAPTURE, "_moved_before", lambda *_given: frozenset())
+
+
+def placeholders_are_edits(patch: Patch) -> None:
+    """What stands in the place of an erased value is pulled like any edit."""
+    patch.setattr(PLAN, "erasure", lambda _facts: Erasure())
+
+
+def deleted_without_a_second_look(patch: Patch) -> None:
+    """A row that is absent at one look, and that no trigger reported, was deleted."""
+    patch.setattr(import_module("syncd.reconcile.departure"), "_looked_before", lambda *_given: True)
+
+
+def resumed_listing_is_complete(patch: Patch) -> None:
+    """A listing that went on where the last one stopped counts as one that showed everything."""
+    patch.setattr(import_module("syncd.detect.poll"), "_from_the_start", lambda _start: True)
+
+
+def acknowledged_without_the_count(patch: Patch) -> None:
+    """The rows of a batch go, whoever acknowledged meanwhile."""
+
+    def wrong(source: Source, batch: Batch, _owner: str) -> None:
+        with source.engine.begin() as conn:
+            changelog._delete(conn, source, batch.entries)
+
+    patch.setattr(changelog, "acknowledge", wrong)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong implementation and the sequences that catch it; none named: random histories have to."""
+
+    wrong: Callable[[Patch], None]
+    sequences: Sequence[Callable[[], None]] = ()
+
+
+def _each(sequence: Callable[..., None], *given: Any) -> tuple[Callable[[], None], ...]:
+    """A sequence with its intrusion at one point after the other."""
+    return tuple(partial(sequence, *given, point=point) for point in range(3, 30, 3))
+
+
+KEEP = Removal.KEEP
+LOSING = tuple(partial(rows.test_no_mark_is_lost, point) for point in range(1, 25))
+MUTANTS: Mapping[str, Mutant] = {
+    mutant.wrong.__name__: mutant
+    for mutant in (
+        Mutant(flag_instead_of_generation, (rows.test_edit_during_a_push,)),
+        Mutant(search_without_settling, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
+        Mutant(base_is_what_was_sent),
+        Mutant(acknowledge_everything, (rows.test_edit_between_reading_and_acknowledging,)),
+        Mutant(acknowledge_first, tuple(partial(rows.test_no_mark_is_lost, point) for point in range(1, 25))),
+        Mutant(lookup_error_is_absence, (rows.test_failing_search_is_no_absence,)),
+        Mutant(fetch_error_is_deletion, (rows.test_failing_read_is_no_deletion,)),
+        Mutant(own_changes_ignored, (partial(rows.test_row_31_toggling_flag, "provider"),)),
+        Mutant(no_compare_and_set, (partial(rows.test_row_19_almost_equal, "source, before"),)),
+        Mutant(no_intent, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
+        Mutant(adopt_whatever_is_found, (partial(rows.test_row_08_key_taken, "stranger", CREATING),)),
+        Mutant(adopt_unrecognised, (rows.test_stranger_instead_of_our_lost_create,)),
+        Mutant(
+            one_equal_value_recognises,
+            (
+                partial(
+                    lost_creates.test_a_stranger_is_not_taken_for_our_lost_create,
+                    CREATING,
+                    Policy.PROVIDER,
+                    ("city", "email"),
+                ),
+            ),
+        ),
+        Mutant(mark_jumps_the_settle_time, (partial(rows.test_row_06_mark_during_settle, CREATING),)),
+        Mutant(finish_before_the_write, tuple(partial(rows.test_no_mark_is_lost, point) for point in range(1, 25))),
+        Mutant(no_late_digests, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
+        Mutant(cut_forms_are_edits, (partial(rows.test_row_12_promise_and_truncation, Policy.SOURCE),)),
+        Mutant(create_without_reserving, (rows.test_same_number_twice,)),
+        Mutant(fan_out_to_the_first),
+        Mutant(delete_on_absence, (rows.test_empty_source_removes_nobody,)),
+        Mutant(tombstones_ignored, (partial(rows.test_row_10_unlinked_and_back, same=False),)),
+        Mutant(no_fence, (rows.test_late_state_writes_of_a_sleeper,)),
+        Mutant(outage_uses_up_attempts, (rows.test_row_26_long_outage,)),
+        Mutant(brake_counts_edits, (partial(rows.test_row_31_toggling_flag, "provider"),)),
+        Mutant(composed_fields_are_pulled, (rows.test_row_15_composed_field,)),
+        Mutant(lost_pull_is_an_edit, (rows.test_edit_after_a_pull_that_nobody_recorded,)),
+        Mutant(key_is_the_customer, (partial(rows.test_somebody_else_under_an_old_key, CREATING, together=True),)),
+        Mutant(doubt_ends_with_the_write, (partial(rows.test_cut_form_of_a_superseded_write, Policy.PROVIDER),)),
+        Mutant(parked_writes_wait_for_ever, (partial(rows.test_question_about_a_write_rests, "archived"),)),
+        Mutant(untouched_means_answered, (partial(rows.test_question_outlives_an_edit_beside_it, "archived"),)),
+        Mutant(last_writer_wins),
+        Mutant(log_not_asked, _each(keys.test_a_key_is_given_again_behind_the_back_of_capture, Nature(), KEEP)),
+        Mutant(first_owner_forgotten, (keys.test_the_first_owner_goes_as_the_settings_say,)),
+        Mutant(refused_row_has_no_owner, (keys.test_a_new_owner_whom_the_rules_refuse,)),
+        Mutant(links_travel_to_new_owners, (keys.test_a_new_owner_moves_on_to_another_key,)),
+        Mutant(graves_opened_by_key, (keys.test_whoever_was_buried_stays_buried,)),
+        Mutant(newcomers_without_number, (partial(keys.test_a_newcomer_keeps_his_number, CREATING),)),
+        Mutant(insert_without_a_second_look, (keys.test_two_holders_insert_one_row,)),
+        Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
+        Mutant(
+            settle_counts_from_the_opening,
+            (promises.test_a_create_whose_answer_was_lost_settles_from_the_end_of_its_request,),
+        ),
+        Mutant(
+            predecessors_writes_have_settled,
+            (promises.test_a_create_that_waited_for_its_pace_and_was_killed_settles_from_the_restart,),
+        ),
+        Mutant(
+            promises_are_kept_at_once,
+            (partial(promises.test_an_answer_that_only_promises_explains_what_is_still_there, Policy.PROVIDER),),
+        ),
+        Mutant(deletions_one_by_one, (promises.test_of_too_many_deletions_none_is_executed,)),
+        Mutant(
+            first_owner_taken_over,
+            (partial(merges.test_merged_customers_keep_their_own_records, CREATING, Removal.DELETE, True, "one"),),
+        ),
+        Mutant(re_keys_followed_twice, (partial(merges.test_swapped_keys_swap_no_records, "one", True),)),
+        Mutant(
+            placeholders_are_edits,
+            (partial(erasures.test_an_erased_person_is_never_pulled, CREATING, Policy.PROVIDER, {"email": "***"}),),
+        ),
+        Mutant(deleted_without_a_second_look, (merges.test_an_unreported_deletion_needs_two_looks,)),
+        Mutant(resumed_listing_is_complete, (merges.test_a_resumed_listing_is_not_complete,)),
+        Mutant(acknowledged_without_the_count, (merges.test_an_acknowledge_counts,)),
+        Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
+    )
+}
+
+
+def _catches(mutant: Mutant) -> Iterator[str]:
+    """What caught it; nothing when it lives."""
+    for sequence in mutant.sequences:
+        try:
+            sequence()
+        except (AssertionError, SafetyStop) as caught:
+            yield str(caught)
+    if mutant.sequences:
+        return
+    for seed in range(SEEDS):
+        if wrong := live(make(seed)):
+            yield f"seed {seed}: {wrong[0]}"
+            return
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_mutant_is_caught(name: str, monkeypatch: Patch) -> None:
+    """This wrong implementation does not pass."""
+    mutant = MUTANTS[name]
+    mutant.wrong(monkeypatch)
+    assert next(_catches(mutant), None) is not None, f"{name} lives"

@@ -1,0 +1,296 @@
+"""The promise where it is easily broken: what is stored too early, counted from a wrong moment, judged one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from syncd.core.guards import Limit
+from syncd.core.model import Pair, Policy, Removal
+from syncd.lanes import Pace
+from syncd.reconcile import staging
+from syncd.reconcile.route import Guards
+from syncd.store import journal, mapping, progress
+from tests.model.hostile import Fault, Nature
+from tests.model.test_sequences import (
+    SCAN,
+    SEARCH,
+    SETTLED,
+    calm,
+    kinds,
+    only,
+    run,
+    source,
+    type_here,
+    type_there,
+    world,
+)
+from tests.model.world import LEASE, SETTLE, TIMEOUT, Profile, Setting, World
+
+TOGETHER = pytest.mark.parametrize("pushed", [False, True], ids=["pull", "pull-and-push"])
+
+
+def pulling(*, pushed: bool = False, policy: Policy = Policy.SOURCE) -> tuple[World, str]:
+    """A world in which a person typed at the provider, and where `pushed` another field in the source."""
+    made = world(Profile(policy=policy))
+    if pushed:
+        type_here(made, "city")
+    return made, type_there(made, "name")
+
+
+def writing(*, pushed: bool) -> range:
+    """The points of such a run from its first answer of the provider on, where something can be half done."""
+    made, _ = pulling(pushed=pushed)
+    before = len(made.effects.trace)
+    run(made)
+    trace = made.effects.trace[before:]
+    return range(max(place for place, name in enumerate(trace) if name == "p0 GET, answered") + 2, len(trace) + 1)
+
+
+def _type(made: World, typed: list[str]) -> None:
+    typed.append(type_there(made, "name"))
+
+
+# -- a pull is explained by its intent until its base is stored ------------------------------------------------------
+
+
+@TOGETHER
+def test_a_pull_that_was_not_recorded_never_lets_the_older_value_win(*, pushed: bool) -> None:
+    """Crash anywhere in a pull, then a newer edit at the provider: that one stands on both sides in the end."""
+    for place in writing(pushed=pushed):
+        made, _ = pulling(pushed=pushed)
+        made.run(SCAN, crash_at=place)
+        newer = type_there(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        assert (only(made)[2].values["name"], source(made, "name")) == (newer, newer), made.effects.trace[-1]
+
+
+@TOGETHER
+def test_a_lease_lost_in_a_pull_never_lets_the_older_value_win(*, pushed: bool) -> None:
+    """A process freezes anywhere in a pull and loses its lane; a newer edit at the provider stands in the end."""
+    for place in writing(pushed=pushed):
+        made, _ = pulling(pushed=pushed)
+        typed: list[str] = []
+        made.run(
+            SCAN, planned={place: [made.overtake, lambda seen=typed, made=made: seen.append(type_there(made, "name"))]}
+        )
+        typed = typed or [type_there(made, "name")]
+        for _ in range(3):
+            run(made, pause=SETTLED + LEASE)
+        assert only(made)[2].values["name"] == source(made, "name") == typed[0], place
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_an_edit_over_a_pull_that_was_not_recorded_is_never_taken_back(policy: Policy) -> None:
+    """v1 is pulled and the process dies before its base is stored; v2, typed over it in the source, is the newer one:
+    it goes out, or a person is asked, but v1 never comes back."""
+    for place in writing(pushed=False):
+        made, older = pulling(policy=policy)
+        made.run(SCAN, crash_at=place)
+        if source(made, "name") != older:
+            continue
+        newer = type_here(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        assert source(made, "name") == newer, place
+        assert only(made)[2].values["name"] == newer or kinds(made) == ["conflict"], place
+
+
+# -- settle counts from the end of the request ------------------------------------------------------------------------
+
+
+def slowed(made: World, rate: float) -> None:
+    """From now on the pace of the first provider is this many requests a second."""
+    made.site.routes[0].lane.pace = Pace(rate)
+
+
+def test_a_create_that_waited_for_its_pace_and_was_killed_settles_from_the_restart() -> None:
+    """The pace makes a create wait longer than the settle time, it is sent, and the process dies: the next one does not
+    look it up before it has had its settle time."""
+    made = world(Profile(SEARCH), run=False)
+    provider = made.providers[0]
+    slowed(made, 0.005)
+    provider.faults.append(Fault("die", "write", SETTLE - 15))
+    made.run()
+    assert made.clock.elapsed > SETTLE + TIMEOUT
+    with made.state.begin() as tx:
+        progress.save_provider_state(tx, "p0", pace="")  # a SIGKILL leaves nothing that was not written before it
+    for _ in range(12):
+        run(made, pause=10)
+    assert len(provider.records) == 1
+    calm(made)
+
+
+def test_a_create_whose_answer_was_lost_settles_from_the_end_of_its_request() -> None:
+    """The pace makes a create wait longer than the settle time, and its answer is lost: the settle time begins then."""
+    made = world(Profile(SEARCH), run=False)
+    provider = made.providers[0]
+    slowed(made, 0.005)
+    provider.faults.append(Fault("late", "write", SETTLE - 15))
+    made.run()
+    slowed(made, 100.0)
+    with made.state.begin() as tx:
+        progress.save_provider_state(tx, "p0", pace="")
+    type_here(made, "city")
+    for _ in range(12):
+        run(made, pause=10)
+    assert len(provider.records) == 1
+    calm(made)
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_an_answer_that_only_promises_explains_what_is_still_there(policy: Policy) -> None:
+    """A 202: the provider stores what we sent some seconds later. Until then it shows the former value, which is no
+    edit of anybody."""
+    made = world(Profile(Nature(echo="early"), policy=policy))
+    run(made, pause=SETTLED)
+    run(made, pause=SETTLED)
+    ours = type_here(made, "name")
+    run(made)
+    run(made, pause=5)
+    assert (source(made, "name"), kinds(made)) == (ours, [])
+    run(made, pause=SETTLED)
+    assert (source(made, "name"), only(made)[2].values["name"]) == (ours, ours)
+    calm(made)
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_a_clock_set_forward_while_a_create_settles_makes_no_second_record(*, restart: bool) -> None:
+    """Settle times are wall times; a clock that is set 5 minutes forward ends none of them."""
+    made = world(Profile(SEARCH), run=False)
+    provider = made.providers[0]
+    provider.faults.append(Fault("late", "write", SETTLE - 15))
+    made.run()
+    made.clock.step_wall(300)
+    if restart:
+        made.restart()
+    for _ in range(12):
+        run(made, pause=10)
+    assert len(provider.records) == 1
+    made.clock.step_wall(-300)
+    calm(made)
+    assert len(provider.records) == 1
+
+
+def test_a_write_that_was_not_sent_leaves_neither_an_intent_nor_a_count() -> None:
+    """Stopped while it waits for its pace, a create is closed and given back to the guard."""
+    made = world(Profile(SEARCH), run=False, guards=Guards(create=Limit(None, 1, 86_400.0)))
+    slowed(made, 0.005)
+    made.effects.at("p0 POST, before", made.site.stop.set)
+    run(made)
+    with made.state.read() as tx:
+        assert not journal.intents(tx, "p0", ["1"])
+    made.restart()
+    run(made)
+    assert len(made.providers[0].records) == 1
+
+
+# -- the window between reading and writing is one request long --------------------------------------------------------
+
+
+def test_an_edit_typed_while_the_write_waits_for_its_pace_is_seen() -> None:
+    """A provider that replaces and is asked once in 5 seconds: whoever types between our reading and the slot of our
+    write loses nothing."""
+    made = world(Profile(Nature(replaces=True)))
+    slowed(made, 0.2)
+    ours = type_here(made, "name")
+    typed: list[str] = []
+    made.clock.call_later(
+        8.0, partial(_type_city, made, typed)
+    )  # between the reading, at 5.4 s, and the write, at 10.8 s
+    run(made)
+    run(made, pause=SETTLED)
+    record = only(made)[2]
+    assert (record.values["name"], record.values["city"]) == (ours, typed[0])
+    assert (source(made, "name"), source(made, "city")) == (ours, typed[0])
+
+
+def _type_city(made: World, typed: list[str]) -> None:
+    typed.append(type_there(made, "city"))
+
+
+# -- a record or key that another customer's link holds ----------------------------------------------------------------
+
+
+def test_a_create_answered_with_another_customers_record_is_a_question_that_ends_with_its_cause() -> None:
+    """The provider answers a create with a record that is linked to somebody else: one question, the lane goes on, and
+    once the other link is gone the question is."""
+    made = world(Profile(SEARCH))
+    provider = made.providers[0]
+    first = next(iter(provider.records.values()))
+    newcomer, third = made.insert(), made.insert()
+    post = provider.post
+    provider.post = lambda key, *rest, **more: first if key == newcomer.number else post(key, *rest, **more)  # type: ignore[method-assign]
+    run(made)
+    assert kinds(made) == ["key_taken"]
+    with made.state.read() as tx:
+        assert mapping.read(tx, Pair("p0", str(third.key))) is not None
+    provider.post = post  # type: ignore[method-assign]
+    made.write(newcomer, "name", "somebody else")
+    run(made, pause=SETTLED)
+    assert kinds(made) == []
+    assert len(provider.records) == 3
+
+
+def test_a_key_that_another_customers_link_holds_never_ends_the_lane() -> None:
+    """A link without a key meets one that is somebody else's: however the look ends, the pair is parked."""
+    made = world(Profile(SEARCH), customers=2)
+    with made.state.begin() as tx:
+        link = mapping.read(tx, Pair("p0", "1"))
+        assert link is not None
+        mapping.unlink(tx, link.pair)
+        other = mapping.read(tx, Pair("p0", "2"))
+        assert other is not None
+        mapping.save(tx, replace(link, provider_key=None, base={}))
+    made.write(made.people[0], "number", str(other.provider_key))
+    late = made.insert()
+    run(made)
+    assert "key_taken" in kinds(made)
+    with made.state.read() as tx:
+        assert mapping.read(tx, Pair("p0", str(late.key))) is not None
+
+
+# -- deletions are judged together -------------------------------------------------------------------------------------
+
+
+def shrinking(gone: int) -> World:
+    """39 customers, of whom some are deleted; the provider removes what the source has lost, 2 % a day."""
+    limit = Guards(delete=Limit(0.02, None, 86_400.0))
+    made = World(Setting((Profile(on_delete=Removal.DELETE),), 39, guards=limit))
+    made.run()
+    for person in made.people[:gone]:
+        made.delete(person)
+    return made
+
+
+def test_of_too_many_deletions_none_is_executed() -> None:
+    """12 deletions of 39 customers, 10 allowed: none is executed, one item shows all, its release executes exactly
+    those, and one that comes later is held back again."""
+    made = shrinking(12)
+    run(made)
+    assert len(made.providers[0].records) == 39
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    assert (item.kind, item.count) == ("guard_delete", 12)
+    made.delete(made.people[20])
+    with made.state.begin() as tx:
+        assert staging.release(tx, item, made.clock.now()) == 12
+    run(made)
+    assert sorted(
+        made.people.index(p) for p in made.people for r in made.providers[0].records.values() if r.of == p.tag
+    ) == [*range(12, 39)]
+    assert kinds(made) == ["guard_delete"]
+
+
+def test_deletions_within_the_limit_are_executed_all() -> None:
+    """10 deletions of 39 customers pass; a customer who was deleted and inserted again is no deletion."""
+    made = shrinking(10)
+    for person in made.people[20:25]:
+        made.delete(person)
+        made.insert(key=person.key, number=person.number, tag=person.tag)
+    run(made)
+    assert len(made.providers[0].records) == 29
+    assert "guard_delete" not in kinds(made)

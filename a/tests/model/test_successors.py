@@ -1,0 +1,229 @@
+"""Histories of keys that change their owner, and of customers who come from a provider.
+
+Databases give keys a second time (SQLite the highest one, others after a restart or by hand). Whatever syncd knows of
+the first owner must never be written over by the second one's values, nor bring the first one back.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from syncd.core.model import Direction, Removal
+from syncd.errors import Rejected, Temporary
+from syncd.operate.review import decide
+from syncd.store import journal
+from tests.model.hostile import Adapter, Fault, Nature
+from tests.model.test_sequences import LIST, NATURES, SCAN, SEARCH, SETTLED, calm, kinds, only, run, type_there, world
+from tests.model.world import Person, Profile, World
+
+
+def succeed(made: World, *, key: int | None = None) -> Person:
+    """The first person's row goes, and somebody else gets his key."""
+    first = made.people[0]
+    made.delete(first)
+    made.happened.add("reinserted")
+    return made.insert(key=key or first.key)
+
+
+def of_whom(made: World, place: int = 0) -> dict[str, str]:
+    """Whose e-mail each record holds: `e`, the owner's tag, `v` and a number."""
+    provider = made.providers[place]
+    return {record.of: str(record.values["email"])[1:].partition("v")[0] for record in provider.records.values()}
+
+
+@NATURES
+@pytest.mark.parametrize("how", list(Removal))
+@pytest.mark.parametrize("point", range(3, 25, 3))
+def test_a_key_is_given_again_behind_the_back_of_capture(nature: Nature, how: Removal, point: int) -> None:
+    """A pair that is due for another reason waits until capture has told who its row belongs to now."""
+    made = world(Profile(nature, on_delete=how))
+    person, provider, record = only(made)
+    type_there(made, "first_name")
+    made.write(person, "city", made.value(person.tag, "city"))
+    made.run(SCAN, planned={point: [lambda: succeed(made)]})
+    assert set(of_whom(made).items()) <= {(person.tag, person.tag)}
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert of_whom(made).get(person.tag, person.tag) == person.tag
+    asked = "delete_conflict" in kinds(made)  # he was edited over there, and that edit had not been pulled yet
+    assert record.archived == (how is Removal.ARCHIVE and not asked)
+    assert (record.id in provider.records) == (how is not Removal.DELETE or asked)
+    calm(made)
+
+
+def test_the_first_owner_goes_as_the_settings_say() -> None:
+    """`on_delete` holds for somebody whose key has a new owner, too; edited over there, a person decides."""
+    made = world(Profile(SEARCH, on_delete=Removal.DELETE))
+    _, provider, record = only(made)
+    type_there(made, "city")
+    succeed(made)
+    run(made)
+    assert kinds(made) == ["delete_conflict"]
+    for _ in range(3):  # looks that nobody reported anything for: the question still knows whose record it is
+        run(made, pause=90_000.0)
+    assert kinds(made) == ["delete_conflict"]
+    assert of_whom(made) == {record.of: record.of}
+    assert provider.writes == 1
+
+
+def test_a_new_owner_whom_the_rules_refuse() -> None:
+    """The first owner's link does not wait for the second one to become acceptable."""
+    made = world(Profile(Nature(identity=SEARCH.identity, demands=frozenset({"email"}))))
+    person, _, _ = only(made)
+    second = succeed(made)
+    made.sql("UPDATE customers SET email = NULL WHERE id = ?", second.key)
+    run(made)
+    made.write(second, "email", made.value(second.tag, "email"))
+    run(made)
+    run(made, pause=SETTLED)
+    assert of_whom(made) == {person.tag: person.tag}
+    calm(made)
+
+
+@NATURES
+@pytest.mark.parametrize("how", ["dead", "refused"])
+def test_the_first_owner_is_remembered_through_failures(
+    nature: Nature, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails at the provider until it is given up, or is refused, still knows that the key changed hands."""
+    made = world(Profile(nature), customers=2)
+    person = made.people[0]
+    fetch = Adapter.fetch
+
+    def failing(adapter: Adapter, external_id: str) -> object:
+        record = adapter._world.records.get(external_id)
+        if record is not None and record.of == person.tag:
+            adapter._request("GET", lambda: None)
+            raise Temporary("no") if how == "dead" else Rejected("", "shows another customer")
+        return fetch(adapter, external_id)
+
+    succeed(made)
+    second = made.people[-1]
+    monkeypatch.setattr(Adapter, "fetch", failing)
+    for turn in range(14):
+        made.write(made.people[1], "city", made.value(made.people[1].tag, "city"))  # others get through meanwhile
+        run(made, pause=1000.0 + turn)
+    monkeypatch.undo()
+    assert "delete_conflict" in kinds(made)
+    made.write(second, "email", made.value(second.tag, "email"))
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert of_whom(made)[person.tag] == person.tag
+    calm(made)
+
+
+def test_a_new_owner_moves_on_to_another_key() -> None:
+    """Deleted, given again and changed between two captures: the link of the first owner does not travel along."""
+    made = world(Profile(SEARCH))
+    person, _, _ = only(made)
+    second = succeed(made)
+    made.happened.add("rekeyed")
+    made.rekey(second, 7)
+    for _ in range(3):
+        run(made, pause=SETTLED)
+    assert of_whom(made)[person.tag] == person.tag
+    calm(made)
+
+
+def test_whoever_was_buried_stays_buried() -> None:
+    """A person lets the new owner of a key be created; the first one's record is still not brought back by a scan."""
+    made = world(Profile(SEARCH, inbound=True))
+    succeed(made)
+    run(made)
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    decide(made.state, item, "create", made.clock.now())
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert made.sql("SELECT count(*) FROM customers")[0][0] == 1
+    assert len(made.providers[0].records) == 2
+    calm(made)
+
+
+@NATURES
+def test_a_newcomer_keeps_his_number(nature: Nature) -> None:
+    """A remote that becomes a row brings the number that is our key there, and everybody else gets him under it."""
+    made = world(Profile(nature, inbound=True), Profile(SEARCH))
+    made.arrive_there(made.providers[0])
+    for _ in range(3):
+        run(made, pause=SETTLED)
+    made.discover()
+    newcomer = made.people[-1]
+    assert newcomer.number.startswith("5")
+    assert [each.key for each in made.providers[1].records.values() if each.of == newcomer.tag] == [newcomer.number]
+    calm(made)
+
+
+def test_a_remote_with_the_number_of_a_row_is_nobody_new() -> None:
+    """Where our number is the address over there, a record under the number of a row that is not linked yet is no
+    newcomer: a person decides."""
+    made = world(Profile(Nature(), inbound=True), run=False)
+    person = made.people[0]
+    made.happened |= {"inbound", "stranger"}
+    made.foreign(made.providers[0], f"s{person.tag}", person.number)
+    made.run(SCAN)
+    assert made.sql("SELECT count(*) FROM customers")[0][0] == 1
+    assert kinds(made) == ["candidate"]
+
+
+def test_a_field_switched_off_does_not_arrive() -> None:
+    """What is not to travel is not inserted either."""
+    made = world(Profile(SEARCH, inbound=True, directions=(("city", Direction.OFF),)))
+    made.arrive_there(made.providers[0])
+    run(made)
+    made.discover()
+    row = made.row(made.people[-1])
+    assert row is not None
+    assert (row["city"], row["email"] is None) == (None, False)
+    calm(made)
+
+
+def test_two_holders_insert_one_row() -> None:
+    """A process that slept between its intent and the insert finds what its successor inserted meanwhile."""
+    for at in range(1, _points_of_an_arrival() + 1):
+        made = world(Profile(SEARCH, inbound=True))
+        made.arrive_there(made.providers[0])
+        made.run(SCAN, planned={at: [partial(made.overtake, SCAN)]})
+        for _ in range(2):
+            run(made, pause=SETTLED)
+        made.discover()
+        assert made.second_rows == [], f"overtaken at point {at}"
+        assert made.sql("SELECT count(*) FROM customers")[0][0] == 2
+
+
+def _points_of_an_arrival() -> int:
+    made = world(Profile(SEARCH, inbound=True))
+    made.arrive_there(made.providers[0])
+    before = len(made.effects.trace)
+    made.run(SCAN)
+    return len(made.effects.trace) - before
+
+
+def test_our_own_lost_create_is_no_candidate() -> None:
+    """A record that is most likely our own create, still settling, is nothing to ask a person about."""
+    made = world(Profile(LIST, inbound=True), run=False)
+    made.providers[0].faults.append(Fault("lost", "write"))
+    made.run()
+    made.run(SCAN)
+    assert kinds(made) == []
+    run(made, pause=SETTLED)
+    assert len(made.providers[0].records) == 1
+    calm(made)
+
+
+@pytest.mark.parametrize("point", range(3, 30, 3))
+def test_a_newcomer_under_a_key_that_is_given_again(point: int) -> None:
+    """A row inserted under the key of somebody whose deletion nobody noticed yet does not bring that one back: SQLite
+    gives the highest key again."""
+    made = world(Profile(SEARCH, inbound=True), customers=2)
+    last = made.people[-1]
+    made.arrive_there(made.providers[0])
+    made.run(SCAN, planned={point: [lambda: made.delete(last)]})
+    for _ in range(2):
+        run(made, pause=90_000.0)
+    made.discover()
+    assert made.second_rows == []
+    assert len(made.living()) == 2
+    calm(made)

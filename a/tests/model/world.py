@@ -1,0 +1,473 @@
+"""A whole installation on virtual time: the real source and state code over SQLite in memory, hostile providers, the
+real cycle. `World` is what survives a crash; `site` is the process, made anew by `restart`.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from typing import Any
+
+from syncd.core.digest import digest
+from syncd.core.facts import Rules
+from syncd.core.guards import Limit
+from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
+from syncd.engine import run as engine
+from syncd.engine.run import Options, Result, run_cycle
+from syncd.errors import LeaseLost
+from syncd.lanes import Lane, Pace
+from syncd.reconcile.route import Guards, Route
+from syncd.runtime.installation import Installation, Rhythm
+from syncd.source import changelog, triggers
+from syncd.source.connection import connect, source_url
+from syncd.source.database import Source, SourceConfig, Watch
+from syncd.source.describing import described
+from syncd.store import journal, mapping
+from syncd.store.database import State, open_state
+from syncd.store.journal import Review
+from syncd.store.leases import Lease
+from tests.clock import VirtualClock
+from tests.model.effects import Crash, Effects, watched, watched_source
+from tests.model.hostile import PLAIN, Adapter, Hostile, Nature, Record
+
+COLUMNS = {
+    "number": "customer_no",
+    "name": "company",
+    "email": "email",
+    "city": "city",
+    "first_name": "first",
+    "last_name": "last",
+}
+TABLES = (
+    """CREATE TABLE customers (id INTEGER PRIMARY KEY, customer_no TEXT, company TEXT, email TEXT, city TEXT,
+      first TEXT, last TEXT)""",
+    "CREATE TABLE addresses (customer_id INTEGER)",
+    "CREATE VIEW shown AS SELECT customers.* FROM customers JOIN addresses ON customers.id = customer_id",
+)
+KEY = b"k" * 32
+TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
+WORST_DELAY = 50.0  # seconds by which anything lands after its request ended; settle is longer
+LOOK = Options()
+OVERNIGHT = 90_000.0  # seconds; longer than scan, reread and verify periods
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One configured provider of a world."""
+
+    nature: Nature = field(default_factory=Nature)
+    policy: Policy = Policy.SOURCE
+    on_delete: Removal = Removal.KEEP
+    create: CreateMode = CreateMode.ALWAYS
+    directions: tuple[tuple[str, Direction], ...] = ()
+    inbound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a world is made of. `sole` as with the file lock of a SQLite state: a dead process' leases are void."""
+
+    profiles: tuple[Profile, ...] = field(default_factory=lambda: (Profile(),))
+    customers: int = 2
+    sole: bool = True
+    seed: int = 0
+    guards: Guards = field(default_factory=Guards)
+    view: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A person typed `value`; `side` is "source" or a provider's name. `excused`: it was overwritten inside a window
+    that no program can close, so it may be lost, and may have arrived all the same."""
+
+    side: str
+    value: Value
+    excused: bool = False
+
+
+@dataclass
+class Person:
+    """Somebody who has a row. `tag` marks all his values; `alive` while the row is there; `back`: it was away, and what
+    it holds was compared without a base."""
+
+    tag: str
+    key: int
+    number: str
+    alive: bool = True
+    back: bool = False
+
+
+@cache
+def _databases(view: bool) -> tuple[Source, State, bytes, bytes]:
+    """One source and one state for all histories; each begins from the same images."""
+    watch = (Watch("customers", "id"), Watch("addresses", "customer_id")) if view else ()
+    table = "shown" if view else "customers"
+    source = _source(SourceConfig(url="sqlite://", table=table, key="id", fields=COLUMNS, watch=watch))
+    state = open_state("sqlite://", None, KEY)
+    return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
+
+
+def _source(config: SourceConfig) -> Source:
+    """`open_source` wants the table to be there, and an SQLite in memory is there only once it is open."""
+    engine = connect(source_url(config.url, None), config.lock_timeout, config.statement_timeout)
+    with engine.connect() as conn:
+        for statement in TABLES:
+            conn.exec_driver_sql(statement)
+        conn.commit()
+    source = described(config, engine)
+    triggers.install(source)
+    return source
+
+
+def _raw(engine: Any) -> Any:
+    """The driver's own connection."""
+    proxy = engine.raw_connection()
+    try:
+        return proxy.driver_connection
+    finally:
+        proxy.close()
+
+
+@dataclass
+class World:
+    """Everything outside our process, and the process."""
+
+    setting: Setting
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    effects: Effects = field(default_factory=Effects)
+    people: list[Person] = field(default_factory=list)
+    typed: dict[tuple[str, str], set[Value]] = field(default_factory=dict)
+    edits: dict[tuple[str, str], list[Edit]] = field(default_factory=dict)
+    agreed: dict[tuple[str, str], Value] = field(default_factory=dict)
+    happened: set[str] = field(default_factory=set)
+    owners: dict[str, str] = field(default_factory=dict)
+    left_alone: set[tuple[str, str]] = field(default_factory=set)
+    order: list[int] = field(default_factory=list)
+    second_rows: list[str] = field(default_factory=list)
+    kept_records: set[tuple[str, str | None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        source, state, source_image, state_image = _databases(self.setting.view)
+        _raw(source.engine).deserialize(source_image)
+        _raw(state.writer).deserialize(state_image)
+        self.source, self.state = source, watched(state, self.effects)
+        self.random = random.Random(self.setting.seed)
+        self._serial = 0
+        self.providers = [
+            Hostile(f"p{place}", profile.nature, self.clock, self._excuse)
+            for place, profile in enumerate(self.setting.profiles)
+        ]
+        self._processes = 0
+        for _ in range(self.setting.customers):
+            self.insert()
+        self.site = self.process()
+
+    # -- the process ---------------------------------------------------------------------------------------------
+
+    def process(self, *, sole: bool | None = None) -> Installation:
+        """A process that just started."""
+        self._processes += 1
+        stop = threading.Event()
+        sole = self.setting.sole if sole is None else sole
+        return Installation(
+            source=self.source,
+            state=self.state,
+            routes=tuple(self._route(place, stop) for place in range(len(self.providers))),
+            clock=self.clock,
+            stop=stop,
+            rhythm=Rhythm(),
+            holder=f"process-{self._processes}",
+            run_id=self._name,
+            lease=LEASE,
+            sole=sole,
+            inbound_create=frozenset(each.name for each, profile in self.configured() if profile.inbound),
+            lease_clock=lambda: self.clock.elapsed,
+        )
+
+    def _name(self) -> str:
+        self._serial += 1
+        return f"run-{self._serial:06}"
+
+    def _route(self, place: int, stop: threading.Event) -> Route:
+        provider, profile = self.providers[place], self.setting.profiles[place]
+        lane = Lane(provider.name, self.clock, Pace(None), 1, TIMEOUT, stop, self.random.random, lease=LEASE)
+        adapter = Adapter(provider, lane, self.effects, self._owner)
+        names = {*COLUMNS, *provider.nature.fields}
+        given = dict(profile.directions)
+        rules = Rules(
+            provider=provider.name,
+            fields={name: given.get(name, Direction.BOTH) for name in names},
+            policy=profile.policy,
+            on_delete=profile.on_delete,
+            create=profile.create,
+            adopted=profile.create is CreateMode.ALWAYS,
+            writable=not self.setting.view,
+            renumbers=provider.nature.renumbers,
+            echoes=bool(provider.nature.echo),
+        )
+        return Route(
+            provider=provider.name,
+            adapter=adapter,
+            rules=rules,
+            state=self.state,
+            source=self.source,
+            lane=lane,
+            lease=Lease("", "", 0),
+            clock=self.clock,
+            jitter=self.random.random,
+            settle=SETTLE,
+            timeout=TIMEOUT,
+            backoff=1.0,
+            max_attempts=12,
+            guards=self.setting.guards,
+            ranks={each.name: rank for rank, each in enumerate(self.providers)},
+            policies={each.name: profile.policy for each, profile in self.configured()},
+            known=frozenset(COLUMNS),
+            mentions=partial(changelog.mentions, self.source),
+        )
+
+    def configured(self) -> list[tuple[Hostile, Profile]]:
+        """Every provider with its settings."""
+        return list(zip(self.providers, self.setting.profiles, strict=True))
+
+    def restart(self) -> None:
+        """The process is gone with all it had in memory; another one begins."""
+        self.site = self.process()
+
+    def run(self, options: Options = LOOK, *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
+        """One cycle; False when the process died in it and was started again, or lost its lease."""
+        self.effects.arm(crash_at, dict(planned or {}))
+        try:
+            with watched_source(self.effects), self._in_turn():
+                run_cycle(self.site, options)
+        except Crash:
+            self.effects.disarm()
+            self.restart()
+            return False
+        except LeaseLost:
+            self.effects.disarm()
+            return False
+        self.effects.disarm()
+        return True
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Lanes one after the other, in an order of the history's own, instead of beside each other."""
+
+        def one_by_one(jobs: Sequence[Callable[[], None]]) -> None:
+            ranked = sorted(range(len(jobs)), key=lambda place: self.order[place] if place < len(self.order) else place)
+            for place in ranked:
+                jobs[place]()
+
+        original = vars(engine)["together"]
+        vars(engine)["together"] = one_by_one
+        try:
+            yield
+        finally:
+            vars(engine)["together"] = original
+
+    def overtake(self, options: Options = LOOK) -> None:
+        """The process is frozen for longer than its lease; another one takes over and works; then it wakes."""
+        self.clock.advance(LEASE + 1)
+        other = self.process(sole=False)
+        run_cycle(other, options)
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    def sql(self, statement: str, *values: Value | int) -> list[Any]:
+        """One statement of the application's own, committed at once."""
+        with self.source.engine.connect() as conn:
+            result = conn.exec_driver_sql(statement, values)
+            rows = list(result) if result.returns_rows else []
+            conn.commit()
+        return rows
+
+    def value(self, tag: str, name: str) -> str:
+        """A new value that nobody ever typed, long enough to be cut, and spelled so that it can be mangled."""
+        self._serial += 1
+        return f"{name[0]}{tag}v{self._serial}-Äb  c-Straße"
+
+    def insert(self, *, key: int | None = None, number: str | None = None, tag: str = "") -> Person:
+        """A new row, of a new person unless the tag says whose."""
+        self._serial += 1
+        tag = tag or f"t{self._serial}"
+        known = max([*(person.key for person in self.people), 0])
+        person = Person(tag, key if key is not None else known + 1, number or f"{1000 + self._serial}")
+        self.people.append(person)
+        self.owners[person.number or str(person.key)] = person.tag
+        values = {name: self.value(tag, name) for name in COLUMNS if name != "number"} | {"number": person.number}
+        columns = ", ".join(COLUMNS[name] for name in values)
+        marks = ", ".join("?" * (len(values) + 1))
+        self.sql(f"INSERT INTO customers (id, {columns}) VALUES ({marks})", person.key, *values.values())
+        self.sql("INSERT INTO addresses VALUES (?)", person.key)
+        for name, value in values.items():
+            self._typed(person.tag, name, "source", value)
+        return person
+
+    def discover(self) -> None:
+        """Rows that we inserted for people who were typed at a provider: whose they are, stands in their values."""
+        known = {person.key: person for person in self.living()}
+        for key, number, *values in self.sql(f"SELECT id, {', '.join(COLUMNS.values())} FROM customers"):
+            tag = next((found[1] for found in map(_TAG.match, filter(None, values)) if found), None)
+            if key in known or tag is None:
+                continue
+            if any(person.key == key for person in self.people):
+                self.happened.add("reinserted")  # the database gave a key a second time
+            earlier = [person for person in self.people if person.tag == tag]
+            if earlier:
+                self.second_rows.append(f"{tag} has the row {key} beside {[person.key for person in earlier]}")
+            self.people.append(Person(tag, key, number or ""))
+            self.owners |= {number: tag} if number else {}
+
+    def arrive_there(self, provider: Hostile) -> None:
+        """Somebody types a new customer at a provider that may bring new ones."""
+        self._serial += 1
+        tag, number = f"r{self._serial}", f"{5000 + self._serial}"
+        self.happened.add("inbound")
+        self.owners[number] = tag
+        self.foreign(provider, tag, number)
+
+    def foreign(self, provider: Hostile, tag: str, number: str) -> None:
+        """A record over there that is none of ours; what of it may become a row counts as typed."""
+        values: dict[str, Value] = {
+            name: provider.nature.kept(name, self.value(tag, name))
+            for name in sorted(PLAIN & provider.nature.fields - provider.nature.hidden)
+        }
+        off = dict(self.setting.profiles[self.providers.index(provider)].directions)
+        for name in COLUMNS:
+            taken = name in values and off.get(name) is not Direction.OFF
+            self._typed(tag, name, provider.name if taken else "source", values[name] if taken else None)
+        self.typed[tag, "number"] = {number}
+        if provider.nature.renumbers:
+            values["number"] = number
+        provider.post(number, values, tag, ours=False)
+
+    def write(self, person: Person, name: str, value: Value) -> None:
+        """A person changes a field in the source."""
+        self.sql(f"UPDATE customers SET {COLUMNS[name]} = ? WHERE id = ?", value, person.key)
+        self._typed(person.tag, name, "source", value)
+
+    def delete(self, person: Person) -> None:
+        """The row goes."""
+        person.alive = False
+        self.happened.add("deleted")
+        self.sql("DELETE FROM customers WHERE id = ?", person.key)
+
+    def renumber(self, person: Person) -> None:
+        """The row gets another customer number."""
+        self._serial += 1
+        person.number = f"{1000 + self._serial}"
+        self.owners[person.number] = person.tag
+        self.write(person, "number", person.number)
+
+    def decided(self, provider: Hostile, person: Person | None, item: Review, decision: str) -> None:
+        """What a person decided is what he wants: a side that he takes is as good as typed by him."""
+        if item.kind == "delete_conflict":
+            with self.state.read() as tx:
+                link = mapping.read(tx, Pair(item.provider, item.customer_key))
+            self.kept_records.add((item.provider, link.external_id if link is not None else None))
+        if item.kind == "delete_conflict" or decision in {"create", "ignore"} or decision.startswith("link:"):
+            self.happened.add("ordered")
+            self.left_alone.add((item.provider, item.customer_key))
+        row = self.row(person) if person is not None else None
+        record = next((each for each in provider.records.values() if person and each.of == person.tag), None)
+        if person is None or row is None or record is None:
+            return
+        for name in item.fields:
+            source = decision == "take:source"
+            value = row.get(name) if source else record.values.get(name)
+            self._typed(person.tag, name, "source" if source else provider.name, value)
+            self._excuse(person.tag, name, "source" if source else provider.name)
+
+    def rekey(self, person: Person, key: int) -> None:
+        """The row gets another primary key."""
+        self.sql("UPDATE customers SET id = ? WHERE id = ?", key, person.key)
+        self.left_alone |= {(name, str(key)) for name, old in self.left_alone if old == str(person.key)}
+        person.key = key
+
+    def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
+        """A person edits a record at the provider."""
+        doubtful = self._superseded(provider, record, name)
+        kept = provider.edit(record, name, value)
+        if self.pullable(provider, name):
+            self._typed(record.of, name, provider.name, kept)
+            if doubtful:
+                self._excuse(record.of, name, provider.name)
+
+    def _superseded(self, provider: Hostile, record: Record, name: str) -> bool:
+        """Whether a write of ours is unconfirmed there that carried another value than the row has now: what stands
+        there may be left of it, so that an edit right now is asked about, or loses to a source that has the say."""
+        person = next((each for each in self.people if each.tag == record.of and each.alive), None)
+        row = self.row(person) if person is not None else None
+        if person is None or row is None or name not in row:
+            return False
+        with self.state.read() as tx:
+            found = journal.intents(tx, provider.name, [str(person.key)]).get(str(person.key), [])
+            link = mapping.read(tx, Pair(provider.name, str(person.key)))
+        now = digest(KEY, provider.name, (link.provider_key if link else None) or "", name, row[name])
+        return any(name in each.fields and each.fields[name].sent != now for each in found)
+
+    def pullable(self, provider: Hostile, name: str) -> bool:
+        """Whether an edit of this field over there is wanted in the source."""
+        profile = self.setting.profiles[self.providers.index(provider)]
+        direction = dict(profile.directions).get(name, Direction.BOTH)
+        return name in COLUMNS and direction in {Direction.BOTH, Direction.PULL} and name not in provider.nature.hidden
+
+    def _typed(self, tag: str, name: str, side: str, value: Value) -> None:
+        self.typed.setdefault((tag, name), set()).add(value)
+        self.edits.setdefault((tag, name), []).append(Edit(side, value))
+
+    def _excuse(self, tag: str, name: str, side: str) -> None:
+        edits = self.edits.get((tag, name), [])
+        self.edits[tag, name] = [replace(each, excused=each.excused or each.side == side) for each in edits]
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def _owner(self, key: str) -> str:
+        """Whose number or key this was last, for the tag of a record that we make."""
+        self.discover()
+        by_key = [person.tag for person in self.living() if str(person.key) == key and not person.number]
+        return self.owners.get(key) or next(iter(by_key), "?")
+
+    def living(self) -> list[Person]:
+        """People with a row."""
+        return [person for person in self.people if person.alive]
+
+    def row(self, person: Person) -> dict[str, Value] | None:
+        """The source row as it is."""
+        names = list(COLUMNS)
+        columns = ", ".join(COLUMNS[name] for name in names)
+        rows = self.sql(f"SELECT {columns} FROM customers WHERE id = ?", person.key)
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def state_is_quiet(self) -> bool:
+        """Whether nothing is due, under way or unread; what waits for a person does not count."""
+        waits = ("adopt", "empty")
+        with self.state.read() as tx:
+            due = [word for each in self.providers for word in _due(tx, each.name)]
+            under_way = tx.exec_driver_sql(_UNDER_WAY).scalar_one()
+        unread = self.sql("SELECT count(*) FROM syncd_change_log")[0][0]
+        quiet = all(word in waits or word.startswith("staged:") for word in due)
+        return quiet and not unread and not under_way and not self.clock.waiting()
+
+    def provider(self, name: str) -> Hostile:
+        """By name."""
+        return next(each for each in self.providers if each.name == name)
+
+
+_TAG = re.compile(r"[a-z](r\d+|st\d+)v")
+_UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
+  WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected', 'excluded')"""
+
+
+def _due(tx: Any, provider: str) -> list[Any]:
+    """Why each due pair of a provider is due."""
+    return list(tx.exec_driver_sql("SELECT error_class FROM work WHERE provider = ?", (provider,)).scalars())
+
+
+__all__ = ["Crash", "Limit", "Profile", "Result", "Setting", "World"]

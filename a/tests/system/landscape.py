@@ -1,0 +1,167 @@
+"""A landscape for tests of commands: a shop on SQLite, five sandboxes, a settings file, and syncd in this process."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from syncd.bootstrap import installation, open_settings_source
+from syncd.cli import syncd
+from syncd.cli.exits import leave
+from syncd.engine.run import Installation, Options, Result, run_cycle
+from syncd.log import setup
+from syncd.sandbox.five import NAMES, provider_settings, serve_five, write_secrets
+from syncd.sandbox.kit import Server
+from syncd.sandbox.shop import FIELDS, make_shop
+from syncd.sandbox.twin import Twin
+from syncd.settings import Settings, load
+from syncd.source import triggers
+
+COMMON = 'rate = "off"\nsettle = "1s"\ntimeout = "3s"\nbackoff = "200ms"\n'
+
+
+@dataclass
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Landscape:
+    """`common` lines go to every provider's table, `extra` lines to one; `head` lines stand before them."""
+
+    directory: Path
+    server: Server
+    names: tuple[str, ...]
+    create: str = "always"
+    common: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    head: str = ""
+    fields: Mapping[str, str] = field(default_factory=lambda: dict(FIELDS))
+    source_url: str = ""
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "syncd.toml"
+
+    @property
+    def shop(self) -> Path:
+        return self.directory / "shop.db"
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state.db"
+
+    def write(self) -> None:
+        """The settings file as the attributes say."""
+        secrets = self.directory / "secrets"
+        write_secrets(secrets)
+        fields = "\n".join(f'{name} = "{column}"' for name, column in self.fields.items())
+        tables = "\n".join(
+            provider_settings(
+                self.server,
+                secrets,
+                f'create = "{self.create}"\n{COMMON}{self.common}{self.extra.get(name, "")}',
+                (name,),
+            )
+            for name in self.names
+        )
+        url = self.source_url or f"sqlite:///{self.shop}"
+        self.config.write_text(
+            f'lease = "30s"\n[source]\nurl = "{url}"\ntable = "customers"\nkey = "id"\n[source.fields]\n{fields}\n'
+            f'[state]\nurl = "sqlite:///{self.state}"\n{self.head}\n{tables}',
+            encoding="utf-8",
+        )
+
+    @property
+    def settings(self) -> Settings:
+        return load(self.config)
+
+    def install(self) -> None:
+        source = open_settings_source(self.settings)
+        try:
+            triggers.install(source)
+        finally:
+            source.close()
+
+    @contextmanager
+    def site(self, *, exclusive: bool = True) -> Iterator[Installation]:
+        with installation(self.settings, exclusive=exclusive) as site:
+            yield site
+
+    def run(self, *, scan: bool = False, wait: float = 10.0) -> Result:
+        """One `run-once`."""
+        with self.site() as site:
+            return run_cycle(site, Options(mode="run-once", scan=scan, wait=wait, exclusive=True))
+
+    def sql(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.shop)) as shop, shop:
+            for statement in statements:
+                shop.execute(statement)
+
+    def row(self, key: int) -> dict[str, Any]:
+        with closing(sqlite3.connect(self.shop)) as shop:
+            shop.row_factory = sqlite3.Row
+            found = shop.execute("SELECT * FROM customers WHERE id = ?", (key,)).fetchone()
+            return dict(found) if found is not None else {}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The whole table, in whichever database it is."""
+        engine = sa.create_engine(self.source_url or f"sqlite:///{self.shop}")
+        with engine.connect() as conn:
+            rows = conn.execute(sa.text("SELECT * FROM customers ORDER BY id")).mappings().all()
+        engine.dispose()
+        return [dict(row) for row in rows]
+
+    def said(self, *words: str) -> Answer:
+        """A command as typed, in this process."""
+        runner = CliRunner()
+        code = 0
+
+        def call() -> None:
+            nonlocal code
+            code = leave(lambda: syncd.main([*words, "--config", str(self.config)], standalone_mode=False))
+
+        with runner.isolation() as (out, err, _both):
+            call()
+            return Answer(code, out.getvalue().decode(), err.getvalue().decode())
+
+    def twin(self, name: str) -> Twin:
+        return self.server.twins[name]
+
+    def writes(self) -> dict[str, int]:
+        return {name: self.twin(name).writes() for name in self.names}
+
+    def remotes(self) -> dict[str, int]:
+        return {name: len(self.twin(name).records) for name in self.names}
+
+
+@contextmanager
+def landscape(
+    directory: Path, customers: int = 20, names: tuple[str, ...] = NAMES, *, install: bool = True, **more: Any
+) -> Iterator[Landscape]:
+    """Everything set up, nothing synchronised yet."""
+    setup(level="error", format="json")
+    with serve_five() as server:
+        land = Landscape(directory, server, names, **more)
+        if customers:
+            make_shop(land.shop, customers)
+        land.write()
+        if install:
+            land.install()
+        yield land

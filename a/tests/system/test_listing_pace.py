@@ -1,0 +1,108 @@
+"""First contact at the provider's pace: what a listing shows is not fetched again; a write is preceded by a reading."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncd.engine.run import run_cycle
+from syncd.operate.match import Notes, accept, survey
+from syncd.operate.reading import chosen
+from syncd.sandbox.twin import Twin
+from syncd.store import mapping
+from tests.clock import VirtualClock
+from tests.contract.shop import Shop
+from tests.system.landscape import Landscape, landscape
+from tests.system.shelf import Shelf
+from tests.system.test_faults import SCAN, add, site
+
+CUSTOMERS, DIFFERENT = 40, 5
+READS = {
+    "aiotic": 1,
+    "jtl": 1,
+    "billbee": 3,
+}  # of one record for one write; Billbee's addresses are records of their own
+
+
+@pytest.fixture(params=list(READS))
+def land(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Landscape]:
+    """Forty customers who are all at the provider already, five of them with another city."""
+    with landscape(tmp_path, CUSTOMERS, (request.param,), create="after-match") as made:
+        made.sql("UPDATE customers SET name = name || ' ' || id")
+        with made.site(exclusive=False) as site:
+            (route,) = chosen(site, ())
+            for row in made.rows():
+                key = row.pop("id")
+                values = row | ({"city": "Anderswo"} if key <= DIFFERENT else {})
+                route.adapter.create(row["number"], route.adapter.project(values))
+        made.run()  # settings are known, and everybody waits for `adopt`
+        yield made
+
+
+def requests(twin: Twin, since: int) -> Counter[str]:
+    """Requests by what they do: listing pages, reads of one record, writes."""
+    kinds: Counter[str] = Counter()
+    for entry in twin.log[since:]:
+        if entry.method in {"POST", "PUT", "PATCH", "DELETE"}:
+            kinds["write"] += "token" not in entry.path
+        else:
+            kinds["one" if "<" in entry.route else "list"] += 1
+    return kinds
+
+
+def test_a_listing_is_read_once_and_nobody_is_fetched_to_be_compared(land: Landscape) -> None:
+    """match, adopt and plan read the listing alone; the run reads it once more and, of those whom it writes, each right
+    before his write; verify reads the listing alone."""
+    (name,) = land.names
+    twin = land.twin(name)
+    for words in (("match", name), ("adopt", name, "--yes"), ("plan",)):
+        since = len(twin.log)
+        assert land.said(*words).code == 0
+        made = requests(twin, since)
+        assert (made["one"], made["write"]) == (0, 0), words
+        assert 0 < made["list"] <= 3, words
+    since = len(twin.log)
+    result = land.run()
+    made = requests(twin, since)
+    assert result.counts[name].get("updated") == DIFFERENT
+    writes = made["write"]
+    assert writes == DIFFERENT
+    assert made["one"] == READS[name] * writes
+    assert made["list"] <= 3
+    assert len(land.twin(name).records) == CUSTOMERS
+    with land.site(exclusive=False) as site, site.state.read() as tx:
+        assert sum(link.external_id is not None for link in mapping.page(tx, name, "", 100)) == CUSTOMERS
+    since = len(twin.log)
+    land.said("verify")
+    made = requests(twin, since)
+    assert (made["one"], made["write"]) == (0, 0)
+
+
+def test_an_edit_between_listing_and_write_is_not_lost(sqlite_shop: Shop) -> None:
+    """Who is written is read right before it: what a person typed after the listing comes to the source with the same
+    look. Who was only compared is linked as the listing showed him, and the next scan sees the edit."""
+    shelf, clock = Shelf(lists=True), VirtualClock()
+
+    def typed(key: str) -> None:
+        if key:
+            shelf.records["N1"]["street"] = "Typed 1"
+            shelf.records["N2"]["street"] = "Typed 2"
+
+    with site(sqlite_shop, shelf, clock) as made:
+        add(sqlite_shop, 1, 2)
+        shelf.records = {f"N{n}": {"name": f"Firm {n}", "email": f"k{n}@example.com", "street": None} for n in (1, 2)}
+        shelf.records["N1"]["email"] = None
+        (route,) = chosen(made, ())
+        accept(made, route, survey(made, route, Notes()).lines)
+        shelf.before, asked = typed, shelf.requests
+        run_cycle(made, SCAN)
+        assert shelf.writes == ["N1"]
+        assert shelf.requests - asked == 3  # the listing, and for the one who is written a reading and a write
+        assert sqlite_shop.value("SELECT street FROM customers WHERE id = 1") == "Typed 1"
+        assert shelf.records["N1"] == {"name": "Firm 1", "email": "k1@example.com", "street": "Typed 1"}
+        run_cycle(made, SCAN)
+        assert sqlite_shop.value("SELECT street FROM customers WHERE id = 2") == "Typed 2"
+        assert shelf.writes == ["N1"]

@@ -1,0 +1,236 @@
+"""Records that only a provider has: how many may come in at once, which of them wait, and what a release lets in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.model import Verb
+from syncd.store import journal, progress, review
+from tests.system.landscape import Landscape, landscape
+from tests.system.test_review import by_number, decide, link, only, waiting
+
+NAMES = ("aiotic", "jtl")
+GUARD = '[guards]\noverwrite = "2/24h"\n'
+
+
+@pytest.fixture
+def land(tmp_path: Path) -> Iterator[Landscape]:
+    """Three customers at two providers; new ones of aiotic are wanted, two a day."""
+    inbound = {"aiotic": "inbound_create = true\n"}
+    with landscape(tmp_path, 3, NAMES, head=GUARD, extra=inbound) as made:
+        made.run(scan=True)
+        yield made
+
+
+def come(land: Landscape, *numbers: int, **more: Any) -> None:
+    """People make these customers at aiotic; each resembles nobody."""
+    like = land.twin("aiotic").records["1001"]
+    for number in numbers:
+        own = {"number": str(number), "name": f"Neu {number}", "email": f"neu{number}@example.org", "vat_number": None}
+        own["id"] = f"00000000-0000-0000-0000-00000000{number}"
+        land.twin("aiotic").put(str(number), {**like, **own, "phone_number": None, **more})
+
+
+def names(land: Landscape) -> set[int]:
+    """The newcomers that have a row."""
+    return {int(row["number"]) for row in land.rows() if row["number"].startswith("7")}
+
+
+def test_a_release_lets_in_exactly_the_records_it_showed(land: Landscape) -> None:
+    """Beyond the guard new rows wait under one item; its number lets in what it showed, whoever came since waits on."""
+    come(land, 7001, 7002, 7003, 7004)
+    first = land.said("run-once", "--scan")
+    assert first.code == 6
+    assert len(names(land)) == 2
+    shown = only(land, kind="guard_insert")
+    assert (shown["count"], shown["customer_key"], shown["fields"]) == (2, "", [])
+    assert land.said("run-once", "--scan").code == 5, "nothing more is held back than before"
+    assert only(land)["id"] == shown["id"]
+    outside = {7001, 7002, 7003, 7004} - names(land)
+
+    come(land, 7000, 7005)
+    assert land.said("run-once", "--scan").code == 6
+    assert only(land)["count"] == 4
+    decide(land, shown, "--release")
+    assert only(land)["count"] == 2
+    land.run()
+    assert names(land) == {7001, 7002, 7003, 7004} >= outside
+    assert only(land)["count"] == 2
+    assert len(land.twin("jtl").records) == 7
+
+    decide(land, only(land), "--release")
+    land.run()
+    assert names(land) == {7000, 7001, 7002, 7003, 7004, 7005}
+    assert waiting(land) == []
+    come(land, 7006)
+    land.run(scan=True)
+    assert only(land)["count"] == 1, "a release is used up by what it showed"
+    with land.site(exclusive=False) as site, site.state.read() as tx:
+        assert progress.meta(tx, "inserts:aiotic") == ""
+
+
+def test_what_a_listing_of_changes_kept_out_comes_in_when_released(tmp_path: Path) -> None:
+    """A provider that lists changes alone shows a record once: a release has everything listed again."""
+    extra = {"jtl": "inbound_create = true\n"}
+    with landscape(tmp_path, 2, ("jtl",), head='[guards]\noverwrite = "1/24h"\n', extra=extra) as land:
+        land.run(scan=True)
+        twin = land.twin("jtl")
+        like = next(iter(twin.records.values()))
+        for number in (901, 902):
+            new = {**like, "Id": number, "Number": str(7000 + number), "LastChange": twin.now().isoformat()}
+            address = {"Company": f"Neu {number}", "EmailAddress": f"neu{number}@example.org", "VatID": None}
+            twin.put(str(number), new | {"BillingAddress": {**like["BillingAddress"], **address}})
+        for _ in range(3):
+            land.run(scan=True)
+        assert len(names(land)) == 1
+        for number in (901, 902):
+            twin.records[str(number)]["LastChange"] = "2020-01-01T00:00:00+00:00"  # long before the next listing
+        decide(land, only(land, kind="guard_insert"), "--release")
+        land.run()
+        assert names(land) == {7901, 7902}
+        assert waiting(land) == []
+
+
+def test_a_record_that_went_away_waits_no_longer(land: Landscape) -> None:
+    """An item about new rows closes itself when a complete listing shows none of its records."""
+    come(land, 7001, 7002, 7003)
+    land.run(scan=True)
+    assert only(land)["count"] == 1
+    for number in (7001, 7002, 7003):
+        if number not in names(land):
+            land.twin("aiotic").drop(str(number))
+    land.run(scan=True)
+    assert waiting(land) == []
+
+
+def test_a_record_that_does_not_fit_is_one_question_until_it_fits(land: Landscape) -> None:
+    """A new row that the source refuses is asked about, once a record, and costs the guard nothing; fitting, or gone,
+    or left alone, it is no question any more."""
+    land.sql(
+        "CREATE TRIGGER fits BEFORE INSERT ON customers WHEN NEW.city = 'Nirgends' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    come(land, 7001, 7002, 7003, city="Nirgends")
+    for _ in range(3):
+        land.run(scan=True)
+    asked = waiting(land)
+    assert [(item["kind"], item["customer_key"]) for item in asked] == [
+        ("not_inserted", f"remote:{number}") for number in (7001, 7002, 7003)
+    ]
+    assert "Nirgends" in land.said("review", "show", str(asked[0]["id"])).out
+    with land.site(exclusive=False) as site, site.state.read() as tx:
+        assert [i for i in journal.insert_intents(tx, "aiotic") if i.verb is Verb.INSERT] == []
+
+    land.twin("aiotic").edit("7001", city="Husum")
+    land.twin("aiotic").drop("7002")
+    decide(land, asked[2], "--ignore")
+    land.run(scan=True)
+    assert waiting(land) == []
+    assert names(land) == {7001}
+    land.twin("aiotic").edit("7003", city="Husum")
+    land.run(scan=True)
+    assert (names(land), waiting(land)) == ({7001}, []), "left alone is left alone"
+    come(land, 7004)
+    land.run(scan=True)
+    assert names(land) == {7001, 7004}, "what was refused was not executed, and is not counted"
+
+
+def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landscape) -> None:
+    """A record with a customer's number, VAT number or e-mail is never inserted; unlinked, the customer is asked about
+    it, until the record is gone or another's."""
+    land.said("unlink", "aiotic", "2")
+    land.run()
+    land.twin("aiotic").drop("1002")
+    land.said("review")
+    with land.site(exclusive=False) as site, site.state.begin() as tx:
+        review.take_up(tx, "aiotic", "2", site.clock.now())
+    come(land, 7001, email=land.row(2)["email"])
+    for _ in range(2):
+        land.run(scan=True)
+        item = only(land, kind="candidate")
+        assert item["customer_key"] == "2"
+    assert names(land) == set()
+    assert by_number(land, "aiotic", "1002") == [], "held back as long as somebody is asked"
+    land.twin("aiotic").edit("7001", email="neu@example.org")
+    land.run(scan=True)
+    assert waiting(land) == []
+    assert names(land) == {7001}
+    assert by_number(land, "aiotic", "1002") == ["1002"]
+
+
+def test_a_number_is_known_where_it_is_the_address(land: Landscape) -> None:
+    """aiotic has the number in the address alone: a record under an unlinked customer's number is that customer's
+    question and no new row; a row made of a record has its number."""
+    land.said("unlink", "aiotic", "2")
+    land.run()
+    land.twin("aiotic").edit("1002", email="anders@example.org", name="Anders", vat_number=None)
+    come(land, 7001)
+    land.run(scan=True)
+    assert len(land.rows()) == 4
+    assert names(land) == {7001}
+
+
+# -- one key, two records --------------------------------------------------------------------------------------------
+
+
+def second(land: Landscape, number: str = "1002") -> None:
+    """Somebody gives another JTL record the number of customer 2."""
+    twin = land.twin("jtl")
+    like = next(record for record in twin.records.values() if record["Number"] == number)
+    address = {**like["BillingAddress"], "Company": "Doppelt", "EmailAddress": "doppelt@example.org", "VatID": None}
+    twin.put("902", {**like, "Id": 902, "BillingAddress": address, "LastChange": twin.now().isoformat()})
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+def test_two_records_with_one_key_are_a_question(tmp_path: Path, *, inbound: bool) -> None:
+    """A second record with a linked customer's key is told to a person: none of the two is written because of it, no
+    row is made of it, and the question closes itself when there is one record again."""
+    extra = {"jtl": "inbound_create = true\n"} if inbound else {}
+    with landscape(tmp_path, 3, ("jtl",), extra=extra) as land:
+        land.twin("jtl").set(version="1.0")  # every listing is a complete one
+        land.run(scan=True)
+        before, own = land.writes(), link(land, "jtl", "2")
+        second(land)
+        for _ in range(3):
+            land.run(scan=True)
+            asked = only(land)
+            assert (asked["kind"], asked["customer_key"]) == ("twice", "2")
+        assert land.writes() == before
+        assert len(land.rows()) == 3
+        assert link(land, "jtl", "2") == own
+        ids = {item["id"] for item in waiting(land)}
+        land.sql("UPDATE customers SET city = 'Emden' WHERE id = 2")
+        land.run(scan=True)
+        assert {item["id"] for item in waiting(land)} == ids, "the question stays, the customer goes on"
+        assert own is not None
+        assert land.twin("jtl").records[str(own.external_id)]["BillingAddress"]["City"] == "Emden"
+        assert land.twin("jtl").records["902"]["BillingAddress"]["City"] != "Emden"
+        land.twin("jtl").drop("902")
+        land.run(scan=True)
+        assert waiting(land) == []
+
+
+def test_two_records_with_one_key_may_be_left_alone(tmp_path: Path) -> None:
+    """A record under the key of a customer whose own record is archived is asked about all the same, for as long as it
+    is there; `--ignore`: nobody is asked again, and still nothing is mended by guessing."""
+    extra = {"jtl": 'inbound_create = true\nis_locked = "archived"\n'}
+    with landscape(tmp_path, 2, ("jtl",), extra=extra) as land:
+        land.sql("UPDATE customers SET number = NULL WHERE id = 2")
+        land.twin("jtl").set(version="1.0")  # every listing is a complete one
+        land.run(scan=True)
+        second(land, "2")
+        land.run(scan=True)
+        asked, own = only(land, kind="twice"), link(land, "jtl", "2")
+        assert own is not None
+        land.twin("jtl").edit(str(own.external_id), IsLocked=True)
+        for _ in range(2):
+            land.run(scan=True)
+            assert only(land, kind="twice") == asked, "locked there, the customer's own record is still his"
+        decide(land, asked, "--ignore")
+        for _ in range(2):
+            land.run(scan=True)
+        assert [item["kind"] for item in waiting(land)] == ["remote_archived"]
+        assert len(land.rows()) == 2

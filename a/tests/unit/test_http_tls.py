@@ -1,0 +1,140 @@
+"""TLS as a provider's server, or somebody between, may offer it. Nothing of ours leaves before all of it is right."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import OutcomeUnknown, Temporary
+from tests.unit.test_http import client, listening
+
+CURVE = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+def openssl(command: str) -> None:
+    subprocess.run(["openssl", *command.split()], check=True, capture_output=True, timeout=30)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that the client trusts, and what it signs."""
+
+    place: Path
+
+    @property
+    def root(self) -> Path:
+        return self.place / "root.pem"
+
+    def sign(self, name: str, *, days: int = 2, root: str = "root") -> ssl.SSLContext:
+        """A server's context with a certificate for this name; a negative number of days: it has run out."""
+        path = self.place / f"{name}-{root}{days}"
+        openssl(
+            f"req -new {CURVE} -subj /CN={name} -addext subjectAltName=DNS:{name} -keyout {path}.key -out {path}.csr"
+        )
+        by = f"-CA {self.place / root}.pem -CAkey {self.place / root}.key"
+        openssl(f"x509 -req -in {path}.csr {by} -days {days} -copy_extensions copy -out {path}.pem")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{path}.pem", f"{path}.key")
+        return context
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """Trusted for the length of a test; "stranger" is one that nobody trusts."""
+    for name in ("root", "stranger"):
+        openssl(f"req -x509 {CURVE} -days 2 -subj /CN={name} -keyout {tmp_path / name}.key -out {tmp_path / name}.pem")
+    made = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.root))
+    return made
+
+
+@dataclass
+class Secure:
+    """A server that speaks TLS with whatever context it has at the moment; what it could read of each request."""
+
+    context: ssl.SSLContext
+    port: int = 0
+    received: list[bytes] = field(default_factory=list)
+
+    def talk(self, connection: socket.socket) -> None:
+        with self.context.wrap_socket(connection, server_side=True) as secure:
+            request = b""
+            while more := secure.recv(4096):
+                request += more
+                if request.endswith(b"{}"):
+                    break
+            self.received.append(request)
+            secure.sendall(ANSWER)
+
+
+@contextmanager
+def secure(context: ssl.SSLContext) -> Iterator[Secure]:
+    made = Secure(context)
+    with listening(made.talk) as port:
+        made.port = port
+        yield made
+
+
+def old_protocol(context: ssl.SSLContext) -> ssl.SSLContext:
+    """A server that speaks nothing newer than TLS 1.1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    return context
+
+
+def test_a_sound_certificate_is_accepted(authority: Authority) -> None:
+    """What the refusals below are worth: the same server with nothing wrong is spoken to."""
+    with secure(authority.sign("localhost")) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
+        assert http.request("PUT", "/a", body={}).status == 200
+        assert server.received[0].startswith(b"PUT /a")
+
+
+def test_the_keys_of_a_session_are_written_nowhere(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSLKEYLOGFILE, which would let whoever reads that file read all our traffic, has no say."""
+    keys = authority.place / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    with secure(authority.sign("localhost")) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
+        assert http.request("PUT", "/a", body={}).ok
+    assert not keys.exists()
+
+
+@pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "TLS 1.1"])
+def test_nothing_leaves_over_a_faulty_connection(authority: Authority, fault: str) -> None:
+    """Row 61: a certificate that ran out, is for another host or from nobody we trust, or a protocol of yesterday: the
+    request was not executed, and the server read nothing of it."""
+    contexts = {
+        "expired": lambda: authority.sign("localhost", days=-1),
+        "another name": lambda: authority.sign("elsewhere.example"),
+        "unknown authority": lambda: authority.sign("localhost", root="stranger"),
+        "TLS 1.1": lambda: old_protocol(authority.sign("localhost")),
+    }
+    with secure(contexts[fault]()) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
+        for _ in range(2):
+            with pytest.raises(Temporary) as told:
+                http.request("PUT", "/a", body={})
+            assert not isinstance(told.value, OutcomeUnknown)
+    assert server.received == []
+
+
+def test_a_certificate_that_changes_between_two_requests(authority: Authority) -> None:
+    """Row 62: trust is no memory: every connection is judged anew."""
+    with secure(authority.sign("localhost")) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
+        assert http.request("PUT", "/a", body={}).status == 200
+        server.context = authority.sign("localhost", root="stranger")
+        with pytest.raises(Temporary):
+            http.request("PUT", "/a", body={})
+        assert len(server.received) == 1
+        server.context = authority.sign("localhost", days=3)
+        assert http.request("PUT", "/a", body={}).status == 200

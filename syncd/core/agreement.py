@@ -1,0 +1,252 @@
+"""An exchange of fields, as values: what it writes first, what is agreed after each write, what is left of it. Pure.
+
+Into the source first, then to the provider: a value that the source does not take never reaches the provider as one
+that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from syncd.core.actions import Exchange
+from syncd.core.case import Case, Decided, Progress, Step, Terms
+from syncd.core.effects import Change, Moved, Stored, Write
+from syncd.core.endings import and_told, closing, confirmed, settled, told, waited
+from syncd.core.facts import Facts, seen
+from syncd.core.guards import Ask, accepted, blanked
+from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.normalise import degraded, equal
+from syncd.core.telling import exchanged, opened, questions_of, said
+from syncd.core.writes import OUTWARD, renewed
+
+
+def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
+    """The first write of an exchange behind all guards that it concerns; without one, the change that ends it."""
+    facts, customer = case.facts, case.customer
+    assert customer is not None and facts.link is not None and facts.remote is not None  # noqa: S101, PT018
+    fresh = _pulled_before(facts, renewed(facts, facts.remote.values, action.settle, provisional=False))
+    base = _doubted(facts, {**facts.link.base, **fresh}, action.review)
+    base = {name: replace(entry, frozen=True) if name in action.frozen else entry for name, entry in base.items()}
+    progress = Progress(base, customer, dict(action.review))
+    decided = Decided(case, action, asks=asks_of(case, terms, action), progress=progress)
+    if action.pull:
+        return replace(decided, write=writing(case, Verb.PULL, action.pull))
+    if action.push:
+        return replace(decided, write=writing(case, Verb.UPDATE, action.push))
+    return replace(decided, change=finished(decided, terms))
+
+
+def asks_of(case: Case, terms: Terms, action: Exchange) -> tuple[Ask, ...]:
+    """Every guard this exchange concerns."""
+    remote, source = case.facts.remote, case.facts.source or {}
+    empties = blanked(remote.values if remote else {}, action.push) + blanked(source, action.pull)
+    asks = (
+        Ask("blank", terms.guards.blank, empties),
+        Ask("update", terms.guards.update, tuple(action.push)),
+        Ask("overwrite", terms.guards.overwrite, tuple(action.pull)),
+    )
+    return asked_about(case, [ask for ask in asks if ask.names])
+
+
+def asked_about(case: Case, asks: Sequence[Ask]) -> tuple[Ask, ...]:
+    """Those of an operation's guards that have anything to ask: what a person accepted with a match report neither
+    counts nor waits."""
+    work = case.work
+    return tuple(ask for ask in asks if not accepted(work.error_class, work.error, ask.verb, ask.names))
+
+
+def writing(case: Case, verb: Verb, values: Values) -> Write:
+    """The write, with what its intent remembers: per field the digest before and the digest sent."""
+    digest, remote = case.facts.digest, case.facts.remote
+    before = (case.facts.source or {}) if verb is Verb.PULL else remote.values if remote else {}
+    sent = {
+        name: Sent(digest(name, before[name]) if name in before else None, digest(name, value))
+        for name, value in values.items()
+    }
+    return Write(verb, values, sent, remote=remote)
+
+
+def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, FieldBase]:
+    """A pull that a crash kept from being recorded is still a pull: the order of providers depends on it."""
+    sent = {(name, s.sent) for i in facts.intents if i.verb is Verb.PULL for name, s in i.fields.items()}
+    return {n: replace(entry, pulled=True) if (n, entry.provider) in sent else entry for n, entry in fresh.items()}
+
+
+def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, str]) -> dict[str, FieldBase]:
+    """A conflict over what may be left of an older write of ours outlives that write: the mark keeps what is shown
+    from being taken for an edit once the write is confirmed and forgotten."""
+    writes = [intent for intent in facts.intents if intent.verb in OUTWARD]
+
+    def unsure(name: str, entry: FieldBase) -> bool:
+        source = seen(facts, name)[0]
+        older = any(i.fields[name].sent != (source.digest if source else None) for i in writes if name in i.fields)
+        return review.get(name) == "conflict" and (older or entry.provisional)
+
+    return {name: replace(entry, disputed=True) if unsure(name, entry) else entry for name, entry in base.items()}
+
+
+# -- after the source was written --------------------------------------------------------------------------------------
+
+
+def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) -> Step:
+    """The source holds the pulled fields, but for those its columns refused. `projected` is the row as it is now, as
+    this provider sees it. The intent of the pull is closed in the transaction that stores its base."""
+    action, progress, case = exchanged(decided)
+    names = tuple(name for name in action.pull if name not in stored.refused)
+    customer = stored.customer or progress.customer
+    review = {**progress.review, **dict.fromkeys(stored.refused, "does-not-fit")}
+    base = {**progress.base, **_pulled_base(case, action, names, projected)}
+    after = Progress(base, customer, review, pulled=names)
+    went = replace(decided, progress=after)
+    back = _not_pulled(case, terms, action, stored.refused, any_pulled=bool(names))
+    if not action.push:
+        change = finished(went, terms)
+        return Step(replace(change, close=(decided.intent, *change.close), refund=back))
+    link = replace(case.row, base=base)
+    change = Change(case.work, "", link=link, close=(decided.intent,), refund=back)
+    if names:
+        change = and_told(change, told(case, "pair.pulled", names, wait_s=waited(case, terms)))
+    case = replace(case, facts=replace(case.facts, link=link))
+    then = replace(went, case=case, write=writing(case, Verb.UPDATE, action.push), asks=(), intent=0)
+    return Step(change, replace(then, progress=replace(after, pulled=())))
+
+
+def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: Values) -> dict[str, FieldBase]:
+    """What the source stored, read again, is the new base of the pulled fields."""
+    remote = case.facts.remote
+    facts = replace(case.facts, source={**(case.facts.source or {}), **projected})
+    fresh = renewed(facts, remote.values if remote else {}, frozenset(names), provisional=False)
+    over = overruling(case.facts, action, names)
+    return {name: replace(entry, pulled=True, overruled=name in over) for name, entry in fresh.items()}
+
+
+def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]:
+    """Of these pulled fields, those that won over an edit of the source's own, directly or by winning over a provider's
+    value that had done so."""
+    won = {name for name in names if action.reasons.get(name) == "conflict"}
+    return {name for name in won if name not in facts.rivals or name in facts.beaten}
+
+
+def _not_pulled(
+    case: Case, terms: Terms, action: Exchange, refused: Sequence[str], *, any_pulled: bool
+) -> tuple[Ask, ...]:
+    """What the source refused was not executed, however often it is tried: the guards count it not."""
+    if not refused:
+        return ()
+    empties = blanked(case.facts.source or {}, {name: action.pull[name] for name in refused})
+    asks = (Ask("blank", terms.guards.blank, empties),) if empties else ()
+    return asks if any_pulled else (*asks, Ask("overwrite", terms.guards.overwrite, tuple(refused)))
+
+
+# -- before and after the provider was written -------------------------------------------------------------------------
+
+
+def completed(case: Case, remote: Remote) -> Remote:
+    """The remote with what was last agreed for fields it does not show, so that an object the API takes only as a
+    whole (Azotte's address) can be sent complete."""
+    source, link = case.facts.source or {}, case.facts.link
+    base = link.base if link is not None else {}
+    agreed = {
+        name: value
+        for name, value in source.items()
+        if name not in remote.values and name in base and base[name].source == case.facts.digest(name, value)
+    }
+    return replace(remote, values={**agreed, **remote.values}) if agreed else remote
+
+
+def pushed(decided: Decided, terms: Terms, stored: Remote) -> Change:
+    """The provider holds the pushed fields as `stored` shows them."""
+    action, progress, case = exchanged(decided)
+    fresh = renewed(case.facts, stored.values, frozenset(action.push), provisional=stored.provisional)
+    base = {**progress.base, **(_respelled(case, action, progress, stored) if terms.replaces else {}), **fresh}
+    lossy = _shortened(case.facts, action.push, stored.values)
+    if not terms.clears:
+        lossy |= {n for n, value in action.push.items() if value is None and stored.values.get(n, "") is not None}
+    action = replace(action, lossy=action.lossy | lossy)
+    progress = replace(progress, base=base, pushed=tuple(action.push))
+    change = finished(replace(decided, action=action, progress=progress), terms)
+    close, move = concluded(decided.intent, terms, provisional=stored.provisional)
+    return replace(change, close=close + change.close, move=move + change.move)
+
+
+def concluded(intent: int, terms: Terms, *, provisional: bool) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
+    """A known outcome closes the intent, or keeps it until one later reading confirms what was stored."""
+    if provisional:
+        return (), (Moved(intent, Stage.CONFIRM, terms.later(terms.settle)),)
+    return (intent,), ()
+
+
+def _respelled(case: Case, action: Exchange, progress: Progress, stored: Remote) -> dict[str, FieldBase]:
+    """Where an update sends the whole record, what came back for fields that were only repeated is their new spelling.
+
+    Only a re-spelling counts: anything else is an edit that slipped in between, and the next look sees it as one.
+    """
+    before = case.facts.remote.values if case.facts.remote is not None else {}
+    fresh = {}
+    for name, entry in progress.base.items():
+        if name in action.push or name in progress.review or name not in stored.values or name not in before:
+            continue
+        now = stored.values[name]
+        if now != before[name] and (equal(name, now, before[name]) or degraded(before[name], now)):
+            fresh[name] = replace(entry, provider=case.facts.digest(name, now))
+    return fresh
+
+
+def _shortened(facts: Facts, sent: Values, stored: Values) -> frozenset[str]:
+    source = facts.source or {}
+    return frozenset(
+        name
+        for name in sent
+        if name in stored
+        and not equal(name, source[name], stored[name])
+        and (stored[name] is None or degraded(source[name], stored[name]))
+    )
+
+
+# -- the end of an exchange --------------------------------------------------------------------------------------------
+
+
+def finished(decided: Decided, terms: Terms) -> Change:
+    """What was agreed, the questions that stay open, and what is told of it."""
+    action, progress, case = exchanged(decided)
+    link, remote = case.facts.link, case.facts.remote
+    assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
+    close, move = settled(case.facts.intents, terms)
+    questions = questions_of(case, action, progress)
+    saved = replace(
+        link,
+        base={**confirmed(progress.base, case.facts, terms.now), **{n: progress.base[n] for n in progress.pushed}},
+        state=State.REVIEW if progress.review else State.LINKED,
+        external_ids=_identifiers(link, remote, progress),
+        synced_at=terms.now,
+        verified_at=terms.now,
+    )
+    change = Change(
+        case.work,
+        _kind(case, progress),
+        link=saved,
+        finish=True,
+        close=close,
+        move=move,
+        closing=closing(saved, [question.kind for question in questions]),
+        questions=questions,
+    )
+    return and_told(change, *said(decided, terms), opened(case, action, questions))
+
+
+def _kind(case: Case, progress: Progress) -> str:
+    if progress.review:
+        return "review"
+    if progress.pushed:
+        return "updated"
+    if progress.pulled:
+        return "pulled"
+    return "settled" if case.facts.intents else "unchanged"
+
+
+def _identifiers(link: Link, remote: Remote, progress: Progress) -> dict[str, str]:
+    """What the provider calls the record; another name is believed once nobody is asked about it any more."""
+    if "other-record" in progress.review.values():
+        return {**remote.external_ids, **link.external_ids}
+    return {**link.external_ids, **remote.external_ids}

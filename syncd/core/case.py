@@ -1,0 +1,106 @@
+"""One pair on the desk: the work, its facts, and how far its exchange is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from syncd.core.actions import Action
+from syncd.core.effects import Change, Failure, Question, Refused, Write
+from syncd.core.facts import Facts
+from syncd.core.guards import Ask, Guards
+from syncd.core.model import Customer, FieldBase, Link, Pair, State, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A due pair with all that is known about it.
+
+    customer   the source row, for the compare-and-set; None where it cannot be read
+    key        our key at the provider
+    asked      the questions that are open about this pair, by kind
+    ignored    kinds whose last question a person chose to leave alone
+    failure    why the other side could not be read: then the facts are those from before
+    respelled  the row's own key, where the mark came in another spelling
+    spared     the lane's budget for repeats is used up: not looked at now
+    read       when the record was read, in monotonic seconds, and by which request
+    requests   how many requests that took
+    """
+
+    work: Work
+    facts: Facts
+    customer: Customer | None
+    key: str
+    asked: Mapping[str, Question] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    failure: Failure | Refused | None = None
+    respelled: str = ""
+    spared: bool = False
+    read: tuple[float, str] | None = None
+    requests: int = 0
+
+    @property
+    def pair(self) -> Pair:
+        return self.work.pair
+
+    @property
+    def row(self) -> Link:
+        """The pair's mapping row, or a fresh one without a link."""
+        return self.facts.link or Link(self.pair, None, None, {}, {}, State.LINKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the settings, the adapter and the clock say about this look. Durations are in seconds."""
+
+    provider: str
+    now: datetime
+    settle: float
+    backoff: float
+    max_attempts: int
+    guards: Guards = field(default_factory=Guards)
+    replaces: bool = False
+    clears: bool = True
+    looks_first: bool = False
+
+    def later(self, seconds: float) -> datetime:
+        """A moment from now."""
+        return self.now + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What of an exchange is done: the base as far as agreed, the row as it is now, fields that wait for a person."""
+
+    base: Mapping[str, FieldBase]
+    customer: Customer
+    review: Mapping[str, str]
+    pulled: tuple[str, ...] = ()
+    pushed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A case with what is to be done about it: a write behind its guards, or a change of the state alone.
+
+    `progress` says how far an exchange is; `intent` is the id of the open intent, once there is one; `then` is the case
+    as it is after the change, where the look goes on with it.
+    """
+
+    case: Case
+    action: Action | None
+    write: Write | None = None
+    asks: tuple[Ask, ...] = ()
+    change: Change | None = None
+    then: Decided | None = None
+    progress: Progress | None = None
+    intent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from an outcome: the change, and what the look goes on with."""
+
+    change: Change
+    then: Decided | None = None

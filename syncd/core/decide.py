@@ -1,0 +1,117 @@
+"""The decision about a case as an effect: a write behind its guards, or a change of the state. Pure.
+
+`plan` says what, this says by which write or change. `syncd plan`, `--dry-run`, `explain` and the daemon all stop or go
+on from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.core import endings
+from syncd.core.actions import Action, Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
+from syncd.core.agreement import asked_about, exchange
+from syncd.core.case import Case, Decided, Terms
+from syncd.core.effects import Change, Line, Moved, Note, Refused, Write
+from syncd.core.guards import Ask
+from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.plan import plan
+from syncd.core.recognition import base_of_lost_create
+from syncd.core.writes import unknown_create
+
+
+def decide(case: Case, terms: Terms) -> Decided:
+    """What is to be done about this case."""
+    if case.respelled:
+        return Decided(case, None, change=endings.respelled(case))
+    if case.spared:
+        return Decided(case, None, change=endings.spared(case, terms))
+    if isinstance(case.failure, Refused):
+        return Decided(case, None, change=endings.reject(case, terms, case.failure.field, case.failure.reason))
+    if case.failure is not None:
+        return Decided(case, None, change=endings.failed(case, terms, case.failure))
+    action = plan(case.facts)
+    match action:
+        case Create(values):
+            return _create(case, terms, action, values)
+        case Adopt():
+            return _adopt(case, terms, action)
+        case Exchange():
+            return exchange(case, terms, action)
+        case Remove(remote, how):
+            asks = (Ask("delete", terms.guards.delete),)
+            return Decided(case, action, Write(Verb.REMOVE, {}, {}, remote=remote, how=how), asks)
+        case Unlink(guarded=True) if case.facts.link is not None and case.facts.link.external_id is not None:
+            asks = (Ask("unlink", terms.guards.delete),)  # whom a filter sends away: as many as may be deleted
+            return Decided(case, action, asks=asks, change=endings.forget(case, action))
+        case _:
+            return Decided(case, action, change=_change(case, terms, action))
+
+
+def _change(case: Case, terms: Terms, action: Action) -> Change:
+    match action:
+        case Park():
+            return endings.park(case, terms, action)
+        case Reject(name, reason):
+            return endings.reject(case, terms, name, reason)
+        case Unlink():
+            return endings.forget(case, action)
+        case Wait(why):
+            return endings.wait(case, terms, why)
+        case _:
+            return endings.agreed(case, terms)
+
+
+def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided:
+    """Creates of a first pass that a person approved do not count for the guard. Where the number is no field of the
+    provider's but the key itself, it is not sent among the fields."""
+    sent = {name: Sent(None, case.facts.digest(name, value)) for name, value in values.items()}
+    named = {name: value for name, value in values.items() if name != "number" or case.facts.rules.renumbers}
+    asks = () if case.work.reason == "backfill" else asked_about(case, [Ask("create", terms.guards.create)])
+    return Decided(case, action, Write(Verb.CREATE, named, sent, key=case.key), asks)
+
+
+def _adopt(case: Case, terms: Terms, action: Adopt) -> Decided:
+    """Link an existing record and go on as with any linked pair."""
+    after = adopted(case, terms, action)
+    intent = unknown_create(case.facts)
+    line = Line("pair.settled" if action.own else "pair.adopted")
+    change = Change(
+        case.work,
+        "",
+        link=after.facts.link,
+        living=action.remote.external_id,
+        move=(Moved(intent.id, Stage.CONFIRM, terms.later(terms.settle)),) if intent is not None else (),
+        notes=(Note(case.pair, "pair.adopted"),),
+        lines=(line,),
+    )
+    return Decided(case, action, change=change, then=decide(after, terms))
+
+
+def adopted(case: Case, terms: Terms, action: Adopt) -> Case:
+    """The case as it is once the record is linked. After our own create, what was sent is the base."""
+    remote, intent = action.remote, unknown_create(case.facts)
+    base: dict[str, FieldBase] = {}
+    if action.own and intent is not None:
+        base = base_of_lost_create(case.facts, intent, remote)
+    until = terms.later(terms.settle)
+    intents = tuple(
+        replace(i, stage=Stage.CONFIRM, settle_until=until) if i.verb is Verb.CREATE else i for i in case.facts.intents
+    )
+    link = linked(case, terms, remote, base)
+    return replace(case, facts=replace(case.facts, link=link, remote=remote, found=(), intents=intents))
+
+
+def linked(case: Case, terms: Terms, remote: Remote, base: dict[str, FieldBase]) -> Link:
+    """The mapping row of a pair that is linked from now on."""
+    return replace(
+        case.row,
+        provider_key=case.key,
+        external_id=remote.external_id,
+        external_ids=remote.external_ids,
+        base=base,
+        state=State.LINKED,
+        created_at=case.row.created_at or terms.now,
+        synced_at=terms.now,
+        verified_at=terms.now,
+    )

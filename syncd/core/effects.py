@@ -1,0 +1,213 @@
+"""Effects as values: a write before it is sent, the outcome that came back, and the change that the state is told.
+
+`decide` makes writes, `send` turns each into an outcome, `changes` turns an outcome into a change, `record` stores it.
+Nothing here does anything.
+
+    outcome    the write ...                                     what follows
+    Stored     was executed; the record or row as it is now      a new base, links, events
+    Refused    was refused by a rule, or a value is taken        rejected, or a person is asked
+    Missing    had no record to go to                            another look
+    Stale      came too late: the other side moved meanwhile     another look; nobody's failure
+    Unknown    may have been executed                            settle, then look
+    NotSent    was certainly not executed                        closed and given back; tried again later
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from syncd.core.guards import Ask
+from syncd.core.model import Customer, Link, Pair, Remote, Removal, Sent, Stage, State, Values, Verb, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that is about to leave, to the provider or (`pull`) into the source.
+
+    `sent` is what its intent remembers; `remote` the record that is updated or removed, as it was read; `key` our key
+    at the provider, under which a create goes out.
+    """
+
+    verb: Verb
+    values: Values
+    sent: Mapping[str, Sent]
+    remote: Remote | None = None
+    how: Removal | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Executed. `remote` as the provider stored it (create, update); `customer` as the source holds it now (pull), and
+    `refused` names pulled fields that their column does not take."""
+
+    remote: Remote | None = None
+    customer: Customer | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider's rules refuse the write. `taken`: another record has this value already. `half`: one of several
+    requests was executed before the refusal."""
+
+    field: str
+    reason: str
+    taken: bool = False
+    half: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such record."""
+
+    half: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """What was to be overwritten is not what was read any more; look again after `pause` seconds."""
+
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request, or a write, came to nothing: the error's class and sentence.
+
+    `mine` says whether the pair is tried again later because of it; otherwise the whole lane stands still, and the pair
+    stays due as it is. `counts`: others get through, so that it is an attempt. `wait` seconds at least until the next.
+    `unknown`: a request left, and nobody knows whether it took effect. `jitter` is drawn when it happened.
+    """
+
+    kind: str
+    message: str
+    mine: bool = True
+    counts: bool = False
+    wait: float = 0.0
+    unknown: bool = False
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The request left, or a part of the write was executed, and nobody knows about the rest."""
+
+    why: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certainly not executed, but for what `half` of several requests did."""
+
+    why: Failure
+    half: bool = False
+
+
+Outcome = Stored | Refused | Missing | Stale | Unknown | NotSent
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An event to be remembered; `detail` names rules, statuses and ids, never a value."""
+
+    pair: Pair
+    event: str
+    fields: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A log line, said once the change is durable."""
+
+    event: str
+    fields: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Look again at `due_at`; `error_class` is a fixed word, `error` names fields and rules only."""
+
+    due_at: datetime
+    attempts: int
+    error_class: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An intent that goes on in another stage, until another moment."""
+
+    id: int
+    stage: Stage
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A review item: `fields` to the two digests that were seen, `reason` as a person reads it."""
+
+    kind: str
+    reason: str
+    fields: Mapping[str, list[str | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Grave:
+    """A tombstone to be left."""
+
+    external_id: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All that one look, or one round of it, tells the state about a pair; stored whole or not at all.
+
+    kind       the word that the closing line counts; "" while the look goes on
+    link       the mapping row, stored whole; `state` alone changes what is shown of it; `unlink` drops it
+    finish     the mark goes, unless a newer one came
+    later      the mark waits
+    mark       (key, reason) of a mark to be made
+    moves_to   the row's own key, to which what is known under the mark's spelling moves
+    close      ids of intents that are over; `close_all` closes every one of the pair
+    move       intents that go on otherwise
+    closing    kinds of review items whose reason is gone
+    questions  review items to be opened or brought up to date
+    announce   the item that stands for all customers who wait for `adopt`
+    refund     operations that the guards counted and that were not executed
+    grave      a tombstone to be left; `living` the external id that a customer has again
+    """
+
+    work: Work
+    kind: str
+    link: Link | None = None
+    state: State | None = None
+    unlink: bool = False
+    finish: bool = False
+    later: Later | None = None
+    staged: tuple[str, tuple[str, ...]] | None = None
+    mark: tuple[str, str] | None = None
+    moves_to: str = ""
+    close: tuple[int, ...] = ()
+    close_all: bool = False
+    move: tuple[Moved, ...] = ()
+    closing: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    announce: str = ""
+    refund: tuple[Ask, ...] = ()
+    grave: Grave | None = None
+    living: str = ""
+    notes: tuple[Note, ...] = ()
+    lines: tuple[Line, ...] = ()
+    retry_at: datetime | None = None
+
+    @property
+    def pair(self) -> Pair:
+        return self.work.pair

@@ -1,0 +1,231 @@
+"""How a look ends without a write: agreed, put off, parked, rejected, dead, unlinked. Pure: each is a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.core.actions import Park, Unlink
+from syncd.core.backoff import delay
+from syncd.core.case import Case, Terms
+from syncd.core.effects import Change, Failure, Grave, Later, Line, Moved, Note, Question
+from syncd.core.facts import Facts, seen
+from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
+from syncd.core.model import FieldBase, Intent, Link, Stage, State, Verb
+from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
+from syncd.core.recognition import another
+
+FIRST_OWNER = Park("delete_conflict", "another customer has this key now, and the first one's record is still linked")
+ELSEWHERE = Park("key_taken", "this remote, or its key, is linked to another customer")
+ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
+STAGED_PAUSE = 86_400.0  # until a staged operation is looked at again by itself
+EMPTY_PAUSE = 600.0
+UNREAD_PAUSE = 5.0  # capture marks the pair anew before that
+ABSENT_AGAIN = 60.0  # between two looks that prove a deletion no trigger reported
+BUDGET_PAUSE = 10.0
+_PAUSES = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN, "back": 0.0, "unread": UNREAD_PAUSE}
+
+
+def told(case: Case, event: str, fields: Iterable[str] = (), detail: str = "", **more: object) -> Change:
+    """A change that only notes an event of the pair and says it; to be merged into another by `and_told`."""
+    names = tuple(sorted(fields))
+    note, line = Note(case.pair, event, names, detail), Line(event, names, more)
+    return Change(case.work, "", notes=(note,), lines=(line,))
+
+
+def and_told(change: Change, *others: Change) -> Change:
+    """The change with what the others note and say."""
+    return replace(
+        change,
+        notes=change.notes + tuple(note for other in others for note in other.notes),
+        lines=change.lines + tuple(line for other in others for line in other.lines),
+    )
+
+
+def waited(case: Case, terms: Terms) -> float:
+    """Seconds from the moment the pair was marked until now, for the log."""
+    return max((terms.now - case.work.since).total_seconds(), 0.0)
+
+
+def closing(link: Link | None, keep: Iterable[str] = ()) -> tuple[str, ...]:
+    """The kinds of questions whose reason is gone when a look ended with this mapping row, but for those to keep."""
+    answered = HELD_KINDS if link is None or link.external_id is not None else ()
+    kept = set(keep)
+    return tuple(kind for kind in (*FIELD_KINDS, *PAIR_KINDS, *answered) if kind not in kept)
+
+
+# -- looks that found nothing to do ----------------------------------------------------------------------------------
+
+
+def agreed(case: Case, terms: Terms) -> Change:
+    """Both sides agree, or the pair is excluded: the mark goes, and so do confirmed writes."""
+    link = case.facts.link
+    if link is None or link.external_id is None:
+        shown = replace(case.row, state=State.EXCLUDED)
+        return Change(case.work, "excluded", link=shown, finish=True, closing=closing(shown))
+    close, move = settled(case.facts.intents, terms)
+    base = confirmed(link.base, case.facts, terms.now)
+    shown = replace(link, base=base, state=State.LINKED, verified_at=terms.now)
+    kind = "settled" if case.facts.intents else "unchanged"
+    return Change(case.work, kind, link=shown, finish=True, close=close, move=move, closing=closing(shown))
+
+
+def settled(intents: tuple[Intent, ...], terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
+    """Writes that this look judged: those to be forgotten, and those that get one more settle time for late effects."""
+    waits = [i for i in intents if i.stage is Stage.OPEN and i.verb in {Verb.UPDATE, Verb.CREATE}]
+    over = [i for i in intents if i not in waits and (i.stage is Stage.OPEN or i.settle_until <= terms.now)]
+    until = terms.later(terms.settle)
+    return tuple(i.id for i in over), tuple(Moved(i.id, Stage.CONFIRM, until) for i in waits)
+
+
+def confirmed(base: Mapping[str, FieldBase], facts: Facts, now: datetime) -> dict[str, FieldBase]:
+    """The base after one more reading: without its provisional marks, once every write that waited for a confirming one
+    had it; until then it keeps which fields were shown as the answer had promised them."""
+    if not any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in facts.intents):
+        return {name: replace(entry, provisional=False, shown=False) for name, entry in base.items()}
+    there = {name: seen(facts, name)[1] for name, entry in base.items() if entry.provisional}
+    kept = {name for name, value in there.items() if value is not None and value.digest == base[name].provider}
+    return {name: replace(entry, shown=True) if name in kept else entry for name, entry in base.items()}
+
+
+def wait(case: Case, terms: Terms, why: str) -> Change:
+    """Look again later, for one of the reasons of `Wait`."""
+    work = case.work
+    since = terms.now.isoformat() if why == "absent" else ""
+    if why == "absent" and work.error_class == "absent" and work.error:
+        since = work.error
+    later = Later(terms.later(_PAUSES.get(why, EMPTY_PAUSE)), work.attempts, why, since)
+    return Change(work, "waiting", later=later, announce="adopt" if why == "adopt" else "", retry_at=later.due_at)
+
+
+def respelled(case: Case) -> Change:
+    """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key.
+
+    A link under that spelling moves along. Where the row's own key is linked as well (`AB1` went, and somebody else
+    became `ab1`), it is the first owner's.
+    """
+    linked = case.facts.link is not None and case.facts.link.external_id is not None
+    moves_to = case.respelled if linked else ""
+    return Change(case.work, "again", mark=(case.respelled, case.work.reason), moves_to=moves_to, finish=True)
+
+
+def spared(case: Case, terms: Terms) -> Change:
+    """The lane's budget for repeats is used up: in an outage, repeats stay a small part of the traffic."""
+    work = case.work
+    later = Later(terms.later(BUDGET_PAUSE), work.attempts, work.error_class, work.error)
+    return Change(work, "retry", later=later, retry_at=later.due_at)
+
+
+# -- looks that need a person, or the customer to change ---------------------------------------------------------------
+
+
+def park(case: Case, terms: Terms, action: Park) -> Change:
+    """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed."""
+    over, link = let_go(case, terms), case.facts.link
+    if action.kind in case.ignored:
+        shown, kinds = replace(case.row, state=State.EXCLUDED), (*closing(link), action.kind)
+        return Change(case.work, "excluded", link=shown, finish=True, close=over, closing=kinds)
+    change = Change(
+        case.work,
+        "review",
+        link=replace(case.row, state=State.REVIEW),
+        finish=True,
+        close=over,
+        closing=closing(link, (action.kind,)),
+        questions=(Question(action.kind, action.reason),),
+    )
+    return change if action.kind in case.asked else _parked(case, change, action.kind)
+
+
+def _parked(case: Case, change: Change, kind: str) -> Change:
+    note, line = Note(case.pair, "pair.parked", (), kind), Line("pair.parked", (), {"kind": kind})
+    return replace(change, notes=(note,), lines=(line,))
+
+
+def let_go(case: Case, terms: Terms) -> tuple[int, ...]:
+    """A pair that stops here gets no confirming reading: what waited for one is forgotten once it cannot land late."""
+    done = [i for i in case.facts.intents if i.stage is Stage.CONFIRM and i.settle_until <= terms.now]
+    return tuple(intent.id for intent in done)
+
+
+def reject(case: Case, terms: Terms, name: str, reason: str) -> Change:
+    """The provider's rules refuse the customer until it changes; nothing is tried before that."""
+    if case.facts.reborn and another(case.facts):
+        return park(case, terms, FIRST_OWNER)
+    shown = replace(case.row, state=State.REJECTED)
+    change = Change(
+        case.work, "rejected", link=shown, finish=True, close=let_go(case, terms), closing=closing(case.facts.link)
+    )
+    return and_told(change, told(case, "pair.rejected", (name,) if name else (), reason, reason=reason))
+
+
+def staged(case: Case, ask: Ask) -> Change:
+    """A guard holds the operation back until a person lets it go, or until it is not needed any more."""
+    link = case.facts.link
+    shown = replace(link, state=State.REVIEW) if link is not None else None
+    change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names))
+    if case.work.error_class == STAGED + ask.verb:
+        return change
+    note = Note(case.pair, "guard.tripped", tuple(sorted(ask.names)), ask.verb)
+    line = Line("guard.tripped", tuple(sorted(ask.names)), {"guard": ask.verb})
+    return replace(change, notes=(note,), lines=(line,))
+
+
+# -- looks that failed -------------------------------------------------------------------------------------------------
+
+
+def failed(case: Case, terms: Terms, failure: Failure) -> Change:
+    """A failure of this pair; one of the whole lane leaves the pair due as it is. It counts only while others get
+    through, and too many make a dead letter."""
+    work = case.work
+    if not failure.mine:
+        return Change(work, "deferred")
+    attempts = work.attempts + failure.counts
+    if attempts >= terms.max_attempts:
+        return dead_letter(case, terms, failure, attempts)
+    pause = max(delay(terms.backoff, max(attempts, 1), failure.jitter), failure.wait)
+    why = (failure.kind, failure.message)
+    if work.error_class.startswith((GRANTED, ACCEPTED)):  # what a person let go stays so until it is done
+        why = (work.error_class, work.error)
+    later = Later(terms.later(pause), attempts, *why)
+    change = Change(work, "retry", later=later, retry_at=later.due_at)
+    said = told(case, "pair.retried", (), failure.message, reason=failure.message, attempt=attempts)
+    return and_told(change, said)
+
+
+def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Change:
+    """The pair used up its attempts; an open intent stays and is judged first when anything revives the pair.
+
+    Where somebody else has the key by now, a person is asked: nothing but his item would still know it then.
+    """
+    if case.facts.reborn and another(case.facts):
+        return park(case, terms, FIRST_OWNER)
+    change = Change(case.work, "dead", link=replace(case.row, state=State.DEAD), finish=True)
+    detail = f"{failure.kind}: {failure.message}"
+    said = told(case, "pair.dead_lettered", (), detail, reason=failure.message, attempt=attempts)
+    return and_told(change, said)
+
+
+# -- the end of a link -------------------------------------------------------------------------------------------------
+
+
+def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Change:
+    """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back."""
+    facts, link = case.facts, case.facts.link
+    external_id = external_id or (link.external_id if link is not None else "") or ""
+    if not external_id and len(facts.found) == 1 and facts.found[0].external_id not in facts.claimed:
+        external_id = facts.found[0].external_id
+    change = Change(
+        case.work,
+        "removed" if event == "pair.removed" else "unlinked",
+        unlink=True,
+        finish=True,
+        close_all=True,
+        closing=closing(None),
+        grave=Grave(external_id, action.reason) if action.tombstone and external_id else None,
+        mark=(case.pair.key, "changed") if action.again else None,
+    )
+    if link is None and not external_id:  # of somebody forgotten there is nothing left to note
+        return change
+    return and_told(change, told(case, event, (), action.reason, reason=action.reason))

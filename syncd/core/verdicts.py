@@ -1,0 +1,172 @@
+"""What happens to each field of a linked pair whose both sides were read: what `merge` says, but for what stands
+against it. `plan` asks for it, and its table says in which order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.core.actions import Action, Exchange, Nothing
+from syncd.core.erasure import erasure
+from syncd.core.facts import Facts, seen
+from syncd.core.guards import Move, flips, guts, writers
+from syncd.core.merge import Decision, FieldFacts, Tie, Verdict, merge
+from syncd.core.model import Direction, Stage, Values
+from syncd.core.normalise import degraded, equal
+from syncd.core.recognition import another_record
+from syncd.core.writes import OUTWARD, late_digests
+
+
+def exchange(facts: Facts) -> Action:
+    """Merge every field of a linked pair whose both sides were read."""
+    said, frozen = judged(facts)
+    chosen: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
+    for name, decision in said.items():
+        chosen[decision.verdict].append(name)
+    source, there = facts.source or {}, (facts.remote.values if facts.remote else {})
+    pull = {name: there[name] for name in chosen[Verdict.PULL]}
+    result = Exchange(
+        push={name: source[name] for name in chosen[Verdict.PUSH]},
+        pull=pull,
+        settle=frozenset(chosen[Verdict.SETTLE]),
+        review={name: said[name].reason for name in chosen[Verdict.REVIEW]},
+        reasons={name: decision.reason for name, decision in said.items()},
+        resolved={
+            name: facts.rules.provider if name in pull else facts.rivals.get(name, "source")
+            for name, decision in said.items()
+            if decision.reason == "conflict" and decision.verdict in {Verdict.PULL, Verdict.PUSH}
+        },
+        lossy=frozenset(name for name, decision in said.items() if decision.reason == "lossy"),
+        frozen=frozen,
+    )
+    if not (result.push or result.pull or result.settle or result.review):
+        return Nothing()
+    return result
+
+
+def judged(facts: Facts) -> tuple[dict[str, Decision], dict[str, tuple[str, ...]]]:
+    """What happens to each field and why: what `merge` says, but for what stands against it; and who swings fields."""
+    said = {name: _overrule(facts, name, decision) for name, decision in verdicts(facts).items()}
+    there = facts.remote.values if facts.remote is not None else {}
+    pull = {name: there[name] for name, decision in said.items() if decision.verdict is Verdict.PULL}
+    every = _held_back(facts, pull)
+    for name in pull:
+        held = _locked(facts, name) or every
+        if held and (held != every or held == "read-only" or said[name].reason != "decided"):
+            said[name] = _question(facts, name, held)
+    signs = erasure(facts)
+    for name in [name for name, decision in said.items() if signs.holds(decision)]:
+        said[name] = _question(facts, name, "erased")
+    frozen = _swinging(facts, said)
+    return said | dict.fromkeys(frozen, Decision(Verdict.REVIEW, "frozen")), frozen
+
+
+def _swinging(facts: Facts, said: Mapping[str, Decision]) -> dict[str, tuple[str, ...]]:
+    """Fields that would go to and fro between two that contradict each other, with those who swing them; what a person
+    decided is no swing."""
+    base = facts.link.base if facts.link is not None else {}
+    frozen = {}
+    for name, decision in said.items() if facts.trail else ():
+        back = decision.verdict is Verdict.PUSH and name in base and base[name].pulled
+        if (back or decision.verdict is Verdict.PULL) and decision.reason != "decided":
+            trail = [move for move in facts.trail if name in move.fields]
+            coming = Move(decision.verdict.value, facts.rules.provider, facts.at)
+            if flips(trail, coming):
+                frozen[name] = writers(trail, coming)
+    return frozen
+
+
+def _question(facts: Facts, name: str, reason: str) -> Decision:
+    """A person decides, unless one said to leave exactly these values alone."""
+    return Decision(Verdict.KEEP, "ignored") if _left_alone(facts, name) else Decision(Verdict.REVIEW, reason)
+
+
+def _locked(facts: Facts, name: str) -> str:
+    """Why nothing can be written to this one field of the source; "" where it can."""
+    if name in facts.rules.one_way:
+        return "read-only"
+    return "no-row" if name in facts.locked else ""
+
+
+def _held_back(facts: Facts, pull: Values) -> str:
+    """Why nothing of this pull reaches the source unasked; "" where it may."""
+    if not facts.rules.writable:
+        return "read-only"
+    if guts(facts.source or {}, pull):
+        return "gutted"
+    return "other-record" if another_record(facts) else ""
+
+
+def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
+    """A number that is the provider's address for the customer cannot follow; and a person may have said `ignore` for
+    exactly what is there now."""
+    if name == "number" and not facts.rules.renumbers:
+        decision = _number_for_good(facts, decision)
+    if not facts.rules.clears and _stays_filled(facts, name, decision):
+        decision = Decision(Verdict.REVIEW, "cannot-clear")
+    if decision.verdict is Verdict.REVIEW and _left_alone(facts, name):
+        return Decision(Verdict.KEEP, "ignored")
+    return decision
+
+
+def _number_for_good(facts: Facts, decision: Decision) -> Decision:
+    """Whoever is linked under another number keeps it there; only a change since then is worth a question."""
+    if decision.verdict in {Verdict.KEEP, Verdict.SETTLE}:
+        return decision
+    if facts.link is None or "number" not in facts.link.base:
+        return Decision(Verdict.SETTLE, "own-number")
+    return Decision(Verdict.REVIEW, "renumbered") if decision.verdict is not Verdict.REVIEW else decision
+
+
+def _stays_filled(facts: Facts, name: str, decision: Decision) -> bool:
+    """Emptied here, and the provider cannot empty it: agreeing in silence would hide that it still holds the value."""
+    source, there = seen(facts, name)
+    if source is None or source.value is not None or decision.verdict not in {Verdict.PUSH, Verdict.KEEP}:
+        return False
+    if there is None:
+        return decision.verdict is Verdict.PUSH
+    return there.value is not None and decision.reason not in {"off", "not-mapped", "ignored"}
+
+
+def _left_alone(facts: Facts, name: str) -> bool:
+    ruling = facts.rulings.get(name)
+    return ruling is not None and ruling.take is None and _as_shown(facts, name)
+
+
+def _as_shown(facts: Facts, name: str) -> bool:
+    source, provider = seen(facts, name)
+    now = (source.digest if source else None, provider.digest if provider else None)
+    return facts.rulings[name].shown == now
+
+
+def verdicts(facts: Facts) -> dict[str, Decision]:
+    """What `merge` says about each projected field."""
+    late = late_digests(facts.intents)
+    return {name: merge(field_facts(facts, name, late)) for name in sorted(facts.source or {})}
+
+
+def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> FieldFacts:
+    """What `merge` may know of one field; `late` as `late_digests` gives it."""
+    source, provider = seen(facts, name)
+    country = (facts.source or {}).get("country")
+    place = country if isinstance(country, str) else None
+    same = bool(source and provider and equal(name, source.value, provider.value, place))
+    ruling = facts.rulings.get(name)
+    writes = [intent for intent in facts.intents if intent.verb in OUTWARD and name in intent.fields]
+    return FieldFacts(
+        source=source,
+        provider=provider,
+        base=facts.link.base.get(name) if facts.link is not None else None,
+        direction=facts.rules.fields.get(name, Direction.BOTH),
+        policy=facts.rules.policy,
+        composed=name in facts.composed,
+        equal=same,
+        degraded=bool(source and provider and not same and degraded(source.value, provider.value)),
+        late=late.get(name, frozenset()),
+        sent=frozenset(i.fields[name].sent for i in writes if i.stage is Stage.OPEN or facts.rules.echoes),
+        unsettled=any(intent.stage is Stage.OPEN for intent in writes),
+        fill=facts.fill,
+        fresh=name in facts.rules.fresh and facts.link is not None and bool(facts.link.base),
+        decision=ruling.take if ruling is not None and ruling.take and _as_shown(facts, name) else None,
+        tie=facts.ties.get(name, Tie.NONE),
+    )

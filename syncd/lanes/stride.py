@@ -1,0 +1,31 @@
+"""How many pairs of a lane one thread takes at once."""
+
+from __future__ import annotations
+
+import threading
+
+LARGEST = 100  # pairs
+FIRST_GUESS = 0.1  # seconds for one pair, before anything was measured
+
+
+class Stride:
+    """What a thread gets through in about a second.
+
+    Fewer would cost a commit each; of more, what was read would be old before it is written, and a crash would leave
+    more writes of unknown outcome.
+    """
+
+    def __init__(self) -> None:
+        self._each = FIRST_GUESS
+        self._lock = threading.Lock()
+
+    def took(self, pairs: int, seconds: float) -> None:
+        """A group of so many pairs took so long."""
+        with self._lock:
+            self._each += (seconds / pairs - self._each) / 2 if pairs else 0.0
+
+    def group(self, paced: float) -> int:
+        """1 to 100 pairs, where the pace alone takes `paced` seconds for one."""
+        with self._lock:
+            each = max(paced, self._each)
+        return max(min(int(1.0 / each) if each else LARGEST, LARGEST), 1)

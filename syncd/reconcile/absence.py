@@ -1,0 +1,42 @@
+"""What it means that a row cannot be read: a deletion is believed on proof alone.
+
+A trigger's mark on the table itself is one, a row that stands there and is marked as deleted another; without them, two
+looks a minute apart that find the row nowhere are. A view that stops to show a row, and a source that is empty, prove
+nothing; a filter of the settings that sends the row away proves that it has left, and nothing more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from syncd.core.endings import ABSENT_AGAIN
+from syncd.core.facts import Departure
+from syncd.core.guards import GRANTED
+from syncd.core.model import Work
+from syncd.reconcile.route import Route
+from syncd.source import customers
+
+
+def departed(route: Route, work: Work, *, proven: bool) -> Departure:
+    """Look at the source once more. `proven`: an earlier look knew that the row is gone, and asked what to do."""
+    presence = customers.presence(route.source, work.pair.key)
+    if presence.in_view:
+        return Departure.BACK  # the next look reads it
+    if presence.deleted:
+        return Departure.GONE  # the row stands there and says so itself
+    if presence.outside:
+        return Departure.OUT_OF_SCOPE
+    if presence.in_table:
+        return Departure.OUT_OF_SCOPE if _looked_before(route, work) else Departure.UNPROVEN
+    if customers.count(route.source) == 0:
+        return Departure.EMPTY
+    if proven or work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):
+        return Departure.GONE
+    return Departure.UNPROVEN
+
+
+def _looked_before(route: Route, work: Work) -> bool:
+    """Whether an earlier look, a minute ago or more, found the row absent too; marks in between change nothing."""
+    if work.error_class != "absent" or not work.error:
+        return False
+    return (route.clock.now() - datetime.fromisoformat(work.error)).total_seconds() >= ABSENT_AGAIN

@@ -1,0 +1,168 @@
+"""The beginning of a look: what the state remembers and what the row says, before the provider is asked anything.
+
+The generation was read when the pair was taken, the source row after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncd.core.case import Case
+from syncd.core.effects import Question
+from syncd.core.facts import Facts
+from syncd.core.guards import IDENTIFYING
+from syncd.core.model import Customer, Direction, Intent, Link, Values, Work, is_former
+from syncd.core.recognition import another, perhaps_another
+from syncd.core.writes import recovered, unknown_create
+from syncd.errors import Rejected
+from syncd.reconcile.orders import orders
+from syncd.reconcile.route import Route
+from syncd.store import journal, mapping, review
+from syncd.store import work as due
+
+UNMAPPED = "holds a value that no entry of [source.values] names"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the state database knows of a group of pairs, read in one go."""
+
+    links: Mapping[str, Link]
+    intents: Mapping[str, Sequence[Intent]]
+    reviews: Mapping[str, Sequence[review.Review]]
+    left_alone: Mapping[str, set[str]]
+
+
+def remember(route: Route, keys: Sequence[str]) -> Memory:
+    """Read mapping rows, intents and review items of a group."""
+    with route.state.read() as tx:
+        reviews = review.reviews_of(tx, route.provider, keys)
+        left = [key for key, items in reviews.items() if any(item.decision in review.LEAVE for item in items)]
+        return Memory(
+            mapping.read_many(tx, route.provider, keys),
+            journal.intents(tx, route.provider, keys),
+            reviews,
+            review.left_alone(tx, route.provider, left),
+        )
+
+
+def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:
+    """What is known before the provider is asked; a failure after it still knows whose row this is."""
+    key = work.pair.key
+    link, items = memory.links.get(key), memory.reviews.get(key, ())
+    ordered = orders(items)
+    facts = Facts(
+        rules=route.rules,
+        digest=route.digester((link.provider_key if link else None) or key),
+        link=link,
+        intents=tuple(memory.intents.get(key, ())),
+        composed=route.adapter.composed(route.known),
+        rulings=ordered.rulings,
+        create_anyway=ordered.create,
+        ordered=ordered.word,
+        held=ordered.held,
+        fill=work.reason == "adopted",
+        reborn=work.reason in {"inserted", "deleted"} or is_open(memory, key, "delete_conflict"),
+        succeeded=is_former(key),
+        at=route.clock.now(),
+    )
+    asked = {
+        item.kind: Question(item.kind, item.reason, {name: list(seen) for name, seen in item.fields.items()})
+        for item in items
+        if item.closed_at is None
+    }
+    ignored = frozenset(memory.left_alone.get(key, ()))
+    our_key = (link.provider_key if link else None) or key
+    if customer is None:
+        return Case(work, facts, None, our_key, asked, ignored)
+    facts, our_key = _project(route, facts, customer)
+    row = {name: value for name, value in customer.values.items() if name in IDENTIFYING}
+    facts = replace(facts, row=row, locked=frozenset(customer.locked))
+    facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
+    return Case(work, facts, customer, our_key, asked, ignored)
+
+
+def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
+    """Those whose row may be somebody else's know whether something happened to the key that no look was told of yet.
+    First the log is asked, then the mark: capture makes the mark before it takes the log's."""
+    doubtful = [case.pair.key for case in cases if _doubtful(case)]
+    if not doubtful:
+        return list(cases)
+    logged = route.mentions(doubtful)
+    with route.state.read() as tx:
+        marked = due.generations(tx, route.provider, doubtful)
+
+    def unread(case: Case) -> bool:
+        generation = marked.get(case.pair.key, case.work.generation)
+        return case.pair.key in logged or generation != case.work.generation
+
+    asked = set(doubtful)
+    return [
+        replace(case, facts=replace(case.facts, unread=unread(case))) if case.pair.key in asked else case
+        for case in cases
+    ]
+
+
+def _doubtful(case: Case) -> bool:
+    """Whether the log has to be asked whose row this is. An unlinked row may be a customer who had another key a moment
+    ago: without a number nothing tells."""
+    facts, linked = case.facts, case.facts.link is not None and case.facts.link.external_id is not None
+    if case.customer is None:
+        return False
+    moved = not linked and case.key == case.pair.key and case.work.reason != "inserted"
+    return moved or perhaps_another(facts) or another(facts)
+
+
+def _frozen(facts: Facts) -> str | None:
+    """The key that nothing changes any more: a record carries it, or may carry it."""
+    link = facts.link
+    if link is None or (link.external_id is None and unknown_create(facts) is None):
+        return None
+    return link.provider_key
+
+
+def _keyed(facts: Facts, our_key: str) -> Link | None:
+    """The link with the key it is known by: one that was reserved for a create which did not happen is given up, and
+    one that a crash left linked without a key (an inbound insert) gets the one its first base is made under."""
+    link = facts.link
+    if link is None or link.provider_key == our_key:
+        return link
+    if link.external_id is None and unknown_create(facts) is None:
+        return replace(link, provider_key=None)
+    return link if link.provider_key is not None else replace(link, provider_key=our_key)
+
+
+def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str]:
+    frozen = _frozen(facts)
+    number = customer.values.get("number")
+    our_key = frozen or (number if isinstance(number, str) and number else customer.key)
+    try:
+        projected = route.adapter.project(readable(route, customer))
+    except Rejected as refused:
+        reason = UNMAPPED if refused.field in customer.unmapped else refused.reason
+        return replace(facts, rejection=(refused.field, reason)), our_key
+    made_up = sorted(customer.unmapped & projected.keys())
+    if made_up and (facts.link is None or facts.link.external_id is None):
+        return replace(
+            facts, rejection=(made_up[0], UNMAPPED)
+        ), our_key  # the provider needs it, and would get a default
+    projected = {name: value for name, value in projected.items() if name not in customer.unmapped}
+    number = customer.values.get("number")
+    if number and not route.rules.renumbers:
+        projected = {"number": number, **projected}
+    wanted = {name: value for name, value in projected.items() if route.rules.fields.get(name) is not Direction.OFF}
+    return replace(facts, source=wanted), our_key
+
+
+def readable(route: Route, customer: Customer) -> Values:
+    """The row's values; one that has no canonical form (too long, NUL, no date) refuses the customer, not the run."""
+    for name, reason in customer.problems.items():
+        if not name or route.rules.fields.get(name) is not Direction.OFF:
+            raise Rejected(name, reason)
+    return customer.values
+
+
+def is_open(memory: Memory, key: str, kind: str = "") -> bool:
+    """Whether a person is asked about this pair right now; with a `kind`, that very question."""
+    return any(item.closed_at is None and kind in {"", item.kind} for item in memory.reviews.get(key, ()))

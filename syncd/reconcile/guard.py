@@ -1,0 +1,154 @@
+"""Before anything leaves: guards are counted in one place and in order, keys reserved, and all intents opened, in one
+transaction that exists only while the lease is ours.
+
+All is counted before the operations, so that threads cannot pass a limit together; what was certainly not executed is
+given back with its outcome.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from syncd.core.actions import Park
+from syncd.core.case import Decided
+from syncd.core.effects import Change
+from syncd.core.endings import park, staged
+from syncd.core.guards import Ask, granted, trips
+from syncd.core.model import State, Verb
+from syncd.reconcile.route import Route
+from syncd.source import customers
+from syncd.store import journal, mapping, progress, waiting, work
+from syncd.store.database import Transaction
+from syncd.store.journal import Opening
+
+STANDING = (State.LINKED, State.REVIEW, State.RETRY, State.AMBIGUOUS)
+KEY_TAKEN = Park("key_taken", "another customer already has this key at the provider")
+
+
+def admit(route: Route, decided: Sequence[Decided]) -> tuple[list[Decided], list[Decided]]:
+    """Those whose write may leave, each with its open intent, and those that a guard, or another customer who has the
+    key, holds back, each with its change. Who was erased or re-keyed meanwhile is in neither."""
+    wanted = [each for each in decided if each.write is not None or each.asks]
+    if not wanted:
+        return [], []
+    rows = source_rows(route) if any(ask.of_the_source for each in wanted for ask in each.asks) else 0
+    with route.state.fenced(route.lease) as tx:
+        due = work.generations(tx, route.provider, [each.case.pair.key for each in wanted])
+        passed, held = judge(tx, route, [each for each in wanted if each.case.pair.key in due], Budget(rows))
+        passed, taken = _reserve(tx, route, passed)
+        spend(tx, route, [ask for each in passed for ask in each.asks])
+        return _opened(tx, route, [each for each in passed if each.write is not None]), held + taken
+
+
+def _reserve(tx: Transaction, route: Route, passed: Sequence[Decided]) -> tuple[list[Decided], list[Decided]]:
+    """Claim our keys for those that are created."""
+    creates = {each.case.pair.key: each.case.key for each in passed if each.write and _verb(each) is Verb.CREATE}
+    refused = mapping.reserve(tx, route.provider, creates, route.clock.now()) if creates else {}
+    terms = route.terms()
+    taken = [instead(each, park(each.case, terms, KEY_TAKEN)) for each in passed if each.case.pair.key in refused]
+    return [each for each in passed if each.case.pair.key not in refused], taken
+
+
+def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[Decided]:
+    """Open all intents; what an earlier create left open is this one's from here on."""
+    creates = [each.case for each in passed if _verb(each) is Verb.CREATE]
+    journal.close_all(tx, [case.pair for case in creates if case.facts.intents])
+    work.judged(tx, [case.work for case in creates])
+    openings = [Opening(each.case.pair, _verb(each), each.write.sent if each.write else {}) for each in passed]
+    until = route.later(route.timeout + route.settle)
+    ids = journal.open_intents(tx, openings, route.lease.epoch, route.clock.now(), until)
+    return [replace(each, intent=number) for each, number in zip(passed, ids, strict=True)]
+
+
+def instead(decided: Decided, change: Change) -> Decided:
+    """The case with another end: its write does not leave."""
+    return replace(decided, write=None, change=change, then=None)
+
+
+def _verb(decided: Decided) -> Verb:
+    assert decided.write is not None  # noqa: S101 - only writes come here
+    return decided.write.verb
+
+
+# -- guards ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Budget:
+    """What guards have counted beside the state: `rows` of the source, and operations that passed in this group or,
+    for a plan, before it."""
+
+    rows: int
+    passed: Counter[str] = field(default_factory=Counter)
+
+
+def judge(
+    tx: Transaction, route: Route, decided: Sequence[Decided], budget: Budget
+) -> tuple[list[Decided], list[Decided]]:
+    """Ask every guard about every operation, in order: those that pass, and those that are held back, each with
+    its change. Reads only."""
+    passed: list[Decided] = []
+    held: list[Decided] = []
+    spent: dict[str, int] = {}
+    for each in decided:
+        item = each.case.work
+        asks = [ask for ask in each.asks if not granted(item.error_class, item.error, ask)]
+        stopping = next((ask for ask in asks if _over(tx, route, ask, spent, budget)), None)
+        if stopping is not None:
+            held.append(instead(each, staged(each.case, stopping)))
+            continue
+        budget.passed.update({ask.verb: ask.number for ask in each.asks})
+        passed.append(each)
+    return passed, held
+
+
+def _over(tx: Transaction, route: Route, ask: Ask, spent: dict[str, int], budget: Budget) -> bool:
+    if ask.limit is None:
+        return False
+    if ask.verb not in spent:
+        spent[ask.verb] = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
+    total = _total(tx, route, ask, budget.rows)
+    if trips(ask.limit, spent[ask.verb] + budget.passed[ask.verb], total, ask.number):
+        return True
+    return ask.verb == "delete" and _too_many(tx, route, partial(trips, ask.limit, spent[ask.verb], total))
+
+
+def _too_many(tx: Transaction, route: Route, over: Callable[[int], bool]) -> bool:
+    """Deletions are judged together: whether all that are due now, this one among them, would pass the limit, for a
+    source that lost its rows must not take the first ten customers with it. Of 12 deletions, with a limit of 10, none
+    is executed. Rows that are back (deleted and inserted again) take nobody with them."""
+    due = set(waiting.deletions(tx, route.provider, route.clock.now()))
+    if not over(max(len(due), 1)):
+        return False
+    if route.listing.present is None:
+        route.listing.present = frozenset(customers.read(route.source, sorted(due)))
+    return over(max(len(due - route.listing.present), 1))
+
+
+def _total(tx: Transaction, route: Route, ask: Ask, rows: int) -> int:
+    """What a share is a share of: the source's rows, or the pairs that are linked, parked and staged ones included, for
+    staging must not shrink its own limit. Pairs that a person ordered to be linked are among them already: else the
+    first of them would meet a narrower guard than the last, and a plan a narrower one than its run."""
+    if ask.of_the_source:
+        return rows
+    counts = mapping.counts(tx).get(route.provider, {})
+    return sum(counts.get(state, 0) for state in STANDING) + waiting.to_be_linked(tx, route.provider)
+
+
+def source_rows(route: Route) -> int:
+    """How many customers there are, counted once a cycle: guards need the size, not the figure."""
+    if route.listing.rows is None:
+        route.listing.rows = customers.count(route.source)
+    return route.listing.rows
+
+
+def spend(tx: Transaction, route: Route, asks: Sequence[Ask], sign: int = 1) -> None:
+    """Count operations, or give them back (`sign` -1): they were certainly not executed."""
+    counted: Counter[str] = Counter()
+    for ask in asks:
+        counted[ask.verb] += ask.number
+    for verb, number in counted.items():
+        progress.spend(tx, route.provider, verb, sign * number, route.clock.now())

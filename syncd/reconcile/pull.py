@@ -1,0 +1,45 @@
+"""A write into the source: compare-and-set, and what the row then holds."""
+
+from __future__ import annotations
+
+from syncd.core.case import Decided
+from syncd.core.effects import Stale, Stored
+from syncd.core.model import Customer, Values
+from syncd.errors import Rejected
+from syncd.reconcile.route import Route
+from syncd.source import customers
+
+BUSY_PAUSE = 5.0  # seconds until a locked source row is tried again
+
+
+def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
+    """Write the values into the row as it was read; `Stale` when it moved or is locked.
+
+    The intent covers every attempt: what one of them leaves out because the column refuses it was not written.
+    """
+    progress, wanted = decided.progress, dict(values)
+    assert progress is not None  # noqa: S101 - made by `exchange`
+    refused: list[str] = []
+    while wanted:
+        written = customers.update(route.source, progress.customer, wanted, f"syncd:{route.provider}")
+        match written:
+            case customers.Written(customer):
+                return Stored(customer=customer, refused=tuple(refused))
+            case customers.Refused(name, _):
+                refused.append(name if name in wanted else next(iter(wanted)))
+                del wanted[refused[-1]]
+            case customers.Busy():
+                return Stale(BUSY_PAUSE)
+            case _:
+                return Stale()
+    return Stored(refused=tuple(refused))
+
+
+def projection(route: Route, customer: Customer | None) -> Values:
+    """The row as this provider sees it; one that its rules refuse now is taken as it is."""
+    if customer is None:
+        return {}
+    try:
+        return route.adapter.project(customer.values)
+    except Rejected:
+        return customer.values

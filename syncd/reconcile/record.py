@@ -1,0 +1,148 @@
+"""What came of a group, in one transaction: links, bases, intents, reviews, work, events, refunds. Then it is told.
+
+A change whose record is another customer's fails its group: then every pair is recorded by itself, and that one asks a
+person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from syncd.core.case import Decided, Step
+from syncd.core.changes import changes, linked_elsewhere
+from syncd.core.effects import Change, Outcome, Stored
+from syncd.core.endings import STAGED_PAUSE
+from syncd.core.guards import STAGED
+from syncd.core.model import Pair, Verb
+from syncd.errors import AlreadyLinked
+from syncd.lanes import Report
+from syncd.log import emit
+from syncd.reconcile.guard import spend
+from syncd.reconcile.held import GUARD, announce
+from syncd.reconcile.pull import projection
+from syncd.reconcile.route import Route
+from syncd.store import events, journal, mapping, review, tombstones, waiting, work
+from syncd.store.database import Transaction
+
+
+def record(
+    route: Route, decided: Sequence[Decided], held: Sequence[Decided], sent: Sequence[tuple[Decided, Outcome]]
+) -> tuple[list[Report], list[Decided]]:
+    """Store what was decided, held back and done. Answers the looks that ended, and what the others go on with."""
+    terms = route.terms()
+    back = {each.case.pair.key for each in held}
+    ended_so = [*held, *(each for each in decided if each.case.pair.key not in back)]
+    steps = [(each, Step(each.change, each.then)) for each in ended_so if each.change is not None]
+    for each, outcome in sent:
+        row = outcome.customer if isinstance(outcome, Stored) else None
+        steps.append((each, changes(each, outcome, terms, projection(route, row))))
+    stored = _stored(route, steps)
+    _learn(route, decided, sent)
+    erased = len(decided) - len(stored)  # or re-keyed, meanwhile: nothing of it may be written
+    ended = [_told(route, step) for step in stored]
+    reports = [report for report, step in zip(ended, stored, strict=True) if step.then is None]
+    return reports + [Report("deferred")] * erased, [step.then for step in stored if step.then is not None]
+
+
+def _stored(route: Route, steps: Sequence[tuple[Decided, Step]]) -> list[Step]:
+    """Store these steps together, or one by one where they cannot be; those of pairs that are due no more are left
+    out."""
+    try:
+        return _together(route, steps)
+    except AlreadyLinked:
+        if len(steps) > 1:
+            return [step for one in steps for step in _stored(route, [one])]
+    decided, _ = steps[0]
+    return _together(route, [(decided, Step(linked_elsewhere(decided, route.terms())))])
+
+
+def _together(route: Route, steps: Sequence[tuple[Decided, Step]]) -> list[Step]:
+    if all(step.change == Change(step.change.work, step.change.kind) for _, step in steps):
+        return [step for _, step in steps]
+    with route.state.fenced(route.lease) as tx:
+        due = work.generations(tx, route.provider, [step.change.pair.key for _, step in steps])
+        stored = [step for _, step in steps if step.change.pair.key in due]
+        apply(tx, route, [step.change for step in stored])
+    return stored
+
+
+def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
+    """Tell the state all of these changes, each part for all of them at once."""
+    now = route.clock.now()
+    spend(tx, route, [ask for each in told for ask in each.refund], -1)
+    journal.close_all(tx, [each.pair for each in told if each.close_all])
+    journal.close_intents(tx, [number for each in told for number in each.close])
+    journal.move_intents(tx, [moved for each in told for moved in each.move])
+    for each in told:
+        for asked in each.questions:
+            review.open_review(tx, route.provider, each.pair.key, asked.kind, asked.fields, asked.reason, now)
+    _links(tx, route, told)
+    for each in told:
+        if each.moves_to:
+            _respell(tx, route, each.pair, each.moves_to)
+    work.finish(tx, [each.work for each in told if each.finish])
+    work.postpone(tx, [(each.work, each.later) for each in told if each.later is not None])
+    _waits(tx, route, told)
+    review.close_standing(tx, route.provider, {each.pair.key: each.closing for each in told if each.closing}, now)
+    for each in told:
+        if each.mark is not None:
+            work.mark(tx, [Pair(route.provider, each.mark[0])], each.mark[1], now)
+    events.record(tx, [note for each in told for note in each.notes], now)
+
+
+def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
+    key, provider, now = route.state.key, route.provider, route.clock.now()
+    mapping.save_all(tx, [each.link for each in told if each.link is not None])
+    for each in told:
+        if each.state is not None and each.link is None:
+            mapping.set_state(tx, each.pair, each.state)
+        if each.grave is not None:
+            tombstones.bury(tx, key, provider, each.grave.external_id, each.pair.key, each.grave.how, now)
+        if each.unlink:
+            mapping.unlink(tx, each.pair)
+    tombstones.exhume_all(tx, key, provider, {each.living: each.pair.key for each in told if each.living})
+
+
+def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:
+    """What is known under a mark's spelling moves to the row's own key, or makes way for the customer who has it."""
+    if not mapping.is_taken(tx, key):
+        mapping.move_key(tx, pair.key, key)
+    elif (first := mapping.make_way(tx, pair.key)) is not None:
+        work.mark(tx, [Pair(route.provider, first)], "deleted", route.clock.now())
+
+
+def _waits(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
+    """What waits for a person stands behind one item for all."""
+    now = route.clock.now()
+    verbs = {}
+    for each in told:
+        if each.staged is not None:
+            verb, names = each.staged
+            waiting.stage(tx, each.work, route.later(STAGED_PAUSE), STAGED + verb, names)
+            verbs[verb] = f"{verb} limit reached"
+    for verb, reason in verbs.items():
+        announce(tx, route.provider, GUARD + verb, reason, now)
+    if any(each.announce for each in told):
+        announce(tx, route.provider, "adopt", "customers wait for `syncd adopt`", now)
+
+
+def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decided, Outcome]]) -> None:
+    """A look that asked the provider and had nothing to write got through; and a new record is listed from now on."""
+    if any(each.change is not None and each.case.failure is None and each.case.requests for each in decided):
+        route.lane.succeeded()
+    keys = route.listing.keys
+    for each, outcome in sent if keys is not None else ():
+        remote = outcome.remote if isinstance(outcome, Stored) else None
+        created = each.write is not None and each.write.verb is Verb.CREATE
+        if keys is not None and created and remote is not None and remote.key is not None:
+            keys[remote.key] = (*keys.get(remote.key, ()), remote)
+
+
+def _told(route: Route, step: Step) -> Report:
+    """Say what is durable now; one look's word for the closing line."""
+    change = step.change
+    for line in change.lines:
+        more: dict[str, Any] = {**line.more, "fields": sorted(line.fields)} if line.fields else dict(line.more)
+        emit(line.event, provider=route.provider, customer_key=change.pair.key, **more)
+    return Report(change.kind, change.retry_at)

@@ -1,0 +1,113 @@
+"""Writes leave here, and nowhere else: each comes back as an outcome.
+
+What was read for a write must not be old when it leaves, for an edit typed in between would vanish: where the write
+would wait for its pace, or came late behind others of its group, its slot is taken first and the record is read again;
+one that moved is left for another look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from syncd.core.agreement import completed
+from syncd.core.case import Decided
+from syncd.core.effects import Failure, Missing, NotSent, Outcome, Refused, Stale, Stored, Unknown, Write
+from syncd.core.model import Remote, Verb
+from syncd.lanes import Reading
+from syncd.reconcile.attempt import attempt
+from syncd.reconcile.gather import numbered
+from syncd.reconcile.pull import pull
+from syncd.reconcile.route import Route
+
+
+def send(route: Route, admitted: Sequence[Decided]) -> list[tuple[Decided, Outcome]]:
+    """Send these writes one after the other; answers each with its outcome. Raises `LeaseLost`."""
+    return [(decided, _sent(route, decided)) for decided in admitted]
+
+
+def _sent(route: Route, decided: Decided) -> Outcome:
+    write = decided.write
+    assert write is not None  # noqa: S101 - only writes are admitted
+    match write.verb:
+        case Verb.PULL:
+            return pull(route, decided, write.values)
+        case Verb.UPDATE:
+            return _update(route, decided, write)
+        case Verb.CREATE:
+            return _create(route, decided, write)
+        case _:
+            return _remove(route, decided, write)
+
+
+def _update(route: Route, decided: Decided, write: Write) -> Outcome:
+    def update(current: Remote) -> Remote:
+        return route.adapter.update(completed(decided.case, current), write.values)
+
+    return _over(route, decided, write, update)
+
+
+def _remove(route: Route, decided: Decided, write: Write) -> Outcome:
+    def remove(current: Remote) -> None:
+        assert write.how is not None  # noqa: S101 - made by `decide`
+        route.adapter.remove(current, write.how)
+
+    return _over(route, decided, write, remove)
+
+
+def _create(route: Route, decided: Decided, write: Write) -> Outcome:
+    def create() -> Remote:
+        return route.adapter.create(write.key, write.values)
+
+    outcome = _written(route, decided, create)
+    if isinstance(outcome, Stale):  # the adapter looked first, and its write would have waited for the pace
+        booked = attempt(route, decided.case.work.attempts, route.lane.book)
+        return NotSent(booked) if isinstance(booked, Failure) else _written(route, decided, create)
+    return outcome
+
+
+def _over(route: Route, decided: Decided, write: Write, call: Callable[[Remote], Remote | None]) -> Outcome:
+    """Write over the record as it was read; where the write would leave too late for that, its slot is taken first, and
+    the record is read again. `Stale` where it is another by then."""
+    read = write.remote
+    assert read is not None  # noqa: S101 - made by `decide`
+    outcome = _written(route, decided, lambda: call(read), decided.case.read)
+    if not isinstance(outcome, Stale):
+        return outcome
+    again = attempt(route, decided.case.work.attempts, lambda: _read_again(route, read))
+    match again:
+        case Failure():
+            return NotSent(again)
+        case Refused() | Missing() | Stale():
+            return again
+        case None:
+            return Missing()
+        case _:
+            same = (again.values, again.archived) == (read.values, read.archived)
+            return _written(route, decided, lambda: call(again), route.lane.trace.read) if same else Stale()
+
+
+def _read_again(route: Route, read: Remote) -> Remote | None:
+    route.lane.book()
+    shown = route.adapter.fetch(read.external_id)
+    return numbered(route, shown) if shown is not None else None
+
+
+def _written(route: Route, decided: Decided, call: Callable[[], Remote | None], read: Reading | None = None) -> Outcome:
+    """One write tried, and what its end means. Where one of several requests was executed, `half` says so."""
+    route.lane.trace.begin_write(read)
+    answer = attempt(route, decided.case.work.attempts, call)
+    half = route.lane.trace.acknowledged
+    match answer:
+        case Failure():
+            return Unknown(answer) if answer.unknown else NotSent(answer, half)
+        case Stale():
+            return answer
+        case Refused():
+            route.lane.succeeded()
+            return Refused(answer.field, answer.reason, answer.taken, half)
+        case Missing():
+            route.lane.succeeded()
+            return Missing(half)
+        case _:
+            route.lane.succeeded()
+            return Stored(numbered(route, answer) if answer is not None else None)

@@ -1,0 +1,52 @@
+"""How a link lies in its row of the mapping: a base as two digests a field, and a letter for each of its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.core.model import FieldBase, Link, Pair, State
+
+_FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen", "d": "disputed", "o": "overruled", "s": "shown"}
+
+
+def to_row(link: Link) -> dict[str, Any]:
+    """The columns of a link."""
+    return {
+        "provider": link.pair.provider,
+        "customer_key": link.pair.key,
+        "provider_key": link.provider_key,
+        "external_id": link.external_id,
+        "external_ids": dict(link.external_ids),
+        "base": {name: [base.source, base.provider, _flags(base)] for name, base in link.base.items()},
+        "state": link.state.value,
+        "created_at": link.created_at,
+        "synced_at": link.synced_at,
+        "verified_at": link.verified_at,
+    }
+
+
+def _flags(base: FieldBase) -> str:
+    return "".join(letter for letter, name in _FLAGS.items() if getattr(base, name))
+
+
+def _bases(stored: Mapping[str, list[Any]]) -> Iterator[tuple[str, FieldBase]]:
+    for name, (source, provider, flags) in stored.items():
+        yield name, FieldBase(source, provider, **{_FLAGS[letter]: True for letter in flags})
+
+
+def to_link(row: sa.Row[Any]) -> Link:
+    """The link of a row."""
+    return Link(
+        pair=Pair(row.provider, row.customer_key),
+        provider_key=row.provider_key,
+        external_id=row.external_id,
+        external_ids=row.external_ids,
+        base=dict(_bases(row.base)),
+        state=State(row.state),
+        created_at=row.created_at,
+        synced_at=row.synced_at,
+        verified_at=row.verified_at,
+    )

@@ -1,0 +1,104 @@
+"""Who must never come back unasked: tombstones, which hold keyed digests alone.
+
+A scan, an old copy or a retry asks here before it brings anybody back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.store.keys import keyed
+from syncd.store.schema import Transaction, tombstone
+
+# The provider is in the digests; asking for its column too would hide the index of the other digest. None finds none.
+_GRAVES = sa.or_(
+    tombstone.c.external_digest == sa.bindparam("of_external"), tombstone.c.key_digest == sa.bindparam("of_key")
+)
+_BURIED = sa.select(tombstone.c.id).where(_GRAVES).limit(1)
+_BURIED_IDS, _BURIED_KEYS = (
+    sa.select(column).where(
+        tombstone.c.provider == sa.bindparam("of_provider"), column.in_(sa.bindparam("chosen", expanding=True))
+    )
+    for column in (tombstone.c.external_digest, tombstone.c.key_digest)
+)
+_EXHUME = tombstone.delete().where(
+    sa.or_(
+        tombstone.c.external_digest == sa.bindparam("of_external"),
+        sa.and_(tombstone.c.external_digest.is_(None), tombstone.c.key_digest == sa.bindparam("of_key")),
+    )
+)
+_FREE_KEY = tombstone.update().where(tombstone.c.key_digest == sa.bindparam("of_key")).values(key_digest="")
+
+
+def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
+    tx: Transaction, state_key: bytes, provider: str, external_id: str | None, key: str, how: str, at: datetime
+) -> None:
+    """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when."""
+    external = None if external_id is None else _external(state_key, provider, external_id)
+    own = _own(state_key, provider, key)
+    same = tombstone.c.external_digest.is_(None) if external is None else tombstone.c.external_digest == external
+    tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.key_digest == own, same))
+    row = {"provider": provider, "external_digest": external, "key_digest": own, "how": how, "at": at}
+    tx.execute(tombstone.insert().values(**row))
+
+
+def buried(
+    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
+) -> bool:
+    """Whether this external id or this customer's key lies under a tombstone of the provider."""
+    return tx.execute(_BURIED, _graves(state_key, provider, external_id, key)).first() is not None
+
+
+def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: Sequence[str]) -> set[str]:
+    """Those of many external ids that lie under a tombstone: one query for a scan's page."""
+    by_digest = {_external(state_key, provider, external_id): external_id for external_id in external_ids}
+    return _lying(tx, _BURIED_IDS, provider, by_digest)
+
+
+def buried_keys(tx: Transaction, state_key: bytes, provider: str, keys: Sequence[str]) -> set[str]:
+    """Those of many customers whose key lies under a tombstone."""
+    return _lying(tx, _BURIED_KEYS, provider, {_own(state_key, provider, key): key for key in keys})
+
+
+def _lying(tx: Transaction, query: sa.Select[Any], provider: str, by_digest: Mapping[str, str]) -> set[str]:
+    if not by_digest:
+        return set()
+    found = tx.execute(query, {"of_provider": provider, "chosen": list(by_digest)})
+    return {by_digest[digest] for digest in found.scalars()}
+
+
+def exhume(
+    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
+) -> int:
+    """Remove the tombstone of this external id, and let this key live again: a person, or a row that came back, says
+    so. Another record that was buried under the key stays buried. Answers how many tombstones changed."""
+    graves = _graves(state_key, provider, external_id, key)
+    return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
+
+
+def exhume_all(tx: Transaction, state_key: bytes, provider: str, living: Mapping[str, str]) -> None:
+    """`exhume` for many: external id to customer key."""
+    ids = buried_ids(tx, state_key, provider, list(living))
+    keys = buried_keys(tx, state_key, provider, list(living.values()))
+    for external_id, key in living.items():
+        if external_id in ids or key in keys:
+            exhume(tx, state_key, provider, external_id, key)
+
+
+def _graves(state_key: bytes, provider: str, external_id: str | None, key: str | None) -> dict[str, str | None]:
+    return {
+        "of_external": None if external_id is None else _external(state_key, provider, external_id),
+        "of_key": None if key is None else _own(state_key, provider, key),
+    }
+
+
+def _external(state_key: bytes, provider: str, external_id: str) -> str:
+    return keyed(state_key, "external id", provider, external_id)
+
+
+def _own(state_key: bytes, provider: str, key: str) -> str:
+    return keyed(state_key, "customer key", provider, key)
