@@ -9,6 +9,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from syncd.core.guards import Guards
@@ -23,6 +24,7 @@ from syncd.errors import SafetyStop, StateUnreachable, Stopped, SyncdError
 from syncd.log import emit
 from syncd.operate.status import Known, survey, tell
 from syncd.status.report import Report
+from syncd.status.snapshot import dated
 from syncd.store import pulse
 from syncd.store.pulse import Pulse
 
@@ -58,6 +60,7 @@ class Duty:
         self._steady = steady(site)
         self._lock = threading.Lock()
         self._telling = threading.Lock()
+        self._first: dict[tuple[str, str], datetime] = {}
         self._monitor = Courier("monitor", alerts.send)
         self._meter = Courier("metrics", partial(metrics.write, wanted.textfile))
         self._beaten = float("-inf")
@@ -134,6 +137,7 @@ class Duty:
         site = self.site
         guards = site.routes[0].guards if site.routes else Guards()
         report = survey(site.state, site.source, self._wanted.providers, guards, site.clock)
+        report = dated(report, self._first)
         tell(report)
         return report
 

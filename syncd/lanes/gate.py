@@ -16,6 +16,7 @@ from syncd.lanes.breaker import Breaker
 from syncd.lanes.pace import Pace, Repeats
 from syncd.lanes.stride import Stride
 from syncd.lanes.trace import Trace
+from syncd.providers.strict import retry_after
 
 SLICE = 0.2  # seconds between two looks at the stop signal while waiting
 PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
@@ -108,15 +109,15 @@ class Lane:
         self.trace.booked = list(wanted)
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
-        """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught."""
+        """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught. A 503 that says
+        when to come back is believed for the whole lane, whatever became of the request."""
         self.seen = self.clock.monotonic()
         self.trace.answered(endpoint, status, self.clock.monotonic())
         self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
-        if status == 429:
-            if self.paused_until() is None:  # others that were on their way then say nothing new
-                self.pace.slower()
-        elif status < 500:
-            self.pace.faster()
+        self.pace.judge(status, paused=self.paused_until() is not None)
+        wait = retry_after(headers, self.clock.now()) if status == 503 and headers.get("retry-after") else None
+        if wait is not None:
+            self.throttled(wait, "answered 503 and said when to come back")
 
     def _hold_lease(self) -> None:
         """No request leaves unless it can end, deadline included, while the lease is still ours."""

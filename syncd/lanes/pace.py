@@ -66,6 +66,14 @@ class Pace:
             if remaining < 1:
                 self._next[name] = max(self._next.get(name, 0.0), now + length)
 
+    def judge(self, status: int, *, paused: bool) -> None:
+        """What an answer says of our pace. Those that were on their way when the lane was `paused` say nothing new."""
+        if status == 429:
+            if not paused:
+                self.slower()
+        elif status < 500:
+            self.faster()
+
     def slower(self) -> None:
         """A 429 halves the rate ..."""
         with self._lock:

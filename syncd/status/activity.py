@@ -1,4 +1,4 @@
-"""What a day looked like at one provider: a bar an hour, and how long customers waited."""
+"""What a day looked like at one provider: a bar an hour, outages, and how many customers waited for how long."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ BARS = 24
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One hour: how many ended well, are tried again, or need a person; heights in parts of 100."""
+    """One hour: how many ended well, are tried again, or need a person; heights in parts of 100. `out` is the share of
+    the hour in which it did not work, `mute` that nobody logged anything, `backlog` the most that waited, `delay` the
+    95 % quantile of the waiting times in seconds."""
 
     label: str
     done: int
     retried: int
     failed: int
+    out: float = 0.0
+    mute: bool = False
+    backlog: int = 0
+    delay: float | None = None
     heights: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
@@ -46,15 +52,33 @@ def quantile(steps: Counter[int], share: float) -> float | None:
 
 
 def bars_of(name: str, hours: Sequence[Hour | None], now: datetime) -> tuple[Bar, ...]:
-    """One provider's bars, the highest of them 100."""
+    """One provider's bars, the highest of them 100. An hour that is missing between others is one in which nobody was
+    at work; before the first one the log did not begin."""
     first = int(now.timestamp()) // 3600 - BARS + 1
+    known = [place for place, hour in enumerate(hours) if hour is not None]
     bars = []
     for place, hour in enumerate(hours):
-        label = datetime.fromtimestamp((first + place) * 3600, UTC).strftime("%H:%M")
-        done, retried, failed = ((hour.done[name, word] if hour else 0) for word in ("done", "retried", "failed"))
-        bars.append(Bar(label, done, retried, failed))
+        label = datetime.fromtimestamp((first + place) * 3600, UTC).astimezone().strftime("%H:%M")
+        if hour is None:
+            mute = bool(known) and known[0] < place < len(hours) - 1
+            bars.append(Bar(label, 0, 0, 0, mute=mute))
+            continue
+        done, retried, failed = (hour.done[name, word] for word in ("done", "retried", "failed"))
+        out = max(hour.out[name], hour.out[""]) / hour.snapshots if hour.snapshots else 0.0
+        delay = quantile(waits(name, hour), 0.95)
+        bars.append(Bar(label, done, retried, failed, out, backlog=hour.backlog[name], delay=delay))
     most = max((bar.done + bar.retried + bar.failed for bar in bars), default=0)
     return tuple(replace(bar, heights=_heights(bar, most)) for bar in bars)
+
+
+def curve(values: Sequence[float], height: float, least: float) -> str:
+    """The points of a line through one value an hour; as high as the graph is the highest of them, but `least` at
+    least. "" for nothing at all."""
+    most = max(values, default=0.0)
+    if not most:
+        return ""
+    most = max(most, least)
+    return " ".join(f"{place * 10 + 4},{height - height * value / most:.1f}" for place, value in enumerate(values))
 
 
 def _heights(bar: Bar, most: int) -> tuple[float, float, float]:
@@ -69,8 +93,22 @@ def _heights(bar: Bar, most: int) -> tuple[float, float, float]:
 def summary(name: str, bars: Sequence[Bar]) -> str:
     """The graph in a sentence, for those who cannot see it."""
     done, retried, failed = (sum(getattr(bar, word) for bar in bars) for word in ("done", "retried", "failed"))
+    words = [f"{done:,} done, {retried:,} tried again, {failed:,} need a person"]
     if not done + retried + failed:
-        return f"{name}: nothing happened in the last 24 hours"
-    busiest = max(bars, key=lambda bar: bar.done + bar.retried + bar.failed)
-    words = f"{done:,} done, {retried:,} tried again, {failed:,} need a person"
-    return f"{name}, last 24 hours: {words}; most at {busiest.label} UTC"
+        words = ["nothing happened in the last 24 hours"]
+    else:
+        words.append(f"most at {max(bars, key=lambda bar: bar.done + bar.retried + bar.failed).label}")
+    out = [bar.label for bar in bars if bar.out]
+    if out:
+        words.append(f"out of order in {len(out)} hours, from {out[0]} to {out[-1]}")
+    if mute := sum(bar.mute for bar in bars):
+        words.append(f"nobody at work in {mute} hours")
+    return f"{name}, last 24 hours: {'; '.join(words)}"
+
+
+def backlog_summary(name: str, bars: Sequence[Bar]) -> str:
+    """The line below it in a sentence."""
+    worst = max(bars, key=lambda bar: bar.backlog)
+    slow = max(bars, key=lambda bar: bar.delay or 0.0)
+    told = f"{name}: most waiting {worst.backlog:,} at {worst.label}" if worst.backlog else f"{name}: nobody waited"
+    return told + (f"; slowest {slow.delay:.0f} s at {slow.label}" if slow.delay else "")

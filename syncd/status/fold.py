@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.status.lines import CUT, moment, seconds, text
+from syncd.status.lines import CUT, moment, rows, seconds, text, whole
 from syncd.status.recorded import report_of
 from syncd.status.report import Report
 
@@ -24,6 +24,7 @@ AHEAD = timedelta(minutes=5)  # how far clocks of two machines may differ
 HOURS = 25  # hours of activity that are kept; a page shows 24
 REMEMBERED = 20_000  # lines of one hour that are known again when they come twice
 OPEN = 20_000  # pairs with events since the last snapshot; beyond, the oldest half is forgotten
+MOST = 200  # providers and problems of one snapshot that are looked at
 KEPT = 40  # runs and changes of state
 GROWTH = math.log(1.2)  # a step of the scale that waiting times are counted on
 
@@ -64,6 +65,10 @@ CAPTURE: Mapping[str, str] = {
     "cycle.finished": "ok",
     "daemon.recovered": "ok",
 }
+OUT = frozenset({"down", "blocked", "frozen", "paused"})
+NOBODY = frozenset(
+    {"daemon_silent", "state", "capture_unreachable", "capture_triggers", "capture_settings", "capture_restored"}
+)
 LANES: Mapping[str, str] = {"lane.paused": "down", "lane.resumed": "ok", "provider.throttled": "throttled"}
 
 
@@ -79,10 +84,14 @@ class Latest:
 
 @dataclass(slots=True)
 class Hour:
-    """One hour of activity: (provider, done | retried | failed) and (provider, step of the scale of waiting times)."""
+    """One hour: (provider, done | retried | failed), (provider, step of the scale of waiting times), how many snapshots
+    there were, in how many of them a provider did not work ("": nobody could), and the most that waited for it."""
 
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
     waits: Counter[tuple[str, int]] = field(default_factory=Counter)
+    snapshots: int = 0
+    out: Counter[str] = field(default_factory=Counter)
+    backlog: Counter[str] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
 
 
@@ -123,6 +132,7 @@ def take(folded: Folded, event: Mapping[str, Any] | None, now: datetime) -> None
     folded.newest = max(folded.newest or at, at)
     name = text(event.get("event"))
     if name == "status.snapshot":
+        _standing(folded, at, event)
         _snapshot(folded, _latest(at, event))
         return
     noun, _, verb = name.partition(".")
@@ -175,6 +185,31 @@ def _pair(folded: Folded, at: datetime, name: str, event: Mapping[str, Any], kin
 
 def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[str, str]) -> None:
     """Count a line in its hour, once."""
+    hour = _first_seen(folded, at, event)
+    if hour is None:
+        return
+    hour.done[what] += 1
+    waited = seconds(event.get("wait_s"))
+    if waited is not None and what[1] == "done":
+        hour.waits[what[0], math.ceil(math.log(max(waited, 0.1)) / GROWTH)] += 1
+
+
+def _standing(folded: Folded, at: datetime, event: Mapping[str, Any]) -> None:
+    """Who did not work when this snapshot was made, and how many waited."""
+    hour = _first_seen(folded, at, event)
+    if hour is None:
+        return
+    hour.snapshots += 1
+    kinds = {text(row.get("kind")) for row in rows(event.get("problems"))[:MOST]}
+    hour.out[""] += int(bool(kinds & NOBODY) or text(event.get("state")) == "stopped")
+    for row in rows(event.get("providers"))[:MOST]:
+        name = text(row.get("name"))
+        hour.out[name] += int(text(row.get("state")) in OUT)
+        hour.backlog[name] = max(hour.backlog[name], whole(row.get("due")) + whole(row.get("retry")))
+
+
+def _first_seen(folded: Folded, at: datetime, event: Mapping[str, Any]) -> Hour | None:
+    """The hour of a line that was not there before; None for one that comes twice, or from long ago."""
     number = int(at.timestamp()) // 3600
     if number not in folded.hours:
         folded.hours[number] = Hour()
@@ -182,16 +217,13 @@ def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[
             del folded.hours[old]
     hour = folded.hours.get(number)
     if hour is None:
-        return
+        return None
     mark = zlib.crc32(_spelled(event).encode("utf-8", "replace"))
     if mark in hour.seen:
-        return
+        return None
     if len(hour.seen) < REMEMBERED:
         hour.seen.add(mark)
-    hour.done[what] += 1
-    waited = seconds(event.get("wait_s"))
-    if waited is not None and what[1] == "done":
-        hour.waits[what[0], math.ceil(math.log(max(waited, 0.1)) / GROWTH)] += 1
+    return hour
 
 
 def _condition(folded: Folded, name: str, noun: str, found: Latest) -> None:

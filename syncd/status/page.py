@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -16,12 +16,22 @@ from syncd.status.report import Report
 from syncd.status.sheet import SYMBOLS, sheet
 
 TEMPLATE = "page.html.j2"
+STATES: Mapping[str, str] = {
+    "ok": "answers",
+    "throttled": "slowed down",
+    "paused": "paused by a person",
+    "blocked": "refuses our credentials",
+    "down": "does not answer",
+    "frozen": "stopped for safety",
+}
 
 
 def render(folded: Folded, report: Report, now: datetime) -> str:
     """The page as HTML. `report` is what `present` made of the same log."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"clock": _clock(now), "age": _age(now), "span": span, "stamp": _stamp}
+    environment.filters |= {"clock": _clock(now), "age": _age(now), "span": span, "stamp": _stamp, "utc": _utc}
+    environment.filters |= {"state": lambda word: STATES.get(word, word)}
+    environment.globals |= {"zone": now.astimezone().tzname() or "UTC"}
     text = resources.files("syncd.status").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(page=sheet(folded, report, now), symbols=SYMBOLS)
 
@@ -40,10 +50,12 @@ def publish(path: Path, text: str) -> None:
 
 
 def _clock(now: datetime) -> Callable[[datetime], str]:
-    """The time of day, with the date when it is another one."""
+    """The time of day where the page is written, with the date when it is another one."""
+    today = now.astimezone().date()
 
     def clock(moment: datetime) -> str:
-        return moment.strftime("%H:%M:%S" if moment.date() == now.date() else "%d %b %H:%M")
+        local = moment.astimezone()
+        return local.strftime("%H:%M:%S" if local.date() == today else "%d %b %H:%M")
 
     return clock
 
@@ -63,6 +75,10 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.1f} s" if seconds < 9.95 and seconds % 1 else f"{seconds:.0f} s"
+
+
+def _utc(moment: datetime) -> str:
+    return moment.strftime("%H:%M:%S UTC")
 
 
 def _stamp(moment: datetime) -> str:

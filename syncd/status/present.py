@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.status.codes import RETRY, UNREACHABLE, WORST_FIRST, worst
-from syncd.status.fold import CAPTURE, DONE, LANES, Folded, Latest
+from syncd.status.fold import CAPTURE, DONE, LANES, NOBODY, Folded, Latest
 from syncd.status.lines import text, texts
 from syncd.status.recorded import command_of, judge, remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE
@@ -63,6 +63,19 @@ def _problem(
     remedy = remedy_of(kind, key)
     command = command_of(remedy, provider, key)
     return Problem(provider, key, kind, fields, reason or remedy.sentence, since, command, remedy.code)
+
+
+def causes(problems: Sequence[Problem]) -> list[Problem]:
+    """One fault once: customers that a provider's outage keeps waiting are no faults of their own, and where nobody
+    works at all nothing else is late."""
+    out = {problem.provider for problem in problems if problem.kind in {"down", "blocked"}}
+    nobody = any(problem.kind in NOBODY for problem in problems)
+    return [
+        problem
+        for problem in problems
+        if not (problem.provider in out and problem.kind in {"retry", "stalled", "delayed"})
+        and not (nobody and problem.kind in {"capture_late", "stalled", "delayed"})
+    ]
 
 
 # -- laid on top of the snapshot ---------------------------------------------------------------------------------------

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.status.activity import Bar, bars_of, quantile, summary, waits, window
+from syncd.status.activity import Bar, backlog_summary, bars_of, curve, quantile, summary, waits, window
 from syncd.status.codes import PERSON, RETRY
 from syncd.status.fold import Folded
 from syncd.status.history import Change, Run, changes, runs
-from syncd.status.present import column, doubt_kind
+from syncd.status.present import causes, column, doubt_kind
 from syncd.status.recorded import remedy_of
-from syncd.status.remedies import LOG, PROVIDERS, says_nothing
+from syncd.status.remedies import LOG, PROVIDERS, SOURCE, says_nothing
 from syncd.status.report import GuardFacts, Problem, ProviderReport, Report
 
 CARDS = 12
+AXIS = 6  # a label every so many hours
+FEW, QUICK = 20.0, 60.0  # so many customers, or seconds, fill a small graph at least: less is no mountain
 KEYS = 8
 
 SYMBOLS: Mapping[str, str] = {"ok": "✔", "warn": "▲", "bad": "✖", "unknown": "?", "info": "•"}
@@ -35,19 +37,26 @@ class Card:
     since: datetime | None
     keys: tuple[str, ...]
     more: int
+    whom: str
+    row: str
     command: str
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A provider's line. `line` is None when no snapshot told its figures; `p50` and `p95` are seconds."""
+    """A provider's line, and where cards find it. `line` is None when no snapshot told its figures; `p50` and `p95` are
+    seconds; `waited` is what waited hour by hour, and `delayed` how long, as lines of a graph."""
 
     name: str
+    anchor: str
     line: ProviderReport | None
     grave: str
     note: str
     bars: tuple[Bar, ...]
     summary: str
+    waited: str
+    delayed: str
+    waited_summary: str
     p50: float | None
     p95: float | None
 
@@ -63,6 +72,8 @@ class Sheet:
     newest: datetime | None
     figures: datetime | None
     stale: bool
+    capture: str
+    axis: tuple[str, ...]
     report: Report
     cards: tuple[Card, ...]
     unlisted: int
@@ -79,7 +90,7 @@ class Sheet:
 def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
     """Everything on the page, from the folded log and what it means now."""
     groups = _groups(report)
-    grave = _gravity(report)
+    grave, explained = _gravity(report), len(report.problems) - len(causes(report.problems))
     headline, lead = _verdict(report, groups)
     return Sheet(
         now=now,
@@ -89,9 +100,11 @@ def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
         newest=folded.newest,
         figures=folded.snapshot.at if folded.snapshot is not None else None,
         stale=bool(doubt_kind(report)),
+        capture=SOURCE[report.capture].sentence if report.capture in SOURCE else report.capture,
+        axis=tuple(bar.label for bar in bars_of("", window(folded, now), now)[::AXIS]),
         report=report,
         cards=tuple(_card(report, group, groups) for group in groups[:CARDS]),
-        unlisted=report.problems_total - sum(_size(report, group, groups) for group in groups[:CARDS]),
+        unlisted=report.problems_total - explained - sum(_size(report, group, groups) for group in groups[:CARDS]),
         rows=tuple(_rows(folded, report, now)),
         guards=tuple(guard for guard in report.guards if guard.staged or guard.used),
         runs=tuple(runs(folded, report)),
@@ -138,13 +151,13 @@ _DOUBTS: Mapping[str, str] = {
 
 
 def _who(problem: Problem) -> str:
-    return problem.provider or ("source" if problem.kind.startswith("capture_") else "syncd")
+    return problem.provider or ("Your database" if problem.kind.startswith("capture_") else "syncd")
 
 
 def _groups(report: Report) -> list[list[Problem]]:
-    """Problems that read alike, together, in the order of the first of each."""
+    """Problems that read alike, together, in the order of the first of each; what another one explains is left out."""
     groups: dict[tuple[str, str, str, int], list[Problem]] = {}
-    for problem in report.problems:
+    for problem in causes(report.problems):
         sentence = remedy_of(problem.kind, problem.customer_key, problem.command).sentence
         why = _reason(report, problem, sentence) if problem.customer_key else ""
         alike = (problem.provider, problem.kind, why, problem.code)
@@ -159,37 +172,75 @@ def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
     keys = tuple(problem.customer_key for problem in group if problem.customer_key)[:KEYS]
     kind = _KINDS.get(first.kind) or _named(first.kind)
     customers = "" if not first.customer_key else "1 customer " if count == 1 else f"{count:,} customers "
+    told = [problem.since for problem in group if problem.since is not None]
     return Card(
         grave="info" if first.code == RETRY else "warn" if first.code == PERSON else "bad" if first.code else "info",
         who=_who(first),
-        what=customers + ("in review: " + kind if first.customer_key and column(first) == "review" else kind),
+        what=customers + ("to be decided: " + kind if first.customer_key and column(first) == "review" else kind),
         sentence=sentence,
         reason=_reason(report, first, sentence),
         fields=tuple(sorted({name for problem in group for name in problem.fields})),
-        since=min((problem.since for problem in group if problem.since is not None), default=None),
+        since=min(told, default=None),
         keys=keys,
         more=max(count - len(keys), 0) if first.customer_key else 0,
+        whom=_whom(report, first),
+        row=_anchor(report, first.provider),
         command=_MANY.get(first.command.rpartition(" ")[0], first.command) if len(group) > 1 else first.command,
     )
 
 
+def _whom(report: Report, problem: Problem) -> str:
+    """Whom a fault keeps waiting that is nobody's own."""
+    if problem.customer_key:
+        return ""
+    if not problem.provider:
+        return "All customers, at every provider" + (f"; {report.log_rows:,} changes wait" if report.log_rows else "")
+    lines = [line for line in report.providers if line.name == problem.provider]
+    number = lines[0].due + lines[0].retry + lines[0].ambiguous if lines else 0
+    if problem.kind in {"down", "blocked", "paused", "stalled", "delayed", "throttled"}:
+        return f"{number:,} customers wait for it" if number != 1 else "1 customer waits for it"
+    return ""
+
+
+def _anchor(report: Report, provider: str) -> str:
+    """Where the row of a provider stands; names are not trusted to be addresses."""
+    places = [place for place, line in enumerate(report.providers, 1) if line.name == provider]
+    return f"provider-{places[0]}" if places else ""
+
+
 def _named(kind: str) -> str:
     guarded = kind.removeprefix("guard_")
-    return f"{guarded} guard" if guarded != kind else kind.removeprefix("capture_").replace("_", " ")
+    return f"more to {guarded} than its guard allows" if guarded != kind else kind.replace("_", " ")
 
 
 _MANY: Mapping[str, str] = {"syncd review show": "syncd review list", "syncd retry": "syncd retry --failed"}
 _KINDS: Mapping[str, str] = {
-    "retry": "to retry",
-    "ambiguous": "with a lost answer",
+    "retry": "tried again",
+    "ambiguous": "whose answer was lost",
+    "rejected": "refused by its rules",
     "dead": "given up",
-    "adopt": "first contact",
-    "calls": "many calls",
+    "conflict": "changed on both sides",
+    "adopt": "waits for its first match report",
+    "calls": "uses many calls",
     "clock": "clocks differ",
     "clock_off": "clock is off",
+    "down": "does not answer",
+    "blocked": "refuses our credentials",
+    "throttled": "asked us to slow down",
+    "stalled": "nobody works on what is due",
+    "delayed": "is slower than changes come",
+    "frozen": "stopped for safety",
     "state": "cannot write its state",
     "daemon_silent": "gives no sign of life",
     "daemon_failing": "meets an error again and again",
+    "capture_late": "changes are not picked up",
+    "capture_triggers": "changes are not being captured",
+    "capture_settings": "is not as the settings say",
+    "capture_unreachable": "does not answer",
+    "capture_restored": "was restored or replaced",
+    "silent": "logged nothing lately",
+    "ended": "was stopped",
+    "unknown": "told nothing yet",
 }
 
 
@@ -220,17 +271,21 @@ def _rows(folded: Folded, report: Report, now: datetime) -> Iterator[Row]:
     told = [line.name for line in report.providers]
     active = {who for hour in hours if hour is not None for who, _ in hour.done} - {""}
     lines: dict[str, ProviderReport | None] = {line.name: line for line in report.providers}
-    for name in [*told, *sorted(active - set(told))]:
+    for place, name in enumerate([*told, *sorted(active - set(told))], 1):
         line = lines.get(name)
         bars = bars_of(name, hours, now)
         steps = sum((waits(name, hour) for hour in hours if hour is not None), Counter[int]())
         yield Row(
             name=name,
+            anchor=f"provider-{place}",
             line=line,
             grave=_state_gravity(line),
             note=_note(line),
             bars=bars,
             summary=summary(name, bars),
+            waited=curve([float(bar.backlog) for bar in bars], 18.0, FEW),
+            delayed=curve([bar.delay or 0.0 for bar in bars], 18.0, QUICK),
+            waited_summary=backlog_summary(name, bars),
             p50=quantile(steps, 0.5),
             p95=quantile(steps, 0.95),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from syncd.status.report import Problem, Report, as_json, problem_json
@@ -14,6 +16,25 @@ MOST = 50  # problems in one line, as many as the log's allow-list takes
 def snapshot_event(report: Report) -> dict[str, Any]:
     """The fields of `status.snapshot`: the shape of `status --json` with the problems that one line can hold."""
     return {**as_json(report), "problems": [problem_json(problem) for problem in fair_share(report.problems, MOST)]}
+
+
+def dated(report: Report, first: dict[tuple[str, str], datetime]) -> Report:
+    """The report with a since for every problem that is nobody's own: where it tells none, since it was `first` told.
+
+    `first` is the teller's memory from one report to the next: what is over is forgotten.
+    """
+    there = {(problem.provider, problem.kind) for problem in report.problems if not problem.customer_key}
+    for gone in first.keys() - there:
+        del first[gone]
+    for what in there:
+        first.setdefault(what, report.at)
+    problems = [
+        problem
+        if problem.customer_key or problem.since is not None
+        else replace(problem, since=first[problem.provider, problem.kind])
+        for problem in report.problems
+    ]
+    return replace(report, problems=tuple(problems))
 
 
 def fair_share(problems: Sequence[Problem], most: int) -> list[Problem]:

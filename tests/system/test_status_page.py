@@ -197,7 +197,7 @@ def test_light_and_dark(tmp_path: Path) -> None:
 def test_silence_is_said(tmp_path: Path) -> None:
     """An old log makes a page that doubts, in its title already; a timer that runs seldom may allow more."""
     old = written(tmp_path, day(ago=400))
-    assert "<title>? syncd: No recent events: is syncd running?</title>" in old
+    assert "<title>✖ syncd: No recent events: is syncd running?</title>" in old
     assert "<title>✖ syncd: Stopped</title>" in written(tmp_path, day(ago=400), "--silent-after", "10m")
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from syncd.core.model import State
 from syncd.log import EVENTS
 from syncd.log.keys import permitted
-from syncd.status.activity import quantile
+from syncd.status.activity import BARS, bars_of, quantile, summary, window
 from syncd.status.fold import (
     AHEAD,
     CAPTURE,
@@ -35,9 +35,9 @@ from syncd.status.lines import NOUNS, event_of
 from syncd.status.page import render
 from syncd.status.present import present
 from syncd.status.recorded import judge, report_of
-from syncd.status.report import Item, ProviderFacts, Report, SourceFacts, as_json, build, iso
+from syncd.status.report import Item, Life, ProviderFacts, Report, SourceFacts, as_json, build, iso
 from syncd.status.sheet import sheet
-from syncd.status.snapshot import fair_share, snapshot_event
+from syncd.status.snapshot import dated, fair_share, snapshot_event
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 NAMES = ("billbee", "jtl")
@@ -453,3 +453,87 @@ def test_no_command_but_our_own() -> None:
         "syncd review show 12",
         "syncd review list",
     ]
+
+
+# -- outages -----------------------------------------------------------------------------------------------------------
+
+
+def snapshots(hours: float, state: str = "ok") -> list[Any]:
+    """A snapshot every ten minutes of the hours before NOW; in the middle third jtl is in this state."""
+    told = []
+    for step in range(int(hours * 6)):
+        at = NOW - timedelta(minutes=10 * (int(hours * 6) - step))
+        bad = hours * 2 <= step < hours * 4
+        condition = state if bad else "ok"
+        facts = [ProviderFacts("jtl", "jtl", condition, due=40 * bad), ProviderFacts("aiotic", "aiotic")]
+        event = snapshot_event(build(at, SourceFacts(log_rows=0), facts, []))
+        told.append({"event": "status.snapshot", "timestamp": iso(at), **event})
+    return told
+
+
+def folded_from(events: list[Any]) -> Folded:
+    folded = Folded()
+    for event in events:
+        take(folded, event, NOW)
+    return folded
+
+
+@pytest.mark.parametrize("state", ["down", "blocked", "paused"])
+def test_an_outage_paints_its_hours(state: str) -> None:
+    """A provider that did not work looks not idle: its hours are marked, and only its own; lines that come twice or in
+    another order change nothing."""
+    events = snapshots(12, state)
+    folded = folded_from(events)
+    hours = window(folded, NOW)
+    mine, others = bars_of("jtl", hours, NOW), bars_of("aiotic", hours, NOW)
+    again = folded_from([*reversed(events), *events])
+
+    assert 4 <= sum(bar.out > 0 for bar in mine) <= 5
+    assert max(bar.backlog for bar in mine) == 40
+    assert [bar.out for bar in others] == [0.0] * BARS
+    assert bars_of("jtl", window(again, NOW), NOW) == mine
+    assert "out of order" in summary("jtl", mine)
+
+
+def test_hours_without_a_line_are_nobodys() -> None:
+    """Between two hours in which somebody worked, silence is an outage of syncd; before the log there is none."""
+    events = [event for place, event in enumerate(snapshots(12)) if not 30 <= place < 48]
+    bars = bars_of("jtl", window(folded_from(events), NOW), NOW)
+    assert 2 <= sum(bar.mute for bar in bars) <= 3
+    assert not any(bar.mute for bar in bars[:10])
+
+
+def test_every_fault_has_a_since() -> None:
+    """Also one that tells none: since the daemon first told it; once it is over, the next one begins anew."""
+    first: dict[tuple[str, str], datetime] = {}
+    life = Life((), None, "the disk is full")
+
+    def told(minutes: int, life: Life) -> datetime | None:
+        report = dated(build(NOW + timedelta(minutes=minutes), SourceFacts(), [], [], life=life), first)
+        return report.problems[0].since if report.problems else None
+
+    assert [told(0, life), told(5, life), told(6, Life()), told(7, life)] == [
+        NOW, NOW, None, NOW + timedelta(minutes=7),
+    ]  # fmt: skip
+
+
+def test_one_fault_stands_once() -> None:
+    """Customers that an outage keeps waiting have no card of their own; the card leads to the provider's row."""
+    facts = [ProviderFacts("jtl", "jtl", "down", "answered 503", NOW, due=3, later={"Temporary": 2}, oldest=NOW)]
+    items = [Item("jtl", str(key), "retry", (), "answered 503", NOW) for key in range(2)]
+    event = snapshot_event(build(NOW, SourceFacts(log_rows=0), facts, items))
+    folded = folded_from([{"event": "status.snapshot", "timestamp": iso(NOW), **event}])
+    made = sheet(folded, present(folded, NOW), NOW)
+    (card,) = made.cards
+    assert (card.what, card.whom, card.row) == ("does not answer", "5 customers wait for it", made.rows[0].anchor)
+    assert made.unlisted == 0
+
+
+def test_silence_is_red_within_two_snapshots() -> None:
+    """Who writes a page every twenty seconds shows it red before two of the minutes between snapshots have passed."""
+    folded = folded_from(snapshots(1))
+    newest = folded.newest
+    assert newest is not None
+    calm, late = newest + timedelta(seconds=90), newest + timedelta(seconds=101)
+    assert sheet(folded, present(folded, calm), calm).grave == "ok"
+    assert sheet(folded, present(folded, late), late).grave == "bad"

@@ -182,6 +182,24 @@ def fail(lane: Lane, times: int) -> None:
         lane.failed("answered 503")
 
 
+def test_a_503_that_says_when_is_believed() -> None:
+    """The whole lane waits as long as the provider asks; without a word, or with nonsense, it counts as any failure."""
+    clock = VirtualClock()
+    lane = a_lane(clock)
+
+    lane.observe(GET, 503, {})
+    lane.observe(GET, 503, {"retry-after": "soon"})
+    silent = lane.paused_until()
+    lane.observe(GET, 503, {"retry-after": "120"})
+    lane.failed("answered 503")
+
+    assert silent is None
+    assert lane.breaker.state == "throttled"
+    until = lane.paused_until()
+    assert until is not None
+    assert 120.0 <= (until - clock.now()).total_seconds() <= 132.0
+
+
 def test_five_failures_in_a_row_open_the_breaker() -> None:
     """Four are bad luck; the fifth stops the lane for half a minute, and no request leaves in between."""
     clock = VirtualClock()
