@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
     clears=False,
     delete=True,
     rate=1.0,
+    extra=wire.EXTRA,
 )
 LIVE_RATE = 5.0  # 1 000 a minute on live keys, 100 on sandbox keys, by the older pages; C2A's own say nothing
 
@@ -203,7 +204,9 @@ def _failure(answer: Answer, code: str) -> ProviderError:
         return NotFound(said, status=answer.status)
     if code in COLLISIONS:
         field, what = COLLISIONS[code]
-        return Taken(field, f"another customer at Azotte already has this {what} ({code})", status=answer.status)
+        help_ = "; omit_taken = true sends the customer without it" if field in UNIQUE else ""
+        reason = f"another customer at Azotte already has this {what} ({code}){help_}"
+        return Taken(field, reason, status=answer.status)
     if code in FAILURES or (answer.ok and code in {"", SUCCESS}):
         return Temporary(said, status=answer.status) if answer.reading else OutcomeUnknown(said, status=answer.status)
     if code in DENIALS:
@@ -258,7 +261,7 @@ def _capabilities(options: Options, url: str) -> Capabilities:
     hidden = frozenset({"language"}) | (corporate_fields(options))
     return replace(
         CAPABILITIES,
-        fields=CAPABILITIES.fields - COMPANY | corporate_fields(options),
+        fields=CAPABILITIES.fields - COMPANY | corporate_fields(options) | set(options.extra.values()),
         writeonly=hidden if options.inactive_status else hidden | {"active"},
         clears=options.clear_mode != "skip",
         rate=CAPABILITIES.rate if _is_sandbox(url) else LIVE_RATE,

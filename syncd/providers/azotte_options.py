@@ -46,6 +46,7 @@ class Options(BaseModel):
     corporation_info_template: dict[str, str] = Field(default_factory=dict)
     inactive_status: str = ""
     omit_taken: bool = False
+    extra: dict[str, str] = {}
 
     @field_validator("default_country")
     @classmethod

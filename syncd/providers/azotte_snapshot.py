@@ -12,11 +12,12 @@ from typing import Any
 
 from syncd.core.model import Remote, Value
 from syncd.core.normalise import text
+from syncd.providers import own_fields
 from syncd.providers.azotte_options import ACTIVE, Options
-from syncd.providers.azotte_wire import ADDRESS, PERSON
+from syncd.providers.azotte_wire import ADDRESS, EXTRA, PERSON
 from syncd.providers.strict import is_shown
 
-PERSONAL = (*PERSON, "street", "postal_code", "city")
+PERSONAL = ("first_name", "last_name", "email", "phone", "street", "postal_code", "city")
 _ERASED = re.compile(r"anonymi[sz](?:ed|iert)|deleted|erased|redacted|forgotten|gdpr", re.IGNORECASE)
 _MASK = re.compile(r"[\s*#•._xX-]{3,}|[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MARKERS = frozenset({"anonymized", "anonymised", "isanonymized", "isanonymised", "isdeleted", "deleted"})
@@ -45,7 +46,7 @@ def from_wire(snapshot: Mapping[str, Any], options: Options) -> Remote:
 
 
 def _values(snapshot: Mapping[str, Any], options: Options) -> dict[str, Value]:
-    values = _read(PERSON, snapshot)
+    values = {**_read(PERSON, snapshot), **own_fields.shown(snapshot, options.extra, EXTRA)}
     if "primaryBillingAddress" in snapshot:
         address = snapshot["primaryBillingAddress"]
         if address is None:

@@ -12,6 +12,8 @@ from typing import Any
 from syncd.core.model import Remote, Value, Values
 from syncd.core.normalise import e164, text
 from syncd.errors import Rejected
+from syncd.providers import own_fields
+from syncd.providers.adapter import ExtraMember
 from syncd.providers.azotte_options import (
     ACTIVE,
     COUNTRY,
@@ -25,7 +27,14 @@ from syncd.providers.azotte_options import (
 from syncd.providers.strict import sendable
 
 # canonical field -> key of CustomerDto
-PERSON = {"first_name": "firstName", "last_name": "lastName", "email": "email", "phone": "phoneNumber"}
+PERSON = {
+    "salutation": "salutation",
+    "first_name": "firstName",
+    "last_name": "lastName",
+    "email": "email",
+    "phone": "phoneNumber",
+}
+EXTRA: Mapping[str, ExtraMember] = {"gender": ExtraMember()}  # its words are Azotte's; only "Female" is shown anywhere
 # canonical field -> key of its `primaryBillingAddress`
 ADDRESS = {"street": "street", "postal_code": "postalCode", "city": "city", "country": "countryCode"}
 REGION = ("country", "language")
@@ -41,7 +50,9 @@ def project(values: Values, options: Options) -> Values:
     out.update(_company(values, options))
     if values.get("active") is True or (values.get("active") is False and options.inactive_status):
         out["active"] = values["active"]
-    return sendable(out)
+    if "salutation" in values:
+        out["salutation"] = _filled(values["salutation"])
+    return sendable({**out, **own_fields.projected(values, options.extra, EXTRA)})
 
 
 def _names(values: Values) -> dict[str, Value]:
@@ -113,7 +124,9 @@ def _company(values: Values, options: Options) -> dict[str, Value]:
 def create_body(key: str, values: Values, options: Options) -> dict[str, Any]:
     """The body of `store`: a full projection. Empty fields are left out: a new record has nothing to clear."""
     region = _claim(values, {}, options)
+    own = own_fields.written(values, options.extra, EXTRA)
     customer: dict[str, Any] = {"externalIdentifier": key, **_present(PERSON, values)}
+    customer |= {member: value for member, value in own.items() if value is not None}
     # Never without a country, so that a record of ours that has none shows that it was erased.
     customer["primaryBillingAddress"] = {"countryCode": region["countryCode"], **_present(ADDRESS, values)}
     customer.update(_corporation(values, {}, options))
@@ -131,6 +144,8 @@ def update_body(current: Remote, values: Values, options: Options) -> dict[str, 
     """
     planned = {name: value for name, value in values.items() if value is not None or options.clear_mode != "skip"}
     customer: dict[str, Any] = {PERSON[name]: _sent(planned[name], options) for name in PERSON if name in planned}
+    own = own_fields.written(planned, options.extra, EXTRA)
+    customer |= {member: _sent(value, options) for member, value in own.items()}
     if planned.keys() & ADDRESS.keys():
         customer["primaryBillingAddress"] = _address(current, planned, options)
     if planned.keys() & corporate_fields(options):

@@ -11,6 +11,11 @@ What Azotte does not say is a toggle:
     anonymised  `delete` masks personal data, blanks it, or marks the record as well
     erased_key  the externalIdentifier of an anonymised customer stays taken, or is free again
 
+What a person must see, because no single record tells, is a switch:
+
+    erased_as   `delete` leaves what `anonymised` says; or words that might be a name (Deleted, User, 00000); or words
+                in some fields while city and phone stay
+
 Two tenants with a key each; a key of another environment is refused like a wrong one.
 """
 
@@ -54,13 +59,15 @@ TOGGLES = {
     "erased_key": ("reserved", "free"),
 }
 
+SWITCHES = {"erased_as": ("anonymised", "words", "some")}
+
 _DOCUMENTED = ("customerUrn", "externalIdentifier", "email", "status")
 _LIMIT = 1000
 
 
 def create_twin(clock: Clock | None = None) -> Twin:
     """An empty Azotte; `clock` is the only one it looks at."""
-    return Twin("azotte", TOGGLES, clock=clock or SystemClock(), archive=_mark)
+    return Twin("azotte", {**TOGGLES, **SWITCHES}, clock=clock or SystemClock(), archive=_mark)
 
 
 def create_app(twin: Twin) -> Flask:
@@ -137,6 +144,8 @@ def throttled(*, standard_header: bool) -> Fault:
 
 def anonymise(twin: Twin, record: Mapping[str, Any]) -> Record:
     """The record without its person. What is left in the place of personal data is Azotte's secret: a toggle."""
+    if twin.toggle("erased_as") != "anonymised":
+        return _in_words(record, some=twin.toggle("erased_as") == "some")
     blank = twin.toggle("anonymised") == "blank"
     erased = dict(record) | dict.fromkeys(PERSONAL, None if blank else "***")
     if not blank:
@@ -145,6 +154,15 @@ def anonymise(twin: Twin, record: Mapping[str, Any]) -> Record:
     if twin.toggle("anonymised") == "marked":
         erased["status"] = "Anonymized"
     return erased
+
+
+def _in_words(record: Mapping[str, Any], *, some: bool) -> Record:
+    number = str(record["customerUrn"]).rpartition(".")[2]
+    person = {"firstName": "Deleted", "lastName": "User", "email": f"deleted-{number}@azotte.invalid"}
+    if some:
+        return {**record, **person, "erased": True}
+    address = {"street": None, "postalCode": "00000", "city": None, "countryCode": "DE"}
+    return {**record, **dict.fromkeys(PERSONAL), **person, "primaryBillingAddress": address, "erased": True}
 
 
 def _mark(twin: Twin, record: Record) -> None:

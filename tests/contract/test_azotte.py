@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from syncd.core.erasure import erased
 from syncd.core.model import Remote, Removal, Values
 from syncd.errors import NotFound, OutcomeUnknown, Rejected, Taken, Temporary, Throttled, Unauthorized
 from syncd.providers import azotte_snapshot as snapshot
@@ -475,6 +476,39 @@ def test_an_anonymised_record_gives_no_values(adapter: Azotte, twin: Twin, kind:
     assert seen is not None
     assert seen.values == {}
     assert seen.archived is (kind != "blank" or shown == "full")
+
+
+@pytest.mark.parametrize("words", ["words", "some"])
+def test_an_erasure_in_words_shows_what_a_person_is_asked_about(adapter: Azotte, twin: Twin, words: str) -> None:
+    """Words that might be a name are shown as they are; by them the reader of the record knows that nobody is left."""
+    twin.set(erased_as=words)
+    remote = created(adapter)
+    adapter.remove(remote, Removal.DELETE)
+    seen = adapter.fetch(remote.external_id)
+    assert seen is not None
+    assert erased(seen.values)
+    assert (seen.values["city"] is None) is (words == "words")
+
+
+def test_a_salutation_and_an_own_field_go_both_ways(server: Server, twin: Twin) -> None:
+    """`salutation` is a field; `gender`, whose words are Azotte's, may carry an own field."""
+    adapter = make(server, extra={"gender": "x_gender"})
+    assert "x_gender" in adapter.capabilities.fields
+    remote = adapter.create("K-9", adapter.project({**ROW, "salutation": "Frau", "x_gender": "Female"}))
+    stored = twin.records[remote.external_id]
+    assert (stored["salutation"], stored["gender"]) == ("Frau", "Female")
+    assert (remote.values["salutation"], remote.values["x_gender"]) == ("Frau", "Female")
+    assert adapter.update(remote, {"x_gender": "Male"}).values["x_gender"] == "Male"
+
+
+def test_a_taken_email_names_the_setting_that_would_help(adapter: Azotte) -> None:
+    """Shared addresses are common among companies: `omit_taken` is named where it would help, and only there."""
+    created(adapter)
+    with pytest.raises(Taken, match="omit_taken = true"):
+        created(adapter, "K-9")
+    with pytest.raises(Taken) as caught:
+        created(adapter)
+    assert "omit_taken" not in caught.value.reason
 
 
 def test_nothing_is_written_to_an_anonymised_record(adapter: Azotte, twin: Twin) -> None:

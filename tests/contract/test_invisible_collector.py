@@ -300,7 +300,7 @@ def test_a_key_that_cannot_be_carried_is_refused(adapter: InvisibleCollector, tw
 
 
 def test_only_the_apis_own_word_proves_absence(server: Server, adapter: InvisibleCollector, twin: Twin) -> None:
-    """ "Customer not found" is proof; the server's 404 for a path it does not serve is not."""
+    """ "Customer not found" is proof; the server's 404 for a path that it does not serve is not."""
     remote = adapter.create("K-1", SUN)
     elsewhere = make(server, path="/v2")
 
