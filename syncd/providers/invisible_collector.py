@@ -81,9 +81,7 @@ class InvisibleCollector:
         raise Rejected("", f"Invisible Collector has no way to {how}; use on_delete = keep")
 
     def probe(self) -> str:
-        answer = self._http.request("GET", "/companies")
-        if not _is_json(answer) or not _text(answer.data, "gid"):
-            raise Temporary(f"GET /companies answered {answer.status} without a company", status=answer.status)
+        _check_company(self._http)
         return "GET /companies names the company of this token"
 
     def close(self) -> None:
@@ -108,9 +106,9 @@ PROVIDER = Provider(
 
 
 def _read(http: Http, address: str) -> Record | None:
-    """The customer at a gid or externalId; None only for the API's own "Customer not found"."""
+    """The customer at a gid or externalId; None only for the API's own word that there is none."""
     answer = http.request("GET", "/v1/customers/{id}", ids={"id": address})
-    if _proves_absence(answer):
+    if _is_absent(http, answer):
         return None
     if not answer.ok:
         raise Temporary(f"{answer.what}: answered {answer.status}", status=answer.status)
@@ -157,6 +155,8 @@ def _written(http: Http, answer: Answer, sent: Record, gid: str | None = None) -
     """
     if answer.status == 409:
         raise _taken(http, answer, sent, gid)
+    if _is_absent(http, answer):
+        raise NotFound(f"{answer.what}: answered 404", status=404)
     if not answer.ok:
         raise _refused(answer)
     if answer.data is None:
@@ -191,8 +191,9 @@ def _taken(http: Http, answer: Answer, sent: Record, gid: str | None) -> Provide
         field, what = "number", "externalId"
     elif holder and equal("vat_number", _text(holder, "vatNumber"), _text(sent, "vatNumber")):
         field, what = "vat_number", "VAT number"
+    other = _text(holder, "gid") or (told if told != gid else None)
     reason = f"another customer at Invisible Collector already has this {what}"
-    return Taken(field, reason, external_id=_text(holder, "gid") or (told if told != gid else None), status=409)
+    return Taken(field, f"{reason}: {other}" if other else reason, external_id=other, status=409)
 
 
 def _holders(http: Http, sent: Record, told: str | None, gid: str | None) -> list[Record]:
@@ -210,8 +211,6 @@ def _holders(http: Http, sent: Record, told: str | None, gid: str | None) -> lis
 
 def _refused(answer: Answer) -> ProviderError:
     said = f"{answer.what}: answered {answer.status}"
-    if _proves_absence(answer):
-        return NotFound(said, status=answer.status)
     if answer.status in {404, 405}:
         return Temporary(f"{said}, which is no answer of this API; check the url", status=answer.status)
     if answer.status == 422:
@@ -222,12 +221,29 @@ def _refused(answer: Answer) -> ProviderError:
     return Rejected("", f"Invisible Collector answered {answer.status}", status=answer.status)
 
 
+def _is_absent(http: Http, answer: Answer) -> bool:
+    """Whether a 404 of the documented shape speaks of the customer. Its sentence is written nowhere, and the server's
+    word for a path that it does not serve has the same shape: beside that one the token's company does not answer."""
+    if not _proves_absence(answer):
+        return False
+    if "customer" not in (_text(answer.data, "message") or "").lower():
+        _check_company(http)
+    return True
+
+
 def _proves_absence(answer: Answer) -> bool:
-    """Whether this is "Customer not found", rather than the server's word for a path that it does not serve."""
+    """Whether this 404 has the documented shape, a code and a message."""
     data = answer.data
     if answer.status != 404 or not _is_json(answer) or not isinstance(data, dict):
         return False
-    return str(data.get("code", "404")) == "404" and "customer" in (_text(data, "message") or "").lower()
+    return str(data.get("code")) == "404" and _text(data, "message") is not None
+
+
+def _check_company(http: Http) -> None:
+    """Raises `Temporary` where the token's company does not answer under this url."""
+    answer = http.request("GET", "/companies")
+    if not _is_json(answer) or not _text(answer.data, "gid"):
+        raise Temporary(f"GET /companies answered {answer.status} without a company", status=answer.status)
 
 
 def _is_json(answer: Answer) -> bool:

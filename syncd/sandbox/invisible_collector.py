@@ -15,6 +15,7 @@ Where the documentation is silent, and the official clients disagree, the answer
     vat_check         is the check digit of Portuguese numbers verified?
     country           are ISO codes of three letters taken too?
     unknown_members   refused or overlooked?
+    not_found         does a 404 speak of a customer, or in words of its own?
     code              is the `code` of an error a number, a text, or now this and now that?
 """
 
@@ -47,6 +48,7 @@ TOGGLES = {
     "vat_check": ("off", "nif"),
     "country": ("alpha-2", "alpha-3"),
     "unknown_members": ("refused", "ignored"),
+    "not_found": ("customer", "plain"),
     "code": ("mixed", "number", "text"),
 }
 IN_NO_SAMPLE = frozenset({"locale", "mobile"})
@@ -104,7 +106,7 @@ def _customers(app: Flask, twin: Twin) -> None:
     def update(address: str) -> Answer:
         record = _find(twin, address) if twin.toggle("put_by_key") == "yes" else twin.records.get(address)
         if record is None:
-            raise _refusal(twin, 404, "Customer not found")
+            raise _no_customer(twin)
         body = _body(twin, ("country",), record.get("locale"))
         for other in _holders(twin, body):
             if other is not record:
@@ -149,7 +151,7 @@ def _attributes(app: Flask, twin: Twin) -> None:
 def _contacts(app: Flask, twin: Twin) -> None:
     def by_gid(gid: str) -> Record:
         if gid not in twin.records:
-            raise _refusal(twin, 404, "Customer not found")
+            raise _no_customer(twin)
         return twin.records[gid]
 
     @app.get("/v1/customers/<gid>/contacts")
@@ -259,7 +261,7 @@ def _find(twin: Twin, address: str) -> Record | None:
 def _known(twin: Twin, address: str) -> Record:
     record = _find(twin, address)
     if record is None:
-        raise _refusal(twin, 404, "Customer not found")
+        raise _no_customer(twin)
     return record
 
 
@@ -279,6 +281,12 @@ def _conflict(twin: Twin, holder: Record) -> Refusal:
     shown = twin.toggle("holder_on_409")
     error = _error(twin, 409, "Customer already registered")
     return Refusal(409, error if shown == "omitted" else error | {shown: holder["gid"]})
+
+
+def _no_customer(twin: Twin) -> Refusal:
+    return _refusal(
+        twin, 404, {"customer": "Customer not found", "plain": "No such resource"}[twin.toggle("not_found")]
+    )
 
 
 def _refusal(twin: Twin, status: int, message: str = "") -> Refusal:

@@ -314,6 +314,23 @@ def test_only_the_apis_own_word_proves_absence(server: Server, adapter: Invisibl
         elsewhere.create("K-2", MOON)
 
 
+@pytest.mark.parametrize("message", ["customer", "plain"])
+def test_any_404_of_the_documented_shape_is_absence(adapter: InvisibleCollector, twin: Twin, message: str) -> None:
+    """In which words the API says that a customer is gone is written nowhere; its company must answer beside it."""
+    twin.set(not_found=message)
+    remote = adapter.create("K-1", SUN)
+    twin.drop(remote.external_id)
+    assert adapter.fetch(remote.external_id) is None
+    assert adapter.find("K-1", {}) == []
+    with pytest.raises(NotFound):
+        adapter.update(remote, {"city": "Braga"})
+
+    twin.set(not_found="plain")
+    twin.faults.add(Fault("status", route="/companies", status=404, body='{"code": 404, "message": "No route"}'))
+    with pytest.raises(Temporary):
+        adapter.fetch(remote.external_id)
+
+
 def test_a_404_that_is_a_page_is_no_absence(adapter: InvisibleCollector, twin: Twin) -> None:
     """A proxy's 404 page is an error, never an absence."""
     twin.faults.add(Fault("html", status=404, method="GET", times=2))
