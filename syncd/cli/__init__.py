@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "match": "syncd.cli.first_contact:match",
         "pause": "syncd.cli.operator:pause",
         "plan": "syncd.cli.planning:plan",
+        "provider": "syncd.cli.provider:provider",
         "recover": "syncd.cli.recovery:recover",
         "resume": "syncd.cli.operator:resume",
         "retry": "syncd.cli.operator:retry",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.exits import OK, SAFETY, UNREACHABLE, USAGE, Exit, worst
+from syncd.cli.exits import OK, PERSON, SAFETY, UNREACHABLE, USAGE, Exit, worst
 from syncd.cli.options import config_option, json_option, print_json, provider_named, settings_for
 from syncd.status.report import SKEW
 
@@ -203,6 +203,7 @@ def _state_checks(settings: Settings) -> Iterator[Check]:
         yield _transport("state", *state.transport())
         yield from _files(state)
         yield from _who(state)
+        yield from _vanished(settings, state)
         yield from _fence(settings, state)
     except SyncdError as error:
         yield Check("state", error.message, error.remedy or "Check [state] in syncd.toml.", code_of(error))
@@ -253,6 +254,17 @@ def _who(state: State) -> Iterator[Check]:
     at_work = sorted({holder.holder for holder in holders if holder.remaining > 0})
     if at_work:
         yield Check("instances", f"at work now: {', '.join(at_work)}")
+
+
+def _vanished(settings: Settings, state: State) -> Iterator[Check]:
+    """A table that was renamed or taken out of the settings leaves its links behind."""
+    from syncd.store.providers import vanished
+
+    with state.read() as tx:
+        gone = vanished(tx, {each.name for each in settings.providers})
+    for name, pairs in gone.items():
+        remedy = f"syncd provider remove {name}, or if it has another name now: syncd provider rename {name} NEW"
+        yield Check("settings", f"{name} has {pairs} customers in the state and is not in the settings", remedy, PERSON)
 
 
 def _fence(settings: Settings, state: State) -> Iterator[Check]:

@@ -21,6 +21,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "match": "Compare a provider's existing customers with the source. Writes nothing.",
         "pause": "Stop sending to a provider, with a reason and an end.",
         "plan": "What a run would do, field by field. Writes nothing anywhere.",
+        "provider": "Rename a provider in the state, or remove what the state has of one.",
         "recover": "Confirm a restored or cloned source or state, and go on.",
         "resume": "Start a paused, blocked or broken-off provider again.",
         "retry": "Make failed customers due now.",

@@ -38,6 +38,7 @@ from syncd.status.snapshot import snapshot_event
 from syncd.store import events, mapping, overview, progress
 from syncd.store.database import State, Transaction
 from syncd.store.progress import ProviderState
+from syncd.store.providers import vanished
 from syncd.store.pulse import Pulse, pulses
 from syncd.store.review import Review
 from syncd.store.server_clock import ahead_of
@@ -73,7 +74,9 @@ def survey(
         items = [item for line in lines for item in _items(tx, line)]
         used = [fact for known in providers for fact in _guards(tx, known.name, guards, backlog, now)]
         last = next(iter(events.runs(tx, 1)), None)
-        life = Life(tuple(map(_daemon, pulses(tx))), _run(last) if last is not None else None, storage, ahead_of(clock))
+        daemons, run = tuple(map(_daemon, pulses(tx))), _run(last) if last is not None else None
+        gone = vanished(tx, {known.name for known in providers})
+        life = Life(daemons, run, storage, ahead_of(clock), gone)
     return build(now, facts, lines, items, guards=used, life=life)
 
 

@@ -64,7 +64,7 @@ class Route:
 
     def digester(self, provider_key: str) -> Callable[[str, Value], str]:
         """The keyed digest for one pair of this provider."""
-        return digester(self.state.key, self.provider, provider_key)
+        return digester(self.state.key, self.state.digest_names.get(self.provider, self.provider), provider_key)
 
     def later(self, seconds: float) -> datetime:
         """A moment from now."""

@@ -86,6 +86,9 @@ PROVIDERS: Mapping[str, Remedy] = MappingProxyType(
         "frozen": Remedy("Nothing is written until a person confirms what happened.", "syncd recover", SAFETY),
         "stalled": Remedy("Customers are due and nobody works on them.", "syncd run-once", RETRY),
         "delayed": Remedy("Changes wait for a long time: it is slower than they come.", _DOCTOR, RETRY),
+        "vanished": Remedy(
+            "In the state, but no longer in the settings.", "syncd provider rename {provider} NEW", PERSON
+        ),
         "calls": Remedy("The month's free calls will not last.", _DOCTOR, PERSON),
     }
 )

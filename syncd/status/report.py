@@ -60,12 +60,13 @@ class ProviderFacts:
 class Life:
     """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, why the
     state database cannot be written ("" where it can), and by how many seconds this machine's clock is `ahead` of the
-    state's."""
+    state's. `vanished` are the pairs of each provider that the settings no longer have."""
 
     daemons: tuple[Daemon, ...] = ()
     last_run: Mapping[str, Any] | None = None
     storage: str = ""
     ahead: float = 0.0
+    vanished: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,9 @@ def _of_life(life: Life) -> Iterable[Problem]:
     for daemon in life.daemons:
         if daemon.state == "failing":
             yield _problem(Item("", "", "daemon_failing", (), daemon.reason), DAEMON["daemon_failing"])
+    for name, pairs in life.vanished.items():
+        reason = f"{pairs} customers; not in the settings. Gone? syncd provider remove {name}"
+        yield _problem(Item(name, "", "vanished", (), reason), PROVIDERS["vanished"])
     if abs(life.ahead) > SKEW:
         way = "ahead of" if life.ahead > 0 else "behind"
         reason = (

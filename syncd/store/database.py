@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from sqlalchemy.pool import QueuePool
 from syncd.errors import Problem, SettingsError, SetupNeeded, StateUnreachable
 from syncd.store import leases
 from syncd.store.failures import mapped
-from syncd.store.keys import key_beside
+from syncd.store.keys import digest_names, key_beside
 from syncd.store.migrate import check_schema, revision, tables, upgrade
 from syncd.store.schema import Transaction, meta
 from syncd.tls import DEFAULT, LOCAL, Tls, for_postgresql, hosts_of, in_force
@@ -48,13 +48,14 @@ _PG_OPTIONS = (
 @dataclass(frozen=True, slots=True)
 class State:
     """The open state database. `key` is the secret of all digests; `path` is the file of a SQLite state, else None;
-    `trust` how a server is trusted (`syncd.tls`)."""
+    `trust` how a server is trusted (`syncd.tls`); `digest_names` what stands for renamed providers inside digests."""
 
     writer: Engine
     reader: Engine
     key: bytes = field(repr=False)
     path: Path | None = None
     trust: str = LOCAL
+    digest_names: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -127,10 +128,15 @@ def open_state(
         state = _sqlite_file(parsed, key, create=create)
     try:
         _make_ready(state, create=create, check=check)
+        return _named(state) if check else state
     except BaseException:
         state.close()
         raise
-    return state
+
+
+def _named(state: State) -> State:
+    with state.read() as tx:
+        return replace(state, digest_names=digest_names(tx))
 
 
 def _free(directory: Path) -> int:

@@ -18,6 +18,8 @@ from syncd.store import schema
 from syncd.store.schema import Transaction
 
 _FINGERPRINT = "state-key"
+DIGESTS = "digests:"
+"""The facts that name a provider's digests, where that is not the provider's name: `digests:billbee-at` = `billbee`."""
 
 
 def key_beside(state: Path) -> bytes:
@@ -57,6 +59,18 @@ def keyed(key: bytes, *parts: str) -> str:
         text = part.encode("utf-8", "surrogatepass")
         digest.update(len(text).to_bytes(8, "big") + text)
     return digest.hexdigest()
+
+
+def digest_name(tx: Transaction, provider: str) -> str:
+    """The name that stands for a provider inside digests: its own, or the one it had when the state first met it."""
+    query = sa.select(schema.meta.c.value).where(schema.meta.c.name == DIGESTS + provider)
+    return tx.execute(query).scalar_one_or_none() or provider
+
+
+def digest_names(tx: Transaction) -> dict[str, str]:
+    """`digest_name` of every provider for which it is another than its own."""
+    query = sa.select(schema.meta.c.name, schema.meta.c.value).where(schema.meta.c.name.startswith(DIGESTS))
+    return {row.name.removeprefix(DIGESTS): row.value for row in tx.execute(query)}
 
 
 def check_key(tx: Transaction, key: bytes, *, remember: bool = True) -> None:

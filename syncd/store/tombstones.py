@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.store.keys import keyed
+from syncd.store.keys import digest_name, keyed
 from syncd.store.schema import Transaction, tombstone
 
 # The provider is in the digests; asking for its column too would hide the index of the other digest. None finds none.
@@ -38,8 +38,9 @@ def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
     tx: Transaction, state_key: bytes, provider: str, external_id: str | None, key: str, how: str, at: datetime
 ) -> None:
     """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when."""
-    external = None if external_id is None else _external(state_key, provider, external_id)
-    own = _own(state_key, provider, key)
+    name = digest_name(tx, provider)
+    external = None if external_id is None else _external(state_key, name, external_id)
+    own = _own(state_key, name, key)
     same = tombstone.c.external_digest.is_(None) if external is None else tombstone.c.external_digest == external
     tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.key_digest == own, same))
     row = {"provider": provider, "external_digest": external, "key_digest": own, "how": how, "at": at}
@@ -50,18 +51,20 @@ def buried(
     tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
 ) -> bool:
     """Whether this external id or this customer's key lies under a tombstone of the provider."""
-    return tx.execute(_BURIED, _graves(state_key, provider, external_id, key)).first() is not None
+    return tx.execute(_BURIED, _graves(state_key, digest_name(tx, provider), external_id, key)).first() is not None
 
 
 def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: Sequence[str]) -> set[str]:
     """Those of many external ids that lie under a tombstone: one query for a scan's page."""
-    by_digest = {_external(state_key, provider, external_id): external_id for external_id in external_ids}
+    name = digest_name(tx, provider)
+    by_digest = {_external(state_key, name, external_id): external_id for external_id in external_ids}
     return _lying(tx, _BURIED_IDS, provider, by_digest)
 
 
 def buried_keys(tx: Transaction, state_key: bytes, provider: str, keys: Sequence[str]) -> set[str]:
     """Those of many customers whose key lies under a tombstone."""
-    return _lying(tx, _BURIED_KEYS, provider, {_own(state_key, provider, key): key for key in keys})
+    name = digest_name(tx, provider)
+    return _lying(tx, _BURIED_KEYS, provider, {_own(state_key, name, key): key for key in keys})
 
 
 def _lying(tx: Transaction, query: sa.Select[Any], provider: str, by_digest: Mapping[str, str]) -> set[str]:
@@ -76,7 +79,7 @@ def exhume(
 ) -> int:
     """Remove the tombstone of this external id, and let this key live again: a person, or a row that came back, says
     so. Another record that was buried under the key stays buried. Answers how many tombstones changed."""
-    graves = _graves(state_key, provider, external_id, key)
+    graves = _graves(state_key, digest_name(tx, provider), external_id, key)
     return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
 
 

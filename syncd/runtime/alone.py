@@ -1,0 +1,44 @@
+"""Being the only one at work: for commands that change the state as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from syncd.errors import LeaseHeld
+from syncd.status.liveness import state_of
+from syncd.store import leases
+from syncd.store.database import State, Transaction
+from syncd.store.pulse import pulses
+
+
+@contextmanager
+def alone(state: State, command: str) -> Iterator[Transaction]:
+    """A writing transaction while nobody works on this state; raises `LeaseHeld` with the way on otherwise.
+
+    SQLite: the file lock is held. PostgreSQL: no lease and no daemon is alive, and no process can take a lease before
+    this transaction ends, because writers take turns.
+    """
+    remedy = f"stop it (systemctl stop syncd), then {command}"
+    if state.path is None:
+        with state.begin() as tx:
+            nobody_at_work(tx, remedy)
+            yield tx
+        return
+    try:
+        lock = leases.lock_file(state.path)
+    except LeaseHeld as held:
+        raise LeaseHeld(held.message, remedy=remedy) from None
+    with lock, state.begin() as tx:
+        yield tx
+
+
+def nobody_at_work(tx: Transaction, remedy: str) -> None:
+    """Raise `LeaseHeld` where a lease or a daemon is alive."""
+    for held in leases.holders(tx):
+        if held.remaining > 0:
+            seconds = f"{held.remaining:.0f} s"
+            raise LeaseHeld(f"{held.holder} works on this state (its lease ends in {seconds})", remedy=remedy)
+    for pulse in pulses(tx):
+        if state_of(pulse.age, pulse.poll, pulse.trouble) != "silent":
+            raise LeaseHeld(f"a daemon runs: pid {pulse.pid} on {pulse.host}", remedy=remedy)

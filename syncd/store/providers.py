@@ -1,0 +1,100 @@
+"""A provider's whole share of the state: it gets another name, or goes.
+
+Digests are made over the provider's name, and nobody can make them anew without the values. So a renamed provider keeps
+the old name inside its digests (`keys.digest_name`): bases, intents and tombstones stay readable. A newcomer that takes
+the free name later gets a digest name of its own, `billbee†7`, and never meets what was agreed under the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from syncd.core.model import Verb, former
+from syncd.store import schema
+from syncd.store.keys import DIGESTS, digest_name
+from syncd.store.progress import set_meta
+from syncd.store.schema import Transaction
+from syncd.store.work import next_generation
+
+FORGOTTEN = "forgotten"
+_BY_PROVIDER: Sequence[sa.Table] = (
+    schema.mapping,
+    schema.work,
+    schema.intent,
+    schema.tombstone,
+    schema.review,
+    schema.event,
+    schema.budget,
+    schema.provider_state,
+)
+_NAMED: Sequence[sa.Table] = (schema.cursor, schema.meta, schema.lease)
+_SHARED = frozenset({"verify:at", "verify:source", "verify:step"})  # names of the installation, not of a provider
+
+
+def linked(tx: Transaction) -> dict[str, int]:
+    """How many pairs each provider that the state knows has, from the counts that are kept."""
+    table = schema.provider_state
+    total = sum((table.c[name.name] for name in table.c if name.name.startswith("n_")), start=sa.literal(0))
+    return {row.provider: int(row.pairs) for row in tx.execute(sa.select(table.c.provider, total.label("pairs")))}
+
+
+def vanished(tx: Transaction, configured: Collection[str]) -> dict[str, int]:
+    """Providers that have pairs in the state and are not in the settings, with how many."""
+    return {name: pairs for name, pairs in linked(tx).items() if name not in configured and pairs}
+
+
+def counts(tx: Transaction, provider: str) -> dict[str, int]:
+    """The rows of one provider by table, those that have any; `linked` are the links with an external id,
+    `insert` the new source rows that are under way."""
+    found = {table.name: _count(tx, table, table.c.provider == provider) for table in _BY_PROVIDER}
+    held = schema.mapping.c.external_id.is_not(None)
+    found["linked"] = _count(tx, schema.mapping, schema.mapping.c.provider == provider, held)
+    inserts = schema.intent.c.verb == Verb.INSERT.value
+    found["insert"] = _count(tx, schema.intent, schema.intent.c.provider == provider, inserts)
+    return {name: number for name, number in found.items() if number}
+
+
+def rename(tx: Transaction, old: str, new: str) -> None:
+    """Everything of `old` is `new`'s from now on, digests included. `new` must be free (`remove` frees it)."""
+    for table in _BY_PROVIDER:
+        tx.execute(table.update().where(table.c.provider == old).values(provider=new))
+    kept = digest_name(tx, old)
+    for table, name in _names(tx, old):
+        head, _, rest = name.partition(":")
+        moved = ":".join([head, new, *rest.split(":")[1:]])
+        tx.execute(table.update().where(table.c.name == name).values(name=moved))
+    set_meta(tx, DIGESTS + new, kept)
+    set_meta(tx, DIGESTS + old, former(old, next_generation(tx)))
+
+
+def remove(tx: Transaction, provider: str) -> None:
+    """Forget a provider: links, due pairs, intents, questions, events, counts and positions.
+
+    Tombstones of people whom somebody erased stay, digests that they are: a provider of this name that comes back must
+    not bring them back.
+    """
+    for table in _BY_PROVIDER:
+        mine = table.c.provider == provider
+        if table is schema.tombstone:
+            mine = sa.and_(mine, schema.tombstone.c.how != FORGOTTEN)
+        tx.execute(table.delete().where(mine))
+    for table, name in _names(tx, provider):
+        tx.execute(table.delete().where(table.c.name == name))
+
+
+def _names(tx: Transaction, provider: str) -> list[tuple[sa.Table, str]]:
+    """Rows that carry the provider in their name: `scan:billbee:at`, `lane:billbee`."""
+    return [
+        (table, name)
+        for table in _NAMED
+        for name in tx.execute(sa.select(table.c.name).where(table.c.name.contains(f":{provider}", autoescape=True)))
+        .scalars()
+        .all()
+        if name not in _SHARED and not name.startswith(DIGESTS) and name.split(":")[1:2] == [provider]
+    ]
+
+
+def _count(tx: Transaction, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one())
