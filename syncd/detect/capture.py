@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from syncd.core.model import Link, Pair, State
 from syncd.detect.resync import begin_anew
-from syncd.errors import SafetyStop, SetupNeeded
+from syncd.errors import LeaseLost, SafetyStop, SetupNeeded
 from syncd.log import emit
 from syncd.runtime.installation import Installation
-from syncd.runtime.leadership import CAPTURE, hold
+from syncd.runtime.leadership import CAPTURE, forfeit, hold
 from syncd.source import changelog, snapshot, timestamps, triggers
 from syncd.source.changelog import Batch, Entry
 from syncd.source.pointing import customer_marks
@@ -51,13 +51,17 @@ def capture(site: Installation) -> Captured:
     if held is None:
         watch_fence(site)
         return Captured()
-    match site.source.config.change_log:
-        case "triggers":
-            return _consume(site, held.lease)
-        case "snapshot":
-            return _follow(site, "snapshot", held.lease)
-        case _:
-            return _follow(site, "updated_at", held.lease)
+    try:
+        match site.source.config.change_log:
+            case "triggers":
+                return _consume(site, held.lease)
+            case "snapshot":
+                return _follow(site, "snapshot", held.lease)
+            case _:
+                return _follow(site, "updated_at", held.lease)
+    except LeaseLost:
+        forfeit(site, CAPTURE)
+        raise
 
 
 def _consume(site: Installation, lease: Lease) -> Captured:

@@ -22,7 +22,7 @@ from syncd.lanes import Crew
 from syncd.log import run
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
-from syncd.runtime.leadership import CAPTURE, fair_share, give_back, keep, lane_name
+from syncd.runtime.leadership import fair_share, forfeit, give_back, keep, lane_name
 from syncd.store.agenda import Agenda, agenda
 from syncd.store.progress import ProviderState
 
@@ -75,7 +75,6 @@ def _captured(site: Installation) -> Captured:
     try:
         return capture(site)
     except LeaseLost:  # we were away for longer than the lease; what we read is the successor's now
-        site.held.pop(CAPTURE, None)
         return Captured()
 
 
@@ -142,7 +141,7 @@ def _job(site: Installation, route: Route, tally: Tally) -> Callable[[], None]:
             look_around(site, route)
             work_off(site, route, tally)
         except LeaseLost:
-            site.held.pop(lane_name(route.provider), None)
+            forfeit(site, lane_name(route.provider))
         except Stopped:
             pass
 

@@ -18,7 +18,7 @@ from syncd.log import emit
 from syncd.reconcile import Route, reconcile
 from syncd.reconcile.held import recount
 from syncd.runtime.installation import Held, Installation
-from syncd.runtime.leadership import CAPTURE, VERIFY, give_back, hold, keep, lane_name
+from syncd.runtime.leadership import CAPTURE, VERIFY, forfeit, give_back, hold, keep, lane_name
 from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
@@ -208,7 +208,9 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
     try:
         if not route.lane.needs_probe() or probe(route):
             drain(route.lane, take, handle, limit)
-    except (LanePaused, Stopped, LeaseLost):
+    except LeaseLost:
+        forfeit(site, lane_name(route.provider))
+    except (LanePaused, Stopped):
         pass
     finally:
         tally.add(route.provider, kinds)

@@ -65,8 +65,13 @@ def keep(site: Installation, name: str) -> bool:
     if renewed:
         site.held[name] = replace(held, renewed=now)
     else:
-        site.held.pop(name, None)
+        forfeit(site, name)
     return renewed
+
+
+def forfeit(site: Installation, name: str) -> None:
+    """Somebody took over: what is remembered of our lease is void, however young it is, and the next look asks anew."""
+    site.held.pop(name, None)
 
 
 def give_back(site: Installation, names: frozenset[str] | None = None) -> None:

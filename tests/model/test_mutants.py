@@ -47,6 +47,8 @@ AGREEMENT, CHANGES = import_module("syncd.core.agreement"), import_module("syncd
 ENDINGS, TRACE = import_module("syncd.core.endings"), import_module("syncd.lanes.trace")
 GUARD = import_module("syncd.reconcile.guard")
 
+LEADERSHIP, WORKER = import_module("syncd.runtime.leadership"), import_module("syncd.engine.worker")
+
 Patch = pytest.MonkeyPatch
 SEEDS = 60  # random histories after which a mutant counts as alive
 CREATING = Nature(identity=rows.SEARCH.identity)
@@ -87,6 +89,29 @@ def shown_values_forgotten(patch: Patch) -> None:
 
 def _unseen(merge: Callable[..., Any]) -> Callable[..., Any]:
     return lambda facts, source, provider, base: merge(facts, source, provider, replace(base, shown=False))
+
+
+def half_an_update_is_over(patch: Patch) -> None:
+    """An update of several requests that ended early closes its intent, whatever arrived of it."""
+    half = EXCHANGE._half
+
+    def wrong(route: Route, case: Any, intent: int, *rest: Any) -> None:
+        half(route, case, intent, *rest)
+        with route.state.fenced(route.lease) as tx:
+            journal.close_intent(tx, intent)
+
+    patch.setattr(EXCHANGE, "_half", wrong)
+
+
+def one_look_proves_absence(patch: Patch) -> None:
+    """A single 404 counts as "was deleted there"."""
+    patch.setattr(GATHER, "fetch_proven", lambda route, external_id: route.adapter.fetch(external_id))
+
+
+def lost_leases_stay_remembered(patch: Patch) -> None:
+    """A lease that somebody took over counts until it would have been renewed."""
+    for module in (LEADERSHIP, WORKER, CAPTURE):
+        patch.setattr(module, "forfeit", lambda _site, _name: None)
 
 
 def deletions_one_by_one(patch: Patch) -> None:
@@ -508,6 +533,12 @@ MUTANTS: Mapping[str, Mutant] = {
                 ),
             ),
         ),
+        Mutant(
+            half_an_update_is_over,
+            (partial(promises.test_what_half_an_update_left_at_a_provider_that_cuts_is_no_edit, Policy.PROVIDER),),
+        ),
+        Mutant(one_look_proves_absence, (promises.test_one_look_that_finds_nothing_proves_no_absence,)),
+        Mutant(lost_leases_stay_remembered, (promises.test_a_lost_lease_is_forgotten_at_once,)),
         Mutant(deletions_one_by_one, (promises.test_of_too_many_deletions_none_is_executed,)),
         Mutant(
             first_owner_taken_over,

@@ -10,6 +10,7 @@ import pytest
 
 from syncd.core.guards import Guards, Limit
 from syncd.core.model import Pair, Policy, Removal
+from syncd.engine.run import Options, run_cycle
 from syncd.lanes import Pace
 from syncd.reconcile import held as staging
 from syncd.store import journal, mapping, progress, work
@@ -264,6 +265,57 @@ def test_a_provider_that_cuts_what_it_promised_is_no_editor(verb: str, keeps: st
     assert (kinds(made), source(made, "name")) == ([], ours)
     assert made.effects.source_writes == 0
     calm(made)
+
+
+# -- what is only half known ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_what_half_an_update_left_at_a_provider_that_cuts_is_no_edit(policy: Policy) -> None:
+    """Of two requests the first arrived and was cut off: its form there is ours, and the second one follows."""
+    made = world(Profile(Nature(split=True, keeps=(("city", "cut"),)), policy=policy))
+    city, name = type_here(made, "city"), type_here(made, "name")
+    made.providers[0].faults.append(Fault("refused", "write", skip=1))
+    run(made)
+    run(made, pause=2.0)
+    assert (source(made, "city"), only(made)[2].values["name"]) == (city, name)
+    assert (kinds(made), made.effects.source_writes) == ([], 0)
+    calm(made)
+
+
+def test_one_look_that_finds_nothing_proves_no_absence() -> None:
+    """A provider answers 404 once about a record that it has: the change goes out, and nobody is asked."""
+    made = world()
+    _, provider, record = only(made)
+    value = type_here(made, "city")
+
+    def missing() -> None:
+        del provider.records[record.id]
+        made.effects.at("p0 GET, answered", lambda: provider.records.update({record.id: record}))
+
+    made.effects.at("p0 GET, before", missing)
+    made.run()
+    assert (kinds(made), only(made)[2].values["city"]) == ([], value)
+    calm(made)
+
+
+def test_a_lost_lease_is_forgotten_at_once() -> None:
+    """Another process takes over in the middle of a look: ours writes nothing more, and asks for the lane anew before
+    it works again, however young its own lease had been."""
+    made = world()
+    value = type_here(made, "city")
+    made.effects.at("p0 GET, answered", lambda: _overtaken(made))
+    made.run()
+    assert only(made)[2].values["city"] == value
+    newer = type_here(made, "city")
+    assert made.run() is False  # capture was taken over, too
+    made.run()
+    assert only(made)[2].values["city"] == newer
+    calm(made)
+
+
+def _overtaken(made: World) -> None:
+    run_cycle(made.process(sole=True), Options())
 
 
 # -- the window between reading and writing is one request long --------------------------------------------------------

@@ -97,7 +97,6 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong(
         "normalise", 'unicodedata.normalize("NFC", raw).strip() or None', 'unicodedata.normalize("NFC", raw).strip()'
     ),
-    Wrong("normalise", "{domain.lower()}", "{domain}"),
     Wrong("normalise", "+ hash_sign + re.sub", "+ re.sub"),
     Wrong("normalise", "_LETTER.search(value) or not any(", "not any("),
     Wrong(
