@@ -33,7 +33,7 @@ WRONGS: tuple[Wrong, ...] = (
         "source.digest == facts.base.source",
     ),
     Wrong("merge", "return bool(facts.sent - {source.digest})", "return bool(facts.sent)"),
-    Wrong("merge", "        if not facts.fill:\n", "        if facts.fill:\n"),
+    Wrong("merge", "if not facts.fill and not", "if facts.fill and not"),
     Wrong(
         "merge",
         'if facts.composed else Decision(Verdict.PULL, "decided")',
