@@ -93,14 +93,14 @@ def _unseen(merge: Callable[..., Any]) -> Callable[..., Any]:
 
 def half_an_update_is_over(patch: Patch) -> None:
     """An update of several requests that ended early closes its intent, whatever arrived of it."""
-    half = EXCHANGE._half
+    updated = CHANGES._updated
 
-    def wrong(route: Route, case: Any, intent: int, *rest: Any) -> None:
-        half(route, case, intent, *rest)
-        with route.state.fenced(route.lease) as tx:
-            journal.close_intent(tx, intent)
+    def wrong(decided: Any, outcome: Any, terms: Any) -> Any:
+        change = updated(decided, outcome, terms)
+        over = tuple(moved.id for moved in change.move if moved.id == decided.intent)
+        return replace(change, move=(), close=(*change.close, *over))
 
-    patch.setattr(EXCHANGE, "_half", wrong)
+    patch.setattr(CHANGES, "_updated", wrong)
 
 
 def one_look_proves_absence(patch: Patch) -> None:
