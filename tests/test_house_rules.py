@@ -41,6 +41,7 @@ CLOCKS = {
     "syncd/clock.py": "the clock itself",
     "syncd/cli/demo.py": "times a story for the person who watches it",
     "syncd/cli/doctor.py": "compares the servers' clocks with the machine's",
+    "syncd/cli/explain.py": "tells whether a next look is still to come",
     "syncd/cli/shown.py": "shows moments in the reader's own time zone",
     "syncd/log/sinks.py": "the deadline of one line, on the real pipe",
     "syncd/providers/http.py": "the total deadline of one request, on the real socket",

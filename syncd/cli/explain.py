@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from syncd.core.facts import Facts
     from syncd.core.model import Customer, Value
     from syncd.operate.explain import Look
+    from syncd.source.database import Source
     from syncd.store.events import Event
 
 HISTORY = 12
@@ -71,6 +74,8 @@ def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> No
         customer_key = resolved(site, key)
         customer = customers.read(site.source, [customer_key]).get(customer_key)
         looks = [look(site, route, customer_key, customer) for route in site.routes]
+        if _unread(site.source, customer_key):
+            looks = [replace(each, unread=True) for each in looks]
         with site.state.read() as tx:
             history = events.events(tx, customer_key, HISTORY)
     if as_json:
@@ -78,6 +83,17 @@ def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> No
         return
     for line in _lines(customer_key, customer, looks, history, values=values or sys.stdout.isatty()):
         click.echo(line)
+
+
+def _unread(source: Source, key: str) -> bool:
+    """Whether a change waits in the log; without triggers there is none to wait in."""
+    from syncd.errors import SyncdError
+    from syncd.source import changelog
+
+    try:
+        return changelog.unread(source, key)
+    except SyncdError:  # `status` and `doctor` tell it; here the rest of the answer counts
+        return False
 
 
 def _lines(
@@ -139,6 +155,10 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
     if word == "linked" and described(each.action):
         when = "the next look acts" if each.work is not None else "no look is due for it"
         return word, f"They differ by now; {when}.", f"syncd sync {quoted(key)}"
+    if word == "linked" and each.unread:
+        return "due", "A change in the source waits to be picked up.", ""
+    if word == "linked" and each.facts is None:
+        return word, "Agreed at the last look; the provider was not asked just now.", ""
     remedy = PAIRS.get(word, PAIRS["waiting"])
     shown = remedy.typed(provider=each.provider, key=key) if remedy.command and "explain" not in remedy.command else ""
     return word, reason or remedy.sentence, shown
@@ -196,7 +216,9 @@ def next_action(each: Look) -> str:
 
     doing = described(each.action)
     if each.work is not None and each.work.error_class and not is_let_go(each.work.error_class):
-        return f"{doing or 'another look'}, at {clock(each.work.due_at)}"
+        late = each.work.due_at <= datetime.now(UTC)
+        when = "as soon as its turn comes" if late else f"at {clock(each.work.due_at)}"
+        return f"{doing or 'another look'}, {when}"
     return doing
 
 

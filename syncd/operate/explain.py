@@ -27,7 +27,8 @@ _KEPT = ("deleted", "adopted", "inserted")  # reasons that change what is decide
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One pair as it stands. `facts` and `action` are None where the provider was not asked; `silence` says why."""
+    """One pair as it stands. `facts` and `action` are None where the provider was not asked; `silence` says why.
+    `unread`: a change of the customer waits in the source's log."""
 
     provider: str
     condition: str
@@ -38,6 +39,7 @@ class Look:
     action: Action | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     silence: str = ""
+    unread: bool = False
 
 
 def find_customer(site: Installation, text: str) -> str | None:

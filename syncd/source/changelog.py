@@ -77,6 +77,16 @@ def read(source: Source, limit: int = 1000) -> Batch:
     return Batch(entries, acks, owner)
 
 
+def unread(source: Source, key: str) -> bool:
+    """Whether any mark of this customer is still to be read. False where the log is not consumed."""
+    if source.config.change_log != "triggers":
+        return False
+    log = source.log
+    with reading(source) as conn:
+        found = conn.execute(sa.select(log.c.seq).where(sa.or_(log.c.customer_key == key, log.c.was == key)).limit(1))
+        return found.first() is not None
+
+
 def mentions(source: Source, keys: Sequence[str]) -> set[str]:
     """Those of these keys of which a mark is still to be read: a row was made, removed or moved since the last capture.
 

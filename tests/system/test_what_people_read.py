@@ -6,12 +6,14 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.sandbox.faults import Fault
 from tests.system.landscape import Landscape, landscape
 
 
@@ -46,9 +48,33 @@ def test_explain_does_not_say_agreed_of_what_differs(land: Landscape) -> None:
     at = next(number for number, line in enumerate(lines) if line.startswith("jtl"))
 
     assert "differ by now" in lines[at]
-    assert "next: pull city" in lines[at + 2]
-    assert lines[at + 3].strip() == "syncd sync 1"
+    assert "next: pull city" in lines[at + 3]
+    assert lines[at + 4].strip() == "syncd sync 1"
     assert "Both sides agree." in land.said("explain", "2").out
+
+
+def test_nobody_agrees_while_a_change_waits(land: Landscape) -> None:
+    """A change that nobody has picked up yet, be the provider well or paused, stands beside no "agree"."""
+    assert land.said("pause", "jtl").code == 0
+    calm = land.said("explain", "1").out
+    land.sql("UPDATE customers SET city = 'Bremen' WHERE id = 1")
+    told = land.said("explain", "1").out
+
+    assert "Both sides agree." in calm
+    assert "Agreed at the last look" in calm
+    assert "gree" not in told
+    assert told.count("due: A change in the source waits to be picked up.") >= 1
+
+
+def test_the_next_look_never_lies_in_the_past(land: Landscape) -> None:
+    """A retry whose time has come, and that nobody makes, is told as the next thing and not as history."""
+    land.twin("aiotic").faults.add(Fault("status", status=503, times=1))
+    land.sql("UPDATE customers SET city = 'Bremen' WHERE id = 1")
+    land.run(wait=0.0)
+    time.sleep(0.5)
+    told = land.said("explain", "1").out
+
+    assert "as soon as its turn comes" in told
 
 
 def test_a_conflict_is_told_in_a_sentence(land: Landscape) -> None:
