@@ -1,1 +1,0 @@
-"""What people ask for: one file for each command that is no run."""

@@ -1,1 +1,0 @@
-"""Strict local stand-ins of the five providers, for `syncd demo`, `syncd sandbox` and the tests."""
