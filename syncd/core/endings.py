@@ -186,7 +186,8 @@ def failed(case: Case, terms: Terms, failure: Failure) -> Change:
         return dead_letter(case, terms, failure, attempts)
     pause = max(delay(terms.backoff, max(attempts, 1), failure.jitter), failure.wait)
     why = (failure.kind, failure.message)
-    if work.error_class.startswith((GRANTED, ACCEPTED)):  # what a person let go stays so until it is done
+    approved = work.error_class == ACCEPTED and work.reason != "backfill"  # where it is, the reason says it, too
+    if approved or work.error_class.startswith(GRANTED):  # what a person let go stays so until it is done
         why = (work.error_class, work.error)
     later = Later(terms.later(pause), attempts, *why)
     change = Change(work, "retry", later=later, retry_at=later.due_at)

@@ -28,7 +28,7 @@ from syncd.operate.foresight import Marks, captured, due
 from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.case import remember
-from syncd.reconcile.gather import tie
+from syncd.reconcile.gather import by_key, tie
 from syncd.reconcile.guard import Budget, judge, source_rows
 from syncd.runtime.installation import Installation
 from syncd.source import customers
@@ -120,6 +120,7 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
             continue
         try:
             foreseen = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
+            route.listing.keys = by_key(foreseen.listed.values()) if foreseen.complete else None
             accounts[route.provider].route = replace(route, listed=foreseen.listed)
             _arrivals(site, route, foreseen.arrivals, overlay, result)
             _through(accounts[route.provider], foreseen.works, marks, overlay, result)

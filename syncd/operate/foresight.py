@@ -115,11 +115,13 @@ def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
 @dataclass(frozen=True, slots=True)
 class Foreseen:
     """What a run would look at: `works`, live ones first; `arrivals`, unlinked remotes that would be inserted into the
-    source; and `listed`, records that the listing has shown whole, which need not be fetched to be compared."""
+    source; and `listed`, records that the listing has shown whole, which need not be fetched to be compared, all of
+    them where it is `complete`."""
 
     works: list[Work]
     arrivals: list[Remote]
     listed: Mapping[str, Remote]
+    complete: bool
 
 
 def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool) -> Foreseen:
@@ -144,23 +146,24 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
         mark([key], reason)
     if not backfilled:
         mark(_all_keys(site, after or None), "backfill")
-    seen, arrivals, listed = _looked_around(site, route, scan=scan)
+    seen, arrivals, listed, complete = _looked_around(site, route, scan=scan)
     mark(seen, "scan")
     mark((pair.key for pair in confirming), "confirm")
     mark(_swept(site, route), "verify")
     ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
     free = [item for item in ordered if item.pair.key not in settling]
-    return Foreseen(free, arrivals, listed if route.adapter.capabilities.lists_whole else {})
+    whole = route.adapter.capabilities.lists_whole
+    return Foreseen(free, arrivals, listed if whole else {}, complete=whole and complete)
 
 
 def _looked_around(
     site: Installation, route: Route, *, scan: bool
-) -> tuple[list[str], list[Remote], Mapping[str, Remote]]:
+) -> tuple[list[str], list[Remote], Mapping[str, Remote], bool]:
     lists = route.adapter.capabilities.lists
     if not listings.is_due(site, route, "scan" if lists else "reread", force=scan):
-        return [], [], {}
+        return [], [], {}, False
     if not lists:
-        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], [], {}
+        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], [], {}, False
     remotes, complete = listings.listed(site, route)
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, list(remotes))
@@ -172,7 +175,7 @@ def _looked_around(
         fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
         enters = (remote for remote in fresh if in_the_way(site, route, remote)[0] is Obstacle.NONE)
         arrivals = [numbered(route, remote) for remote in enters]
-    return keys, arrivals, remotes
+    return keys, arrivals, remotes, complete
 
 
 def links_of(site: Installation, route: Route) -> Iterator[Link]:

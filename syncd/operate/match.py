@@ -19,10 +19,11 @@ from syncd.operate.review import list_anew, named, offer
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
-from syncd.store import mapping, progress, review, tombstones, waiting
+from syncd.store import mapping, progress, review, tombstones, waiting, work
 from syncd.store.database import Transaction
 
 ROWS = 200
+BACKFILL = "backfill"
 SURE, PROBABLE, AMBIGUOUS = (kind.value for kind in Kind)
 ONLY_HERE, ONLY_THERE, TWICE = "only_here", "only_there", "duplicate_there"
 KINDS = (SURE, PROBABLE, AMBIGUOUS, ONLY_HERE, ONLY_THERE, TWICE)
@@ -217,6 +218,9 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
         with site.state.begin() as tx:
             for line in lines[start : start + ROWS]:
                 _accept_line(tx, site, route, line, done)
+            _accept_creates(
+                tx, site, route, [line.key for line in lines[start : start + ROWS] if line.kind == ONLY_HERE]
+            )
     now = site.clock.now()
     with site.state.begin() as tx:
         progress.set_meta(tx, f"adopted:{route.provider}", now.isoformat())
@@ -225,6 +229,14 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
         done.freed = waiting.release(tx, route.provider, "adopt", ACCEPTED, now)
         review.close_reviews(tx, route.provider, "", ["adopt"], now, "adopted")
     return done
+
+
+def _accept_creates(tx: Transaction, site: Installation, route: Route, keys: Sequence[str]) -> None:
+    """Who is only here is created as approved, whatever makes the pair due meanwhile."""
+    links = mapping.read_many(tx, route.provider, keys)
+    new = [key for key in keys if key not in links or links[key].external_id is None]
+    work.mark(tx, [Pair(route.provider, key) for key in new], BACKFILL, site.clock.now())
+    waiting.accept_creates(tx, route.provider, new)
 
 
 def _accept_line(tx: Transaction, site: Installation, route: Route, line: Line, done: Accepted) -> None:

@@ -19,6 +19,7 @@ from syncd.operate.dry_run import looks
 from syncd.operate.foresight import Marks, links_of
 from syncd.operate.reading import patiently
 from syncd.reconcile import Route
+from syncd.reconcile.gather import by_key
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import mapping
@@ -52,6 +53,8 @@ def audit(site: Installation, route: Route, share: float, result: Audit) -> None
     remotes = patiently(route, lambda: _listing(route)) if lists else {}
     if lists:
         result.differences += _doubles(site, route, remotes)
+    if route.adapter.capabilities.lists_whole:
+        route.listing.keys = by_key(remotes.values())
     checked, suspects = 0, dict[str, Difference]()
     for rows in _sampled(site, share):
         if not lists:

@@ -6,7 +6,7 @@ last. The state is asked for the whole group at once; a record that cannot be re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.case import Case
@@ -171,17 +171,23 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
 
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
-    """Records with our key. A provider that only lists is listed once per cycle for first looks, else afresh."""
-    if route.adapter.capabilities.identity is not Identity.SCAN or fresh:
+    """Records with our key. A provider that only lists is listed once per cycle for first looks, else afresh; who only
+    compares and has a whole listing at hand (`listing.keys`) asks nobody once more."""
+    scans = route.adapter.capabilities.identity is Identity.SCAN
+    if fresh or not (scans or route.listing.keys is not None):
         return route.adapter.find(our_key, values)
     if route.listing.keys is None:
-        keys: dict[str, tuple[Remote, ...]] = {}
-        for page in route.adapter.scan(None):
-            for remote in page.remotes:
-                if remote.key is not None:
-                    keys[remote.key] = (*keys.get(remote.key, ()), remote)
-        route.listing.keys = keys
+        route.listing.keys = by_key(remote for page in route.adapter.scan(None) for remote in page.remotes)
     return route.listing.keys.get(our_key, ())
+
+
+def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[Remote, ...]]:
+    """Records by our key, as far as they carry one."""
+    keys: dict[str, tuple[Remote, ...]] = {}
+    for remote in remotes:
+        if remote.key is not None:
+            keys[remote.key] = (*keys.get(remote.key, ()), remote)
+    return keys
 
 
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:

@@ -77,6 +77,12 @@ def accept(tx: Transaction, pair: Pair, fields: Sequence[str]) -> None:
     tx.execute(table.update().where(*is_pair(pair)).values(**values))
 
 
+def accept_creates(tx: Transaction, provider: str, keys: Sequence[str]) -> None:
+    """Note on due pairs that wait for nothing that a person accepted their creation with a match report."""
+    chosen = (table.c.provider == provider, table.c.customer_key.in_(keys), table.c.error_class == "")
+    tx.execute(table.update().where(*chosen).values(error_class=ACCEPTED, error=""))
+
+
 def to_be_linked(tx: Transaction, provider: str) -> int:
     """How many due pairs of a provider a person ordered to be linked that are not yet."""
     linked = sa.exists().where(

@@ -72,3 +72,17 @@ def test_approved_creates_do_not_count_when_the_row_changes_first(tmp_path: Path
         assert land.said("adopt", "aiotic", "--yes").code == 0
         land.sql("UPDATE customers SET city = 'Neustadt'")
         assert land.run().counts["aiotic"] == {"created": 8}
+
+
+def test_who_was_only_here_is_approved_although_the_log_has_him(tmp_path: Path) -> None:
+    """Customers who were inserted since the triggers are there, and whom the report showed as only here, are created
+    without the guard; one who came after the report is not approved by it."""
+    with landscape(tmp_path, 2, ("aiotic",), create="after-match", head='[guards]\ncreate = "3/24h"\n') as land:
+        land.run()
+        insert = (
+            "INSERT INTO customers (number, name, email, country) VALUES ('N{0}', 'Neu {0}', 'n{0}@x.example', 'DE')"
+        )
+        land.sql(*(insert.format(n) for n in range(6)))
+        assert land.said("adopt", "aiotic", "--yes", "--json").data["counts"]["only_here"] == 8
+        land.sql(*(insert.format(n) for n in range(10, 15)))
+        assert land.run().counts["aiotic"] == {"created": 8 + 3, "staged": 2}

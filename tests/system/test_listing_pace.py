@@ -81,6 +81,26 @@ def test_a_listing_is_read_once_and_nobody_is_fetched_to_be_compared(land: Lands
     assert (made["one"], made["write"]) == (0, 0)
 
 
+def test_who_is_only_here_is_looked_up_in_the_listing(land: Landscape) -> None:
+    """plan and verify ask nobody for customers whom a complete listing did not show."""
+    (name,) = land.names
+    twin = land.twin(name)
+    land.sql(
+        "INSERT INTO customers (number, name, email, street, postal_code, city, country, vat_number)"
+        " SELECT 'N' || id, 'Neu ' || id, 'neu' || id || '@x.example', 'Weg 1', '10317', 'Berlin', 'DE',"
+        " 'DE7' || (10000000 + id) FROM customers"
+    )
+    land.said("adopt", name, "--yes")
+    for words in (("plan", "--json"), ("verify",)):
+        since = len(twin.log)
+        answer = land.said(*words)
+        made = requests(twin, since)
+        assert (made["one"], made["write"]) == (0, 0), words
+        assert 0 < made["list"] <= 3, words
+        if "--json" in words:
+            assert answer.data["counts"]["create"] == CUSTOMERS
+
+
 def test_an_edit_between_listing_and_write_is_not_lost(sqlite_shop: Shop) -> None:
     """Who is written is read right before it: what a person typed after the listing comes to the source with the same
     look. Who was only compared is linked as the listing showed him, and the next scan sees the edit."""
