@@ -175,10 +175,11 @@ def _route(
 
 def _lane(settings: Settings, wanted: ProviderSettings, breaker: Breaker, time: tuple[Clock, threading.Event]) -> Lane:
     clock, stop = time
+    can = wanted.provider.capabilities
     return Lane(
         name=wanted.name,
         clock=clock,
-        pace=Pace(wanted.rate, per_endpoint=wanted.provider.capabilities.per_endpoint),
+        pace=Pace(wanted.rate, per_endpoint=can.per_endpoint, in_sum=can.rate_in_sum),
         concurrency=wanted.concurrency,
         timeout=wanted.timeout,
         stop=stop,

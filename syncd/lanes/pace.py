@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import threading
 from collections.abc import Mapping
@@ -17,11 +18,14 @@ BUDGET_CAP, BUDGET_GAIN, BUDGET_TRICKLE = 10.0, 0.1, 0.1  # retries: one per ten
 class Pace:
     """GCRA without burst: requests of one endpoint leave at least `1/rate` seconds apart.
 
-    `rate` is per second, None for no limit of ours; what the provider's own headers say only makes it slower.
+    `rate` is per second, None for no limit of ours; what the provider's own headers say only makes it slower. Where a
+    provider counts per endpoint and in sum, all departures are at least `1/in_sum` seconds apart as well.
     """
 
-    def __init__(self, rate: float | None, *, per_endpoint: bool = False) -> None:
+    def __init__(self, rate: float | None, *, per_endpoint: bool = False, in_sum: float | None = None) -> None:
         self._interval = 1.0 / (rate * MARGIN) if rate else 0.0
+        self._apart = 1.0 / (in_sum * MARGIN) if in_sum and rate else 0.0
+        self._leaving: list[float] = []  # moments of departure, sorted, those that are long past left out
         self._per_endpoint = per_endpoint
         self._next: dict[str, float] = {}
         self._spread: dict[str, tuple[float, float]] = {}  # endpoint -> (interval, valid until)
@@ -34,8 +38,10 @@ class Pace:
         with self._lock:
             spread, until = self._spread.get(endpoint, (0.0, 0.0))
             interval = max(self._interval * self._slow, spread if now < until else 0.0)
-            start = max(now, self._next.get(name, 0.0))
+            start = self._between(max(now, self._next.get(name, 0.0)), now)
             self._next[name] = start + interval
+            if self._apart:
+                bisect.insort(self._leaving, start)
             return start - now
 
     def interval(self, now: float) -> float:
@@ -47,7 +53,15 @@ class Pace:
     def ahead(self, endpoint: str, now: float) -> float:
         """The seconds that `reserve` would answer; nothing is taken."""
         with self._lock:
-            return max(self._next.get(endpoint if self._per_endpoint else "", 0.0) - now, 0.0)
+            return self._between(max(self._next.get(endpoint if self._per_endpoint else "", 0.0), now), now) - now
+
+    def _between(self, start: float, now: float) -> float:
+        """The first moment from `start` on that keeps its distance to all other departures."""
+        self._leaving = [moment for moment in self._leaving if moment + self._apart > now]
+        for moment in self._leaving:
+            if abs(moment - start) < self._apart:
+                start = moment + self._apart
+        return start
 
     def learn(self, endpoint: str, headers: Mapping[str, str], now: float, wall: datetime) -> None:
         """Spread what is left of a quota, but for one to spare, over its interval (`X-RateLimit-*`).

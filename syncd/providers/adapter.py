@@ -51,7 +51,8 @@ class Capabilities:
     echoes      the answer of a write repeats what was sent rather than what is stored
     conditional writes carry the version that was read (`Stale` where it is another by now): repeating one is safe, so
                 a lost answer needs no settle
-    rate        requests a second that are safe by default; `per_endpoint` where the provider counts so
+    rate        requests a second that are safe by default; `per_endpoint` where the provider counts so, and
+                `rate_in_sum` what all endpoints together may get then (None: no such limit)
     monthly     free calls a month, 0 where no such limit is known
     id_length   characters that an external id may have, 0 where nobody says so
     extra       native members, by dotted path, that may carry own fields (`x_…`) of the source
@@ -75,6 +76,7 @@ class Capabilities:
     delete: bool = False
     rate: float = 2.0
     per_endpoint: bool = False
+    rate_in_sum: float | None = None
     concurrency: int = 1
     monthly: int = 0
     id_length: int = 0

@@ -73,6 +73,7 @@ CAPABILITIES = Capabilities(
     renumbers=True,
     rate=2.0,
     per_endpoint=True,
+    rate_in_sum=10.0,
     concurrency=2,
     monthly=100_000,
 )

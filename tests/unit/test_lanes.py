@@ -69,6 +69,16 @@ def test_a_pause_saves_nothing_up() -> None:
     assert pace.reserve(GET, 3600.0) == pytest.approx(1 / (2.0 * 0.93))
 
 
+def test_endpoints_share_what_is_counted_in_sum() -> None:
+    """Billbee counts 2 a second for each endpoint and 10 in sum: in no second do more than 10 leave, whoever asks."""
+    pace, endpoints = Pace(2.0, per_endpoint=True, in_sum=10.0), [f"GET /{n}" for n in range(8)]
+    leaving = sorted(pace.reserve(name, 0.0) for _ in range(12) for name in endpoints)
+    windows = [sum(start <= moment < start + 1.0 for moment in leaving) for start in leaving]
+    assert 8 <= max(windows) <= 10
+    assert leaving[-1] < 13.0
+    assert pace.ahead(endpoints[0], 0.0) > 0.0
+
+
 def test_a_provider_that_counts_by_endpoint_is_paced_by_endpoint() -> None:
     """Two endpoints do not wait for each other where each has its own limit, and do where they share one."""
     own, shared = Pace(2.0, per_endpoint=True), Pace(2.0)
