@@ -30,6 +30,7 @@ CUSTOMER: Mapping[str, str] = {
 ADDRESS: Mapping[str, str] = {
     "first_name": "FirstName",
     "last_name": "LastName",
+    "name2": "Name2",
     "street2": "AddressAddition",
     "postal_code": "Zip",
     "city": "City",
