@@ -37,7 +37,8 @@ class Check:
 @config_option
 @json_option
 @click.option("--provider", "names", multiple=True, help="Only this provider; may be given several times.")
-def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...]) -> None:
+@click.option("--strict", is_flag=True, help="Leave with 2 where anything is worth a note, too.")
+def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...], strict: bool) -> None:
     """Check everything, with a remedy for what is wrong: settings, source, triggers, state, clock, files, providers.
 
     Exit code: 0 all in order, 2 settings or schema, 6 a restored or cloned database, 7 something does not answer.
@@ -49,7 +50,8 @@ def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...]) -> Non
         checks.append(check)
         if not as_json:
             _say(check)
-    code = worst(check.code for check in checks)
+    noted = any(check.remedy for check in checks)
+    code = worst([*(check.code for check in checks), *([USAGE] if strict and noted else [])])
     if as_json:
         print_json({"schema": 1, "exit_code": code, "checks": [_shape(check) for check in checks]})
     raise Exit(code)

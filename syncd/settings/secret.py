@@ -44,12 +44,22 @@ def _from_file(name: str) -> str:
     path = Path(name)
     if not path.is_absolute():
         raise Wrong("names a file without its full path.", 'Write "file:/full/path".')
+    for place in path.parents:
+        _judge_place(path, place)
+    return _read(path, strict=True)
+
+
+def _judge_place(path: Path, place: Path) -> None:
+    """A directory on the way to a secret: whoever may write there, or owns it, may put another one in its place. In one
+    with the sticky bit (/tmp) nobody can move what is not his."""
     try:
-        if stat.S_IMODE(path.parent.stat().st_mode) & 0o022:
-            raise Wrong(f"others may replace files in {path.parent}.", f"Run: chmod go-w {path.parent}")
+        status = place.stat()
     except OSError as error:
         raise Wrong(f"the directory of {path} cannot be read ({type(error).__name__}).") from None
-    return _read(path, strict=True)
+    if stat.S_IMODE(status.st_mode) & 0o022 and (place == path.parent or not status.st_mode & stat.S_ISVTX):
+        raise Wrong(f"others may replace files in {place}.", f"Run: chmod go-w {place}")
+    if status.st_uid not in {0, os.geteuid()}:
+        raise Wrong(f"{place} belongs to somebody else, who may replace what is in it.", f"Run: chown root {place}")
 
 
 def _from_credentials(name: str, directory: str) -> str:

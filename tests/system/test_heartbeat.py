@@ -128,6 +128,17 @@ def test_a_full_disk_is_said_everywhere(tmp_path: Path, monkeypatch: pytest.Monk
         assert any("disk is full" in check["what"] for check in doctor.data["checks"])
 
 
+def test_a_strict_doctor_lets_no_note_pass(tmp_path: Path) -> None:
+    """What is only worth a note leaves 0, and 2 for whoever asks for it."""
+    with landscape(tmp_path, 3, ("aiotic",)) as land:
+        land.run()
+        plain, strict = land.said("doctor", "--json"), land.said("doctor", "--json", "--strict")
+
+    noted = any(check["remedy"] for check in plain.data["checks"])
+    assert (plain.code, strict.code) == (0, 2 if noted else 0)
+    assert noted  # a check digit of the sample shop
+
+
 @contextmanager
 def small_disk(directory: Path) -> Iterator[Path]:
     """A file system of two megabytes; a visible skip where none may be mounted."""

@@ -803,6 +803,21 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path: Path, secret_fil
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_every_directory_above_a_secret_counts(tmp_path: Path) -> None:
+    """Who may rename a directory on the way may put another secret in its place."""
+    above = tmp_path / "above"
+    below = above / "below"
+    below.mkdir(parents=True)
+    file = below / "password"
+    file.write_text(SECRET)
+    file.chmod(0o600)
+    fine = _load(tmp_path, _with_password(f"file:{file}")).source.password
+    above.chmod(0o777)
+
+    assert fine == SECRET
+    assert f"Run: chmod go-w {above}" in _sole(tmp_path, _with_password(f"file:{file}"))
+
+
 def test_a_file_of_somebody_else_is_refused(tmp_path: Path, secret_file: Path) -> None:
     """Its owner could widen it at any time."""
     os.chown(secret_file, 65534, 65534)
