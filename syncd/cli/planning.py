@@ -55,17 +55,23 @@ def preview(
     from syncd.bootstrap import installation
     from syncd.operate.dry_run import preview as looked_ahead
     from syncd.operate.reading import chosen
+    from syncd.source.writable import one_way
     from syncd.store.review import reviews
 
     with installation(settings, exclusive=False, read_only=True) as site:
         routes = chosen(site, providers)
         found = looked_ahead(site, routes, scan=scan)
+        kept = sorted(one_way(site.source)) if settings.source.write else []
         with site.state.read() as tx:
             asked = [item for route in routes for item in reviews(tx, provider=route.provider) if not item.decision]
     if as_json:
         print_json(_shape(found, values=values))
     else:
         _print(found, values=values)
+        if kept:
+            click.echo(
+                f'! one way: "{site.source.table.name}" cannot be written at {", ".join(kept)}; see syncd doctor'
+            )
         if asked:
             click.echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: what waits for a person stays")
             click.echo("    syncd review")

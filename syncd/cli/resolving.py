@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def _resolve_one(settings: Settings, number: int, decision: str) -> None:
     state = open_settings_state(settings)
     try:
         found = item(state, number)
-        due = decide(state, found, decision, SystemClock().now(), writable=_writable(settings, decision))
+        due = decide(state, found, decision, SystemClock().now(), writable=_writable(settings, decision, found.fields))
     finally:
         state.close()
     told(
@@ -117,7 +118,8 @@ def _resolve_many(settings: Settings, which: tuple[str, str], decision: str, *, 
         if not shown:
             click.echo(f"No open item of {provider} is of the kind {kind}.\nnext:  syncd review list")
             return
-        check(shown[0], decision, writable=_writable(settings, decision))
+        asked = {name for each in shown for name in each.fields}
+        check(shown[0], decision, writable=_writable(settings, decision, asked))
         operations = sum(item.count for item in shown)
         many = f"{len(shown)} {kind}" if operations == len(shown) else f"{len(shown)} {kind} ({operations} operations)"
         said = decision.replace(":", " ")
@@ -139,10 +141,12 @@ def _logged(decision: str) -> str:
     return f"take-{name}" if word == "take" else word
 
 
-def _writable(settings: Settings, decision: str) -> bool:
-    """Whether a provider's value can come into the source; asked only where a decision needs it."""
+def _writable(settings: Settings, decision: str, fields: Iterable[str]) -> bool:
+    """Whether a provider's value of any of these fields can come into the source; asked only where a decision needs
+    it."""
     from syncd.bootstrap import open_settings_source
     from syncd.errors import SourceUnreachable
+    from syncd.source.writable import one_way
 
     if decision != "take:provider" or not settings.source.write:
         return settings.source.write
@@ -151,7 +155,7 @@ def _writable(settings: Settings, decision: str) -> bool:
     except SourceUnreachable:
         return True  # the look that follows sees for itself
     try:
-        return not source.is_view
+        return not set(fields) <= one_way(source)
     except SourceUnreachable:
         return True
     finally:

@@ -143,7 +143,8 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
     with installation(settings_for(config), exclusive=False) as site:
         found = item(site.state, number)
         answer = shown(site, found)
-        writable = all(route.rules.writable for route in site.routes)
+        rules = [route.rules for route in site.routes if route.provider == found.provider]
+        writable = all(each.writable and not (found.fields and set(found.fields) <= each.one_way) for each in rules)
     words = typed(found.kind, writable=writable)
     if as_json:
         print_json({"schema": 1, "item": _shape(found), "decisions": words})

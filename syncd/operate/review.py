@@ -31,6 +31,7 @@ from syncd.store.review import LINK, RENEWED, Review
 
 PERSON = "person"
 LINK_WORD = LINK[:-1]
+UNWRITTEN = ("read_only", "no_row")  # nothing of the provider's can come into the source
 _NAMED = re.compile(r"match with (?P<ids>[^:]+):|^remote (?P<one>\S+) looks like")
 TAKES = ("take:source", "take:provider")
 CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
@@ -54,7 +55,7 @@ def offered(reason: str) -> list[str]:
 def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
     """The decisions that an item of this kind takes; `writable`: whether the source may be written."""
     if kind in FIELD_KINDS:
-        return (*TAKES, "ignore") if writable and kind != "read_only" else ("take:source", "ignore")
+        return (*TAKES, "ignore") if writable and kind not in UNWRITTEN else ("take:source", "ignore")
     if kind == "delete_conflict":
         return TAKES
     if kind.startswith(GUARD):
@@ -93,9 +94,10 @@ def check(found: Review, decision: str, *, writable: bool = True) -> None:
         raise UsageError("a match report decides here.", remedy=f"syncd match {found.provider}")
     if not words:
         raise UsageError(f"item {found.id} ({found.kind}) closes by itself when its reason is gone.")
-    if _word(decision) in allowed(found.kind.replace("read_only", "conflict")):
+    if _word(decision) in allowed("conflict" if found.kind in UNWRITTEN else found.kind):
+        why = "the customer has no such joined row" if found.kind == "no_row" else "write = false, or a view"
         raise UsageError(
-            f"item {found.id} ({found.kind}) stays open: the source may not be written (write = false, or a view), so"
+            f"item {found.id} ({found.kind}) stays open: the source may not be written ({why}), so"
             " the provider's value cannot come here.",
             remedy=remedy,
         )

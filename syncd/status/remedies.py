@@ -51,6 +51,7 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "pull_only": Remedy("The source changed a field that only the provider may change.", _SHOW, PERSON),
         "first_seen": Remedy("The provider shows a field for the first time, with another value.", _SHOW, PERSON),
         "read_only": Remedy("The provider changed a field, and the source may not be written.", _SHOW, PERSON),
+        "no_row": Remedy("The provider changed a field of a joined row that the customer has not.", _SHOW, PERSON),
         "other_record": Remedy("The provider shows another record or address under this link.", _SHOW, PERSON),
         "erased": Remedy("The provider shows placeholders, or somebody else, under this link.", _SHOW, PERSON),
         "gutted": Remedy("One edit would empty most of this customer.", _SHOW, PERSON),

@@ -193,3 +193,57 @@ def test_a_rule_that_sends_everybody_away(sqlite_shop: Shop, tmp_path: Path, rul
         assert len(links(land)["jtl"]) >= 2
         assert land.remotes()["jtl"] == PEOPLE
         assert "unlink" in land.said("review", "list").out
+
+
+def test_an_edit_for_a_row_that_is_not_there(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """It is a question, once, that nobody can answer with the provider's value; it stays until there is a row."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        sqlite_shop.run("UPDATE customer SET address_id = NULL WHERE id = 4")
+        land.names = ("aiotic",)
+        land.write()
+        land.install()
+        assert land.said("run-once").code == 0
+        land.twin("aiotic").edit(external_id(land, "aiotic", 4), address="Nowhere 4")
+        assert land.said("run-once", "--scan").code == 5
+        (item,) = land.said("review", "list", "--json").data["items"]
+        assert (item["kind"], list(item["fields"])) == ("no_row", ["street"])
+        number = str(item["id"])
+        assert "take:provider" not in str(land.said("review", "show", number, "--json").data["decisions"])
+        refused = land.said("review", "resolve", number, "--take", "provider")
+        assert refused.code == 2
+        assert "no such joined row" in refused.err
+        assert land.said("run-once", "--scan").code == 5
+        assert len(land.said("review", "list", "--json").data["items"]) == 1
+        assert land.said("review", "resolve", number, "--take", "source").code == 0
+        assert land.said("run-once").code == 0
+        assert not street(land, "aiotic", 4)
+
+
+def test_a_view_that_cannot_be_written(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """`doctor` and `plan` say that it is one way; an edit at the provider stays a question that is not lost."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        sqlite_shop.run(
+            "CREATE VIEW shown AS SELECT c.id, c.grp, c.email, a.street FROM customer c"
+            " JOIN address a ON a.address_id = c.address_id"
+        )
+        land.names = ("aiotic",)
+        land.write()
+        text = land.config.read_text()
+        start, end = text.index('table = "customer"'), text.index("[state]")
+        view = (
+            'table = "shown"\nkey = "id"\n[[source.watch]]\ntable = "customer"\nkey = "id"\n'
+            '[source.fields]\nname = "grp"\nemail = "email"\nstreet = "street"\n'
+        )
+        land.config.write_text(text[:start] + view + text[end:])
+        land.install()
+        assert land.said("run-once").code == 0
+        assert "one way" in land.said("doctor").out
+        land.twin("aiotic").edit(external_id(land, "aiotic", 4), address="Elsewhere 4")
+        assert "one way" in land.said("plan", "--scan").out
+        for _ in range(2):
+            assert land.said("run-once", "--scan").code == 5
+        (item,) = land.said("review", "list", "--json").data["items"]
+        assert (item["kind"], list(item["fields"])) == ("read_only", ["street"])
+        shown = land.said("review", "show", str(item["id"]), "--json").data
+        assert "take:provider" not in str(shown["decisions"])
+        assert "--take provider" not in str(shown["decisions"])
