@@ -8,6 +8,7 @@ FIELD_KINDS = (
     "pull_only",
     "first_seen",
     "read_only",
+    "no_row",
     "gutted",
     "erased",
     "other_record",

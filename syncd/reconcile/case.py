@@ -18,10 +18,9 @@ from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
 from syncd.reconcile.orders import orders
 from syncd.reconcile.route import Route
+from syncd.reconcile.unmapped import projected
 from syncd.store import journal, mapping, review
 from syncd.store import work as due
-
-UNMAPPED = "holds a value that no entry of [source.values] names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +137,13 @@ def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str
     number = customer.values.get("number")
     our_key = frozen or (number if isinstance(number, str) and number else customer.key)
     try:
-        projected = route.adapter.project(readable(route, customer))
+        wanted = projected(route.adapter, customer, readable(route, customer))
     except Rejected as refused:
-        reason = UNMAPPED if refused.field in customer.unmapped else refused.reason
-        return replace(facts, rejection=(refused.field, reason)), our_key
-    made_up = sorted(customer.unmapped & projected.keys())
-    if made_up and (facts.link is None or facts.link.external_id is None):
-        return replace(
-            facts, rejection=(made_up[0], UNMAPPED)
-        ), our_key  # the provider needs it, and would get a default
-    projected = {name: value for name, value in projected.items() if name not in customer.unmapped}
+        return replace(facts, rejection=(refused.field, refused.reason)), our_key
     number = customer.values.get("number")
     if number and not route.rules.renumbers:
-        projected = {"number": number, **projected}
-    wanted = {name: value for name, value in projected.items() if route.rules.fields.get(name) is not Direction.OFF}
+        wanted = {"number": number, **wanted}
+    wanted = {name: value for name, value in wanted.items() if route.rules.fields.get(name) is not Direction.OFF}
     return replace(facts, source=wanted), our_key
 
 
