@@ -726,8 +726,8 @@ def _forms(text: str) -> set[str]:
 
 def test_no_canary_reaches_a_line() -> None:
     """Secrets and personal data, fed as any key, name, exception, library message or neighbour, come out nowhere."""
-    # keys are shown as they are, on purpose; who holds a lease and which run it is are words of our own
-    free = {"customer_key", "external_id", "other_key", "was", "command", "holder", "run_id"}
+    # keys are shown as they are, on purpose; who holds a lease, on which host and in which run, are words of our own
+    free = {"customer_key", "external_id", "other_key", "was", "command", "holder", "host", "run_id"}
     stream, console = io.StringIO(), _Terminal()
     for out in (stream, console):
         log.setup("debug", stream=out, clock=_Clock())
