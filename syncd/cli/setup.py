@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from syncd.cli.exits import USAGE, Exit
+from syncd.cli.keeping import backup, copy
 from syncd.cli.options import config_option, json_option, print_json, settings_for
 
 
@@ -101,7 +102,11 @@ def remove(config: Path | None, *, print_sql: bool, yes: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Create or migrate the state database, and show its revision."""
+    """Create or migrate the state database, show its revision, carry it elsewhere, or keep a copy of it."""
+
+
+db.add_command(copy)
+db.add_command(backup)
 
 
 @db.command("upgrade")

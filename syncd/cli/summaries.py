@@ -8,7 +8,7 @@ from types import MappingProxyType
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "adopt": "Link what a match report showed.",
-        "db": "Create or migrate the state database, and show its revision.",
+        "db": "Create, migrate, copy or back up the state database; show its revision.",
         "demo": "A shop, five sandboxes and a walk through everything. Needs no settings.",
         "doctor": "Check everything, with a remedy for what is wrong.",
         "explain": "Why is this customer as it is, at every provider, field by field?",

@@ -1,0 +1,98 @@
+"""`syncd db copy` and `syncd db backup`: the state in another database, or in a file."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.options import acted, config_option, json_option, logging_for, print_json, settings_for
+
+if TYPE_CHECKING:
+    from syncd.settings import Settings
+    from syncd.store.database import State
+
+
+@click.command("copy")
+@click.option("--to", "url", required=True, metavar="URL", help="sqlite:////PATH or postgresql://USER@HOST/DATABASE.")
+@click.option("--password", "reference", default="", help='A reference as in the settings: "file:/PATH", "env:NAME".')
+@config_option
+@json_option
+def copy(url: str, reference: str, config: Path | None, *, as_json: bool) -> None:
+    """Carry the whole state into another, empty database, SQLite or PostgreSQL, and compare the two.
+
+    All or nothing; the old state is not changed. Stop every daemon first. Afterwards [state] names the new place, under
+    the same state key.
+    """
+    from syncd.bootstrap import open_settings_state
+    from syncd.operate.copy_state import copy_state
+    from syncd.store.keys import check_key
+
+    settings = logging_for(config)
+    with closing(open_settings_state(settings, create=False)) as state:
+        with state.read() as tx:
+            check_key(tx, state.key, remember=False)
+        with closing(_target(settings, state, url, reference)) as target:
+            rows = copy_state(state, target, url)
+    acted("db.copy", count=sum(rows.values()))
+    if as_json:
+        print_json({"schema": 1, "rows": rows})
+        return
+    click.echo(f"{sum(rows.values())} rows copied and compared, {rows['mapping']} links among them.")
+    click.echo(f'next:  in {settings.path}, under [state]:  url = "{url}"')
+    if settings.state.key is None:
+        click.echo(f'       and the key of this state, which has to stay:  key = "file:{state.path}.key"')
+    click.echo("       then syncd doctor. Keep the old state until it says ok, and never run both.")
+
+
+def _target(settings: Settings, state: State, url: str, reference: str) -> State:
+    from syncd.errors import Problem, SettingsError
+    from syncd.settings.environment import Environment, variable
+    from syncd.settings.secret import resolve
+    from syncd.settings.urls import check_database
+    from syncd.settings.values import Wrong
+    from syncd.store.database import check_schema, open_state, revision, upgrade
+
+    place = "--to"
+    try:
+        check_database(url, state=True)
+        place = "--password"
+        password = resolve(reference, Environment().credentials_directory, variable) if reference else None
+    except Wrong as wrong:
+        raise SettingsError([Problem(place, wrong.reason, wrong.remedy)]) from None
+    target = open_state(url, password, state.key, check=False, tls=settings.state.tls)
+    try:
+        upgrade(target) if revision(target) is None else check_schema(target)
+    except BaseException:
+        target.close()
+        raise
+    return target
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@config_option
+@json_option
+def backup(file: Path, config: Path | None, *, as_json: bool) -> None:
+    """Keep the state in FILE, whole and consistent, also while the daemon runs.
+
+    For a state on SQLite; for PostgreSQL it names the command. Keep the state key apart from it: each is useless
+    without the other.
+    """
+    from syncd.bootstrap import open_settings_state
+    from syncd.operate.copy_state import back_up
+
+    settings = settings_for(config)
+    with closing(open_settings_state(settings, create=False)) as state:
+        back_up(state, file.absolute())
+    size = file.stat().st_size
+    acted("db.backup", count=size)
+    if as_json:
+        print_json({"schema": 1, "file": str(file.absolute()), "bytes": size})
+        return
+    click.echo(f"{file}: {size} bytes, checked.")
+    if settings.state.key is None:
+        click.echo(f"The state key is not in it: keep {state.path}.key at another place.")
+    click.echo("After a restore: syncd recover")
