@@ -1,4 +1,4 @@
-"""What the second release keeps besides: who is alive."""
+"""What the second release keeps besides: who is alive. What is due is found beside any number of unsettled writes."""
 
 from __future__ import annotations
 
@@ -23,4 +23,10 @@ def upgrade() -> None:
         sa.Column("trouble", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("holder", name="pk_pulse"),
+    )
+    op.drop_index("ix_intent_provider_customer_key", table_name="intent")
+    op.create_index(
+        "ix_intent_provider_customer_key_stage_settle_until",
+        "intent",
+        ["provider", "customer_key", "stage", "settle_until"],
     )

@@ -144,7 +144,7 @@ intent = sa.Table(
     _moment("at"),
     _moment("settle_until"),
     _text("note"),
-    sa.Index(None, "provider", "customer_key"),
+    sa.Index(None, "provider", "customer_key", "stage", "settle_until"),  # whether a due pair is held, by itself alone
     sa.Index(None, "provider", "stage", "settle_until"),
     sqlite_autoincrement=True,  # a late update must never hit a younger intent that got the same id
 )

@@ -521,10 +521,23 @@ def test_a_backlog_is_taken_by_index(file_state: Database) -> None:
     assert ["ix_work_live" in plans[0], "ix_work_backfill" in plans[1], len(plans)] == [True, True, 2]
 
 
+def test_unsettled_writes_are_no_burden_to_what_is_due(file_state: Database) -> None:
+    """Whether a pair is held back by a write of its own is asked of that pair's intents alone, however many others
+    have not settled."""
+    with file_state.begin() as tx:
+        held = sa.select(schema.work).where(schema.work.c.provider == "billbee", ~work._is_held(NOW))
+        text = str(held.compile(tx, compile_kwargs={"literal_binds": True}))
+        plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+
+    assert any("ix_intent_provider_customer_key_stage_settle_until" in step for step in plan), plan
+
+
 def test_a_link_is_saved_by_index(file_state: Database) -> None:
     """Who else holds an identifier is asked of the indexes: the table may have a million rows."""
     with file_state.begin() as tx:
-        same = mapping._SAME.params(provider="jtl", customer_key="17", external_id="x", provider_key="n")
+        same = mapping._SAME.params(
+            of_provider="jtl", of_customer_key=["17"], of_external_id=["x"], of_provider_key=["n"]
+        )
         text = str(same.compile(tx, compile_kwargs={"literal_binds": True}))
         plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 

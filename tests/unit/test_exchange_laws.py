@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncd.core.actions import Exchange, Nothing
+from syncd.core.erasure import ADDRESS, NAMES
 from syncd.core.facts import Facts, Rules
 from syncd.core.merge import Decision
-from syncd.core.erasure import ADDRESS, NAMES
 from syncd.core.model import FIELDS, FieldBase, Policy, Value
 from syncd.core.plan import plan
 from syncd.core.verdicts import verdicts
