@@ -39,10 +39,21 @@ def key_beside(state: Path) -> bytes:
             _publish(draft, path)
         finally:
             draft.unlink()
-    key = path.read_bytes().strip()
+    key = _private(path).strip()
     if len(key) < 32:
         raise SettingsError([Problem(str(path), "is no state key of 32 characters or more", "restore it")])
     return key
+
+
+def _private(path: Path) -> bytes:
+    """The key's file, opened before it is judged. Raises SettingsError for a link, and where others may read it: with
+    the key, a digest is turned back into a postal code in a second."""
+    if path.is_symlink():
+        raise SettingsError([Problem(str(path), "is a symbolic link", "put the file itself in its place")])
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise SettingsError([Problem(str(path), "can be read by others", f"run: chmod 0600 {path}")])
+        return file.read()
 
 
 def _publish(draft: Path, path: Path) -> None:

@@ -197,6 +197,21 @@ def test_a_killed_migration_never_happened(state_url: str, statement: int) -> No
 # -- the file and its key ------------------------------------------------------------------------------------------
 
 
+def test_a_key_that_others_can_reach_is_refused(path: Path) -> None:
+    """At the start, with the command that mends it; a link is no key."""
+    open_state(f"sqlite:///{path}").close()
+    key = path.with_name(f"{path.name}.key")
+    key.chmod(0o640)
+    with pytest.raises(SettingsError, match=f"chmod 0600 {key}"):
+        open_state(f"sqlite:///{path}")
+    key.chmod(0o600)
+    open_state(f"sqlite:///{path}").close()
+    key.rename(path.with_name("elsewhere"))
+    key.symlink_to(path.with_name("elsewhere"))
+    with pytest.raises(SettingsError, match="symbolic link"):
+        open_state(f"sqlite:///{path}")
+
+
 def test_a_new_file_is_ours_alone_and_durable(file_state: Database, path: Path) -> None:
     """State and key are made with mode 0600; commits are synced, in WAL mode."""
     secret = path.with_name("state.db.key")
