@@ -280,10 +280,27 @@ def _fence(settings: Settings, state: State) -> Iterator[Check]:
         return  # told above
     try:
         facts = source_facts(state, source)
+        yield from _ids(state, source)
     finally:
         source.close()
     if facts.capture == "restored":
         yield Check("fence", facts.reason, "syncd recover", SAFETY)
+
+
+def _ids(state: State, source: Source) -> Iterator[Check]:
+    """Columns for external ids that cannot hold what there is."""
+    from syncd.source import ids
+    from syncd.source.shape import for_provider
+    from syncd.store import mapping
+
+    for name, column in source.id_columns.items():
+        with state.read() as tx:
+            longest = mapping.longest_id(tx, name)
+        if longest and not ids.fits(for_provider(source, name), longest):
+            what = f'providers.{name}.id_column: column "{column.name}" cannot hold an id of {len(longest)} characters'
+            yield Check(
+                name, what, f"Make it VARCHAR({len(longest)}) or wider; until then such ids are left out.", USAGE
+            )
 
 
 def _provider(settings: Settings, wanted: ProviderSettings) -> Check:

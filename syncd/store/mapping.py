@@ -75,6 +75,13 @@ def counts(tx: Transaction) -> dict[str, dict[State, int]]:
     }
 
 
+def longest_id(tx: Transaction, provider: str) -> str:
+    """The longest external id at a provider; "" where nobody is linked."""
+    ids = sa.select(table.c.external_id).where(table.c.provider == provider, table.c.external_id.is_not(None))
+    row = tx.execute(ids.order_by(sa.func.length(table.c.external_id).desc()).limit(1)).first()
+    return str(row[0]) if row is not None else ""
+
+
 def reserve(tx: Transaction, provider: str, keys: Mapping[str, str], now: datetime) -> dict[str, str]:
     """Claim our keys at a provider (by customer key) before anything is sent under them.
 

@@ -169,6 +169,7 @@ def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
             any_shop.run(wider.get(any_shop.dialect, other))
         any_shop.run("UPDATE customer SET kind = 'person' WHERE id = 1")
         assert land.said("run-once").code == 0
+        assert "id_column" not in land.said("doctor").out
         assert land.remotes() == {"aiotic": PEOPLE, "jtl": PEOPLE - 1}
         assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") == external_id(land, "jtl", 2)
         assert any_shop.value("SELECT shop_id FROM customer WHERE id = 1") is None
@@ -247,3 +248,19 @@ def test_a_view_that_cannot_be_written(sqlite_shop: Shop, tmp_path: Path) -> Non
         shown = land.said("review", "show", str(item["id"]), "--json").data
         assert "take:provider" not in str(shown["decisions"])
         assert "--take provider" not in str(shown["decisions"])
+
+
+def test_an_id_column_that_is_too_short(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """`doctor` names place, length and remedy; nothing is cut off, and the customers are synchronised all the same."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        sqlite_shop.run("ALTER TABLE customer ADD short varchar(1)")
+        land.extra = {"jtl": 'id_column = "short"\n'}
+        land.write()
+        assert land.said("run-once").code == 0
+        assert len(links(land)["jtl"]) == PEOPLE
+        longest = max(len(row["external_id"]) for row in links(land)["jtl"])
+        if longest > 1:
+            said = land.said("doctor")
+            assert f'providers.jtl.id_column: column "short" cannot hold an id of {longest} characters' in said.out
+            assert said.code == 2
+        assert sqlite_shop.value("SELECT count(*) FROM customer WHERE length(short) > 1") == 0

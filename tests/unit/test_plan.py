@@ -325,7 +325,7 @@ def test_a_composed_field_follows_its_parts() -> None:
 
 def test_every_reason_has_a_sentence() -> None:
     """`explain` says why in words: no reason that merge or plan give is without a sentence, and none is left over."""
-    trees = [ast.parse((CORE / f"{name}.py").read_text(encoding="utf-8")) for name in ("merge", "plan")]
+    trees = [ast.parse((CORE / f"{name}.py").read_text(encoding="utf-8")) for name in ("merge", "plan", "verdicts")]
     texts = {
         n.value for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
     }
