@@ -295,7 +295,8 @@ class Adapter:
         of = _tag(values) or self._owner(key)
 
         def act() -> Remote:
-            holder = next((each for each in self._all() if each.key == carried), None) if nature.unique else None
+            ruled = nature.unique and carried is not None
+            holder = next((each for each in self._all() if each.key == carried), None) if ruled else None
             if holder is not None and nature.identity is not Identity.OUR_KEY:
                 raise Taken("number", "in use", external_id=holder.id)
             self._world.unique("", values)

@@ -510,7 +510,9 @@ class World:
         person.key = key
 
     def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
-        """A person edits a record at the provider."""
+        """A person edits a record at the provider; what stays as it was is no edit."""
+        if record.values.get(name) == provider.nature.kept(name, value):
+            return
         doubtful = self._superseded(provider, record, name)
         person = next((each for each in self.people if each.tag == record.of and each.alive), None)
         if person is not None and self.pullable(provider, name) and self._settled(provider, person, record, name):
