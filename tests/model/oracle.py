@@ -42,6 +42,7 @@ CAUSES = {
 
 def quiesce(world: World) -> list[str]:
     """No more edits and no more faults: run until nothing is left. Answers what is wrong afterwards."""
+    world.emptied = {provider.name for provider in world.providers if not provider.records}
     for provider in world.providers:
         provider.faults.clear()
         provider.down = False
@@ -182,7 +183,8 @@ def _pair(
         yield f"{where}: neither linked nor parked ({link})"
         return
     record = provider.records.get(link.external_id)
-    if record is None and not provider.records and provider.nature.lists:
+    empty = not provider.records or provider.name in world.emptied
+    if record is None and empty and provider.nature.lists:
         return  # an empty listing proves nothing, and until an edit nobody looks at this one
     if record is None:
         yield f"{where}: linked to {link.external_id}, which is not there, and nobody was told"
@@ -277,7 +279,8 @@ def _winners(world: World, parked: set[tuple[str, str]], stopped: set[str]) -> I
             if stops or any(edit.excused for edit in edits):
                 candidates |= {canonical(edit.value) for edit in edits if edit.side != "source"}
                 candidates |= {world.agreed[person.tag, name]} if (person.tag, name) in world.agreed else set()
-            if canonical(row[name]) not in candidates:
+            held = {canonical(row[name]), *(each.nature.kept(name, row[name]) for each in world.providers)}
+            if not held & candidates:
                 yield f"{person.key}.{name} ends as {row[name]!r}; last typed were {last or candidates}"
             elif only_source and edits and edits[-1].side == "source" and canonical(row[name]) != edits[-1].value:
                 yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"

@@ -18,7 +18,8 @@ from syncd.core.actions import Action, Adopt
 from syncd.core.erasure import Erasure
 from syncd.core.facts import Departure, Facts
 from syncd.core.model import Policy, Remote, Removal, Stage, Values, Work
-from syncd.errors import SafetyStop, Temporary
+from syncd.detect.capture import Captured, capture
+from syncd.errors import LeaseLost, SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
@@ -27,6 +28,7 @@ from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
 from syncd.store import journal, leases, mapping, tombstones, work
 from syncd.store.schema import Transaction, intent, tombstone
+from tests.model import test_daemons as daemons
 from tests.model import test_erased as erasures
 from tests.model import test_lost_creates as lost_creates
 from tests.model import test_merges as merges
@@ -35,11 +37,12 @@ from tests.model import test_sequences as rows
 from tests.model import test_successors as keys
 from tests.model.history import live, make
 from tests.model.hostile import Nature
+from tests.model.named import NAMED
 
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
 WRITES, VERDICTS = import_module("syncd.core.writes"), import_module("syncd.core.verdicts")
-ARRIVE = import_module("syncd.detect.intake")
+ARRIVE, LOOP = import_module("syncd.detect.intake"), import_module("syncd.engine.loop")
 CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
 CASE = import_module("syncd.reconcile.case")
 GATHER = import_module("syncd.reconcile.gather")
@@ -444,6 +447,33 @@ def acknowledged_without_the_count(patch: Patch) -> None:
     patch.setattr(changelog, "acknowledge", wrong)
 
 
+def one_answer_proves_absence(patch: Patch) -> None:
+    """A record that is not found once is gone."""
+
+    def wrong(route: Route, external_id: str) -> Remote | None:
+        remote = route.adapter.fetch(external_id)
+        return GATHER.numbered(route, remote) if remote is not None else None
+
+    patch.setattr(GATHER, "fetch_proven", wrong)
+
+
+def half_an_update_is_forgotten(patch: Patch) -> None:
+    """An update that ended between its requests leaves no intent behind."""
+    patch.setattr(Lane, "wrote", lambda _lane: False)
+
+
+def lost_lease_stays_remembered(patch: Patch) -> None:
+    """Who captures goes on with a lease that somebody else took over."""
+
+    def wrong(site: Installation) -> Captured:
+        try:
+            return capture(site)
+        except LeaseLost:
+            return Captured()
+
+    patch.setattr(LOOP, "_captured", wrong)
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A wrong implementation and the sequences that catch it; none named: random histories have to."""
@@ -455,6 +485,15 @@ class Mutant:
 def _each(sequence: Callable[..., None], *given: Any) -> tuple[Callable[[], None], ...]:
     """A sequence with its intrusion at one point after the other."""
     return tuple(partial(sequence, *given, point=point) for point in range(3, 30, 3))
+
+
+def _named(name: str) -> tuple[Callable[[], None], ...]:
+    """A history that broke a promise once."""
+
+    def right() -> None:
+        assert live(NAMED[name]) == []
+
+    return (right,)
 
 
 KEEP = Removal.KEEP
@@ -554,6 +593,12 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(deleted_without_a_second_look, (merges.test_an_unreported_deletion_needs_two_looks,)),
         Mutant(resumed_listing_is_complete, (merges.test_a_resumed_listing_is_not_complete,)),
         Mutant(acknowledged_without_the_count, (merges.test_an_acknowledge_counts,)),
+        Mutant(one_answer_proves_absence, _named("one answer that a record is not there")),
+        Mutant(
+            half_an_update_is_forgotten,
+            (partial(daemons.test_half_an_update_of_a_cutting_provider, Policy.PROVIDER),),
+        ),
+        Mutant(lost_lease_stays_remembered, (daemons.test_a_lost_lease_is_taken_anew,)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
 }

@@ -178,6 +178,7 @@ class World:
     owners: dict[str, str] = field(default_factory=dict)
     left_alone: set[tuple[str, str]] = field(default_factory=set)
     swallowed: set[tuple[str, str, Value]] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
     peers: list[Installation] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
