@@ -64,3 +64,13 @@ def test_half_an_update_of_a_cutting_provider(policy: Policy) -> None:
     assert kinds(made) == []
     assert made.effects.source_writes == 0
     calm(made)
+
+
+def test_one_answer_is_no_proof() -> None:
+    """A record that is not found once is neither gone nor a question."""
+    made = world(Profile(FINDABLE))
+    type_here(made, "name")
+    made.providers[0].faults.append(Fault("absent", "read"))
+    made.run()
+    assert kinds(made) == []
+    calm(made)

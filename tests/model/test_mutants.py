@@ -37,7 +37,6 @@ from tests.model import test_sequences as rows
 from tests.model import test_successors as keys
 from tests.model.history import live, make
 from tests.model.hostile import Nature
-from tests.model.named import NAMED
 
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
@@ -457,11 +456,6 @@ def one_answer_proves_absence(patch: Patch) -> None:
     patch.setattr(GATHER, "fetch_proven", wrong)
 
 
-def half_an_update_is_forgotten(patch: Patch) -> None:
-    """An update that ended between its requests leaves no intent behind."""
-    patch.setattr(Lane, "wrote", lambda _lane: False)
-
-
 def lost_lease_stays_remembered(patch: Patch) -> None:
     """Who captures goes on with a lease that somebody else took over."""
 
@@ -485,15 +479,6 @@ class Mutant:
 def _each(sequence: Callable[..., None], *given: Any) -> tuple[Callable[[], None], ...]:
     """A sequence with its intrusion at one point after the other."""
     return tuple(partial(sequence, *given, point=point) for point in range(3, 30, 3))
-
-
-def _named(name: str) -> tuple[Callable[[], None], ...]:
-    """A history that broke a promise once."""
-
-    def right() -> None:
-        assert live(NAMED[name]) == []
-
-    return (right,)
 
 
 KEEP = Removal.KEEP
@@ -593,11 +578,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(deleted_without_a_second_look, (merges.test_an_unreported_deletion_needs_two_looks,)),
         Mutant(resumed_listing_is_complete, (merges.test_a_resumed_listing_is_not_complete,)),
         Mutant(acknowledged_without_the_count, (merges.test_an_acknowledge_counts,)),
-        Mutant(one_answer_proves_absence, _named("one answer that a record is not there")),
-        Mutant(
-            half_an_update_is_forgotten,
-            (partial(daemons.test_half_an_update_of_a_cutting_provider, Policy.PROVIDER),),
-        ),
+        Mutant(one_answer_proves_absence, (daemons.test_one_answer_is_no_proof,)),
         Mutant(lost_lease_stays_remembered, (daemons.test_a_lost_lease_is_taken_anew,)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
