@@ -10,21 +10,25 @@ import pytest
 from tests.model.history import live, make, shrunk
 from tests.model.named import NAMED
 
-HISTORIES = 200
+NARROW, WIDE = 50, 200
 CHUNK = 25
 
 
-@pytest.mark.parametrize("first", range(0, HISTORIES, CHUNK))
-def test_histories(first: int) -> None:
+@pytest.mark.parametrize(
+    ("wide", "first"),
+    [(False, first) for first in range(0, NARROW, CHUNK)] + [(True, first) for first in range(0, WIDE, CHUNK)],
+)
+def test_histories(first: int, *, wide: bool) -> None:
     """Whatever happens, nothing is lost, doubled, stale or echoed; both sides agree, or a person was asked."""
     for seed in range(first, first + CHUNK):
-        history = make(seed)
+        history = make(seed, wide=wide)
         wrong = live(history)
         if wrong:
             short = shrunk(history, wrong, budget=60)
             steps = "\n".join(f"    {step}" for step in short.steps)
             problems = "\n".join(wrong)
-            pytest.fail(f"seed {seed}\n{short.setting}\n{steps}\n{problems}\npython -m tests.model --seed {seed}")
+            command = f"python -m tests.model --seed {seed}{' --wide' if wide else ''}"
+            pytest.fail(f"seed {seed}\n{short.setting}\n{steps}\n{problems}\n{command}")
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -18,8 +18,7 @@ from syncd.core.actions import Action, Adopt
 from syncd.core.erasure import Erasure
 from syncd.core.facts import Departure, Facts
 from syncd.core.model import Policy, Remote, Removal, Stage, Values, Work
-from syncd.detect.capture import Captured, capture
-from syncd.errors import LeaseLost, SafetyStop, Temporary
+from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
@@ -41,7 +40,7 @@ from tests.model.hostile import Nature
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
 WRITES, VERDICTS = import_module("syncd.core.writes"), import_module("syncd.core.verdicts")
-ARRIVE, LOOP = import_module("syncd.detect.intake"), import_module("syncd.engine.loop")
+ARRIVE = import_module("syncd.detect.intake")
 CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
 CASE = import_module("syncd.reconcile.case")
 GATHER = import_module("syncd.reconcile.gather")
@@ -456,18 +455,6 @@ def one_answer_proves_absence(patch: Patch) -> None:
     patch.setattr(GATHER, "fetch_proven", wrong)
 
 
-def lost_lease_stays_remembered(patch: Patch) -> None:
-    """Who captures goes on with a lease that somebody else took over."""
-
-    def wrong(site: Installation) -> Captured:
-        try:
-            return capture(site)
-        except LeaseLost:
-            return Captured()
-
-    patch.setattr(LOOP, "_captured", wrong)
-
-
 @dataclass(frozen=True)
 class Mutant:
     """A wrong implementation and the sequences that catch it; none named: random histories have to."""
@@ -579,7 +566,6 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(resumed_listing_is_complete, (merges.test_a_resumed_listing_is_not_complete,)),
         Mutant(acknowledged_without_the_count, (merges.test_an_acknowledge_counts,)),
         Mutant(one_answer_proves_absence, (daemons.test_one_answer_is_no_proof,)),
-        Mutant(lost_lease_stays_remembered, (daemons.test_a_lost_lease_is_taken_anew,)),
         Mutant(executed_intents_forgotten, (partial(rows.test_row_01_late_update, Nature(), Policy.PROVIDER),)),
     )
 }
