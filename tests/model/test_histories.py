@@ -10,8 +10,8 @@ import pytest
 from tests.model.history import live, make, shrunk
 from tests.model.named import NAMED
 
-NARROW, WIDE = 50, 200
-CHUNK = 25
+NARROW, WIDE = 10, 15  # more by `python -m tests.model --histories N [--wide]`
+CHUNK = 5
 
 
 @pytest.mark.parametrize(
