@@ -191,9 +191,16 @@ def _lane(settings: Settings, wanted: ProviderSettings, breaker: Breaker, time: 
 
 def ask(settings: Settings, wanted: ProviderSettings) -> str:
     """One cheap authorised call at a provider, without state or lease; what answered. Raises `ProviderError`s."""
+    with adapter_of(settings, wanted) as adapter:
+        return adapter.probe()
+
+
+@contextmanager
+def adapter_of(settings: Settings, wanted: ProviderSettings) -> Iterator[ProviderAdapter]:
+    """One provider's adapter without state or lease: for a question that changes nothing."""
     adapter = build_adapter(wanted, _lane(settings, wanted, Breaker(), (SystemClock(), threading.Event())))
     try:
-        return adapter.probe()
+        yield adapter
     finally:
         adapter.close()
 

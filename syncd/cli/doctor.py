@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from syncd.source.database import Source
     from syncd.store.database import State
 
-LOOKED_AT = 1000  # customers, from the first on: enough to see a pattern, few enough for any table
 _UTF8 = frozenset({"UTF8", "utf8mb4", ""})
 
 
@@ -112,14 +111,14 @@ def _source_checks(settings: Settings) -> Iterator[Check]:
         )
         return
     try:
-        yield from _source(source)
+        yield from _source(settings, source)
     except SyncdError as error:
         yield Check("source", error.message, error.remedy or "syncd triggers install --print-sql", code_of(error))
     finally:
         source.close()
 
 
-def _source(source: Source) -> Iterator[Check]:
+def _source(settings: Settings, source: Source) -> Iterator[Check]:
     from syncd.source import customers, triggers
     from syncd.source.about import about, transport
 
@@ -134,7 +133,7 @@ def _source(source: Source) -> Iterator[Check]:
         yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
     yield _transport("source", *transport(source))
     yield from _soundness(source)
-    yield from _doubts(source)
+    yield from _doubts(settings, source)
     found = triggers.check(source)
     for problem in found:
         yield Check("triggers", problem.reason, problem.remedy or "syncd triggers install", USAGE)
@@ -167,19 +166,11 @@ def _soundness(source: Source) -> Iterator[Check]:
         yield Check("source", problem.reason, problem.remedy)
 
 
-def _doubts(source: Source) -> Iterator[Check]:
-    """Check digits and forms warn and block nothing, so each field is one note, with some customers to look at."""
-    from syncd.core.doubts import doubts
-    from syncd.source import customers
+def _doubts(settings: Settings, source: Source) -> Iterator[Check]:
+    from syncd.cli.doubtful import doubtful
 
-    found: dict[str, list[str]] = {}
-    for customer in customers.page(source, None, LOOKED_AT):
-        for field in doubts(customer.values):
-            found.setdefault(field, []).append(customer.key)
-    for field, keys in found.items():
-        some = ", ".join(keys[:3])
-        what = f"{field} looks wrong in {len(keys)} of the first {LOOKED_AT}: {some}{', …' if len(keys) > 3 else ''}"
-        yield Check("customers", what, f"See why: syncd explain {keys[0]}. They are sent all the same.")
+    for what, remedy in doubtful(settings, source):
+        yield Check("customers", what, remedy)
 
 
 def _state_checks(settings: Settings) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.options import config_option, json_option, print_json, settings_for
+from syncd.cli.words import REASONS, WAITS
 
 if TYPE_CHECKING:
     from syncd.core.actions import Action
@@ -22,35 +23,6 @@ if TYPE_CHECKING:
     from syncd.store.events import Event
 
 HISTORY = 12
-REASONS: Mapping[str, str] = {
-    "agreed": "as last agreed",
-    "equal": "both mean the same",
-    "off": "switched off in the settings",
-    "not-mapped": "no source column",
-    "frozen": "stopped: it swings between two writers",
-    "unreadable": "the provider does not show it",
-    "source-changed": "the source changed",
-    "provider-changed": "the provider changed",
-    "push-only": "only the source may change it",
-    "pull-only": "only the provider may change it",
-    "no-base": "nothing was agreed before",
-    "first-seen": "the provider shows it for the first time",
-    "late": "an older write of ours is still visible",
-    "lossy": "the provider keeps less than was sent",
-    "conflict": "both sides changed",
-    "decided": "a person decided",
-    "ignored": "a person said: leave it",
-    "filled": "an empty side is filled",
-    "composed": "it is composed of other fields here",
-    "own-number": "linked under its own number there",
-    "renumbered": "the provider cannot renumber",
-    "cannot-clear": "emptied here, and the provider cannot empty it",
-    "erased": "the person seems to be erased over there",
-    "read-only": "the source cannot be written there",
-    "no-row": "the customer has no such joined row (no address row)",
-    "gutted": "one edit would empty most of this customer",
-    "other-record": "another record or address stands under this link",
-}
 
 
 @click.command()
@@ -147,6 +119,7 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
     word = pair_word(each)
     waits = each.work is not None and each.work.error and not is_let_go(each.work.error_class)
     reason = each.work.error if each.work is not None and waits else _last_reason(each, word, history)
+    reason = WAITS.get(each.work.error_class, reason) if each.work is not None else reason
     if word not in {"linked", "excluded"} and each.condition in {"paused", "blocked", "down"}:
         remedy = PROVIDERS[each.condition]
         return word, each.silence or remedy.sentence, remedy.typed(provider=each.provider)
@@ -175,7 +148,7 @@ def pair_word(each: Look) -> str:
             return "retry"
         return "waiting" if each.work.error_class and not is_let_go(each.work.error_class) else "due"
     if each.link is None:
-        return "due" if each.action is not None else "waiting"
+        return "due" if doing(each) else "waiting" if each.action is None else "excluded"
     return each.link.state.value
 
 
@@ -189,6 +162,8 @@ def _last_reason(each: Look, word: str, history: list[Event]) -> str:
 
 def field_rows(each: Look) -> Iterator[tuple[str, str, str]]:
     """Every field about which there is anything to say: name, what happens, why."""
+    if each.facts is not None and each.facts.remote is None:
+        return  # nothing is shown there, so there is nothing to say field by field
     for name, decision in each.decisions.items():
         silent = decision.verdict.value == "keep" and decision.reason in {"agreed", "off", "not-mapped", "unreadable"}
         if not silent:
@@ -214,12 +189,21 @@ def next_action(each: Look) -> str:
     from syncd.cli.shown import clock
     from syncd.status.report import is_let_go
 
-    doing = described(each.action)
+    does = doing(each)
     if each.work is not None and each.work.error_class and not is_let_go(each.work.error_class):
         late = each.work.due_at <= datetime.now(UTC)
         when = "as soon as its turn comes" if late else f"at {clock(each.work.due_at)}"
-        return f"{doing or 'another look'}, {when}"
-    return doing
+        return f"{does or 'another look'}, {when}"
+    return does
+
+
+def doing(each: Look) -> str:
+    """What the plan would do with this pair; "" where it is nothing: a link that is gone cannot be forgotten."""
+    from syncd.core.actions import Unlink
+
+    if isinstance(each.action, Unlink) and (each.link is None or each.link.external_id is None):
+        return ""
+    return described(each.action)
 
 
 def described(action: Action | None) -> str:
@@ -285,7 +269,7 @@ def _provider_json(each: Look, history: list[Event], *, values: bool) -> dict[st
         "asked": each.facts is not None,
         "silence": each.silence,
         "fields": shown,
-        "next": described(each.action),
+        "next": doing(each),
         "next_at": iso(each.work.due_at) if each.work is not None else None,
         "reviews": [item.id for item in each.reviews],
         "command": command,

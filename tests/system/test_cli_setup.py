@@ -184,7 +184,7 @@ def test_a_doubtful_value_is_named_and_sent(tmp_path: Path, capsys: pytest.Captu
         syncd.sql("UPDATE customers SET vat_number = 'DE13669597' || (id + 5)")
         answer = syncd("doctor")
         assert answer.code == 0
-        assert "vat_number looks wrong in 1 of the first 1000: 2\n" in answer.out
+        assert "vat_number looks wrong in 1 of 2: 2\n" in answer.out
         assert syncd("run-once").code == 0
         assert syncd.server.twins["aiotic"].records["1002"]["vat_number"] == "DE136695977"
         assert "vat_number: has a check digit that does not fit" in syncd("explain", "2").out

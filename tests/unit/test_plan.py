@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syncd.cli.explain import REASONS
+from syncd.cli.words import REASONS
 from syncd.core.actions import Adopt, Create, Exchange, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts, Ruling
 from syncd.core.merge import Decision, Tie, Verdict
