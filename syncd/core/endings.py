@@ -83,10 +83,14 @@ def confirmed(base: Mapping[str, FieldBase], facts: Facts, now: datetime) -> dic
     """The base after one more reading: without its provisional marks, once every write that waited for a confirming one
     had it; until then it keeps which fields were shown as the answer had promised them."""
     if not any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in facts.intents):
-        return {name: replace(entry, provisional=False, shown=False) for name, entry in base.items()}
+        return {name: _sure(entry) for name, entry in base.items()}
     there = {name: seen(facts, name)[1] for name, entry in base.items() if entry.provisional}
     kept = {name for name, value in there.items() if value is not None and value.digest == base[name].provider}
     return {name: replace(entry, shown=True) if name in kept else entry for name, entry in base.items()}
+
+
+def _sure(entry: FieldBase) -> FieldBase:
+    return replace(entry, provisional=False, shown=False) if entry.provisional or entry.shown else entry
 
 
 def wait(case: Case, terms: Terms, why: str) -> Change:

@@ -44,6 +44,7 @@ CAPABILITIES = Capabilities(
     lists_whole=True,
     replaces=True,
     echoes=True,
+    looks_first=True,
     delete=True,
     rate=10.0,
     concurrency=4,

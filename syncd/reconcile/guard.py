@@ -92,11 +92,11 @@ def judge(
     its change. Reads only."""
     passed: list[Decided] = []
     held: list[Decided] = []
-    spent: dict[str, int] = {}
+    ledger = _Ledger(tx, route, budget.rows)
     for each in decided:
         item = each.case.work
         asks = [ask for ask in each.asks if not granted(item.error_class, item.error, ask)]
-        stopping = next((ask for ask in asks if _over(tx, route, ask, spent, budget)), None)
+        stopping = next((ask for ask in asks if _over(ledger, ask, budget)), None)
         if stopping is not None:
             held.append(instead(each, staged(each.case, stopping)))
             continue
@@ -105,15 +105,38 @@ def judge(
     return passed, held
 
 
-def _over(tx: Transaction, route: Route, ask: Ask, spent: dict[str, int], budget: Budget) -> bool:
+@dataclass
+class _Ledger:
+    """What the state says to the guards, asked once for a whole group: writers take turns, so it stays true."""
+
+    tx: Transaction
+    route: Route
+    rows: int
+    spent: dict[str, int] = field(default_factory=dict)
+    pairs: int | None = None
+
+    def so_far(self, verb: str, window: float) -> int:
+        """Operations of this kind that were executed in the window."""
+        if verb not in self.spent:
+            self.spent[verb] = progress.spent(self.tx, self.route.provider, verb, self.route.later(-window))
+        return self.spent[verb]
+
+    def total(self, ask: Ask) -> int:
+        """What a share is a share of: the source's rows, or the provider's pairs."""
+        if ask.of_the_source:
+            return self.rows
+        if self.pairs is None:
+            self.pairs = _pairs(self.tx, self.route)
+        return self.pairs
+
+
+def _over(ledger: _Ledger, ask: Ask, budget: Budget) -> bool:
     if ask.limit is None:
         return False
-    if ask.verb not in spent:
-        spent[ask.verb] = progress.spent(tx, route.provider, ask.verb, route.later(-ask.limit.window))
-    total = _total(tx, route, ask, budget.rows)
-    if trips(ask.limit, spent[ask.verb] + budget.passed[ask.verb], total, ask.number):
+    spent, total = ledger.so_far(ask.verb, ask.limit.window), ledger.total(ask)
+    if trips(ask.limit, spent + budget.passed[ask.verb], total, ask.number):
         return True
-    return ask.verb == "delete" and _too_many(tx, route, partial(trips, ask.limit, spent[ask.verb], total))
+    return ask.verb == "delete" and _too_many(ledger.tx, ledger.route, partial(trips, ask.limit, spent, total))
 
 
 def _too_many(tx: Transaction, route: Route, over: Callable[[int], bool]) -> bool:
@@ -128,12 +151,10 @@ def _too_many(tx: Transaction, route: Route, over: Callable[[int], bool]) -> boo
     return over(max(len(due - route.listing.present), 1))
 
 
-def _total(tx: Transaction, route: Route, ask: Ask, rows: int) -> int:
-    """What a share is a share of: the source's rows, or the pairs that are linked, parked and staged ones included, for
-    staging must not shrink its own limit. Pairs that a person ordered to be linked are among them already: else the
-    first of them would meet a narrower guard than the last, and a plan a narrower one than its run."""
-    if ask.of_the_source:
-        return rows
+def _pairs(tx: Transaction, route: Route) -> int:
+    """The pairs that are linked, parked and staged ones included, for staging must not shrink its own limit. Pairs that
+    a person ordered to be linked are among them already: else the first of them would meet a narrower guard than the
+    last, and a plan a narrower one than its run."""
     counts = mapping.counts(tx).get(route.provider, {})
     return sum(counts.get(state, 0) for state in STANDING) + waiting.to_be_linked(tx, route.provider)
 
