@@ -37,13 +37,19 @@ class Check:
 @json_option
 @click.option("--provider", "names", multiple=True, help="Only this provider; may be given several times.")
 @click.option("--strict", is_flag=True, help="Leave with 2 where anything is worth a note, too.")
-def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...], strict: bool) -> None:
+@click.option("--gdpr", is_flag=True, help="Only say which fields go to whom, and what is stored for how long.")
+def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...], strict: bool, gdpr: bool) -> None:
     """Check everything, with a remedy for what is wrong: settings, source, triggers, state, clock, files, providers.
 
     Exit code: 0 all in order, 2 settings or schema, 6 a restored or cloned database, 7 something does not answer.
     """
     settings = settings_for(config)
     chosen = [provider_named(settings, name) for name in names]
+    if gdpr:
+        from syncd.cli.privacy import say
+
+        say(settings, as_json=as_json)
+        return
     checks: list[Check] = []
     for check in _checks(settings, chosen):
         checks.append(check)

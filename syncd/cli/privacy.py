@@ -1,0 +1,32 @@
+"""`syncd doctor --gdpr`: who gets which fields, and what is stored where and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.options import print_json, table
+
+if TYPE_CHECKING:
+    from syncd.settings import Settings
+
+
+def say(settings: Settings, *, as_json: bool) -> None:
+    """The record of processing as far as syncd can tell it, from the settings alone."""
+    from syncd.bootstrap import directions
+    from syncd.operate.privacy import recipients, stores
+
+    who, kept = recipients(settings, directions), stores(settings)
+    if as_json:
+        print_json({"schema": 1, "recipients": [asdict(r) for r in who], "stores": [asdict(s) for s in kept]})
+        return
+    for each in who:
+        click.echo(f"{each.provider} at {each.server}")
+        click.echo(f"    gets:  {', '.join(each.sent) or 'nothing'}")
+        click.echo(f"    gives: {', '.join(each.taken) or 'nothing'}")
+        click.echo(f"    a customer deleted in the source: {each.on_delete}")
+    click.echo("")
+    table(("STORED", "WHERE", "HOLDS", "FOR HOW LONG"), ((s.what, s.where, s.holds, s.kept) for s in kept))
+    click.echo("\nNo value of a customer is stored. The rest, for the data protection officer: deploy/PRIVACY.md")
