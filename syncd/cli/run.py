@@ -194,7 +194,7 @@ def closing_line(result: Result, problems: list[Problem], due: int) -> str:
 def run(config: Path | None) -> None:
     """The daemon: capture, scan and work off, until SIGTERM. SIGHUP reads the settings again."""
     from syncd.bootstrap import installation
-    from syncd.daemon import serve
+    from syncd.daemon.serving import serve
     from syncd.settings import find
 
     serve(find(config), installation)

@@ -10,8 +10,6 @@ import re
 import unicodedata
 from datetime import date
 
-import phonenumbers
-
 from syncd.core.model import Value
 
 PHONES = frozenset({"phone", "mobile", "fax"})
@@ -88,6 +86,8 @@ def _dialled(value: str, country: str | None) -> str:
 
 
 def _phone(value: str, country: str | None) -> str:
+    import phonenumbers  # here: a run that compares no numbers does not pay for it
+
     if not country:
         value = _DIALLED_ABROAD.sub("+", value)
     try:

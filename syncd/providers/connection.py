@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import h11
 
@@ -118,7 +119,13 @@ def connect(host: str, port: int, context: ssl.SSLContext | None, deadline: floa
 
 def tls() -> ssl.SSLContext:
     """Verified certificates and names, TLS 1.2 or newer. Unlike `ssl.create_default_context` this never writes the
-    session's keys into the file that `SSLKEYLOGFILE` names."""
+    session's keys into the file that `SSLKEYLOGFILE` names. One for the whole process: reading the certificates that a
+    machine trusts costs as much as hundreds of requests."""
+    return _trusting(ssl.get_default_verify_paths())
+
+
+@cache
+def _trusting(_places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs(ssl.Purpose.SERVER_AUTH)

@@ -70,9 +70,7 @@ def _read_chunk(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
     if not asked:
         return {}
     with reading(source) as conn:
-        rows = (
-            conn.execute(query_of(source).where(source.key.in_(sorted(set(asked.values()), key=str)))).mappings().all()
-        )
+        rows = conn.execute(_by_key(source), {"chosen": sorted(set(asked.values()), key=str)}).mappings().all()
         here = {customer.key: customer for customer in customers_of(source, rows)}
         found = {key: here[own] for key, value in asked.items() if (own := spelled(source.key_kind, value)) in here}
         if here and source.key_kind is KeyKind.TEXT:
@@ -81,6 +79,14 @@ def _read_chunk(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
                 if own_key in here:
                     found[key] = here[own_key]
     return found
+
+
+def _by_key(source: Source) -> sa.Select[Any]:
+    """Customers by their keys, built once a source."""
+    if "by_key" not in source.statements:
+        chosen: sa.BindParameter[Any] = sa.bindparam("chosen", expanding=True)
+        source.statements["by_key"] = query_of(source).where(source.key.in_(chosen))
+    return source.statements["by_key"]
 
 
 def _own_spelling(conn: sa.Connection, source: Source, value: Any) -> str | None:

@@ -118,6 +118,7 @@ class Source:
     only        each provider's own part of the scope, with the joins that it needs
     id_columns  where each provider's external ids go
     id_column   the one of the provider that this view of the source is for
+    statements  what was asked before, kept because building a statement costs more than running it
     """
 
     config: SourceConfig
@@ -140,6 +141,7 @@ class Source:
     only: Mapping[str, tuple[tuple[sa.ColumnElement[bool], ...], frozenset[str]]] = field(default_factory=dict)
     id_columns: Mapping[str, sa.Column[Any]] = field(default_factory=dict)
     id_column: sa.Column[Any] | None = None
+    statements: dict[str, sa.Select[Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> sa.Column[Any]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.core.model import Link, Pair, State, Verb, former
 from syncd.errors import AlreadyLinked
 from syncd.store import work
+from syncd.store.database import insert_for
 from syncd.store.link_rows import to_link, to_row
 from syncd.store.progress import ensure_provider
 from syncd.store.schema import IS_OPEN, Transaction, digests, event, field_names, intent, provider_state, review
@@ -69,10 +70,7 @@ def page(tx: Transaction, provider: str, after: str, limit: int, states: Collect
 
 def counts(tx: Transaction) -> dict[str, dict[State, int]]:
     """Pairs per provider and state, as kept with every change."""
-    return {
-        row.provider: {state: getattr(row, f"n_{state.value}") for state in State}
-        for row in tx.execute(sa.select(provider_state))
-    }
+    return {row.provider: {state: getattr(row, f"n_{state.value}") for state in State} for row in tx.execute(_COUNTS)}
 
 
 def longest_id(tx: Transaction, provider: str) -> str:
@@ -122,7 +120,7 @@ def save_all(tx: Transaction, links: Sequence[Link]) -> None:
     field_names(name for link in links for name in link.base)
     digests(digest for link in links for base in link.base.values() for digest in (base.source, base.provider))
     before = _states_unless_taken(tx, links)
-    tx.execute(_SAVE[tx.dialect.name], [to_row(link) for link in links])
+    tx.execute(_saving(tx.dialect.name), [to_row(link) for link in links])
     _recount(tx, links[0].pair.provider, before, [link.state.value for link in links])
 
 
@@ -254,7 +252,10 @@ def _recount(tx: Transaction, provider: str, before: Sequence[str], after: Seque
         tx.execute(_RECOUNT, moved)
 
 
-def _saving(statement: sqlite.Insert | postgresql.Insert) -> sa.Insert:
+@cache
+def _saving(dialect: str) -> sa.Insert:
+    """Built once a dialect: building a statement costs more than running it."""
+    statement = insert_for(dialect, table)
     changes: dict[str, Any] = {
         column.name: statement.excluded[column.name] for column in table.c if not column.primary_key
     }
@@ -263,7 +264,7 @@ def _saving(statement: sqlite.Insert | postgresql.Insert) -> sa.Insert:
 
 
 # Statements of the busiest path, built once: building them costs more than running them.
-_SAVE = {"sqlite": _saving(sqlite.insert(table)), "postgresql": _saving(postgresql.insert(table))}
+_COUNTS = sa.select(provider_state)
 _OF_PROVIDER = table.c.provider == sa.bindparam("of_provider")
 _BY_CUSTOMER, _BY_ID, _BY_KEY = (
     sa.select(table).where(_OF_PROVIDER, table.c[name].in_(sa.bindparam("chosen", expanding=True)))

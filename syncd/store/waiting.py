@@ -85,13 +85,19 @@ def accept_creates(tx: Transaction, provider: str, keys: Sequence[str]) -> None:
 
 def to_be_linked(tx: Transaction, provider: str) -> int:
     """How many due pairs of a provider a person ordered to be linked that are not yet."""
-    linked = sa.exists().where(
-        mapping.c.provider == table.c.provider,
-        mapping.c.customer_key == table.c.customer_key,
-        mapping.c.external_id.is_not(None),
-    )
-    chosen = (table.c.provider == provider, table.c.reason == ADOPTED, ~linked)
-    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
+    return int(tx.execute(_TO_BE_LINKED, {"of_provider": provider}).scalar_one())
+
+
+_LINKED = sa.exists().where(
+    mapping.c.provider == table.c.provider,
+    mapping.c.customer_key == table.c.customer_key,
+    mapping.c.external_id.is_not(None),
+)
+_TO_BE_LINKED = (
+    sa.select(sa.func.count())
+    .select_from(table)
+    .where(table.c.provider == sa.bindparam("of_provider"), table.c.reason == ADOPTED, ~_LINKED)
+)
 
 
 def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from syncd.core.model import FieldBase, Link, Pair, State, Work
+from syncd.core.model import FieldBase, Link, Pair, State, Verb, Work
 from syncd.errors import LeaseHeld, LeaseLost, SafetyStop, SettingsError, SetupNeeded, StateUnreachable
 from syncd.store import journal, keys, leases, mapping, migrate, progress, schema, work
 from syncd.store.database import State as Database
 from syncd.store.database import check_schema, open_state, quick_check, revision, upgrade
+from syncd.store.journal import Opening
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = b"a state key of at least 32 characters"
@@ -572,3 +573,17 @@ def test_decisions_are_seen_while_a_daemon_works(file_state: Database, path: Pat
         command.close()
     with file_state.read() as tx:
         assert [item.decision for item in journal.decided(tx)] == ["take:source"]
+
+
+def test_unsettled_writes_are_looked_up_by_their_pair(file_state: Database) -> None:
+    """With 5 000 writes under way, a due pair asks for its own and never reads the others."""
+    with file_state.begin() as tx:
+        work.mark(tx, [Pair("jtl", str(number)) for number in range(5000)], "changed", NOW)
+        openings = [Opening(Pair("jtl", str(number)), Verb.UPDATE, {}) for number in range(5000)]
+        journal.open_intents(tx, openings, 1, NOW, NOW + timedelta(minutes=1))
+        held = sa.select(schema.work.c.customer_key).where(schema.work.c.provider == "jtl", work._is_held(NOW))
+        text = str(held.compile(tx, compile_kwargs={"literal_binds": True}))
+        plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+        assert work.take(tx, "jtl", NOW, 100) == []
+
+    assert [step for step in plan if "intent" in step and "provider_customer_key" not in step] == []

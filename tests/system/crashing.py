@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from syncd import bootstrap, log
-from syncd.daemon import serve
+from syncd.daemon.serving import serve
 from syncd.engine.run import Options, run_cycle
 from syncd.errors import SyncdError
 from syncd.providers.http import Http
