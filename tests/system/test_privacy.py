@@ -65,3 +65,24 @@ def test_a_restored_state_brings_no_forgotten_customer_back_unasked(shop: Instal
     for _ in range(3):
         shop("run-once", "--scan")
     assert shop.sql("SELECT count(*) FROM customers") == [(2,)]
+
+
+def test_a_state_from_before_a_customer_was_known_brings_him_back_only_by_a_person(shop: Installed) -> None:
+    """Linked and forgotten after the backup: nothing in the restored state knows him, and still nobody inserts him
+    before a match report was accepted."""
+    shop.change('create = "always"', 'create = "always"\ninbound_create = true')
+    assert shop("db", "backup", str(shop.directory / "kept.db")).code == 0
+    shop.sql("INSERT INTO customers (number, name, email, country) VALUES ('9009', 'Nie Da', 'nie@da.example', 'DE')")
+    ((key,),) = shop.sql("SELECT id FROM customers WHERE number = '9009'")
+    assert shop("run-once").code == 0
+    shop.sql("DELETE FROM customers WHERE number = '9009'")
+    assert shop("forget", str(key), "--yes").code == 0
+    shop("run-once")
+    for path in shop.directory.glob("state.db-*"):
+        path.unlink()
+    shutil.copy(shop.directory / "kept.db", shop.directory / "state.db")
+
+    assert shop("recover", "--yes").code == 0
+    for _ in range(3):
+        shop("run-once", "--scan")
+    assert shop.sql("SELECT count(*) FROM customers") == [(3,)]
