@@ -15,6 +15,7 @@ once; a create or a removal is unknown.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from syncd.core.actions import Exchange, Park, Remove, Unlink
@@ -46,7 +47,7 @@ def changes(decided: Decided, outcome: Outcome, terms: Terms, projected: Values)
     write, case = decided.write, decided.case
     assert write is not None  # noqa: S101 - only writes have outcomes
     if isinstance(outcome, Stale):
-        return Step(_not_done(decided, _look_again(case, terms, outcome.pause, "moved"), terms))
+        return Step(_not_done(decided, _stale(case, terms, outcome), terms))
     if isinstance(outcome, Unknown):
         return Step(_unknown(decided, terms, outcome.why))
     match write.verb:
@@ -102,6 +103,15 @@ def _so_far(decided: Decided) -> Case:
     return replace(case, facts=replace(case.facts, link=replace(case.facts.link, base=progress.base)))
 
 
+def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
+    """Nobody's failure, but for a provider that says so of one record again and again: that one waits ever longer."""
+    if outcome.why is None:
+        return _look_again(case, terms, outcome.pause, "moved")
+    if case.work.error_class == outcome.why.kind:
+        return failed(case, terms, outcome.why)
+    return _look_again(case, terms, terms.backoff, outcome.why.kind)
+
+
 def _look_again(case: Case, terms: Terms, pause: float, why: str) -> Change:
     """Nobody's failure: the pair is looked at anew, with what both sides hold by then."""
     work = case.work
@@ -127,10 +137,10 @@ def _created(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
         case Stored(remote):
             assert remote is not None  # noqa: S101 - what a provider stored
             return _new(decided, remote, terms)
-        case Refused(name, reason, taken=True):
+        case Refused(name, reason, taken=True, holder=holder):
             if unknown_create(case.facts) is not None:
                 return _unknown(decided, terms, Failure("Taken", reason))
-            return _not_done(decided, park(case, terms, _in_the_way(terms, name)), terms)
+            return _not_done(decided, park(case, terms, _in_the_way(case, terms, name, holder)), terms)
         case Refused(name, reason):
             return _not_done(decided, reject(case, terms, name, reason), terms)
         case NotSent(why, half):
@@ -139,11 +149,13 @@ def _created(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
             raise AssertionError(outcome)
 
 
-def _in_the_way(terms: Terms, name: str) -> Park:
-    """Where the adapter itself looked under our key before it created, its answer is the look-up's."""
+def _in_the_way(case: Case, terms: Terms, name: str, holder: str) -> Park:
+    """Where the adapter itself looked under our key before it created, its answer is the look-up's. A holder that the
+    provider named stands in the command that links it."""
     if terms.looks_first and name in {"", "number"}:
         return FOUND
-    return Park("taken", f"the provider already has a customer with this {name or 'key'}")
+    link = f"; if it is this one: syncd link {shlex.join([terms.provider, case.pair.key, holder])}" if holder else ""
+    return Park("taken", f"the provider already has a customer with this {name or 'key'}{link}")
 
 
 def _new(decided: Decided, remote: Remote, terms: Terms) -> Change:

@@ -51,13 +51,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider's rules refuse the write. `taken`: another record has this value already. `half`: one of several
-    requests was executed before the refusal."""
+    """The provider's rules refuse the write. `taken`: another record has this value already, the `holder` where the
+    provider names it. `half`: one of several requests was executed before the refusal."""
 
     field: str
     reason: str
     taken: bool = False
     half: bool = False
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,11 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """What was to be overwritten is not what was read any more; look again after `pause` seconds."""
+    """What was to be overwritten is not what was read any more; look again after `pause` seconds. `why`: the provider
+    said so itself (409, 412), which is a failure of the pair only where it says so again and again."""
 
     pause: float = 0.0
+    why: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@
     Unauthorized              Failure    blocked until a probe gets through    stays due as it is
     Throttled                 Failure    waits as the provider asks            stays due as it is
     Outdated                  Stale      -                                     read again, with its slot in hand
+    errors.Stale (409, 412)   Stale      answered                              looked at again; from the second in a
+                                                                               row on, tried again later
     LanePaused, Stopped       Failure    paused already, or asked to end       stays due as it is
     Temporary                 Failure    one more failure, or a wait where     tried again later
                                          the provider asks for one
@@ -20,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from syncd import errors
 from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.errors import (
     NotFound,
@@ -45,7 +48,7 @@ def attempt(route: Route, attempts: int, call: Callable[[], T]) -> T | Refused |
     try:
         return call()
     except Taken as taken:
-        return Refused(taken.field, taken.reason, taken=True)
+        return Refused(taken.field, taken.reason, taken=True, holder=taken.external_id or "")
     except Rejected as refused:
         return Refused(refused.field, refused.reason)
     except NotFound as absent:
@@ -58,6 +61,8 @@ def attempt(route: Route, attempts: int, call: Callable[[], T]) -> T | Refused |
         return _of_the_lane(error)
     except Outdated:
         return Stale()
+    except errors.Stale as error:
+        return Stale(why=Failure("Stale", error.message, counts=True, jitter=route.jitter()))
     except (LanePaused, Stopped) as error:
         return _of_the_lane(error)
     except (Temporary, OutcomeUnknown) as error:

@@ -8,6 +8,7 @@ one that moved is left for another look.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from syncd.core.agreement import completed
 from syncd.core.case import Decided
@@ -59,7 +60,9 @@ def _create(route: Route, decided: Decided, write: Write) -> Outcome:
         return route.adapter.create(write.key, write.values)
 
     outcome = _written(route, decided, create)
-    if isinstance(outcome, Stale):  # the adapter looked first, and its write would have waited for the pace
+    if (
+        isinstance(outcome, Stale) and outcome.why is None
+    ):  # the adapter looked first, and its write would have waited for the pace
         booked = attempt(route, decided.case.work.attempts, route.lane.book)
         return NotSent(booked) if isinstance(booked, Failure) else _written(route, decided, create)
     return outcome
@@ -71,7 +74,7 @@ def _over(route: Route, decided: Decided, write: Write, call: Callable[[Remote],
     read = write.remote
     assert read is not None  # noqa: S101 - made by `decide`
     outcome = _written(route, decided, lambda: call(read), decided.case.read)
-    if not isinstance(outcome, Stale):
+    if not isinstance(outcome, Stale) or outcome.why is not None:
         return outcome
     again = attempt(route, decided.case.work.attempts, lambda: _read_again(route, read))
     match again:
@@ -100,11 +103,14 @@ def _written(route: Route, decided: Decided, call: Callable[[], Remote | None], 
     match answer:
         case Failure():
             return Unknown(answer) if answer.unknown else NotSent(answer, half)
-        case Stale():
+        case Stale(why=None):
             return answer
+        case Stale(why=why):
+            route.lane.succeeded()
+            return NotSent(why, half) if half and why is not None else answer
         case Refused():
             route.lane.succeeded()
-            return Refused(answer.field, answer.reason, answer.taken, half)
+            return replace(answer, half=half)
         case Missing():
             route.lane.succeeded()
             return Missing(half)
