@@ -434,3 +434,17 @@ def test_silence_is_always_explained() -> None:
     ]
 
     assert found == []
+
+
+def test_commands_print_through_one_function() -> None:
+    """Foreign text is escaped in one place: no command prints but through `syncd.cli.output`."""
+    printing = re.compile(r"\bclick\.s?echo\(|(?<![\w.])print\(|\bsys\.std(?:out|err)\.write\(|\.show\(\)")
+    found = [
+        f"{_name(path)}:{number}"
+        for path in _modules("syncd/cli")
+        if path.name != "output.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if printing.search(line)
+    ]
+
+    assert found == []

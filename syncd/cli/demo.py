@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from syncd.cli.exits import INTERNAL, Exit
+from syncd.cli.output import document, echo
 
 if TYPE_CHECKING:
     from syncd.engine.run import Result
@@ -53,9 +54,9 @@ class Walk:
         seconds = time.monotonic() - self.started
         self.started = time.monotonic()
         mark = "ok" if held else "FAILED"
-        click.echo(f"{self.number:2}  {what:<52} {result:<28} {seconds:5.1f} s  {mark}")
+        echo(f"{self.number:2}  {what:<52} {result:<28} {seconds:5.1f} s  {mark}")
         if not held:
-            click.echo(f"This should not happen. The working directory stays: {self.directory}", err=True)
+            echo(f"This should not happen. The working directory stays: {self.directory}", err=True)
             raise Exit(INTERNAL)
 
     def run(self, *, scan: bool = False, wait: float = 10.0) -> Result:
@@ -92,7 +93,7 @@ def demo(keep: Path | None, customers: int) -> None:
 
         raise UsageError("the demo needs the sandboxes", remedy="pip install 'syncd[sandbox]'") from None
     with _directory(keep) as directory, (directory / "demo.log").open("w") as log, _sandboxes(keep) as server:
-        click.echo("syncd demo: everything on this machine, nothing leaves it.\n")
+        echo("syncd demo: everything on this machine, nothing leaves it.", "")
         walk = Walk(directory, server, log)
         for part in (_first_sync, _out, _back, _both, _trouble, _plug):
             part(walk, customers)
@@ -100,10 +101,10 @@ def demo(keep: Path | None, customers: int) -> None:
         if keep is not None:
             keep_records(server, directory / RECORDS)
             port = min(server.ports.values())
-            click.echo(f"\nLook around:  cd {directory} && syncd sandbox --port {port} --records {RECORDS} &")
-            click.echo("              syncd status, explain 1001, plan; edit shop.db, then syncd run-once")
-            click.echo(f"Status page:  {directory / 'status.html'}")
-    click.echo("\nYour own data:  syncd init")
+            echo("", f"Look around:  cd {directory} && syncd sandbox --port {port} --records {RECORDS} &")
+            echo("              syncd status, explain 1001, plan; edit shop.db, then syncd run-once")
+            echo(f"Status page:  {directory / 'status.html'}")
+    echo("", "Your own data:  syncd init")
 
 
 @contextmanager
@@ -251,9 +252,9 @@ def _plug(walk: Walk, customers: int) -> None:
 
 
 def _closing(walk: Walk) -> None:
-    click.echo()
+    echo()
     code, said = _command(walk, "status")
-    click.echo(said)
+    document(f"{said}\n")
     _command(walk, "status-page", str(walk.directory / "demo.log"), "-o", str(walk.directory / "status.html"))
     if code != 0:
         raise Exit(INTERNAL)

@@ -12,6 +12,7 @@ import click
 
 from syncd.cli.exits import OK, PERSON, SAFETY, UNREACHABLE, USAGE, Exit, worst
 from syncd.cli.options import config_option, json_option, print_json, provider_named, settings_for
+from syncd.cli.output import echo
 from syncd.status.report import SKEW
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...], strict
 
 def _say(check: Check) -> None:
     mark = "wrong" if check.code else "note" if check.remedy else "ok"
-    click.echo(f"{mark:6} {check.name:20} {check.what}")
+    echo(f"{mark:6} {check.name:20} {check.what}")
     if check.remedy:
-        click.echo(f"       {'':20} -> {check.remedy}")
+        echo(f"       {'':20} -> {check.remedy}")
 
 
 def _shape(check: Check) -> dict[str, Any]:

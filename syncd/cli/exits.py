@@ -7,12 +7,13 @@ retried · 5 something waits for a person · 6 safety stop · 7 source, state or
 
 from __future__ import annotations
 
-import json
+import io
 import sys
 from collections.abc import Callable
 
 import click
 
+from syncd.cli.output import echo, json_text
 from syncd.errors import (
     LeaseHeld,
     LeaseLost,
@@ -70,10 +71,12 @@ def leave(command: Callable[[], object]) -> int:
         say(error)
         return code_of(error)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        echo(*said.getvalue().splitlines(), err=True)
         return error.exit_code
     except click.Abort:
-        click.echo("aborted", err=True)
+        echo("aborted", err=True)
         return INTERNAL
     except BrokenPipeError:
         sys.stderr.close()
@@ -85,13 +88,13 @@ def say(error: SyncdError) -> None:
     """What is wrong, where, and what to type next. With --json also one JSON line."""
     if isinstance(error, SettingsError):
         for problem in error.problems:
-            click.echo(str(problem), err=True)
+            echo(str(problem), err=True)
         count = len(error.problems)
-        click.echo(f"{count} problem{'s' if count != 1 else ''}. Nothing was changed.", err=True)
+        echo(f"{count} problem{'s' if count != 1 else ''}. Nothing was changed.", err=True)
     else:
-        click.echo(f"error: {error.message}", err=True)
+        echo(f"error: {error.message}", err=True)
         if error.remedy:
-            click.echo(f"next:  {error.remedy}", err=True)
+            echo(f"next:  {error.remedy}", err=True)
     if "--json" in sys.argv:
         line = {"event": "exit.error", "code": code_of(error), "message": error.message, "hint": error.remedy}
-        click.echo(json.dumps(line), err=True)
+        echo(json_text(line), err=True)

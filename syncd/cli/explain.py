@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.options import config_option, json_option, print_json, settings_for
+from syncd.cli.output import echo
 from syncd.cli.words import REASONS, WAITS
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> No
         print_json(_json(customer_key, customer, looks, history, values=values))
         return
     for line in _lines(customer_key, customer, looks, history, values=values or sys.stdout.isatty()):
-        click.echo(line)
+        echo(line)
 
 
 def _unread(source: Source, key: str) -> bool:

@@ -11,6 +11,7 @@ import click
 
 from syncd.cli.exits import PERSON, UNREACHABLE, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json, settings_for
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.operate.match import Accepted, Report
@@ -52,8 +53,8 @@ def match(provider: str | None, out: Path | None, config: Path | None, *, every:
         for report in reports:
             _print(report)
         if out is not None:
-            click.echo(f"Report: {out} (ids and reasons, no values). Nothing was linked.")
-        click.echo(f"next:  syncd adopt {_typed(provider)}{f' {out}' if out is not None else ''}")
+            echo(f"Report: {out} (ids and reasons, no values). Nothing was linked.")
+        echo(f"next:  syncd adopt {_typed(provider)}{f' {out}' if out is not None else ''}")
     _leave(troubles)
 
 
@@ -90,7 +91,7 @@ def adopt(
         for report in reports if not as_json else ():
             _print(report)
         if reports and not confirmed("Accept this report?" if not every else "Accept these reports?", yes=yes):
-            click.echo(f"Nothing was accepted.\nnext:  syncd adopt {_typed(provider)} --yes", err=True)
+            echo("Nothing was accepted.", f"next:  syncd adopt {_typed(provider)} --yes", err=True)
             raise Exit(PERSON)
         routes = {route.provider: route for route in site.routes}
         done = [(report, accept(site, routes[report.provider], report.lines)) for report in reports]
@@ -145,7 +146,7 @@ def _surveys(
 
 def _leave(troubles: dict[str, str]) -> None:
     for name, why in troubles.items():
-        click.echo(f"{name} could not be read: {why}", err=True)
+        echo(f"{name} could not be read: {why}", err=True)
     if troubles:
         raise Exit(UNREACHABLE)
 
@@ -169,10 +170,10 @@ def _steps(provider: str) -> Callable[[int], None]:
     def step(done: int) -> None:
         nonlocal said
         if sys.stderr.isatty():
-            click.echo(f"\r{provider}: {done} read", nl=False, err=True)
+            echo(f"{provider}: {done} read", err=True, over=True)
         elif clock.monotonic() - said >= PROGRESS:
             said = clock.monotonic()
-            click.echo(f"{provider}: {done} read", err=True)
+            echo(f"{provider}: {done} read", err=True)
 
     return step
 
@@ -200,29 +201,27 @@ def _counted(done: Accepted) -> dict[str, int]:
 def _say_accepted(done: Sequence[tuple[Report, Accepted]]) -> None:
     for report, accepted in done:
         which = f"{report.provider}: " if len(done) > 1 else ""
-        click.echo(
+        echo(
             f"{which}Accepted: {accepted.linked} to be linked, {accepted.asked} for review, {accepted.skipped} skipped."
         )
-        click.echo(f"The next run creates at {report.provider} who is only here.")
+        echo(f"The next run creates at {report.provider} who is only here.")
     asked = any(accepted.asked for _, accepted in done)
     if asked:
-        click.echo("next:  syncd review")
-    click.echo("next:  syncd plan" if not asked else "then:  syncd plan")
+        echo("next:  syncd review")
+    echo("next:  syncd plan" if not asked else "then:  syncd plan")
 
 
 def _print(report: Report) -> None:
-    click.echo(f"{report.provider}:")
+    echo(f"{report.provider}:")
     for kind, number in report.counts.items():
         if kind in {"only_there", "duplicate_there"} and not report.complete:
-            click.echo(f"{'?':>7}  {kind:<16} the provider cannot list its customers")
+            echo(f"{'?':>7}  {kind:<16} the provider cannot list its customers")
         else:
-            click.echo(f"{number:>7}  {kind:<16} {_MEANINGS[kind]}")
+            echo(f"{number:>7}  {kind:<16} {_MEANINGS[kind]}")
     fills = sum(1 for line in report.lines if line.kind == "sure" and line.fills)
     differs = sum(1 for line in report.lines if line.kind == "sure" and line.differs)
     if fills or differs:
-        click.echo(f"Of the sure ones {fills} have fields to be filled, {differs} have fields that differ.")
+        echo(f"Of the sure ones {fills} have fields to be filled, {differs} have fields that differ.")
     if report.numbers_apart:
-        click.echo(
-            "! Most customers with one number are two different customers: the numbers of the two sides come from"
-        )
-        click.echo("  different ranges. Nobody is linked by number.")
+        echo("! Most customers with one number are two different customers: the numbers of the two sides come from")
+        echo("  different ranges. Nobody is linked by number.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+from syncd.cli.output import echo, json_text
 
 if TYPE_CHECKING:
     from syncd.core.model import Link
@@ -56,14 +57,15 @@ def _csv(found: Iterable[Link]) -> None:
         row = _row(link)
         ids = json.dumps(row["external_ids"], ensure_ascii=False, sort_keys=True)
         writer.writerow([cell(str(value or "")) for value in (row | {"external_ids": ids}).values()])
+    sys.stdout.flush()
 
 
 def _json(found: Iterable[Link]) -> None:
     """One document, written link by link, so that a million of them need no memory."""
-    click.echo('{"schema": 1, "links": [', nl=False)
+    echo('{"schema": 1, "links": [', nl=False)
     for number, link in enumerate(found):
-        click.echo(("," if number else "") + "\n" + json.dumps(_row(link), ensure_ascii=False), nl=False)
-    click.echo("\n]}")
+        echo("," if number else "", json_text(_row(link)), nl=False)
+    echo("", "]}")
 
 
 def _row(link: Link) -> dict[str, Any]:

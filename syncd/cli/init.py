@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncd.cli.output import echo
+
 if TYPE_CHECKING:
     from syncd.source.guess import Candidate
 
@@ -76,7 +78,7 @@ def _chosen(found: list[Candidate], table: str) -> Candidate:
     if len(found) == 1 or table:
         return found[0]
     for number, each in enumerate(found[:SHOWN], 1):
-        click.echo(f"  {number}  {each.name:30} {each.rows:>9} rows   {', '.join(each.fields)}"[:100])
+        echo(f"  {number}  {each.name:30} {each.rows:>9} rows   {', '.join(each.fields)}"[:100])
     if sys.stdin.isatty():
         return found[click.prompt("Which one", default=1, type=click.IntRange(1, min(len(found), SHOWN))) - 1]
     clearly = len(found[0].fields) >= 2 * len(found[1].fields) or len(found[0].fields) - len(found[1].fields) >= 3
@@ -86,14 +88,14 @@ def _chosen(found: list[Candidate], table: str) -> Candidate:
 
 
 def _say(server: str, chosen: Candidate, output: Path) -> None:
-    click.echo(f"{server}, {'view' if chosen.is_view else 'table'} {chosen.name}, {chosen.rows} rows, key {chosen.key}")
+    echo(f"{server}, {'view' if chosen.is_view else 'table'} {chosen.name}, {chosen.rows} rows, key {chosen.key}")
     for field, column in chosen.fields.items():
         note = "" if chosen.filled.get(field, 0) == chosen.rows else f"{chosen.filled.get(field, 0)} filled"
-        click.echo(f"  {field:16} <- {column:24} {note}".rstrip())
+        echo(f"  {field:16} <- {column:24} {note}".rstrip())
     if "number" not in chosen.fields:
-        click.echo("  no column looks like a customer number: the key will be used as such")
-    click.echo(f"Wrote {output} (mode 0640) and nothing else.")
-    click.echo("Next: check the mapping, fill in the providers you use, then  syncd doctor")
+        echo("  no column looks like a customer number: the key will be used as such")
+    echo(f"Wrote {output} (mode 0640) and nothing else.")
+    echo("Next: check the mapping, fill in the providers you use, then  syncd doctor")
 
 
 def _write(output: Path, text: str) -> None:

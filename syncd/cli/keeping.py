@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.options import acted, config_option, json_option, logging_for, print_json, settings_for
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.settings import Settings
@@ -40,11 +41,11 @@ def copy(url: str, reference: str, config: Path | None, *, as_json: bool) -> Non
     if as_json:
         print_json({"schema": 1, "rows": rows})
         return
-    click.echo(f"{sum(rows.values())} rows copied and compared, {rows['mapping']} links among them.")
-    click.echo(f'next:  in {settings.path}, under [state]:  url = "{url}"')
+    echo(f"{sum(rows.values())} rows copied and compared, {rows['mapping']} links among them.")
+    echo(f'next:  in {settings.path}, under [state]:  url = "{url}"')
     if settings.state.key is None:
-        click.echo(f'       and the key of this state, which has to stay:  key = "file:{state.path}.key"')
-    click.echo("       then syncd doctor. Keep the old state until it says ok, and never run both.")
+        echo(f'       and the key of this state, which has to stay:  key = "file:{state.path}.key"')
+    echo("       then syncd doctor. Keep the old state until it says ok, and never run both.")
 
 
 def _target(settings: Settings, state: State, url: str, reference: str) -> State:
@@ -92,7 +93,7 @@ def backup(file: Path, config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "file": str(file.absolute()), "bytes": size})
         return
-    click.echo(f"{file}: {size} bytes, checked.")
+    echo(f"{file}: {size} bytes, checked.")
     if settings.state.key is None:
-        click.echo(f"The state key is not in it: keep {state.path}.key at another place.")
-    click.echo("After a restore: syncd recover")
+        echo(f"The state key is not in it: keep {state.path}.key at another place.")
+    echo("After a restore: syncd recover")

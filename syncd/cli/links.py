@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from syncd.cli.options import acted, config_option, logging_for
+from syncd.cli.output import echo
 
 
 @click.command()
@@ -38,7 +39,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
             raise UsageError(f"{external_id} {state} at {provider}.", remedy=f"syncd match {provider}")
         order_link(site.state, Pair(provider, row.key), remote.external_id, site.clock.now())
     acted("link", provider=provider, customer_key=key, external_id=external_id)
-    click.echo(f"{key} is {external_id} at {provider}: linked by the next run.")
+    echo(f"{key} is {external_id} at {provider}: linked by the next run.")
 
 
 @click.command()
@@ -60,5 +61,5 @@ def unlink(provider: str, key: str, config: Path | None) -> None:
         chosen(site, [provider])
         external_id = order_unlink(site.state, Pair(provider, key), site.clock.now())
     acted("unlink", provider=provider, customer_key=key, external_id=external_id)
-    click.echo(f"{key} and {external_id} at {provider}: unlinked by the next run, and left alone from then on.")
-    click.echo(f"undo:  syncd link {provider} {key} {external_id}")
+    echo(f"{key} and {external_id} at {provider}: unlinked by the next run, and left alone from then on.")
+    echo(f"undo:  syncd link {provider} {key} {external_id}")

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-import click
+from syncd.cli.output import echo
+from syncd.cli.spreadsheet import guarded, unguarded
 
 if TYPE_CHECKING:
     from syncd.operate.match import Line, Notes, Report
@@ -28,7 +29,7 @@ def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
     part = out.with_name(out.name + ".part")
     notes.known = {line.key: line for line in lines_of(part, route.provider)} if _begun(part) else {}
     if notes.known:
-        click.echo(f"{route.provider}: goes on from {part}, which has {len(notes.known)} customers.", err=True)
+        echo(f"{route.provider}: goes on from {part}, which has {len(notes.known)} customers.", err=True)
     with _private(part, "a") as written:
         if not written.tell():
             csv.writer(written).writerow(HEADER)
@@ -58,7 +59,8 @@ def lines_of(path: Path, provider: str) -> list[Line]:
     if not rows or tuple(rows[0]) != HEADER:
         raise UsageError(f"{path} is not a match report.", remedy=f"syncd match {provider} --out {path}")
     lines = []
-    for number, row in enumerate(rows[1:], 2):
+    for number, cells in enumerate(rows[1:], 2):
+        row = [unguarded(cell) for cell in cells]
         if len(row) != len(HEADER) or row[0] != provider or row[1] not in KINDS:
             raise UsageError(f"{path}, line {number}: not a line of a match report about {provider}.")
         ids, reasons, fills, differs = (tuple(cell.split(BETWEEN)) if cell else () for cell in row[3:])
@@ -79,5 +81,5 @@ def _write(file: TextIO, provider: str, lines: Iterable[Line]) -> None:
     writer = csv.writer(file)
     for line in lines:
         lists = (BETWEEN.join(each) for each in (line.external_ids, line.reasons, line.fills, line.differs))
-        writer.writerow((provider, line.kind, line.key, *lists))
+        writer.writerow([guarded(cell) for cell in (provider, line.kind, line.key, *lists)])
     file.flush()

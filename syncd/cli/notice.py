@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from syncd.cli.options import acted, config_option, json_option, logging_for, print_json, provider_named
+from syncd.cli.output import echo
 
 
 @click.command()
@@ -36,11 +37,9 @@ def mark(provider: str, external_ids: tuple[str, ...], config: Path | None, *, a
     if as_json:
         print_json({"schema": 1, "provider": name, "due": len(marked.due), "unknown": list(marked.unknown)})
         return
-    click.echo(
-        f"{name}: {len(marked.due)} due now" + (", unless the daemon runs: syncd run-once" if marked.due else "")
-    )
+    echo(f"{name}: {len(marked.due)} due now" + (", unless the daemon runs: syncd run-once" if marked.due else ""))
     if marked.unknown:
         listed = ", ".join(marked.unknown[:5]) + (", ..." if len(marked.unknown) > 5 else "")
         scans = next(each.provider.capabilities for each in settings.providers if each.name == name).lists
         waits = "wait for the next scan" if scans else "cannot be found by a scan: link them, syncd link"
-        click.echo(f"{len(marked.unknown)} linked to nobody ({listed}): they {waits}")
+        echo(f"{len(marked.unknown)} linked to nobody ({listed}): they {waits}")

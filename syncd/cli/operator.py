@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.options import acted, config_option, json_option, logging_for, print_json, provider_named
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.core.model import Pair
@@ -73,15 +74,13 @@ def _reasons(tx: Transaction, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 def _say_retried(key: str | None, number: int, paused: Mapping[str, str]) -> None:
     if not number:
-        click.echo("nothing to retry" if key is None else f"customer {key} has nothing to retry")
+        echo("nothing to retry" if key is None else f"customer {key} has nothing to retry")
         if key is not None:
-            click.echo(f"next:  syncd explain {key}")
+            echo(f"next:  syncd explain {key}")
         return
     stopped = ", ".join(f"{name} is {word}" for name, word in paused.items())
-    click.echo(f"{number} due now" + (f", but {stopped}" if stopped else ""))
-    click.echo(
-        f"next:  syncd resume {next(iter(paused))}" if paused else "next:  syncd run-once, unless the daemon runs"
-    )
+    echo(f"{number} due now" + (f", but {stopped}" if stopped else ""))
+    echo(f"next:  syncd resume {next(iter(paused))}" if paused else "next:  syncd run-once, unless the daemon runs")
 
 
 def _failed(tx: Transaction, provider: str, key: str | None) -> Iterator[Pair]:
@@ -150,9 +149,9 @@ def pause(config: Path | None, *, provider: str, reason: str, until: str) -> Non
         state.close()
     acted("pause", provider=name, reason=reason or None, until=end)
     ends = f" until {clock(end)}" if end else ""
-    click.echo(f"{name} {'is already paused' if already else 'paused'}{ends}. Changes keep being recorded: ", nl=False)
-    click.echo(f"{waiting.due + waiting.retry if waiting else 0} wait.")
-    click.echo(f"undo:  syncd resume {name}")
+    echo(f"{name} {'is already paused' if already else 'paused'}{ends}. Changes keep being recorded: ", nl=False)
+    echo(f"{waiting.due + waiting.retry if waiting else 0} wait.")
+    echo(f"undo:  syncd resume {name}")
 
 
 def moment(text: str, now: datetime) -> datetime | None:
@@ -196,4 +195,4 @@ def resume(config: Path | None, *, provider: str) -> None:
         state.close()
     if before != "ok":
         acted("resume", provider=name, from_state=before)
-    click.echo(f"{name} was not paused" if before == "ok" else f"{name} goes on (was {before})")
+    echo(f"{name} was not paused" if before == "ok" else f"{name} goes on (was {before})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from syncd.cli.output import echo, json_text, visible
 from syncd.log import emit, setup
 from syncd.settings import Settings, load
 
@@ -75,7 +75,7 @@ def told(event: str, **fields: Any) -> None:
 
 def print_json(answer: object) -> None:
     """One JSON document on stdout."""
-    click.echo(json.dumps(answer, ensure_ascii=False, default=str))
+    echo(json_text(answer))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
@@ -86,9 +86,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     console = Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     shown = Table(box=None, pad_edge=False, header_style="" if console.no_color else "bold")
     for header in headers:
-        shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
+        shown.add_column(visible(header), justify="right" if header in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
+        shown.add_row(*(visible(str(cell)) for cell in row))
     console.print(shown)
 
 
@@ -142,4 +142,4 @@ def confirmed(question: str, *, yes: bool) -> bool:
     """Whether a person agrees: by `--yes`, or at a terminal; nothing waits for input without one."""
     if yes:
         return True
-    return sys.stdin.isatty() and sys.stdout.isatty() and click.confirm(question)
+    return sys.stdin.isatty() and sys.stdout.isatty() and click.confirm(visible(question))

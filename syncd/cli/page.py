@@ -13,6 +13,7 @@ import click
 
 from syncd.cli.exits import OK, Exit
 from syncd.cli.options import Duration, json_option, print_json, stopping
+from syncd.cli.output import document
 
 if TYPE_CHECKING:
     from syncd.status.fold import Folded
@@ -108,7 +109,7 @@ def _written(folded: Folded, output: Path | None, silent_after: timedelta, *, to
         except OSError as error:
             raise UsageError(f"{output}: {error.strerror}") from None
     elif to_stdout:
-        click.echo(render(folded, report, now), nl=False)
+        document(render(folded, report, now))
     return report
 
 

@@ -11,6 +11,7 @@ import click
 
 from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.operate.dry_run import Operation, Preview
@@ -69,12 +70,10 @@ def preview(
     else:
         _print(found, values=values)
         if kept:
-            click.echo(
-                f'! one way: "{site.source.table.name}" cannot be written at {", ".join(kept)}; see syncd doctor'
-            )
+            echo(f'! one way: "{site.source.table.name}" cannot be written at {", ".join(kept)}; see syncd doctor')
         if asked:
-            click.echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: what waits for a person stays")
-            click.echo("    syncd review")
+            echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: what waits for a person stays")
+            echo("    syncd review")
     if found.troubles:
         raise Exit(UNREACHABLE)
     return bool(found.operations)
@@ -131,13 +130,13 @@ def _print(found: Preview, *, values: bool) -> None:
             counts = _counts(operation for operation in found.operations if operation.provider == name)
             rows.append((name, *(counts[verb] for verb in verbs)))
         table(("PROVIDER", *(verb.upper() for verb in verbs)), rows, right=[verb.upper() for verb in verbs])
-        click.echo()
+        echo()
         for operation in found.operations[:SHOWN]:
-            click.echo(f"{operation.provider}  {operation.key}  {operation.verb}  {_fields(operation, values=values)}")
+            echo(f"{operation.provider}  {operation.key}  {operation.verb}  {_fields(operation, values=values)}")
         if len(found.operations) > SHOWN:
-            click.echo(f"... and {len(found.operations) - SHOWN} more (all of them with --json)")
+            echo(f"... and {len(found.operations) - SHOWN} more (all of them with --json)")
     else:
-        click.echo("A run would change nothing.")
+        echo("A run would change nothing.")
     _print_waiting(found)
 
 
@@ -160,12 +159,12 @@ def _print_waiting(found: Preview) -> None:
         "rejected": "syncd status",
     }
     if waiting:
-        click.echo()
+        echo()
     for (provider, kind), number in sorted(waiting.items()):
         remedy = remedies.get(kind, "")
         line = f"{provider}: {number} {'wait for' if kind != 'rejected' else ''} {kind}".replace("  ", " ")
-        click.echo(f"{line:<60}{remedy.format(provider)}".rstrip())
+        echo(f"{line:<60}{remedy.format(provider)}".rstrip())
     for (provider, verb), number in sorted(found.staged().items()):
-        click.echo(f"! the {verb} guard of {provider} would hold back {number}")
+        echo(f"! the {verb} guard of {provider} would hold back {number}")
     for provider, why in sorted({**found.paused, **found.troubles}.items()):
-        click.echo(f"! {provider} is not in this plan: {why}")
+        echo(f"! {provider} is not in this plan: {why}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-
 from syncd.cli.options import print_json, table
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.settings import Settings
@@ -23,10 +22,10 @@ def say(settings: Settings, *, as_json: bool) -> None:
         print_json({"schema": 1, "recipients": [asdict(r) for r in who], "stores": [asdict(s) for s in kept]})
         return
     for each in who:
-        click.echo(f"{each.provider} at {each.server}")
-        click.echo(f"    gets:  {', '.join(each.sent) or 'nothing'}")
-        click.echo(f"    gives: {', '.join(each.taken) or 'nothing'}")
-        click.echo(f"    a customer deleted in the source: {each.on_delete}")
-    click.echo("")
+        echo(f"{each.provider} at {each.server}")
+        echo(f"    gets:  {', '.join(each.sent) or 'nothing'}")
+        echo(f"    gives: {', '.join(each.taken) or 'nothing'}")
+        echo(f"    a customer deleted in the source: {each.on_delete}")
+    echo()
     table(("STORED", "WHERE", "HOLDS", "FOR HOW LONG"), ((s.what, s.where, s.holds, s.kept) for s in kept))
-    click.echo("\nNo value of a customer is stored. The rest, for the data protection officer: deploy/PRIVACY.md")
+    echo("", "No value of a customer is stored. The rest, for the data protection officer: deploy/PRIVACY.md")

@@ -9,6 +9,7 @@ import click
 
 from syncd.cli.exits import USAGE, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json
+from syncd.cli.output import echo
 
 _WORDS: Mapping[str, str] = {
     "linked": "links",
@@ -49,10 +50,10 @@ def rename(old: str, new: str, config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "old": old, "new": new, "moved": moved})
         return
-    click.echo(f"{old} is {new} now: {_told(moved)}.")
+    echo(f"{old} is {new} now: {_told(moved)}.")
     if new not in configured:
-        click.echo(f"next:  in {settings.path}, call [providers.{old}] [providers.{new}]; then start syncd again")
-    click.echo(f"undo:  syncd provider rename {new} {old}")
+        echo(f"next:  in {settings.path}, call [providers.{old}] [providers.{new}]; then start syncd again")
+    echo(f"undo:  syncd provider rename {new} {old}")
 
 
 @provider.command("remove")
@@ -71,7 +72,7 @@ def remove(name: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
 
     settings = logging_for(config)
     if not confirmed(f"Forget everything that the state has of {name} for good?", yes=yes):
-        click.echo(f"Nothing was removed.\nnext:  syncd provider remove {name} --yes", err=True)
+        echo("Nothing was removed.", f"next:  syncd provider remove {name} --yes", err=True)
         raise Exit(USAGE)
     state = open_settings_state(settings, create=False)
     try:
@@ -82,7 +83,7 @@ def remove(name: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "provider": name, "removed": gone})
         return
-    click.echo(f"{name} is forgotten: {_told(gone)}. Its records stay as they are over there.")
+    echo(f"{name} is forgotten: {_told(gone)}. Its records stay as they are over there.")
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ import click
 
 from syncd.cli.exits import SAFETY, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.operate.recover import Findings
@@ -38,11 +39,11 @@ def recover(config: Path | None, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(_shape(found, recovered=yes and not found.in_order))
     elif found.in_order:
-        click.echo("Nothing to recover: source and state belong together.")
+        echo("Nothing to recover: source and state belong together.")
     if found.in_order:
         return
     if not yes:
-        click.echo("Nothing was changed.\nnext:  syncd recover --yes", err=True)
+        echo("Nothing was changed.", "next:  syncd recover --yes", err=True)
         raise Exit(SAFETY)
     _say_next(found, as_json=as_json)
 
@@ -51,15 +52,15 @@ def _question(found: Findings, *, as_json: bool) -> str:
     from syncd.operate.recover import MEANINGS
 
     if not as_json:
-        click.echo(f"acknowledged: {found.acks} in the source, {found.expected} in the state")
+        echo(f"acknowledged: {found.acks} in the source, {found.expected} in the state")
         if found.key_lost:
-            click.echo("The state was written under another key: every base and every tombstone is unreadable.")
-        click.echo(MEANINGS[found.loss][0].upper() + MEANINGS[found.loss][1:])
+            echo("The state was written under another key: every base and every tombstone is unreadable.")
+        echo(MEANINGS[found.loss][0].upper() + MEANINGS[found.loss][1:])
         for provider, number in found.linked.items():
             absent = found.absent[provider]
-            click.echo(f"{provider}: {number} linked customers, {absent} of them not in the source")
+            echo(f"{provider}: {number} linked customers, {absent} of them not in the source")
         if found.loss.value == "owner":
-            click.echo("If another syncd still reads this change log, stop it for good: each would see half of it.")
+            echo("If another syncd still reads this change log, stop it for good: each would see half of it.")
     return "Go on with source and state as they are?"
 
 
@@ -80,11 +81,11 @@ def _say_next(found: Findings, *, as_json: bool) -> None:
 
     if as_json:
         return
-    click.echo("Recovered. Everything will be looked at once more.")
+    echo("Recovered. Everything will be looked at once more.")
     if found.loss in {Loss.STATE, Loss.OWNER}:
         for provider in found.linked:
-            click.echo(f"next:  syncd match {provider}")
-    click.echo("next:  syncd plan")
+            echo(f"next:  syncd match {provider}")
+    echo("next:  syncd plan")
 
 
 @click.command()
@@ -101,7 +102,7 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     from syncd.operate.recover import forget as erase
 
     if not confirmed(f"Erase customer {key} from the state for good?", yes=yes):
-        click.echo(f"Nothing was erased.\nnext:  syncd forget {key} --yes", err=True)
+        echo("Nothing was erased.", f"next:  syncd forget {key} --yes", err=True)
         raise Exit(2)
     with installation(logging_for(config), exclusive=False) as site:
         gone = erase(site, key)
@@ -109,8 +110,8 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "customer_key": key, "still_at": gone.linked, "in_source": gone.in_source})
         return
-    click.echo(f"Customer {key} is erased from the state.")
+    echo(f"Customer {key} is erased from the state.")
     for provider, external_id in gone.linked.items():
-        click.echo(f"{provider} still holds {external_id}: delete it there.")
+        echo(f"{provider} still holds {external_id}: delete it there.")
     if gone.in_source:
-        click.echo(f"The source still has customer {key}: delete the row, or its next change asks for a review.")
+        echo(f"The source still has customer {key}: delete the row, or its next change asks for a review.")

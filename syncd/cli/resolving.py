@@ -10,6 +10,7 @@ import click
 
 from syncd.cli.exits import PERSON, Exit
 from syncd.cli.options import config_option, confirmed, logging_for, provider_named, told
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.settings import Settings
@@ -98,11 +99,11 @@ def _resolve_one(settings: Settings, number: int, decision: str) -> None:
     )
     said = decision.replace(":", " ")
     if said == "release":
-        click.echo(f"#{number} resolved: {due} staged operations of {found.provider} may go. They are due now.")
+        echo(f"#{number} resolved: {due} staged operations of {found.provider} may go. They are due now.")
     elif found.kind in AT_ONCE:
-        click.echo(f"#{number} resolved: {said}.")
+        echo(f"#{number} resolved: {said}.")
     else:
-        click.echo(f"#{number} resolved: {said}. {found.provider} {found.customer_key} is due now.")
+        echo(f"#{number} resolved: {said}. {found.provider} {found.customer_key} is due now.")
 
 
 def _resolve_many(settings: Settings, which: tuple[str, str], decision: str, *, yes: bool) -> None:
@@ -116,24 +117,24 @@ def _resolve_many(settings: Settings, which: tuple[str, str], decision: str, *, 
     try:
         shown = waiting(state, provider, kind)
         if not shown:
-            click.echo(f"No open item of {provider} is of the kind {kind}.\nnext:  syncd review list")
+            echo(f"No open item of {provider} is of the kind {kind}.", "next:  syncd review list")
             return
         asked = {name for each in shown for name in each.fields}
         check(shown[0], decision, writable=_writable(settings, decision, asked))
         operations = sum(item.count for item in shown)
         many = f"{len(shown)} {kind}" if operations == len(shown) else f"{len(shown)} {kind} ({operations} operations)"
         said = decision.replace(":", " ")
-        click.echo(f"{many} of {provider}: {said}")
+        echo(f"{many} of {provider}: {said}")
         if not confirmed(f"Resolve {'it' if len(shown) == 1 else 'them all'}?", yes=yes):
-            click.echo("Nothing was decided. Without a terminal it needs --yes.", err=True)
+            echo("Nothing was decided. Without a terminal it needs --yes.", err=True)
             raise Exit(PERSON)
         done = decide_all(state, shown, decision, SystemClock().now())
     finally:
         state.close()
     told("review.decided", provider=provider, kind=kind, decision=_logged(decision), count=done.items)
-    click.echo(f"{done.items} resolved: {said}. {done.due} customers are due now.")
+    echo(f"{done.items} resolved: {said}. {done.due} customers are due now.")
     if done.skipped:
-        click.echo(f"{done.skipped} stay: changed meanwhile, or not one free record to link.\nnext:  syncd review list")
+        echo(f"{done.skipped} stay: changed meanwhile, or not one free record to link.", "next:  syncd review list")
 
 
 def _logged(decision: str) -> str:

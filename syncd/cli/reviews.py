@@ -10,6 +10,7 @@ import click
 
 from syncd.cli.exits import PERSON, Exit
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+from syncd.cli.output import echo
 from syncd.cli.resolving import resolve
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def listed(config: Path | None = None, provider: str | None = None, *, as_json: 
     elif items:
         _print(items)
     else:
-        click.echo("Nothing waits for a person's answer." if failed else "Nothing waits for a person.")
+        echo("Nothing waits for a person's answer." if failed else "Nothing waits for a person.")
         for line in failed:
-            click.echo(line)
+            echo(line)
     if items:
         raise Exit(PERSON)
 
@@ -119,7 +120,7 @@ def _print(items: Sequence[Review]) -> None:
         for item in items
     ]
     table(("ID", "KIND", "PROVIDER", "CUSTOMER", "WHY", "SINCE"), rows, right=("ID",))
-    click.echo(f"\nnext:  {_next(items[0])}")
+    echo("", f"next:  {_next(items[0])}")
 
 
 def _next(item: Review) -> str:
@@ -150,17 +151,17 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
         print_json({"schema": 1, "item": _shape(found), "decisions": words})
         return
     whom = f"customer {found.customer_key}" if found.customer_key else f"{found.count} customers"
-    click.echo(f"#{found.id} {found.kind}  {found.provider}  {whom}")
-    click.echo(f"{_why(found).rstrip('.')}, since {clock(found.opened_at)}")
+    echo(f"#{found.id} {found.kind}  {found.provider}  {whom}")
+    echo(f"{_why(found).rstrip('.')}, since {clock(found.opened_at)}")
     if answer.trouble:
-        click.echo(f"{found.provider} could not be read: {answer.trouble}", err=True)
+        echo(f"{found.provider} could not be read: {answer.trouble}", err=True)
     _print_sides(found, answer)
     for pair in answer.pairs:
-        click.echo(pair)
+        echo(pair)
     if found.decision:
-        click.echo(f"\nDecided: {found.decision}; it is carried out by the next run.")
+        echo("", f"Decided: {found.decision}; it is carried out by the next run.")
     for word in words:
-        click.echo(f"next:  syncd review resolve {found.id} {word}")
+        echo(f"next:  syncd review resolve {found.id} {word}")
 
 
 def _print_sides(found: Review, answer: Shown) -> None:
@@ -171,9 +172,9 @@ def _print_sides(found: Review, answer: Shown) -> None:
     names = sorted(found.fields) or sorted({name for side in sides.values() for name in side})
     rows = [(name, *(_text(side, name) for side in sides.values())) for name in names]
     if rows:
-        click.echo()
+        echo()
         table(("FIELD", *sides), rows)
-        click.echo()
+        echo()
 
 
 def _text(side: Values, name: str) -> str:

@@ -20,6 +20,7 @@ from syncd.cli.options import (
     provider_named,
     stopping,
 )
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.engine.run import Installation, Options, Result
@@ -163,10 +164,10 @@ def _answer(result: Result, report: Report, chosen: frozenset[str], tripped: int
         )
         raise Exit(code)
     for text in shown.problem_lines(problems):
-        click.echo(text)
+        echo(text)
     if tripped:
-        click.echo(f"! a guard tripped in this run: {tripped} operations are held back")
-    click.echo(closing_line(result, problems, sum(line.due for line in lines)))
+        echo(f"! a guard tripped in this run: {tripped} operations are held back")
+    echo(closing_line(result, problems, sum(line.due for line in lines)))
     raise Exit(code)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from syncd.cli.options import stopping
+from syncd.cli.output import document, echo
 
 PORT = 8701
 
@@ -44,11 +45,11 @@ def sandbox(port: int, secrets: Path, records: Path | None) -> None:
             write_secrets(secrets)
             if records is not None:
                 load_records(server, records)
-            click.echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
-            click.echo(provider_settings(server, secrets))
+            echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
+            document(provider_settings(server, secrets) + "\n")
             for name in server.twins:
-                click.echo(f"{name:20} {server.url(name)}   control: {server.url(name)}/_control", err=True)
-            click.echo("Ctrl-C ends.", err=True)
+                echo(f"{name:20} {server.url(name)}   control: {server.url(name)}/_control", err=True)
+            echo("Ctrl-C ends.", err=True)
             while not stop.wait(0.5):
                 pass
             if records is not None:

@@ -9,6 +9,7 @@ import click
 from syncd.cli.exits import USAGE, Exit
 from syncd.cli.keeping import backup, copy
 from syncd.cli.options import config_option, json_option, print_json, settings_for
+from syncd.cli.output import document, echo
 
 
 @click.group()
@@ -30,7 +31,7 @@ def install(config: Path | None, *, print_sql: bool) -> None:
         if source.config.change_log == "updated_at":
             raise UsageError('change_log = "updated_at" uses no triggers', remedy="syncd run-once")
         if print_sql:
-            click.echo("\n".join(ddl.statements(source)))
+            document("\n".join(ddl.statements(source)) + "\n")
             return
         before = ddl.check(source)
         ddl.install(source)
@@ -39,7 +40,7 @@ def install(config: Path | None, *, print_sql: bool) -> None:
         source.close()
     _say_problems([str(problem) for problem in left])
     tables = ", ".join(watched.table.name for watched in source.watched)
-    click.echo(f"triggers on {tables}: {'installed' if before else 'already installed'}")
+    echo(f"triggers on {tables}: {'installed' if before else 'already installed'}")
 
 
 @triggers.command("check")
@@ -59,17 +60,17 @@ def check(config: Path | None, *, as_json: bool) -> None:
         print_json({"schema": 1, "problems": [str(p) for p in found], "advice": [str(p) for p in advice]})
         raise Exit(USAGE if found else 0)
     for note in advice:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     _say_problems([str(problem) for problem in found])
-    click.echo("triggers: in order")
+    echo("triggers: in order")
 
 
 def _say_problems(problems: list[str]) -> None:
     if not problems:
         return
     for problem in problems:
-        click.echo(problem, err=True)
-    click.echo("next:  syncd triggers install", err=True)
+        echo(problem, err=True)
+    echo("next:  syncd triggers install", err=True)
     raise Exit(USAGE)
 
 
@@ -88,7 +89,7 @@ def remove(config: Path | None, *, print_sql: bool, yes: bool) -> None:
     source = open_settings_source(settings_for(config))
     try:
         if print_sql:
-            click.echo("\n".join(f"{statement};" for statement in ddl.removal(source)))
+            document("".join(f"{statement};\n" for statement in ddl.removal(source)))
             return
         if not yes:
             if not sys.stdin.isatty():
@@ -97,7 +98,7 @@ def remove(config: Path | None, *, print_sql: bool, yes: bool) -> None:
         ddl.remove(source)
     finally:
         source.close()
-    click.echo("triggers, change log and fence removed")
+    echo("triggers, change log and fence removed")
 
 
 @click.group()
@@ -124,7 +125,7 @@ def upgrade(config: Path | None) -> None:
         after = revision(state)
     finally:
         state.close()
-    click.echo(f"state at revision {after}" + (" already" if before == after else f" (was {before or 'empty'})"))
+    echo(f"state at revision {after}" + (" already" if before == after else f" (was {before or 'empty'})"))
 
 
 @db.command("info")
@@ -146,7 +147,7 @@ def info(config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "state": where, "revision": found, "wanted": REVISIONS[-1], "ok": right})
     else:
-        click.echo(f"{where}: revision {found or 'none'}, this syncd needs {REVISIONS[-1]}")
+        echo(f"{where}: revision {found or 'none'}, this syncd needs {REVISIONS[-1]}")
         if not right:
-            click.echo("next:  syncd db upgrade", err=True)
+            echo("next:  syncd db upgrade", err=True)
     raise Exit(0 if right else USAGE)

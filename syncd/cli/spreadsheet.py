@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 
-_FORMULA = re.compile(r"^[\s\x00-\x20]*[=+\-@|%＝＋－＠]")
+from syncd.cli.output import visible
+
+_FORMULA = re.compile(r"^(?:'*[\s\x00-\x20]*[=+\-@|%＝＋－＠]|'*[\t\r\n])")
 _NUMBER = re.compile(r"-?\d+")
 
 
 def cell(text: str) -> str:
+    """The text for a person's eyes: escaped like a terminal's, and guarded."""
+    return guarded(visible(text))
+
+
+def guarded(text: str) -> str:
     """The text with an apostrophe before what a spreadsheet would take for a formula: `=1+1` becomes `'=1+1`.
 
-    Keys and ids are text that strangers may have typed. Plain numbers stay as they are.
+    Keys and ids are text that strangers may have typed. Plain numbers stay as they are. `unguarded` takes it off.
     """
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unguarded(text: str) -> str:
+    """A cell as it was before `guarded`."""
+    return text[1:] if text.startswith("'") and guarded(text[1:]) == text else text

@@ -8,6 +8,7 @@ import click
 
 from syncd.cli.exits import Exit
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+from syncd.cli.output import echo
 
 
 @click.command()
@@ -33,12 +34,12 @@ def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
     if as_json:
         print_json(shape(report))
         raise Exit(report.exit_code)
-    click.echo(shown.headline(report))
+    echo(shown.headline(report))
     for line in shown.daemon_lines(report):
-        click.echo(line)
+        echo(line)
     table(shown.COLUMNS, shown.provider_rows(report), right=shown.NUMBERS)
     if report.problems:
-        click.echo()
+        echo()
         for line in shown.problem_lines(report.problems, report.problems_total):
-            click.echo(line)
+            echo(line)
     raise Exit(report.exit_code)

@@ -10,6 +10,7 @@ import click
 
 from syncd.cli.exits import OK, PERSON, RETRY, SAFETY, UNREACHABLE, Exit, worst
 from syncd.cli.options import Duration, config_option, json_option, logging_for, print_json, provider_named, stopping
+from syncd.cli.output import echo
 from syncd.cli.run import DONE
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ def _tell_sync(key: str, result: Result, states: Mapping[str, tuple[str, str]], 
         raise Exit(code)
     for name in sorted(rows):
         word, why = states.get(name, ("", ""))
-        click.echo(f"{name:20} {word or rows[name]}" + (f": {why}" if why and why != word else ""))
+        echo(f"{name:20} {word or rows[name]}" + (f": {why}" if why and why != word else ""))
     if code:
-        click.echo(f"next:  syncd explain {key}")
+        echo(f"next:  syncd explain {key}")
     raise Exit(code)
 
 
@@ -134,5 +135,5 @@ def _left_to_daemon(settings: Settings, key: str, chosen: frozenset[str], *, as_
     if as_json:
         print_json({"schema": 1, "customer_key": customer, "exit_code": OK, "marked": number})
         return
-    click.echo(f"customer {customer} is due at {number} providers; the running daemon does it within seconds")
-    click.echo(f"next:  syncd explain {customer}")
+    echo(f"customer {customer} is due at {number} providers; the running daemon does it within seconds")
+    echo(f"next:  syncd explain {customer}")

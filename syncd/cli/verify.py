@@ -10,6 +10,7 @@ import click
 
 from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit, worst
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
+from syncd.cli.output import echo
 
 if TYPE_CHECKING:
     from syncd.operate.verify import Audit
@@ -91,12 +92,12 @@ def _print(result: Audit, troubles: dict[str, str]) -> None:
         table(("PROVIDER", "CHECKED", "DIFFER"), rows, right=("CHECKED", "DIFFER"))
     for each in result.differences[:SHOWN]:
         what = ", ".join(each.fields) or each.detail
-        click.echo(f"{each.provider}  {each.key or '-'}  {each.kind}  {what}".rstrip())
+        echo(f"{each.provider}  {each.key or '-'}  {each.kind}  {what}".rstrip())
     if len(result.differences) > SHOWN:
-        click.echo(f"... and {len(result.differences) - SHOWN} more (all of them with --json)")
+        echo(f"... and {len(result.differences) - SHOWN} more (all of them with --json)")
     for provider, why in troubles.items():
-        click.echo(f"{provider} could not be read: {why}", err=True)
+        echo(f"{provider} could not be read: {why}", err=True)
     if result.differences:
-        click.echo("next:  syncd plan")
+        echo("next:  syncd plan")
     elif not troubles:
-        click.echo("Both sides agree.")
+        echo("Both sides agree.")
