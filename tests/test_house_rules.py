@@ -31,10 +31,12 @@ LONG_MODULES = {
     "syncd/providers/jtl.py": "one provider, one file",
     "syncd/sandbox/jtl.py": "one stand-in, one file",
     "syncd/status/report.py": "one report, one file",
+    "syncd/testing/checks.py": "one contract, one list",
 }
 # Where an `except Exception` stands between two jobs, and what becomes of the error.
 BROAD: dict[str, str] = {
     "syncd/daemon/duty.py": "the boundary of a job: type and frames are logged, the daemon goes on",
+    "syncd/testing/suite.py": "whatever an adapter broken on purpose raises: somebody noticed",
 }
 # Who may ask the machine for the time, draw lots or wait.
 CLOCKS = {

@@ -63,6 +63,7 @@ class Terms:
     replaces: bool = False
     clears: bool = True
     looks_first: bool = False
+    conditional: bool = False
 
     def later(self, seconds: float) -> datetime:
         """A moment from now."""

@@ -202,9 +202,10 @@ def _removed(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
 
 def _unknown(decided: Decided, terms: Terms, why: Failure) -> Change:
     """Nobody knows whether the write took effect: leave it alone for the settle time, counted from now, the end of
-    the request; then look."""
+    the request; then look. A write that carries the version it was read with cannot take effect late over a newer one:
+    there is nothing to wait for."""
     case, verb = _so_far(decided), _verb(decided)
-    until = terms.later(terms.settle)
+    until = terms.later(0.0 if terms.conditional and verb != Verb.CREATE else terms.settle)
     move = (Moved(decided.intent, Stage.OPEN, until),)
     attempts = case.work.attempts + why.counts
     if attempts >= terms.max_attempts:

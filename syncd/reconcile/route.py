@@ -83,4 +83,5 @@ class Route:
             replaces=can.replaces,
             clears=can.clears,
             looks_first=can.looks_first,
+            conditional=can.conditional,
         )

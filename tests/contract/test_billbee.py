@@ -23,8 +23,8 @@ from syncd.providers.billbee_text import join_street, joined, split_person, spli
 from syncd.providers.http import OPEN_GATE, Gate
 from syncd.sandbox import billbee as sandbox
 from syncd.sandbox.kit import Server, Twin, serve
+from syncd.testing.row import StillClock
 from tests.contract.behind import closed_behind
-from tests.contract.providers.row import StillClock
 
 LOGIN = b64encode(f"{sandbox.USER}:{sandbox.PASSWORD}".encode()).decode()
 HEADERS = {"X-Billbee-Api-Key": sandbox.API_KEY, "Authorization": f"Basic {LOGIN}", "Accept": "application/json"}

@@ -33,8 +33,8 @@ from syncd.sandbox import jtl as sandbox
 from syncd.sandbox import jtl_rules as rules
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.kit import Server, Twin, serve
+from syncd.testing.row import StillClock
 from tests.contract.behind import closed_behind
-from tests.contract.providers.row import StillClock
 
 CUSTOMERS = "/erp/customers"
 CUSTOMER = "/erp/customers/<customer_id>"

@@ -30,7 +30,8 @@ ABLE = Capabilities("id", Identity.OUR_KEY, frozenset({"name", "email", "street"
 @dataclass
 class Shelf:
     """`records` by our key, `writes` the keys written, in order. `before` is called ahead of every request with the
-    key it is about, and may raise. `lists`: it can be listed; `blank`: it forgot everybody and says so with a 200."""
+    key it is about, and may raise. `lists`: it can be listed; `conditional`: writes carry a version; `blank`: it
+    forgot everybody and says so with a 200."""
 
     records: dict[str, dict[str, Value]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _key: None
@@ -38,11 +39,12 @@ class Shelf:
     requests: int = 0
     lists: bool = False
     blank: bool = False
+    conditional: bool = False
     gate: Gate = OPEN_GATE
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(ABLE, lists=self.lists, lists_whole=self.lists)
+        return replace(ABLE, lists=self.lists, lists_whole=self.lists, conditional=self.conditional)
 
     def project(self, values: Values) -> Values:
         return {name: values[name] for name in ABLE.fields if name in values}

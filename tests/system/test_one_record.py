@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,21 @@ def test_who_looks_before_it_creates_is_asked_once(tmp_path: Path) -> None:
         log = land.twin("aiotic").log
 
     assert Counter(entry.method for entry in log if entry.route == "/customer/<number>") == {"GET": 3, "PUT": 3}
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_lost_answer_of_a_conditional_write_is_looked_at_without_settle(sqlite_shop: Shop, conditional: bool) -> None:
+    """A write with a version cannot land late over a newer one: its repetition waits for nothing but the backoff."""
+    shelf, clock = Shelf(conditional=conditional), VirtualClock()
+    _fill(sqlite_shop, 1)
+    with sqlite_shop.source() as source, shelved(source, {NAME: shelf}, clock=clock) as made:
+        (route,) = made.routes
+        patient = replace(made, routes=(replace(route, settle=600.0),))
+        run_cycle(patient, Options())
+        _broken(shelf, lambda: OutcomeUnknown("no answer"), frozenset({"N1"}), 1)
+        sqlite_shop.run("UPDATE customers SET company = 'Neu'")
+        run_cycle(patient, Options())
+        clock.advance(30.0)
+        run_cycle(patient, Options())
+
+    assert (shelf.records["N1"]["name"] == "Neu") is conditional

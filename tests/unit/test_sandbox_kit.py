@@ -13,7 +13,7 @@ from syncd.providers.http import OPEN_GATE, Http
 from syncd.sandbox import kit
 from syncd.sandbox.kit import Answer, Fault, Record, Server, Twin
 from syncd.sandbox.twin import IDLE
-from tests.contract.providers.row import StillClock
+from syncd.testing.row import StillClock
 
 
 def _archive(twin: Twin, record: Record) -> None:

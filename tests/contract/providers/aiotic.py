@@ -15,7 +15,7 @@ from syncd.providers.adapter import ProviderAdapter, Settings
 from syncd.providers.http import OPEN_GATE, Answer
 from syncd.sandbox import aiotic as sandbox
 from syncd.sandbox.kit import Fault, Record, Twin
-from tests.contract.providers.row import TIMEOUT, Breakage, Row, World
+from syncd.testing.row import TIMEOUT, Breakage, Row, World
 
 CUSTOMER = "/customer/<number>"
 STORED = {
@@ -58,9 +58,9 @@ PERSON: Values = {
 }
 
 
-def build(url: str, key: str = sandbox.SYNC_KEY) -> aiotic.Aiotic:
+def build(url: str, timeout: float = TIMEOUT, *, key: str = sandbox.SYNC_KEY) -> aiotic.Aiotic:
     options = aiotic.Options(api_key=SecretStr(key))
-    return aiotic.build(Settings("aiotic", url, options, TIMEOUT), OPEN_GATE)
+    return aiotic.build(Settings("aiotic", url, options, timeout), OPEN_GATE)
 
 
 def stored(twin: Twin, external_id: str) -> Values:
@@ -279,7 +279,7 @@ ROW = Row(
     create_twin=sandbox.create_twin,
     create_app=sandbox.create_app,
     build=build,
-    stranger=lambda url: build(url, "wrong-key"),
+    stranger=lambda url: build(url, key="wrong-key"),
     stored=stored,
     samples={
         "K-10017": FULL,

@@ -16,7 +16,7 @@ from syncd.providers.azotte_options import Options
 from syncd.providers.http import OPEN_GATE, Answer
 from syncd.sandbox import azotte as sandbox
 from syncd.sandbox.kit import Fault, Twin
-from tests.contract.providers.row import TIMEOUT, Breakage, Row, Toggles, World
+from syncd.testing.row import TIMEOUT, Breakage, Row, Toggles, World
 
 CUSTOMER = f"{sandbox.BASE}/customer"
 STORED = {
@@ -49,9 +49,9 @@ FULL: Values = {
 }
 
 
-def build(url: str, **more: str) -> azotte.Azotte:
+def build(url: str, timeout: float = TIMEOUT, **more: str) -> azotte.Azotte:
     plain = {"api_key": sandbox.API_KEY, "tenant": sandbox.TENANT, "default_country": "DE", "default_language": "de"}
-    return azotte.build(Settings("azotte", url, Options.model_validate(plain | more), TIMEOUT), OPEN_GATE)
+    return azotte.build(Settings("azotte", url, Options.model_validate(plain | more), timeout), OPEN_GATE)
 
 
 def stored(twin: Twin, external_id: str) -> Values:

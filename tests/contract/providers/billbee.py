@@ -21,7 +21,7 @@ from syncd.providers.http import OPEN_GATE, Answer, Http
 from syncd.sandbox import billbee as sandbox
 from syncd.sandbox import billbee_rules as rules
 from syncd.sandbox.kit import Fault, Twin
-from tests.contract.providers.row import TIMEOUT, Breakage, Row, World
+from syncd.testing.row import TIMEOUT, Breakage, Row, World
 
 CUSTOMERS = "/api/v1/customers"
 CUSTOMER = "/api/v1/customers/<int:number>"
@@ -80,11 +80,11 @@ def other(number: int) -> Values:
     }
 
 
-def build(url: str, *, key: str = sandbox.API_KEY) -> billbee.Billbee:
+def build(url: str, timeout: float = TIMEOUT, *, key: str = sandbox.API_KEY) -> billbee.Billbee:
     options = billbee.Options(
         api_key=SecretStr(key), user=sandbox.USER, password=SecretStr(sandbox.PASSWORD), languages=LANGUAGES
     )
-    return billbee.build(Settings("billbee", url, options, TIMEOUT), OPEN_GATE)
+    return billbee.build(Settings("billbee", url, options, timeout), OPEN_GATE)
 
 
 def stored(twin: Twin, external_id: str) -> Values:

@@ -19,7 +19,7 @@ from syncd.providers.invisible_collector import InvisibleCollector, build
 from syncd.providers.invisible_collector_wire import Options
 from syncd.sandbox import invisible_collector as sandbox
 from syncd.sandbox.kit import Fault, Twin
-from tests.contract.providers.row import TIMEOUT, Breakage, Row, Toggles, World
+from syncd.testing.row import TIMEOUT, Breakage, Row, Toggles, World
 
 MEMBERS = {
     "name": "name",
@@ -35,9 +35,9 @@ MEMBERS = {
 LANGUAGES = {"pt": "pt", "es": "es", "en": "en", "fr-fr": "fr", "de": "de", "zh-CN": "zh"}
 
 
-def _build(url: str, token: str = sandbox.TOKEN) -> InvisibleCollector:
+def _build(url: str, timeout: float = TIMEOUT, *, token: str = sandbox.TOKEN) -> InvisibleCollector:
     options = Options.model_validate({"token": token, "default_locale": "en"})
-    return build(Settings("ic", url, options, timeout=TIMEOUT), OPEN_GATE)
+    return build(Settings("ic", url, options, timeout=timeout), OPEN_GATE)
 
 
 def _stored(twin: Twin, gid: str) -> Values:
@@ -274,7 +274,7 @@ ROW = Row(
     create_twin=sandbox.create_twin,
     create_app=sandbox.create_app,
     build=_build,
-    stranger=lambda url: _build(url, "0" * 64),
+    stranger=lambda url: _build(url, token="0" * 64),
     stored=_stored,
     samples={
         "K-10017": {

@@ -23,7 +23,7 @@ from syncd.providers.jtl import Jtl, build
 from syncd.providers.jtl_projection import Options
 from syncd.sandbox import jtl as sandbox
 from syncd.sandbox.kit import Fault, Twin
-from tests.contract.providers.row import TIMEOUT, Breakage, Row, Toggles, World
+from syncd.testing.row import TIMEOUT, Breakage, Row, Toggles, World
 
 LIST = "/erp/customers"
 ONE = "/erp/customers/<customer_id>"
@@ -53,7 +53,7 @@ TOP = {
 }
 
 
-def _build(url: str, secret: str = sandbox.CLIENT_SECRET) -> Jtl:
+def _build(url: str, timeout: float = TIMEOUT, *, secret: str = sandbox.CLIENT_SECRET) -> Jtl:
     options = Options(
         token_url=url + sandbox.TOKEN_ROUTE,
         scope="openid",
@@ -66,7 +66,7 @@ def _build(url: str, secret: str = sandbox.CLIENT_SECRET) -> Jtl:
         default_language="de",
         is_locked="archived",
     )
-    return build(Settings("jtl", url + sandbox.CLOUD, options, timeout=TIMEOUT), OPEN_GATE)
+    return build(Settings("jtl", url + sandbox.CLOUD, options, timeout=timeout), OPEN_GATE)
 
 
 def _stored(twin: Twin, external_id: str) -> Values:
@@ -321,7 +321,7 @@ ROW = Row(
     create_twin=sandbox.create_twin,
     create_app=sandbox.create_app,
     build=_build,
-    stranger=lambda url: _build(url, "wrong"),
+    stranger=lambda url: _build(url, secret="wrong"),
     stored=_stored,
     samples={
         "K-40017": {

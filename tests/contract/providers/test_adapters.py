@@ -1,4 +1,4 @@
-"""The contract of `ProviderAdapter`, held by every adapter under every toggle of its sandbox.
+"""The contract of `ProviderAdapter`, held by every adapter of ours under every toggle of its sandbox.
 
 A provider joins with a module `tests/contract/providers/<name>.py` that defines `ROW`.
 """
@@ -8,11 +8,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-import pytest
-
 import tests.contract.providers as here
-from tests.contract.providers.checks import CHECKS, Check
-from tests.contract.providers.row import Breakage, Row, Toggles, opened
+from syncd.testing import Row, suite
 
 
 def _rows() -> list[Row]:
@@ -20,50 +17,4 @@ def _rows() -> list[Row]:
     return [module.ROW for module in modules if hasattr(module, "ROW")]
 
 
-def _cases() -> list[object]:
-    return [
-        pytest.param(row, toggles, check, id=f"{row.name}-{_shown(toggles)}-{check.__name__}")
-        for row in _rows()
-        for toggles in row.all_variants()
-        for check in (*CHECKS, *row.checks)
-    ]
-
-
-def _shown(toggles: Toggles) -> str:
-    return "+".join(toggles.values()) or "defaults"
-
-
-class TestAdapters:
-    """One class for all providers."""
-
-    @pytest.mark.parametrize(("row", "toggles", "check"), _cases())
-    def test_contract(self, row: Row, toggles: Toggles, check: Check) -> None:
-        """The rule is the docstring of the check."""
-        with opened(row, toggles) as world:
-            check(world)
-
-    @pytest.mark.parametrize(
-        ("row", "breakage"),
-        [pytest.param(row, broken, id=f"{row.name}-{broken.name}") for row in _rows() for broken in row.breakages],
-    )
-    def test_breakage_is_noticed(self, row: Row, breakage: Breakage, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A deliberately broken adapter fails at least one check."""
-        breakage.apply(monkeypatch)
-        assert any(_fails(row, breakage.toggles, check) for check in (*row.checks, *CHECKS))
-
-    @pytest.mark.parametrize("row", _rows(), ids=lambda row: row.name)
-    def test_row_tells_enough(self, row: Row) -> None:
-        """A row has several samples, several changes, keys that need care and adapters broken on purpose."""
-        assert len(row.samples) >= 3
-        assert len(row.changes) >= 3
-        assert row.awkward
-        assert len(row.breakages) >= 5
-
-
-def _fails(row: Row, toggles: Toggles, check: Check) -> bool:
-    try:
-        with opened(row, toggles) as world:
-            check(world)
-    except (Exception, pytest.fail.Exception):  # noqa: BLE001 - whatever it is, somebody noticed
-        return True
-    return False
+TestAdapters = suite(*_rows())

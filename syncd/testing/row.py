@@ -1,4 +1,4 @@
-"""What a provider hands to the contract suite: one `Row` each, as `ROW` in `tests/contract/providers/<name>.py`."""
+"""What a provider hands to the contract suite: one `Row` each."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Breakage:
 class Row:
     """One provider.
 
-    build         adapter for a base URL with good credentials and `TIMEOUT`, its client as `_http`; `stranger` the
-                  same with wrong ones
+    build         adapter for a base URL and a timeout in seconds, with good credentials; `stranger` the same with wrong
+                  ones and `TIMEOUT`
     stored        what the twin really holds for an id, in canonical fields, read without the adapter's own code
     samples       key to source values, all of which the provider accepts; the first is the one most checks use
     changes       canonical field to a new value for the first sample, as `project` would return it
@@ -78,7 +78,7 @@ class Row:
     name: str
     create_twin: Callable[[StillClock], Twin]
     create_app: Callable[[Twin], Flask]
-    build: Callable[[str], ProviderAdapter]
+    build: Callable[[str, float], ProviderAdapter]
     stranger: Callable[[str], ProviderAdapter]
     stored: Callable[[Twin, str], Values]
     samples: Mapping[str, Values]
@@ -118,9 +118,9 @@ class Row:
         return ({}, *single, last) if len(choices) > 1 else ({}, *single)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class World:
-    """One running sandbox and an adapter that speaks to it."""
+    """One running sandbox and an adapter that speaks to it; `adapter` is another one while `in_haste`."""
 
     row: Row
     toggles: Toggles
@@ -141,12 +141,12 @@ class World:
     @contextmanager
     def in_haste(self) -> Iterator[None]:
         """The adapter waits for answers that do not come, but not for long."""
-        http = vars(self.adapter)["_http"]
-        http._timeout, patient = HASTE, http._timeout
+        self.adapter, patient = self.row.build(self.url, HASTE), self.adapter
         try:
             yield
         finally:
-            http._timeout = patient
+            self.adapter.close()
+            self.adapter = patient
 
     def projected(self, key: str | None = None) -> Values:
         """A sample as the adapter would hold it."""
@@ -169,6 +169,12 @@ class World:
         for external_id in [known for known in self.twin.records if known != keep]:
             del self.twin.records[external_id]
 
+    def current(self, remote: Remote) -> Remote:
+        """The record to start a repeated write from: as now stored, where writes carry the version that was read."""
+        if not self.adapter.capabilities.conditional:
+            return remote
+        return self.adapter.fetch(remote.external_id) or remote
+
     def agreed(self, remote: Remote) -> Remote:
         """The record with what was agreed for the fields it does not show, as reconcile hands it to an update."""
         known = {name: value for name, value in self.stored(remote).items() if name in self.adapter.capabilities.fields}
@@ -187,7 +193,7 @@ def opened(row: Row, toggles: Toggles) -> Iterator[World]:
     twin.set(**toggles)
     row.arrange(twin)
     with serve([row.create_app(twin)]) as server:
-        adapter = row.build(server.url(twin.name))
+        adapter = row.build(server.url(twin.name), TIMEOUT)
         try:
             yield World(row, toggles, twin, server, adapter, clock)
         finally:

@@ -13,7 +13,7 @@ import pytest
 from syncd.core.model import Remote, Removal
 from syncd.errors import OutcomeUnknown, ProviderError, Temporary, Throttled, Unauthorized
 from syncd.sandbox.kit import Fault
-from tests.contract.providers.row import Request, World
+from syncd.testing.row import TIMEOUT, Request, World
 
 
 def wrong_credentials(world: World) -> None:
@@ -107,11 +107,16 @@ def lost_answer_to_a_write(world: World) -> None:
         needs_a_body = fault.kind in NEEDS_A_BODY or (fault.kind == "html" and fault.status is None)
         if needs_a_body and world.row.empty_answers(world.toggles):
             continue  # nothing there to spoil
+        current = world.current(remote)
         with pytest.raises(OutcomeUnknown):
-            _under(world, fault, world.row.update, lambda: world.adapter.update(remote, world.row.changes))
+            _under(world, fault, world.row.update, partial(_changed, world, current))
         world.forget(keep=remote.external_id)
         with pytest.raises(OutcomeUnknown):
             _under(world, fault, world.row.create, partial(world.created_as, str(70_000 + number), number))
+
+
+def _changed(world: World, current: Remote) -> Remote:
+    return world.adapter.update(current, world.row.changes)
 
 
 def failed_reading(world: World) -> None:
@@ -132,7 +137,7 @@ def failed_reading_after_a_write(world: World) -> None:
     remote = world.created()
     acts: tuple[tuple[Request, Callable[[], object]], ...] = (
         (world.row.create, lambda: world.created_as("70001")),
-        (world.row.update, lambda: world.adapter.update(remote, world.row.changes)),
+        (world.row.update, lambda: _changed(world, world.current(remote))),
     )
     for write, act in acts:
         start = len(world.twin.log)
@@ -151,7 +156,7 @@ def failed_reading_after_a_write(world: World) -> None:
 def not_sent(world: World) -> None:
     """Nobody listens: certainly not executed."""
     remote = world.created()
-    adapter = world.row.build("http://127.0.0.1:9")
+    adapter = world.row.build("http://127.0.0.1:9", TIMEOUT)
     try:
         acts: tuple[Callable[[], object], ...] = (
             lambda: adapter.fetch(remote.external_id),
@@ -180,7 +185,7 @@ def a_wrong_url_is_about_us(world: World) -> None:
     """Under a path that is not the API's everything is a 404, which says nothing about any customer: nobody is absent,
     nobody is refused, and nothing counts as removed."""
     remote = world.created()
-    lost = world.row.build(world.url + "/nowhere")
+    lost = world.row.build(world.url + "/nowhere", TIMEOUT)
     acts: list[Callable[[], object]] = [
         lambda: lost.fetch(remote.external_id),
         lambda: lost.find(world.key, world.projected()),

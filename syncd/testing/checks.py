@@ -13,8 +13,8 @@ from syncd.core.model import Removal, Values
 from syncd.core.normalise import equal
 from syncd.errors import Rejected
 from syncd.sandbox.kit import Fault
-from tests.contract.providers.failures import FAILURES, SLOW_FAILURES
-from tests.contract.providers.row import World
+from syncd.testing.failures import FAILURES, SLOW_FAILURES
+from syncd.testing.row import World
 
 Check = Callable[[World], None]
 
@@ -201,7 +201,7 @@ def removal(world: World) -> None:
             assert len(world.twin.log) == sent
             continue
         world.adapter.remove(remote, how)
-        world.adapter.remove(remote, how)
+        world.adapter.remove(world.current(remote), how)
         after = world.adapter.fetch(remote.external_id)
         assert after is None or after.archived
 
