@@ -218,7 +218,7 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     if not path.exists() and not create:
         raise SetupNeeded(f"there is no state at {path} yet", remedy="syncd run-once")
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _refuse_open_file(path)
         secret = key or key_beside(path)
     except OSError as error:
         raise StateUnreachable(f"cannot open the state at {path} ({type(error).__name__})") from None
@@ -231,6 +231,18 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     _pysqlite(writer, "BEGIN IMMEDIATE", *durable)
     _pysqlite(reader, "BEGIN", *durable, "query_only=ON")
     return State(writer, reader, secret, path)
+
+
+def _refuse_open_file(path: Path) -> None:
+    """Make the file where there is none. Raises SettingsError for a link, and where others may read or write it: keys,
+    external ids and the words of providers stand in it."""
+    if path.is_symlink():
+        raise _wrong(f"is a symbolic link: {path}", f"name the file itself: {path.resolve()}")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    mode = os.fstat(descriptor).st_mode
+    os.close(descriptor)
+    if mode & 0o077:
+        raise _wrong(f"can be read by others: {path}", f"run: chmod 0600 {path}")
 
 
 def _engine(url: URL, *, pool_size: int, arguments: dict[str, Any]) -> Engine:

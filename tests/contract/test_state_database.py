@@ -118,7 +118,7 @@ def test_a_reading_command_creates_nothing(path: Path) -> None:
     with pytest.raises(SetupNeeded, match="no state"):
         open_state(f"sqlite:///{path}", create=False)
     assert not path.exists()
-    path.touch()
+    path.touch(0o600)
     with pytest.raises(SetupNeeded, match="no state"):
         open_state(f"sqlite:///{path}", create=False)
 
@@ -128,6 +128,7 @@ def test_another_application_keeps_its_file(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE customers (id INTEGER PRIMARY KEY)")
     other.close()
+    path.chmod(0o600)
 
     with pytest.raises(SettingsError, match="not a state of syncd"):
         open_state(f"sqlite:///{path}")
@@ -196,6 +197,27 @@ def test_a_killed_migration_never_happened(state_url: str, statement: int) -> No
 
 
 # -- the file and its key ------------------------------------------------------------------------------------------
+
+
+def test_a_state_that_others_can_reach_is_refused(path: Path) -> None:
+    """At the start, with the command that mends it; a link is no state, and what it points at stays as it is."""
+    open_state(f"sqlite:///{path}").close()
+    for mode in (0o640, 0o604, 0o620):
+        path.chmod(mode)
+        with pytest.raises(SettingsError, match=f"chmod 0600 {path}"):
+            open_state(f"sqlite:///{path}")
+    path.chmod(0o600)
+    open_state(f"sqlite:///{path}").close()
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+    before = path.read_bytes()
+    with pytest.raises(SettingsError, match="symbolic link"):
+        open_state(f"sqlite:///{path}")
+    path.with_name("elsewhere").unlink()
+    with pytest.raises(SettingsError, match="symbolic link"):
+        open_state(f"sqlite:///{path}")
+    assert before
+    assert not path.exists()
 
 
 def test_a_key_that_others_can_reach_is_refused(path: Path) -> None:
@@ -281,6 +303,7 @@ def test_a_damaged_file_is_refused_and_kept(path: Path) -> None:
 def test_no_database_at_all_is_refused_and_kept(path: Path) -> None:
     """A file of another kind is neither overwritten nor called empty."""
     path.write_bytes(b"syncd was here" * 1000)
+    path.chmod(0o600)
 
     with pytest.raises(StateUnreachable, match="damaged or no database"):
         open_state(f"sqlite:///{path}", key=KEY)

@@ -39,6 +39,7 @@ def copy(path: Path, name: str) -> Path:
     target = path.with_name(name)
     with closing(sqlite3.connect(path)) as one, closing(sqlite3.connect(target)) as other:
         one.backup(other)
+    target.chmod(0o600)
     return target
 
 
