@@ -8,15 +8,33 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from syncd.sandbox.five import serve_five
-from syncd.sandbox.kit import Server
+import httpx
+from flask import Flask, jsonify
+
+from syncd.sandbox import aiotic
+from syncd.sandbox.five import _MODULES, NAMES
+from syncd.sandbox.kit import Server, serve, twin_of
 
 
 @contextmanager
 def far_five() -> Iterator[Server]:
     """Addresses of five sandboxes over there; they end with the block."""
-    command = [sys.executable, "-m", "tests.benchmarks.far"]
+    with _far("five") as server:
+        yield server
+
+
+@contextmanager
+def far_many(count: int) -> Iterator[Server]:
+    """So many providers `p1`, `p2` … of one kind, with records of their own."""
+    with _far(str(count)) as server:
+        yield server
+
+
+@contextmanager
+def _far(which: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "tests.benchmarks.far", which]
     root = Path(__file__).parents[2]
     child = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -29,7 +47,56 @@ def far_five() -> Iterator[Server]:
         child.stdout.close()
 
 
+def slow(server: Server, name: str, seconds: float) -> None:
+    """From now on every answer of this provider takes so long; 0 ends that."""
+    control = f"{server.url(name)}/_control/faults"
+    httpx.delete(control, trust_env=False).raise_for_status()
+    if seconds:
+        fault = {"kind": "slow", "seconds": seconds, "times": 0}
+        httpx.post(control, json=fault, trust_env=False).raise_for_status()
+
+
+def received(server: Server, name: str) -> list[dict[str, Any]]:
+    """The requests that came in since the last time this was asked, whole."""
+    answer = httpx.get(f"{server.url(name)}/_control/received", trust_env=False, timeout=60.0)
+    return list(answer.raise_for_status().json())
+
+
+def _telling(made: Flask) -> Flask:
+    twin = twin_of(made)
+
+    @made.get("/_control/received")
+    def told() -> Any:
+        entries = twin.requests()
+        twin.log.clear()
+        return jsonify(
+            [
+                {
+                    "method": e.method,
+                    "url": e.path + (f"?{e.query}" if e.query else ""),
+                    "headers": {name: value for name, value in e.headers.items() if value and name != "host"},
+                    "body": e.body.decode(),
+                    "status": e.status,
+                }
+                for e in entries
+            ]
+        )
+
+    return made
+
+
+def _apps(which: str) -> list[Flask]:
+    if which == "five":
+        return [_telling(_MODULES[name].create_app(_MODULES[name].create_twin())) for name in NAMES]
+    made = []
+    for number in range(1, int(which) + 1):
+        twin = aiotic.create_twin()
+        twin.name = f"p{number}"
+        made.append(_telling(aiotic.create_app(twin)))
+    return made
+
+
 if __name__ == "__main__":
-    with serve_five() as server:
+    with serve(_apps(sys.argv[1])) as server:
         print(json.dumps(dict(server.ports)), flush=True)
         sys.stdin.read()

@@ -1,4 +1,4 @@
-"""What syncd costs: against a bare httpx loop in the same run, at growing tables, and in memory.
+"""What syncd costs at growing tables, and in memory.
 
 Figures of different machines, or of one machine at different hours, cannot be compared; ratios of one run can.
 """
@@ -15,19 +15,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httpx
 import sqlalchemy as sa
 
 from syncd.bootstrap import installation
 from syncd.engine.run import Installation, Options, run_cycle
-from syncd.sandbox import aiotic, shop
+from syncd.sandbox import shop
 from syncd.sandbox.five import provider_settings, write_secrets
 from syncd.sandbox.kit import Server
 from syncd.settings import load
 from syncd.source import triggers
 from tests.benchmarks.far import far_five
-
-UPDATES = 200
 
 
 @dataclass(frozen=True)
@@ -39,42 +36,10 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Throughput:
-    """One update through syncd, and the same two requests (GET, PUT) sent bare."""
-
-    syncd: Cost
-    bare: Cost
-
-    @property
-    def ratio(self) -> float:
-        return self.syncd.cpu / self.bare.cpu
-
-
-@dataclass(frozen=True)
 class Poll:
     rows: int
     cost: Cost
     statements: int
-
-
-def throughput(directory: Path, count: int = UPDATES, rounds: int = 3) -> Throughput:
-    """The median of some rounds, in each of which every customer changes once."""
-    with far_five() as server, installed(directory, server, count) as site:
-        run_cycle(site, Options(mode="once"))
-        through, bare = [], []
-        for turn in range(rounds):
-            change(directory, f"UPDATE customers SET email = 'r{turn}.' || id || '@example.com'")
-            through.append(cost(lambda: run_cycle(site, Options(mode="poll", look=False)), count))
-            bare.append(cost(lambda: _bare(server, count), count))
-    return Throughput(_median(through), _median(bare))
-
-
-def _bare(server: Server, count: int) -> None:
-    with httpx.Client(base_url=server.url("aiotic"), headers={"x-api-key": aiotic.SYNC_KEY}, trust_env=False) as client:
-        for number in range(1001, 1001 + count):
-            record = client.get(f"/customer/{number}").json()
-            body = {name: record[name] for name in aiotic.FIELDS}
-            client.put(f"/customer/{number}", json=body).raise_for_status()
 
 
 def polls(directory: Path, sizes: tuple[int, ...]) -> list[Poll]:
