@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +12,11 @@ import click
 from syncd.cli.output import echo
 
 if TYPE_CHECKING:
-    from syncd.source.guess import Candidate
+    from syncd.source.proposing import Proposal
 
 MODE = 0o640
 SHOWN = 6
+CLEARLY = 4  # points of likelihood between the first table and the next
 PASSWORD = "env:SYNCD_SOURCE_PASSWORD"  # noqa: S105 - a reference, which is what the file is to hold
 
 
@@ -35,8 +34,9 @@ def init(url: str | None, reference: str, table: str, output: Path) -> None:
 
     The password is a reference, so that it never stands in the file or in the shell's history.
     """
+    from syncd.cli.proposal import settings_text
     from syncd.errors import UsageError
-    from syncd.source.guess import candidates
+    from syncd.source.proposing import candidates
 
     if output.exists():
         raise UsageError(f"{output} exists and is left as it is", remedy="syncd init --output other.toml")
@@ -45,9 +45,9 @@ def init(url: str | None, reference: str, table: str, output: Path) -> None:
             raise UsageError("name the database", remedy="syncd init --source postgresql://user@host/database")
         url = click.prompt("Database URL (without password)")
     plain, password = _credentials(url, reference)
-    server, found = candidates(url, password, table)
+    server, found = candidates(plain, password, table)
     chosen = _chosen(found, table)
-    _write(output, _text(plain, reference or (PASSWORD if password else ""), chosen, output))
+    _write(output, settings_text(plain, reference or (PASSWORD if password else ""), chosen, output))
     _say(server, chosen, output)
 
 
@@ -56,42 +56,68 @@ def _credentials(url: str, reference: str) -> tuple[str, str | None]:
     from syncd.errors import Problem, SettingsError
     from syncd.settings.environment import Environment, variable
     from syncd.settings.secret import resolve
+    from syncd.settings.urls import check_database
     from syncd.settings.values import Wrong
+    from syncd.source.connection import without_password
 
-    match = re.fullmatch(r"([A-Za-z0-9_+]+://[^:/@]*):([^@]*)(@.*)", url, re.DOTALL)
-    plain = match[1] + match[3] if match else url
+    plain, typed = without_password(url)
+    try:
+        check_database(plain)
+    except Wrong as wrong:
+        raise SettingsError([Problem("--source", wrong.reason, wrong.remedy)]) from None
     if not reference:
-        return plain, match[2] if match else None
+        return plain, typed
     try:
         return plain, resolve(reference, Environment().credentials_directory, variable)
     except Wrong as wrong:
         raise SettingsError([Problem("--password", wrong.reason, wrong.remedy)]) from None
 
 
-def _chosen(found: list[Candidate], table: str) -> Candidate:
+def _chosen(found: list[Proposal], table: str) -> Proposal:
     """The table a person or the guess names; without a terminal nothing is asked."""
     from syncd.errors import UsageError
 
-    if not found:
-        what = f"{table} has no usable key or columns" if table else "no table looks like customers"
-        raise UsageError(what, remedy="syncd init --source URL --table NAME")
-    if len(found) == 1 or table:
-        return found[0]
-    for number, each in enumerate(found[:SHOWN], 1):
+    able = [each for each in found if each.key and each.fields]
+    if not able or (found and found[0].trouble):
+        raise UsageError(_why_none(found, table), remedy="syncd init --source URL --table NAME")
+    if len(able) == 1 or table:
+        return able[0]
+    for number, each in enumerate(able[:SHOWN], 1):
         echo(f"  {number}  {each.name:30} {each.rows:>9} rows   {', '.join(each.fields)}"[:100])
     if sys.stdin.isatty():
-        return found[click.prompt("Which one", default=1, type=click.IntRange(1, min(len(found), SHOWN))) - 1]
-    clearly = len(found[0].fields) >= 2 * len(found[1].fields) or len(found[0].fields) - len(found[1].fields) >= 3
-    if not clearly:
-        raise UsageError("several tables may hold customers", remedy=f"syncd init --source URL --table {found[0].name}")
-    return found[0]
+        return able[click.prompt("Which one", default=1, type=click.IntRange(1, min(len(able), SHOWN))) - 1]
+    if able[0].score - able[1].score < CLEARLY:
+        raise UsageError("several tables may hold customers", remedy=f"syncd init --source URL --table {able[0].name}")
+    return able[0]
 
 
-def _say(server: str, chosen: Candidate, output: Path) -> None:
+def _why_none(found: list[Proposal], table: str) -> str:
+    """What is in the way, and what would serve instead."""
+    if found and found[0].trouble:
+        return (
+            f"{found[0].trouble}; syncd needs one column that names a customer. A generated column with a unique index "
+            "serves, or a view with one key column made of them"
+        )
+    return f"{table} has no column that looks like a customer's" if table else "no table looks like customers"
+
+
+def _say(server: str, chosen: Proposal, output: Path) -> None:
+    from syncd.cli.proposal import seen
+
     echo(f"{server}, {'view' if chosen.is_view else 'table'} {chosen.name}, {chosen.rows} rows, key {chosen.key}")
-    for field, column in chosen.fields.items():
-        note = "" if chosen.filled.get(field, 0) == chosen.rows else f"{chosen.filled.get(field, 0)} filled"
-        echo(f"  {field:16} <- {column:24} {note}".rstrip())
+    for line in seen(chosen, examples=sys.stdout.isatty()):
+        echo(line)
+    for field, fit in chosen.doubts.items():
+        echo(f"  {field:16} is left out: {fit.column} {fit.doubt}")
+    for join in chosen.joins:
+        doubt = "  (several rows for some customers: left out)" if join.name in chosen.doubtful else ""
+        echo(f"  join {join.name}: {join.table}{doubt}")
+    for column in chosen.where:
+        echo(f"  only rows that [source.where] {column} names are customers")
+    if chosen.deleted is not None:
+        echo(f"  a row counts as deleted by {chosen.deleted.column}")
+    for note in chosen.notes:
+        echo(f"  {note}")
     if "number" not in chosen.fields:
         echo("  no column looks like a customer number: the key will be used as such")
     echo(f"Wrote {output} (mode 0640) and nothing else.")
@@ -109,103 +135,3 @@ def _write(output: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     output.chmod(MODE)
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are among TOML's."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _text(url: str, reference: str, chosen: Candidate, output: Path) -> str:
-    from syncd.core.model import FIELDS
-
-    password = f"password = {_quoted(reference)}" if reference else '# password = "credential:source-password"'
-    mapped = [f"{name} = {_quoted(chosen.fields[name])}" for name in FIELDS if name in chosen.fields]
-    others = [f'# {name} = ""' for name in FIELDS if name not in chosen.fields]
-    watch = _WATCH if chosen.is_view else ""
-    state = output.resolve().parent / "state.db"
-    return _TEMPLATE.format(
-        url=_quoted(url),
-        password=password,
-        table=_quoted(chosen.name),
-        key=_quoted(chosen.key),
-        watch=watch,
-        fields="\n".join([*mapped, *others]),
-        state=_quoted(f"sqlite:///{state}"),
-        providers=_PROVIDERS,
-    )
-
-
-_WATCH = """# A view has no triggers of its own: name the tables under it, the customers' own table first.
-[[source.watch]]
-table = "customers"
-key = "id"
-"""
-
-_TEMPLATE = """# syncd.toml, proposed by `syncd init`. `syncd doctor` names everything that is wrong with it.
-# A secret never stands here; write "credential:NAME", "file:/PATH" or "env:NAME".
-
-[source]
-url = {url}
-{password}
-table = {table}
-key = {key}
-change_log = "triggers"    # triggers | snapshot (PostgreSQL, account may only read) | updated_at (not loss-free)
-write = true               # false: what changes at a provider becomes a review item
-{watch}
-# canonical field = column; a field that is not listed is never read and never sent
-[source.fields]
-{fields}
-
-[state]
-url = {state}
-# key = "credential:state-key"   # at least 32 characters; without it one is made beside the SQLite file
-
-# [guards]                 # beyond these, operations wait for a person
-# update = "50%/24h"
-# delete = "2%/24h"
-# blank = "1%/24h"
-# overwrite = "5%/24h"
-# create = "20%/24h"
-
-{providers}"""
-
-_PROVIDERS = """# The providers you use; earlier ones win when two change the same value.
-# Nothing is created before `syncd match` and `syncd adopt`, unless create = "always".
-
-# [providers.billbee]
-# url = "https://api.billbee.io"
-# api_key = "credential:billbee-api-key"
-# user = "shop@example.com"
-# password = "credential:billbee-password"
-# languages = { de = 1, en = 2 }
-
-# [providers.aiotic]
-# url = "https://acme.aiotic.ai"
-# api_key = "credential:aiotic"
-
-# [providers.invisible_collector]
-# url = "https://api.invisiblecollector.com"
-# token = "credential:invisible-collector"
-# default_locale = "en"
-# default_country = "PT"
-
-# [providers.azotte]
-# url = "https://acme.azotte.com"
-# api_key = "credential:azotte"
-# tenant = "e2a1c7b2-0000-4000-8000-000000000000"
-# default_country = "DE"
-# default_language = "de"
-
-# [providers.jtl]
-# mode = "cloud"
-# url = "https://api.jtl-cloud.com/erp"
-# token_url = "https://auth.jtl-cloud.com/oauth2/token"
-# client_id = "your-client-id"
-# client_secret = "credential:jtl"
-# tenant_id = "00000000-0000-4000-8000-000000000001"
-# customer_group_id = 1
-# internal_company_id = 1
-# default_language = "DE"
-# default_country = "DE"
-"""

@@ -6,6 +6,7 @@ an error), limited in time, and read in UTC.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ _DRIVERS = {
     "mariadb": "mysql+pymysql",
     "mariadb+pymysql": "mysql+pymysql",
 }
+
+_PASSWORD = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
 def source_url(text: str, password: str | None) -> URL:
@@ -45,6 +48,22 @@ def source_url(text: str, password: str | None) -> URL:
         if path not in {"", ":memory:"} and not path.startswith("file:") and not Path(path).is_file():
             raise SourceUnreachable("the source's SQLite file does not exist.")  # opening it would create it
     return url.set(password=password) if password is not None else url
+
+
+def without_password(text: str) -> tuple[str, str | None]:
+    """The URL without a password, wherever somebody typed it, and that password. Raises SettingsError."""
+    try:
+        url = sa.engine.make_url(text)
+    except (exc.ArgumentError, ValueError):
+        raise SettingsError([Problem("source.url", "is not a database URL.")]) from None
+    if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
+        reason = "holds more than one @, so that nobody can tell where a password ends."
+        raise SettingsError([Problem("source.url", reason, "Leave the password out: --password env:NAME.")])
+    typed = [value for name, value in url.normalized_query.items() if _PASSWORD.search(name)]
+    query = {name: value for name, value in url.query.items() if not _PASSWORD.search(name)}
+    plain = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query)
+    password = url.password if url.password is not None else typed[0][0] if typed and typed[0] else None
+    return plain.render_as_string(hide_password=False), password
 
 
 def mode_in_force(url: URL, tls: Tls) -> str:

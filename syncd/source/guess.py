@@ -1,157 +1,170 @@
 """Guesses for `syncd init`: which table holds customers, and which column which field. Only ever a proposal.
 
-Names as they are usual in German, Dutch and English shops; compared in lower case, without separators.
+Pure: facts about tables go in. What the words mean stands in `syncd.source.words`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-import sqlalchemy as sa
-from sqlalchemy import exc
+from syncd.source.columns import NO, YES, Kind, kinds_for
+from syncd.source.nations import meant, plain
+from syncd.source.survey import ColumnFacts, TableFacts
+from syncd.source.words import (
+    ADDRESSES,
+    COLUMNS,
+    CUSTOMERS,
+    INVERSE,
+    OTHERS,
+    PEOPLE,
+    PREFIXES,
+    TITLES,
+)
 
-from syncd.errors import Problem, SettingsError
-from syncd.source import reflection
-from syncd.source.columns import kind_of, kinds_for
-from syncd.source.connection import connect, source_url
-from syncd.source.failures import translated
-
-COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "number": ("customerno", "customernumber", "customernr", "custno", "kundennummer", "kundennr", "kdnr", "knr",
-                   "debitorennummer", "debitornr", "klantnummer", "klantnr", "debiteurnummer", "accountnumber",
-                   "number", "nummer"),
-        "name": ("company", "companyname", "firma", "firmenname", "firmaname", "bedrijf", "bedrijfsnaam",
-                 "organisation", "organization", "name1", "customername", "kundenname", "klantnaam",
-                 "displayname", "fullname", "name", "naam"),
-        "first_name": ("firstname", "givenname", "forename", "vorname", "voornaam"),
-        "last_name": ("lastname", "surname", "familyname", "nachname", "familienname", "achternaam"),
-        "contact_person": ("contactperson", "contact", "ansprechpartner", "kontaktperson", "contactpersoon"),
-        "email": ("email", "emailaddress", "mail", "mailaddress", "emailadresse", "emailadres"),
-        "phone": ("phone", "phonenumber", "telephone", "telefon", "telefonnummer", "tel", "telefoon", "telefoonnummer"),
-        "mobile": ("mobile", "mobilephone", "cell", "cellphone", "mobil", "handy", "mobiltelefon", "mobiel"),
-        "fax": ("fax", "faxnumber", "telefax", "faxnummer"),
-        "street": ("street", "address", "address1", "addressline1", "strasse", "str", "anschrift", "straat", "adres"),
-        "street2": ("street2", "address2", "addressline2", "adresszusatz", "zusatz", "adres2"),
-        "postal_code": ("postalcode", "postcode", "zip", "zipcode", "plz", "postleitzahl"),
-        "city": ("city", "town", "ort", "stadt", "plaats", "woonplaats", "stad"),
-        "state": ("state", "province", "region", "bundesland", "provincie"),
-        "country": ("country", "countrycode", "countryiso", "land", "landcode", "laendercode", "landkz", "landiso"),
-        "vat_number": ("vatnumber", "vatid", "vat", "vatno", "ustid", "ustidnr", "ustidnummer", "umsatzsteuerid",
-                       "btwnummer", "btwnr", "btw"),
-        "tax_number": ("taxnumber", "taxno", "taxid", "steuernummer", "steuernr", "fiscaalnummer"),
-        "register_number": ("registernumber", "registerno", "hrb", "handelsregister", "kvk", "kvknummer", "kvknr",
-                            "cocnumber"),
-        "language": ("language", "languagecode", "lang", "locale", "sprache", "taal"),
-        "website": ("website", "web", "url", "homepage", "webseite", "internet"),
-        "birth_date": ("birthdate", "birthday", "dateofbirth", "born", "bornon", "geburtsdatum", "geburtstag",
-                       "geboortedatum"),
-        "active": ("active", "isactive", "enabled", "aktiv", "actief"),
-    }
-)  # fmt: skip
-_TABLES = ("customer", "kunde", "klant", "debitor", "debiteur", "client", "account", "adress", "address", "relatie")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 LEAST = 3  # fields that a table must seem to have
+CHOICES = ("country", "language", "active")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A table that may hold customers. `filled` counts the rows in which a field is not NULL."""
+class Fit:
+    """A column for a field, or why it is none (`doubt`)."""
 
-    name: str
-    key: str
-    is_view: bool
-    rows: int
-    fields: Mapping[str, str]
-    filled: Mapping[str, int]
+    column: str
+    doubt: str = ""
 
 
 def match_columns(names: Iterable[str]) -> dict[str, str]:
     """Canonical field to column, each column at most once; the more telling names are tried first."""
-    plain = {_plain(name): name for name in names}
     found: dict[str, str] = {}
-    for field, words in COLUMNS.items():
-        column = next((plain[word] for word in words if word in plain and plain[word] not in found.values()), None)
+    every = alternatives(names)
+    for field, columns in every.items():
+        column = next((name for name in columns if name not in found.values()), None)
         if column is not None:
             found[field] = column
     return found
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower().translate(_UMLAUTS))
-
-
-def candidates(url: str, password: str | None, table: str = "") -> tuple[str, list[Candidate]]:
-    """The server in a word, and the tables that look like customers, the likeliest first; or only `table`.
-
-    Raises SourceUnreachable, SettingsError.
-    """
-    engine = connect(source_url(url, password), 5.0, 30.0)
-    try:
-        with translated():
-            inspector = sa.inspect(engine)
-            names = [table] if table else _tables(inspector)
-            found = [one for name in names if (one := _candidate(engine, inspector, name, asked=bool(table)))]
-            return engine.dialect.name, sorted(found, key=_likelihood, reverse=True)
-    finally:
-        engine.dispose()
-
-
-def _tables(inspector: sa.Inspector) -> list[str]:
-    names = [*inspector.get_table_names(), *inspector.get_view_names()]
-    if inspector.dialect.name == "postgresql":
-        default = inspector.default_schema_name
-        others = [n for n in inspector.get_schema_names() if n not in {default, "information_schema", "syncd"}]
-        names += [f"{schema}.{name}" for schema in others for name in inspector.get_table_names(schema)]
-    return [name for name in names if not name.startswith(("syncd_", "sqlite_"))]
-
-
-def _candidate(engine: sa.Engine, inspector: sa.Inspector, name: str, *, asked: bool) -> Candidate | None:
-    found = reflection.find_table(inspector, name, "--table")
-    if isinstance(found, Problem):
-        if asked:
-            raise SettingsError([found])
-        return None
-    key = _key(found)
-    fields = {
-        field: column
-        for field, column in match_columns(c for c in found.columns if c != key).items()
-        if kind_of(found.columns[column].type, sqlite=engine.dialect.name == "sqlite") in kinds_for(field)
+def alternatives(names: Iterable[str]) -> dict[str, list[str]]:
+    """Every column whose name says this field, the more telling ones first."""
+    known = {plain(name): name for name in names}
+    return {
+        field: list(dict.fromkeys(known[p + w] for p in _prefixes(field) for w in words if p + w in known))
+        for field, words in COLUMNS.items()
     }
-    if not key or (not asked and len(fields) < LEAST):
-        return None
-    rows, filled = _counts(engine, found, key, fields)
-    return Candidate(name, key, found.is_view, rows, fields, filled)
 
 
-def _key(found: reflection.FoundTable) -> str:
-    if len(found.primary) == 1:
-        return found.primary[0]
-    usual = next((name for name in found.columns if name.lower() == "id"), "")
-    return usual or min(found.unique, default="")
+def _prefixes(field: str) -> tuple[str, ...]:
+    """`customer_name` is a name, but `customer_group_ref` no number: a prefix says nothing about these."""
+    return ("",) if field in {"number", "price_group", "active", "title", "invoice_email"} else PREFIXES
 
 
-def _counts(
-    engine: sa.Engine, found: reflection.FoundTable, key: str, fields: Mapping[str, str]
-) -> tuple[int, dict[str, int]]:
-    table = reflection.bare(found, key)
-    for column in fields.values():
-        table.append_column(sa.Column(column, sa.types.NullType(), quote=True))
-    wanted = [
-        sa.func.count().label("syncd_rows"),
-        *(sa.func.count(table.c[c]).label(f"f_{f}") for f, c in fields.items()),
-    ]
-    try:
-        with engine.connect() as conn:
-            row = conn.execute(sa.select(*wanted).select_from(table)).mappings().one()
-    except exc.DBAPIError:
-        return 0, {}  # not ours to read
-    return int(row["syncd_rows"]), {field: int(row[f"f_{field}"]) for field in fields}
+def match_facts(table: TableFacts, names: Iterable[str]) -> dict[str, Fit]:
+    """Field to column by name, type and content: a column with values before one that is (nearly) empty."""
+    found: dict[str, Fit] = {}
+    doubtful: dict[str, Fit] = {}
+    taken: set[str] = set()
+    for field, columns in alternatives(names).items():
+        free = [name for name in columns if name not in taken and _holds(field, table.columns[name])]
+        most = max((table.columns[name].filled for name in free), default=0)
+        free.sort(key=lambda name, most=most: table.columns[name].filled * 2 < most)  # type: ignore[misc]
+        for name in free:
+            doubt = _doubt(field, table, table.columns[name])
+            if not doubt:
+                found[field] = Fit(name)
+                taken.add(name)
+                break
+            doubtful.setdefault(field, Fit(name, doubt))
+    return {field: found.get(field) or doubtful[field] for field in COLUMNS if field in found or field in doubtful}
 
 
-def _likelihood(candidate: Candidate) -> tuple[int, int, int]:
-    named = any(word in _plain(candidate.name) for word in _TABLES)
-    return len(candidate.fields) + (4 if named else 0), not candidate.is_view, candidate.rows
+def _holds(field: str, column: ColumnFacts) -> bool:
+    spelled = field == "language"
+    return column.kind is not None and column.kind in kinds_for(field, spelled=spelled)
+
+
+def _doubt(field: str, table: TableFacts, column: ColumnFacts) -> str:
+    """Why a column is not this field although its name says so; '' where nothing speaks against it."""
+    words, empty = list(column.values), table.sampled > 0 and not column.filled
+    said = ""
+    if field == "number":
+        said = "empty in every row" if empty else "the same in several rows" if _repeated(column) else ""
+    elif field == "title":
+        proper = bool(words) and all(plain(word).startswith(TITLES) for word in words)
+        said = "" if proper else "does not hold titles such as Dr."
+    elif field == "active":
+        flag = all(word.lower() in YES | NO for word in words)
+        strange = plain(column.name) in {"status", "statut"} and (not words or column.kind is Kind.TEXT)
+        said = "holds more than yes and no" if not flag or strange else ""
+    elif field in {"email", "invoice_email"} and words:
+        said = "" if sum("@" in word for word in words) * 2 > len(words) else "holds no e-mail addresses"
+    elif field in {"country", "language"} and words:
+        shown = ", ".join(f'"{word}"' for word in words[:3])
+        said = "" if any(meant(field, word) for word in words) else f"what {shown} mean, only you can say"
+    return said
+
+
+def _repeated(column: ColumnFacts) -> bool:
+    return len(column.values) < column.filled
+
+
+def value_map(field: str, column: ColumnFacts) -> dict[str, tuple[str, ...]]:
+    """What the values mean, where they do not say it themselves; the most frequent spelling goes back."""
+    if field == "active":
+        yes, no = ("0", "1") if plain(column.name) in INVERSE else ("", "")
+        return {"true": (yes,), "false": (no,)} if yes else {}
+    if field not in {"country", "language"} or all(_plainly(field, word) for word in column.values):
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for word in column.values:
+        code = meant(field, word)
+        if code:
+            found[code] = (*found.get(code, ()), word)
+    return dict(sorted(found.items()))
+
+
+def _plainly(field: str, word: str) -> bool:
+    """Whether a value is the canonical one, but for capitals."""
+    return (meant(field, word) or "").lower() == word.lower()
+
+
+# --- which table -----------------------------------------------------------------------------------------------------
+
+
+def named_as(table: TableFacts, fields: int) -> int:
+    """How likely a table holds customers, by name and by how many fields it seems to have."""
+    own = table.bare
+    weight = 6 if any(word in own for word in CUSTOMERS) else 2 if any(word in own for word in PEOPLE) else 0
+    weight -= 8 if any(word in own for word in ADDRESSES) else 0
+    weight -= 8 if any(word in own for word in OTHERS) else 0
+    # "customer" says it plainly; "customer_list" or "customer_entity_log" is about customers
+    weight += 2 if any(own.endswith((word, f"{word}s", f"{word}n", f"{word}en")) for word in CUSTOMERS) else 0
+    return weight + fields
+
+
+def likely(tables: Mapping[str, TableFacts], most: int) -> list[str]:
+    """Tables worth a look, by structure alone, the likeliest first."""
+    marked: list[tuple[int, bool, int, str]] = []
+    for name, table in tables.items():
+        fields = len(match_columns(table.columns))
+        if fields >= LEAST:
+            marked.append((named_as(table, fields), not table.is_view, len(marked), name))
+    marked.sort(key=lambda each: (-each[0], not each[1], each[2]))
+    return [name for *_, name in marked[:most]]
+
+
+def key_of(table: TableFacts) -> tuple[str, str]:
+    """The key column, or '' and why there is none."""
+    if len(table.primary) == 1:
+        return table.primary[0], ""
+    if table.unique:
+        return min(table.unique, key=lambda name: (plain(name) != "id", name)), ""
+    if table.is_view:
+        named = ("id", *(f"{word}id" for word in CUSTOMERS), *(f"id{word}" for word in CUSTOMERS), *COLUMNS["number"])
+        found = next((column for word in named if (column := table.named(word))), "")
+        distinct = bool(found) and not _repeated(table.columns[found])
+        return (found, "") if distinct else ("", f'the view "{table.name}" shows no column that could be a key')
+    if table.primary:
+        columns = ", ".join(table.primary)
+        return "", f'the primary key of "{table.name}" has {len(table.primary)} columns ({columns})'
+    return "", f'"{table.name}" has no primary key and no unique column that is always filled'

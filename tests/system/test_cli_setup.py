@@ -261,16 +261,16 @@ def test_init_leaves_a_choice_to_people(tmp_path: Path, capsys: pytest.CaptureFi
     """Two tables that look alike are listed, not guessed; --table decides; a wrong one gets a "did you mean"."""
     path = tmp_path / "shop.db"
     with closing(sqlite3.connect(path)) as shop, shop:
-        for name in ("customers", "leads"):
+        for name in ("customers", "clients"):
             shop.execute(f"CREATE TABLE {name} (id integer primary key, name text, email text, phone text, city text)")
     url, output = f"sqlite:///{path}", tmp_path / "syncd.toml"
     code, out, err = init(capsys, "--source", url, "--output", str(output))
     assert (code, output.exists()) == (2, False)
-    assert "leads" in out
-    assert "--table customers" in err
-    code, _, err = init(capsys, "--source", url, "--table", "lead", "--output", str(output))
-    assert (code, 'Did you mean "leads"' in err) == (2, True)
-    assert init(capsys, "--source", url, "--table", "leads", "--output", str(output))[0] == 0
+    assert "clients" in out
+    assert "--table clients" in err
+    code, _, err = init(capsys, "--source", url, "--table", "client", "--output", str(output))
+    assert (code, 'Did you mean "clients"' in err) == (2, True)
+    assert init(capsys, "--source", url, "--table", "clients", "--output", str(output))[0] == 0
 
 
 def test_init_keeps_passwords_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,8 +283,52 @@ def test_init_keeps_passwords_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert init(capsys, "--source", "sqlite:////x", "--password", "hunter2", "--output", str(output))[0] == 2
 
 
-def test_guess_knows_three_languages() -> None:
-    """English, German and Dutch names find their fields; a column serves one field only."""
+@pytest.mark.parametrize(
+    ("form", "ends"),
+    [("{user}:hunter2@{where}", 0), ("{user}:hunter%32@{where}", 0), ("{user}@{where}?password=hunter2", 0),
+     ("{user}:a@{where}?passfile=hunter2&PASSWORD=hunter2", 0), ("{user}:x@hunter2/:@{where}", 2),
+     ("{user}:x@hunter2@{where}", 2)],
+)  # fmt: skip
+def test_init_writes_no_password_in_any_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, ends: int
+) -> None:
+    """Wherever in the URL somebody typed a password: the file and what is shown hold none of it, and where nobody can
+    tell what is password there is no file."""
+    with database("postgresql", tmp_path) as url:
+        engine = sa.create_engine(url)
+        with engine.begin() as conn:
+            conn.exec_driver_sql("CREATE TABLE kunden (id integer primary key, firma text, email text, ort text)")
+        engine.dispose()
+        made, output = sa.make_url(url), tmp_path / "syncd.toml"
+        source = form.format(user=made.username, where=f"{made.host}:{made.port}/{made.database}")
+        code, out, err = init(capsys, "--source", f"postgresql://{source}", "--output", str(output))
+        assert code == ends, err
+        assert output.exists() == (ends == 0)
+        written = output.read_text(encoding="utf-8") if output.exists() else 'password = "env:SYNCD_SOURCE_PASSWORD"'
+        assert "hunter" not in written + out + err
+        assert 'password = "env:SYNCD_SOURCE_PASSWORD"' in written
+
+
+def test_init_says_what_key_would_serve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key of two columns, or none: which, and that a generated column or a view with one key column serves."""
+    path, output = tmp_path / "shop.db", tmp_path / "syncd.toml"
+    with closing(sqlite3.connect(path)) as shop, shop:
+        shop.execute("CREATE TABLE kunden (mandant int, nr int, firma text, email text, ort text,"
+                     " PRIMARY KEY (mandant, nr))")  # fmt: skip
+        shop.execute("CREATE TABLE clients (firma text, email text, ort text)")
+    for table, words in (("kunden", "2 columns (mandant, nr)"), ("clients", "no primary key")):
+        code, _, err = init(capsys, "--source", f"sqlite:///{path}", "--table", table, "--output", str(output))
+        assert (code, output.exists()) == (2, False)
+        assert words in err
+        assert "generated column" in err
+        assert "view with one key column" in err
+
+
+def test_guess_knows_its_languages() -> None:
+    """English, German, Dutch, French, Spanish and Portuguese names find their fields; a column serves one field."""
+    assert match_columns(["prénom", "nom", "code_postal", "ville", "pays"])["postal_code"] == "code_postal"
+    assert match_columns(["razón_social", "teléfono", "población", "país"])["country"] == "país"
+    assert match_columns(["razao_social", "telemóvel", "morada", "cidade"])["mobile"] == "telemóvel"
     assert match_columns(["CustomerNo", "Company", "Zip", "E-Mail"]) == {
         "number": "CustomerNo", "name": "Company", "email": "E-Mail", "postal_code": "Zip",
     }  # fmt: skip
