@@ -15,6 +15,12 @@ from typing import Any, Literal, Protocol
 from syncd.core.model import Cursor, Page, Remote, Removal, Values
 from syncd.providers.http import Gate
 
+__all__ = [
+    "API_VERSION", "Capabilities", "ExtraMember", "Identity", "Provider", "ProviderAdapter", "Settings",
+]  # fmt: skip
+API_VERSION = 1
+"""Of all that docs/adapters.md names. It rises when an adapter written for the number before would have to change."""
+
 
 class Identity(StrEnum):
     """How a remote of ours is found again after a create whose answer was lost."""

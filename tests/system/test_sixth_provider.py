@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.system.installed import installed
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "syncd_acme"
 ADAPTER = """
 from pydantic import BaseModel, ConfigDict, SecretStr
 from syncd.providers.adapter import Provider
@@ -74,3 +77,15 @@ def test_a_package_of_ones_own_registers_like_ours(
         assert answer.code == 2
         assert "token" in answer.out + answer.err
     sys.modules.pop("syncd_acme")
+
+
+def test_the_example_package_passes_the_suite_by_itself(tmp_path: Path) -> None:
+    """A package with an adapter, a sandbox and a row holds the whole contract with one line, without our tests."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={EXAMPLE}", "-c", os.devnull]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLE), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [*command, str(EXAMPLE / "tests")], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "passed" in done.stdout
