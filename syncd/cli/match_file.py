@@ -54,8 +54,11 @@ def lines_of(path: Path, provider: str) -> list[Line]:
     from syncd.errors import UsageError
     from syncd.operate.match import KINDS, Line
 
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error):
+        rows = []
     if not rows or tuple(rows[0]) != HEADER:
         raise UsageError(f"{path} is not a match report.", remedy=f"syncd match {provider} --out {path}")
     lines = []
