@@ -31,12 +31,12 @@ from syncd.core.endings import (
     dead_letter,
     failed,
     forget,
+    look_again,
     park,
     reject,
     told,
     waited,
 )
-from syncd.core.guards import ACCEPTED, GRANTED
 from syncd.core.model import Link, Remote, Stage, State, Values, Verb
 from syncd.core.plan import FOUND
 from syncd.core.writes import renewed, unknown_create
@@ -82,7 +82,7 @@ def _updated(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
         case Refused(name, reason, _, half):
             change = reject(case, terms, name, reason)
         case Missing(half):
-            change = _look_again(case, terms, 0.0, "missing")
+            change = look_again(case, terms, 0.0, "missing")
         case NotSent(why, half):
             change = failed(case, terms, why)
         case _:
@@ -106,17 +106,10 @@ def _so_far(decided: Decided) -> Case:
 def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
     """Nobody's failure, but for a provider that says so of one record again and again: that one waits ever longer."""
     if outcome.why is None:
-        return _look_again(case, terms, outcome.pause, "moved")
+        return look_again(case, terms, outcome.pause, "moved")
     if case.work.error_class == outcome.why.kind:
         return failed(case, terms, outcome.why)
-    return _look_again(case, terms, terms.backoff, outcome.why.kind)
-
-
-def _look_again(case: Case, terms: Terms, pause: float, why: str) -> Change:
-    """Nobody's failure: the pair is looked at anew, with what both sides hold by then."""
-    work = case.work
-    kept = (work.error_class, work.error) if work.error_class.startswith((GRANTED, ACCEPTED)) else (why, "")
-    return Change(work, "again", later=Later(terms.later(pause), work.attempts, *kept))
+    return look_again(case, terms, terms.backoff, outcome.why.kind)
 
 
 def _not_done(decided: Decided, change: Change, terms: Terms) -> Change:

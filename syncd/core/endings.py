@@ -103,6 +103,14 @@ def wait(case: Case, terms: Terms, why: str) -> Change:
     return Change(work, "waiting", later=later, announce="adopt" if why == "adopt" else "", retry_at=later.due_at)
 
 
+def look_again(case: Case, terms: Terms, pause: float, why: str = "") -> Change:
+    """Nobody's failure: after `pause` seconds the pair is looked at anew, with what both sides hold by then. What a
+    person approved stays approved."""
+    work = case.work
+    kept = (work.error_class, work.error) if work.error_class.startswith((GRANTED, ACCEPTED)) else (why, "")
+    return Change(work, "again", later=Later(terms.later(pause), work.attempts, *kept))
+
+
 def respelled(case: Case) -> Change:
     """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key.
 

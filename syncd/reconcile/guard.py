@@ -15,7 +15,7 @@ from functools import partial
 from syncd.core.actions import Park
 from syncd.core.case import Decided
 from syncd.core.effects import Change
-from syncd.core.endings import park, staged
+from syncd.core.endings import look_again, park, staged
 from syncd.core.guards import Ask, granted, trips
 from syncd.core.model import State, Verb
 from syncd.reconcile.route import Route
@@ -25,6 +25,7 @@ from syncd.store.database import Transaction
 from syncd.store.journal import Opening
 
 STANDING = (State.LINKED, State.REVIEW, State.RETRY, State.AMBIGUOUS)
+REFUSED_BEFORE = "does_not_fit"  # the open question about a pulled value that its column did not take
 KEY_TAKEN = Park("key_taken", "another customer already has this key at the provider")
 
 
@@ -79,17 +80,23 @@ def _verb(decided: Decided) -> Verb:
 @dataclass
 class Budget:
     """What guards have counted beside the state: `rows` of the source, and operations that passed in this group or,
-    for a plan, before it."""
+    for a plan, before it. `doubtful` are those of them that the source refused at their last attempt."""
 
     rows: int
     passed: Counter[str] = field(default_factory=Counter)
+    doubtful: Counter[str] = field(default_factory=Counter)
 
 
 def judge(
     tx: Transaction, route: Route, decided: Sequence[Decided], budget: Budget
 ) -> tuple[list[Decided], list[Decided]]:
     """Ask every guard about every operation, in order: those that pass, and those that are held back, each with
-    its change. Reads only."""
+    its change. Reads only.
+
+    Only executed operations may use up a limit. Where a limit is reached with an operation that the source refused
+    before, the next operation waits for the outcome and not for a person: with two pulls allowed, a pull of a value
+    that never fits passes, then a second one, and the third is judged again in the next group.
+    """
     passed: list[Decided] = []
     held: list[Decided] = []
     ledger = _Ledger(tx, route, budget.rows)
@@ -98,9 +105,14 @@ def judge(
         asks = [ask for ask in each.asks if not granted(item.error_class, item.error, ask)]
         stopping = next((ask for ask in asks if _over(ledger, ask, budget)), None)
         if stopping is not None:
-            held.append(instead(each, staged(each.case, stopping)))
+            undecided = not _over(ledger, stopping, Budget(budget.rows, budget.passed - budget.doubtful))
+            change = look_again(each.case, route.terms(), 0.0) if undecided else staged(each.case, stopping)
+            held.append(instead(each, change))
             continue
-        budget.passed.update({ask.verb: ask.number for ask in each.asks})
+        numbers = {ask.verb: ask.number for ask in each.asks}
+        budget.passed.update(numbers)
+        if REFUSED_BEFORE in each.case.asked:
+            budget.doubtful.update(numbers)
         passed.append(each)
     return passed, held
 

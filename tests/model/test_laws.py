@@ -499,12 +499,12 @@ def test_what_the_source_refuses_uses_up_no_guard() -> None:
         run(made, pause=900.0)
     assert kinds(made) == ["does_not_fit"]
     for record in others:
-        made.type_there(provider, record, "name", made.value(record.of, "name"))
+        made.type_there(provider, record, "city", made.value(record.of, "city"))
         made.type_there(provider, record, "email", made.value(record.of, "email"))
     run(made, pause=900.0)
     assert kinds(made) == ["does_not_fit"]
-    names = {str(row[0]) for row in made.sql("SELECT company FROM customers")}
-    assert {record.values["name"] for record in others} <= names
+    stored = {(str(row[0]), str(row[1])) for row in made.sql("SELECT city, email FROM customers")}
+    assert {(record.values["city"], record.values["email"]) for record in others} <= stored
 
 
 def test_the_source_is_guarded_against_a_provider_gone_mad() -> None:
