@@ -29,7 +29,7 @@ from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.case import remember
 from syncd.reconcile.gather import by_key, tie
-from syncd.reconcile.guard import Budget, judge, source_rows
+from syncd.reconcile.guard import judge, prepared
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 
@@ -99,9 +99,9 @@ class Account:
         for asks in self.booked.values():
             for ask in asks:
                 passed[ask.verb] += ask.number
-        rows = source_rows(self.route) if any(ask.of_the_source for ask in decided.asks) else 0
+        budget = replace(prepared(self.route, [decided]), passed=passed)
         with self.route.state.read() as tx:
-            through, held = judge(tx, self.route, [decided], Budget(rows, passed))
+            through, held = judge(tx, self.route, [decided], budget)
         if through:
             self.booked[decided.case.pair.key] = decided.asks
         return (*through, *held)[0]
@@ -127,16 +127,23 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
     _fan_out(accounts, marks, overlay, result)
-    _judged_together(result)
+    _judged_together(accounts, result)
     return result
 
 
-def _judged_together(result: Preview) -> None:
-    """Where the guard would hold back one deletion, it holds back all that are due."""
-    over = {item.provider for item in result.waiting if (item.kind, item.reason) == ("staged", "delete")}
-    held = [op for op in result.operations if op.provider in over and op.verb in {"archive", "delete"}]
-    result.operations = [op for op in result.operations if op not in held]
-    result.waiting += [Waiting(op.provider, op.key, "staged", "delete") for op in held]
+def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
+    """Where the guard would hold back one deletion, it holds back all that are due; unlinks by a filter likewise."""
+    for verb in ("delete", "unlink"):
+        over = {item.provider for item in result.waiting if (item.kind, item.reason) == ("staged", verb)}
+        booked = {
+            (provider, key)
+            for provider in over
+            for key, asks in accounts[provider].booked.items()
+            if any(ask.verb == verb for ask in asks)
+        }
+        held = [op for op in result.operations if (op.provider, op.key) in booked]
+        result.operations = [op for op in result.operations if op not in held]
+        result.waiting += [Waiting(op.provider, op.key, "staged", verb) for op in held]
 
 
 def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Preview) -> None:

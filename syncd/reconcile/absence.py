@@ -2,7 +2,8 @@
 
 A trigger's mark on the table itself is one, a row that stands there and is marked as deleted another; without them, two
 looks a minute apart that find the row nowhere are. A view that stops to show a row, and a source that is empty, prove
-nothing; a filter of the settings that sends the row away proves that it has left, and nothing more.
+nothing; a filter of the settings that sends the row away proves that it has left, and nothing more. What two looks had
+proved stays proved for an operation that a guard held back and a person released.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ def departed(route: Route, work: Work, *, proven: bool) -> Departure:
     if presence.outside:
         return Departure.OUT_OF_SCOPE
     if presence.in_table:
-        return Departure.OUT_OF_SCOPE if _looked_before(route, work) else Departure.UNPROVEN
+        shown = work.error_class == GRANTED + "unlink"  # looked at twice before the guard held it back
+        return Departure.OUT_OF_SCOPE if shown or _looked_before(route, work) else Departure.UNPROVEN
     if customers.count(route.source) == 0:
         return Departure.EMPTY
-    if proven or work.reason == "deleted" or work.error_class.startswith(GRANTED) or _looked_before(route, work):
+    if proven or work.reason == "deleted" or work.error_class == GRANTED + "delete" or _looked_before(route, work):
         return Departure.GONE
     return Departure.UNPROVEN
 

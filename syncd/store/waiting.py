@@ -71,6 +71,19 @@ def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
+def linked_due(tx: Transaction, provider: str, now: datetime) -> list[str]:
+    """Keys of linked customers who are due for another reason than a deletion, or whose unlinking a guard holds back:
+    a filter may have sent any of them away."""
+    due = sa.and_(table.c.due_at <= now, table.c.reason != DELETED)
+    query = (
+        sa.select(table.c.customer_key)
+        .join(mapping, sa.and_(mapping.c.provider == table.c.provider, mapping.c.customer_key == table.c.customer_key))
+        .where(table.c.provider == provider, mapping.c.external_id.is_not(None))
+        .where(sa.or_(due, table.c.error_class == "staged:unlink"))
+    )
+    return list(tx.execute(query).scalars())
+
+
 def accept(tx: Transaction, pair: Pair, fields: Sequence[str]) -> None:
     """Note on a due pair that a person accepted these fields with a match report."""
     values = {"error_class": ACCEPTED, "error": ",".join(fields)}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from syncd.core.model import Link, Pair, State
 from syncd.lanes import Pace
 from syncd.store import events, journal, mapping, review, work
+from syncd.store.database import Transaction
+from tests.model.effects import WatchedState
 from tests.model.hostile import Fault, Nature
 from tests.model.test_sequences import SEARCH, SETTLED
 from tests.model.world import SETTLE, Profile, Setting, World
@@ -54,6 +59,37 @@ def test_a_group_costs_two_commits_and_not_two_a_customer() -> None:
 
     assert (linked, len(_linked(more))) == (MANY, 5 * MANY)
     assert _commits(more, before) <= few + 2
+
+
+def test_no_transaction_holds_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other lanes wait for the writer only while rows are written: no request leaves, and no pace is waited for, while
+    a transaction is open. A provider that takes 0.7 s for an answer makes no transaction longer."""
+    made = _world()
+    made.providers[0].latency = 0.7
+    open_at_requests: list[int] = []
+    seconds: list[float] = []
+    point, begin = made.effects.point, WatchedState.begin
+
+    def seen(name: str, *, locked: bool = False) -> None:
+        if name.startswith("p0 "):
+            open_at_requests.append(made.effects.busy)
+        point(name, locked=locked)
+
+    @contextmanager
+    def timed(state: WatchedState) -> Iterator[Transaction]:
+        with begin(state) as tx:
+            started = made.clock.monotonic()
+            yield tx
+            seconds.append(made.clock.monotonic() - started)
+
+    monkeypatch.setattr(made.effects, "point", seen)
+    monkeypatch.setattr(WatchedState, "begin", timed)
+    started = made.clock.monotonic()
+    made.run()
+    assert made.clock.monotonic() - started >= MANY * 0.7
+    assert len(_linked(made)) == MANY
+    assert set(open_at_requests) == {0}
+    assert set(seconds) == {0.0}
 
 
 def test_one_taken_record_leaves_the_rest_of_its_group_alone() -> None:

@@ -424,3 +424,40 @@ def test_deletions_within_the_limit_are_executed_all() -> None:
     run(made)
     assert len(made.providers[0].records) == 29
     assert "guard_delete" not in kinds(made)
+
+
+def _left_scope(gone: int) -> World:
+    """39 customers, of whom some fall out of the view that the source is; at most 2 % a day may be unlinked."""
+    limit = Guards(delete=Limit(0.02, None, 86_400.0))
+    made = World(Setting((Profile(SEARCH),), 39, guards=limit, view=True))
+    made.run()
+    for person in made.people[:gone]:
+        made.sql("DELETE FROM addresses WHERE customer_id = ?", person.key)
+    for _ in range(3):
+        run(made, pause=SETTLED)
+    return made
+
+
+def _linked(made: World) -> int:
+    with made.state.read() as tx:
+        return sum(1 for link in mapping.page(tx, "p0", "", 99) if link.external_id is not None)
+
+
+def test_of_too_many_customers_that_a_filter_sends_away_nobody_is_unlinked() -> None:
+    """12 of 39 customers leave the source's scope, 10 allowed: nobody is unlinked, one item shows all, and its release
+    unlinks exactly those."""
+    made = _left_scope(12)
+    assert _linked(made) == 39
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    assert (item.kind, item.count) == ("guard_unlink", 12)
+    with made.state.begin() as tx:
+        assert staging.release(tx, item, made.clock.now()) == 12
+    run(made)
+    assert (_linked(made), kinds(made), len(made.providers[0].records)) == (27, [], 39)
+
+
+def test_customers_that_a_filter_sends_away_within_the_limit_are_unlinked_all() -> None:
+    """10 of 39 customers leave the source's scope, 10 allowed."""
+    made = _left_scope(10)
+    assert (_linked(made), kinds(made)) == (29, [])
