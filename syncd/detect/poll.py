@@ -197,19 +197,19 @@ def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:
-    """Whether a listed record is not what was last agreed, as far as the listing shows it."""
+    """Whether a listed record is not what was last agreed, as far as the listing shows it; or shows for the first time
+    what an answer only promised: the look that follows remembers it, so that who shortens it later is no provider that
+    cuts."""
     if link.state is State.REVIEW and remote.archived:
         return False
     digest = route.digester(link.provider_key or "")
     return remote.archived or any(
-        _watched(link.base.get(name)) and digest(name, value) != link.base[name].provider
-        for name, value in remote.values.items()
-        if name in link.base
+        _watched(link.base[name], digest(name, value)) for name, value in remote.values.items() if name in link.base
     )
 
 
-def _watched(entry: FieldBase | None) -> bool:
-    return entry is not None and not entry.frozen
+def _watched(entry: FieldBase, shown: str) -> bool:
+    return not entry.frozen and (entry.provider != shown or (entry.provisional and not entry.shown))
 
 
 def _missing(site: Installation, route: Route, seen: set[str]) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 
 from tests.model.history import live, make, shrunk
+from tests.model.many import lived
 
 
 def main() -> int:
@@ -17,20 +18,23 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--wide", action="store_true", help="the wide world")
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the histories")
     parser.add_argument("--no-shrink", action="store_true")
     chosen = parser.parse_args()
     if chosen.seed is not None:
         return tell(chosen.seed, wide=chosen.wide, shrink=not chosen.no_shrink)
     began, failed = time.monotonic(), 0
-    for seed in range(chosen.start, chosen.start + chosen.histories):
-        wrong = live(make(seed, wide=chosen.wide))
+    seeds = range(chosen.start, chosen.start + chosen.histories)
+    cpu = 0.0
+    for seed, wrong, seconds in lived(seeds, wide=chosen.wide, jobs=chosen.jobs):
+        cpu += seconds
         if wrong:
             failed += 1
             print(f"seed {seed}: {wrong[0].strip().splitlines()[-1][:300]}", flush=True)
             if not chosen.keep_going:
                 return tell(seed, wide=chosen.wide, shrink=not chosen.no_shrink)
     seconds = time.monotonic() - began
-    print(f"{chosen.histories} histories, {failed} wrong, {seconds:.1f} s")
+    print(f"{chosen.histories} histories, {failed} wrong, {seconds:.1f} s, {cpu / max(len(seeds), 1):.2f} s CPU each")
     return 1 if failed else 0
 
 

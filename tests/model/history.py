@@ -169,6 +169,8 @@ def _causes(setting: Setting) -> Iterator[str]:
     natures = [profile.nature for profile in setting.profiles]
     if any(profile.nature.keeps and profile.policy is not Policy.SOURCE for profile in setting.profiles):
         yield "conflict"
+    if any(nature.echo == "late" and nature.keeps for nature in natures):
+        yield "conflict"  # shown as sent and mended afterwards: a person who shortens it looks the same
     if any(Direction.PULL in dict(profile.directions).values() for profile in setting.profiles):
         yield "pull-only"
     if any(nature.narrow for nature in natures):

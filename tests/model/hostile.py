@@ -414,8 +414,11 @@ class Adapter:
         """The request left, and no answer came. `die`: the process is gone before the effect takes place."""
 
         def effect() -> None:
+            shown = {record.id: dict(record.shown) for record in self._all()}
             with contextlib.suppress(NotFound, Taken, Rejected):
                 act()
+            for record in self._all():
+                record.shown = shown.get(record.id, {})  # nobody saw the answer
 
         self._world.writes += 1
         if fault.kind == "lost":

@@ -11,7 +11,7 @@ from syncd.providers.adapter import Identity
 from tests.model.history import History, Step
 from tests.model.hostile import Nature
 from tests.model.product import Guards
-from tests.model.world import SETTLE, TIMEOUT, Profile, Setting
+from tests.model.world import OVERNIGHT, SETTLE, TIMEOUT, Profile, Setting
 
 RUN: Step = ("run", 0, (), False, (0, 1, 2))
 SCAN: Step = ("run", 0, (), True, (0, 1, 2))
@@ -76,12 +76,22 @@ NAMED: Mapping[str, History] = (
         f"erased by placeholders: {' '.join(signs)}": _alone(Profile(), RUN, ("erase", 0, 0, signs))
         for signs in (("name", "email"), ("email",), ("name", "city"))
     }
+    | {
+        f"a value shortened after a listing showed it, {policy}": _alone(
+            Profile(ECHOING, policy=policy), SCAN, SETTLED, SCAN, EDIT, RUN, ("wait", 30.0), SCAN, SETTLED, SHORTER
+        )
+        for policy in Policy
+    }
+    | {
+        f"a newcomer whose insert point {point} keeps from being recorded": _alone(
+            Profile(FINDABLE, inbound=True),
+            RUN,
+            ("arrive", 0),
+            ("wait", OVERNIGHT),
+            ("run", point, (), True, (0, 1, 2)),
+            SETTLED,
+            SCAN,
+        )
+        for point in range(10, 16)
+    }
 )
-
-
-WAITING: Mapping[str, History] = {
-    f"a value shortened after its confirming reading, {policy}": _alone(
-        Profile(ECHOING, policy=policy), SCAN, SETTLED, SCAN, EDIT, RUN, ("wait", 30.0), SCAN, SETTLED, SHORTER
-    )
-    for policy in Policy
-}

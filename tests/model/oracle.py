@@ -136,6 +136,8 @@ def _nobody_elses(world: World, provider: Hostile) -> Iterator[str]:
             if value.casefold().startswith(f"{name[0]}{record.of}v"):
                 continue
             typed = world.typed.get((record.of, name), set())
+            if (record.of, name, value) in world.entered:
+                continue
             if value not in typed and value not in {provider.nature.kept(name, each) for each in typed}:
                 yield f"{provider.name}: record {record.id} of {record.of} holds {value!r} as {name}"
 
@@ -280,7 +282,7 @@ def _winners(world: World, parked: set[tuple[str, str]], stopped: set[str]) -> I
                 candidates |= {canonical(edit.value) for edit in edits if edit.side != "source"}
                 candidates |= {world.agreed[person.tag, name]} if (person.tag, name) in world.agreed else set()
             held = {canonical(row[name]), *(each.nature.kept(name, row[name]) for each in world.providers)}
-            if not held & candidates:
+            if not any(equal(name, one, other) for one in held for other in candidates):
                 yield f"{person.key}.{name} ends as {row[name]!r}; last typed were {last or candidates}"
             elif only_source and edits and edits[-1].side == "source" and canonical(row[name]) != edits[-1].value:
                 yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"

@@ -36,6 +36,7 @@ from tests.model import test_sequences as rows
 from tests.model import test_successors as keys
 from tests.model.history import live, make
 from tests.model.hostile import Nature
+from tests.model.named import NAMED
 
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
@@ -405,6 +406,11 @@ def insert_without_a_second_look(patch: Patch) -> None:
     patch.setattr(lookup, "keys_like", lambda *_given: [])
 
 
+def unsettled_inserts_forgotten(patch: Patch) -> None:
+    """Nobody remembers that a newcomer's row may be under way."""
+    patch.setattr(journal, "insert_intents", lambda _tx, _provider: [])
+
+
 def key_taken_over_unseen(patch: Patch) -> None:
     """A link is overwritten by the next customer of its key, and nothing remembers the record."""
     patch.setattr(ARRIVE, "_is_taken", lambda *_given: False)
@@ -461,6 +467,15 @@ class Mutant:
 
     wrong: Callable[[Patch], None]
     sequences: Sequence[Callable[[], None]] = ()
+
+
+def _histories(part: str) -> tuple[Callable[[], None], ...]:
+    """The named histories with these words in their names, each a sequence."""
+    return tuple(partial(_comes_out_right, name) for name in NAMED if part in name)
+
+
+def _comes_out_right(name: str) -> None:
+    assert live(NAMED[name]) == []
 
 
 def _each(sequence: Callable[..., None], *given: Any) -> tuple[Callable[[], None], ...]:
@@ -521,6 +536,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(graves_opened_by_key, (keys.test_whoever_was_buried_stays_buried,)),
         Mutant(newcomers_without_number, (partial(keys.test_a_newcomer_keeps_his_number, CREATING),)),
         Mutant(insert_without_a_second_look, (keys.test_two_holders_insert_one_row,)),
+        Mutant(unsettled_inserts_forgotten, _histories("a newcomer whose insert")),
         Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
         Mutant(
             settle_counts_from_the_opening,

@@ -183,6 +183,7 @@ class World:
     peers: list[Installation] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
     kept_records: set[tuple[str, str | None]] = field(default_factory=set)
+    entered: set[tuple[str, str, Value]] = field(default_factory=set)  # at a provider, wanted in the source or not
 
     def __post_init__(self) -> None:
         setting = self.setting
@@ -190,8 +191,9 @@ class World:
         source, state, source_image, state_image = _databases(
             setting.view, setting.keys, setting.numbered, setting.shared
         )
-        _raw(source.engine).deserialize(source_image)
-        _raw(state.writer).deserialize(state_image)
+        for engine, image in ((source.engine, source_image), (state.writer, state_image)):
+            _raw(engine).rollback()  # what a killed process of the last history had open
+            _raw(engine).deserialize(image)
         self.source, self.state = source, watched(state, self.effects)
         self.random = random.Random(self.setting.seed)
         self._serial = 0
@@ -519,6 +521,7 @@ class World:
         if person is not None and self.pullable(provider, name) and self._settled(provider, person, record, name):
             self._outdated(person, name, "source")
         kept = provider.edit(record, name, value)
+        self.entered.add((record.of, name, kept))
         if self.pullable(provider, name):
             self._typed(record.of, name, provider.name, kept)
             if doubtful:
