@@ -22,7 +22,7 @@ from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
-from syncd.source import changelog, customers, lookup
+from syncd.source import changelog, lookup, writing
 from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
 from syncd.store import journal, leases, mapping, tombstones, work
@@ -194,7 +194,7 @@ def own_changes_ignored(patch: Patch) -> None:
 
 def no_compare_and_set(patch: Patch) -> None:
     """The source row is written without looking whether it is still the one that was read."""
-    patch.setattr(customers, "_differs", lambda *_: False)
+    patch.setattr(writing, "_differs", lambda *_: False)
 
 
 def no_intent(patch: Patch) -> None:
