@@ -186,8 +186,8 @@ def own_changes_ignored(patch: Patch) -> None:
     """Echo suppression by writer: what we wrote into the source is nobody's change."""
     mark = CAPTURE._mark
 
-    def wrong(tx: Transaction, site: Installation, entries: Sequence[Entry]) -> Any:
-        return mark(tx, site, [entry for entry in entries if not entry.origin.startswith("syncd:")])
+    def wrong(tx: Transaction, site: Installation, entries: Sequence[Entry], *more: Any) -> Any:
+        return mark(tx, site, [entry for entry in entries if not entry.origin.startswith("syncd:")], *more)
 
     patch.setattr(CAPTURE, "_mark", wrong)
 
