@@ -44,7 +44,8 @@ def test_status_says_ok_only_when_it_is(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_exit_4_while_something_is_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A failure that will be retried leaves 4, and the retry that succeeds leaves 0."""
-    with installed(tmp_path, capsys) as syncd:
+    later = COMMON.replace('backoff = "200ms"', 'backoff = "4s"')  # 2 s at least: no run without a wait takes so long
+    with installed(tmp_path, capsys, common=later) as syncd:
         syncd("run-once")
         syncd.server.twins["aiotic"].faults.add(Fault("status", status=503))
         syncd.sql("UPDATE customers SET name = 'Neu' WHERE id = 2")

@@ -68,10 +68,12 @@ def test_nobody_agrees_while_a_change_waits(land: Landscape) -> None:
 
 def test_the_next_look_never_lies_in_the_past(land: Landscape) -> None:
     """A retry whose time has come, and that nobody makes, is told as the next thing and not as history."""
+    slower = land.config.read_text().replace('backoff = "200ms"', 'backoff = "4s"')
+    land.config.write_text(slower)  # due after 2 s at least: the run itself, which waits for nothing, makes no retry
     land.twin("aiotic").faults.add(Fault("status", status=503, times=1))
     land.sql("UPDATE customers SET city = 'Bremen' WHERE id = 1")
     land.run(wait=0.0)
-    time.sleep(0.5)
+    time.sleep(4.1)
     told = land.said("explain", "1").out
 
     assert "as soon as its turn comes" in told
