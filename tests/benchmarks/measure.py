@@ -43,16 +43,19 @@ class Poll:
 
 
 def polls(directory: Path, sizes: tuple[int, ...]) -> list[Poll]:
-    """What one changed customer costs in tables of these sizes; the rest of the table is never looked at."""
+    """What one changed customer costs in tables of these sizes; the rest of the table is never looked at.
+
+    Every size has sandboxes of its own: at a provider that holds the customers of the size before, each would be
+    found there and wait for a person.
+    """
     found = []
-    with far_five() as server:
-        for size in sizes:
-            place = directory / f"shop-{size}"
-            place.mkdir()
-            with installed(place, server, 10) as site:
-                run_cycle(site, Options(mode="once"))
-                _grow(place, site, size)
-                found.append(_poll(place, site, size))
+    for size in sizes:
+        place = directory / f"shop-{size}"
+        place.mkdir()
+        with far_five() as server, installed(place, server, 10) as site:
+            run_cycle(site, Options(mode="once"))
+            _grow(place, site, size)
+            found.append(_poll(place, site, size))
     return found
 
 
