@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTICED_BY = {
     "merge": ("test_merge", "test_exchange_laws", "test_plan"),
     "plan": ("test_plan", "test_exchange_laws"),
+    "verdicts": ("test_plan", "test_exchange_laws"),
     "recognition": ("test_plan", "test_exchange_laws"),
     "writes": ("test_plan", "test_exchange_laws"),
     "guards": ("test_guards", "test_plan"),
