@@ -255,8 +255,7 @@ def test_a_poison_record_dies_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         time.sleep(1.1)
         syncd("run-once")  # aiotic's 202s are confirmed: nothing of them is left to look at
         twin = syncd.server.twins["aiotic"]
-        sound = twin.records["1002"]["email"]
-        twin.records["1002"]["email"] = ["no text"]
+        twin.records["1002"]["number"] = "another's"  # what answers is not who was asked for
         syncd.sql("UPDATE customers SET city = 'Kiel'")
         assert syncd("run-once", "--wait", "5s").code == 5
         status = syncd("status", "--json")
@@ -268,7 +267,7 @@ def test_a_poison_record_dies_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         before = syncd.requests("aiotic")
         assert syncd("run-once").code == 5
         assert syncd.requests("aiotic") == before
-        twin.records["1002"]["email"] = sound
+        twin.records["1002"]["number"] = "1002"
         assert syncd("retry", "2").code == 0
         assert syncd("run-once").code == 0
         assert twin.records["1002"]["city"] == "Kiel"
