@@ -78,13 +78,22 @@ def _drain_threads(
                     break
                 done += len(batch)
                 for part in _parts(batch, lane.concurrency - len(busy) if len(batch) < lane.group() else 1):
-                    busy[pool.submit(copy_context().run, handle, part)] = tuple(work.pair.key for work in part)
+                    keys = tuple(work.pair.key for work in part)
+                    lane.turns.draw(keys)
+                    busy[pool.submit(copy_context().run, _in_turn, lane, handle, part)] = keys
             if not busy:
                 return done
             finished, _ = wait(busy, return_when=FIRST_COMPLETED)
             for future in finished:
                 del busy[future]
                 future.result()
+
+
+def _in_turn(lane: Lane, handle: Callable[[Sequence[Work]], None], part: Sequence[Work]) -> None:
+    try:
+        handle(part)
+    finally:
+        lane.turns.over(part[0].pair.key)  # whatever ended it: nobody waits for a group that is gone
 
 
 def _parts(batch: Sequence[Work], threads: int) -> list[Sequence[Work]]:

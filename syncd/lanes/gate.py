@@ -16,6 +16,7 @@ from syncd.lanes.breaker import Breaker
 from syncd.lanes.pace import Pace, Repeats
 from syncd.lanes.stride import Stride
 from syncd.lanes.trace import Trace
+from syncd.lanes.turns import Turns
 from syncd.providers.strict import retry_after
 
 SLICE = 0.2  # seconds between two looks at the stop signal while waiting
@@ -41,7 +42,7 @@ class Outdated(LanePaused):
 @dataclass
 class Lane:
     """The gate of one provider. `keep` renews the lease and says whether it is still ours; `trace` is what the calling
-    thread has read and written, `stride` how much a thread takes at once."""
+    thread has read and written, `stride` how much a thread takes at once, `turns` which group asks its guards first."""
 
     name: str
     clock: Clock
@@ -66,6 +67,7 @@ class Lane:
         self._probing = threading.local()
         self.trace = Trace()
         self.stride = Stride()
+        self.turns = Turns()
 
     # -- the gate that every request passes ---------------------------------------------------------------------
 

@@ -701,6 +701,28 @@ def test_the_same_customer_is_never_in_two_threads() -> None:
     assert 1 < desk.together <= 4
 
 
+def test_groups_come_in_the_order_in_which_they_were_taken() -> None:
+    """A group that waits for its turn comes after all that were taken before it, though those are slower; one that
+    ends without asking for its turn holds up nobody."""
+    lane = a_lane(VirtualClock(), concurrency=3)
+    desk = Desk([str(number) for number in range(9)], chunk=1)
+    came: list[str] = []
+
+    def handle(batch: Sequence[Work]) -> None:
+        key = batch[0].pair.key
+        time.sleep(0.03 - 0.01 * (int(key) % 3))  # the first of three is the slowest
+        if key == "3":
+            return
+        lane.turns.come(key)
+        came.append(key)
+        lane.turns.over(key)
+
+    drain(lane, desk.take, handle)
+
+    assert came == list("01245678")
+    assert lane.turns.ahead("8") == 0
+
+
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_a_limit_is_kept_exactly(concurrency: int) -> None:
     """`--limit 5` handles five pairs, though they are taken by twos."""
