@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -134,7 +135,7 @@ class Hostile:
     def post(self, key: str | None, values: Values, of: str, *, ours: bool = True) -> Record:
         """A new record; where our key is the address, whatever stands there is replaced."""
         nature = self.nature
-        fresh = {name: values.get(name) for name in nature.fields}
+        fresh = {name: values.get(name) for name in sorted(nature.fields)}
         if nature.identity is Identity.OUR_KEY and key in self.records:
             record = self.records[key]
             self._lost(record, nature.fields, self.sent - WINDOW)
@@ -243,7 +244,7 @@ class Adapter:
         for name in nature.demands:
             if values.get(name) is None:
                 raise Rejected(name, "must be filled")
-        projected = {name: values[name] for name in nature.fields if name in values}
+        projected = {name: values[name] for name in sorted(nature.fields) if name in values}
         if nature.composed:
             parts = [str(values[name]) for name in ("first_name", "last_name") if values.get(name)]
             projected["contact_person"] = " ".join(parts) or None
@@ -292,7 +293,7 @@ class Adapter:
         if nature.identity is Identity.OUR_KEY and self.fetch(key) is not None:
             raise Taken("number", "in use", external_id=key)
         carried = key if self.key_fits(key) else None
-        of = _tag(values) or self._owner(key)
+        of = tag_of(values) or self._owner(key)
 
         def act() -> Remote:
             ruled = nature.unique and carried is not None
@@ -440,10 +441,12 @@ class Adapter:
         return Remote(record.id, record.key, shown, {"id": record.id}, provisional=True, raw=raw)
 
 
-def _tag(values: Values) -> str:
-    """Whose values these are, as far as they tell."""
-    texts = [value for value in values.values() if isinstance(value, str)]
-    return next((found[1].lower() for found in map(TAG.match, texts) if found), "")
+def tag_of(values: Values) -> str:
+    """Whose values these are: whom most of them tell of; what people have in common tells of one of them only."""
+    texts = [values[name] for name in sorted(values)]
+    found = [TAG.match(text) for text in texts if isinstance(text, str)]
+    told = Counter(each[1].lower() for each in found if each)
+    return max(told, key=told.__getitem__, default="")
 
 
 def _remote(world: Hostile, record: Record) -> Remote:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from syncd.operate.review import decide
 from syncd.source import changelog
 from syncd.store import mapping, progress, review
 from tests.model.effects import die
-from tests.model.hostile import Nature, Record
+from tests.model.hostile import Nature, Record, tag_of
 from tests.model.test_sequences import LIST, SCAN, SEARCH, SETTLED, calm, kinds, run, world
 from tests.model.world import OVERNIGHT, Person, Profile, World
 
@@ -82,6 +83,14 @@ def test_merged_customers_keep_their_own_records(nature: Nature, how: Removal, n
     assert (own.values["name"], other.values) == (edited, before)
     assert kinds(made) == ([] if how is Removal.KEEP else ["delete_conflict"])
     calm(made)
+
+
+def test_a_value_in_common_tells_nothing_of_whose_a_record_is() -> None:
+    """The model knows a record's owner from most of its values, in whatever order they come: an e-mail that two people
+    share makes it nobody else's."""
+    values = {"email": "et1v0@shop.example", "name": "nt8v9-Äb", "city": "ct8v11-Äb", "first_name": None}
+    assert {tag_of(dict(order)) for order in itertools.permutations(values.items())} == {"t8"}
+    assert tag_of({"city": "Köln"}) == ""
 
 
 @pytest.mark.parametrize("point", range(2, 20, 3))

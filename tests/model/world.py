@@ -250,7 +250,7 @@ class World:
         pace = Pace(profile.rate)
         lane = Lane(provider.name, clock, pace, 1, TIMEOUT, stop, self.random.random, lease=LEASE)
         adapter = Adapter(provider, lane, self.effects, self._owner)
-        names = {*self.columns, *provider.nature.fields}
+        names = sorted({*self.columns, *provider.nature.fields})
         given = dict(profile.directions)
         rules = Rules(
             provider=provider.name,
