@@ -13,6 +13,7 @@ from syncd.core.writes import late_digests, unknown_create
 
 PROVING = frozenset({"name", "email", "vat_number"})
 """What identifies a customer beside our key, which a record that is asked about carries."""
+NAMES = frozenset({"name", "first_name", "last_name", "contact_person"})
 ADDRESS = frozenset({"street", "street2", "postal_code", "city", "state"})
 SHARED = frozenset({"city", "postal_code", "state"})
 """Neighbours share them: they can contradict, but prove nothing."""
@@ -22,7 +23,9 @@ TELLING = 8  # characters
 
 
 def another(facts: Facts) -> bool:
-    """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed."""
+    """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed, or only the
+    e-mail address did, which families and head offices share. Example: deleted and inserted again with `info@` as
+    before, another number and other names: somebody else of that office."""
     link, number = facts.link, facts.row.get("number")
     if link is not None and number is not None and number == link.provider_key:
         return False
@@ -32,7 +35,10 @@ def another(facts: Facts) -> bool:
     source = facts.source if facts.source is not None else facts.row
     known = {name for name, value in source.items() if value is not None and name in agreed}
     names = known & set(IDENTIFYING) or known
-    return bool(names) and not any(agreed[name] == facts.digest(name, source[name]) for name in names)
+    stayed = {name for name in known if agreed[name] == facts.digest(name, source[name])}
+    if names & stayed != {"email"}:
+        return bool(names) and not names & stayed
+    return number is not None and bool(known & NAMES) and not known & NAMES & stayed
 
 
 def perhaps_another(facts: Facts) -> bool:

@@ -77,6 +77,12 @@ NAMED: Mapping[str, History] = (
         for signs in (("name", "email"), ("email",), ("name", "city"))
     }
     | {
+        f"a key given to somebody with the same e-mail address, after {edits} edits": _alone(
+            Profile(SHARING), *[EDIT] * edits, RUN, ("replace", 0), RUN, shared=True
+        )
+        for edits in (3, 4)
+    }
+    | {
         f"a value shortened after a listing showed it, {policy}": _alone(
             Profile(ECHOING, policy=policy), SCAN, SETTLED, SCAN, EDIT, RUN, ("wait", 30.0), SCAN, SETTLED, SHORTER
         )
