@@ -25,12 +25,13 @@ def traces(made: Installation, key: str) -> list[object]:
 
 
 def at_request(made: Installation, number: int, then: Exception | None) -> Callable[[str], None]:
-    """A provider in whose `number`-th request the customer is forgotten; afterwards it answers, or fails like this."""
+    """A provider in whose `number`-th request about the customer he is forgotten; afterwards it answers, or fails like
+    this."""
     asked: list[str] = []
 
     def before(key: str) -> None:
         asked.append(key)
-        if len(asked) == number:
+        if key == "N1" and asked.count(key) == number:
             forget(made, "1")
             if then is not None:
                 raise then
