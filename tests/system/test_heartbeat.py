@@ -65,14 +65,19 @@ def test_a_pulse_beats_at_most_once_a_second(tmp_path: Path) -> None:
 
 
 def strike(land: Landscape, daemon: Running, blow: signal.Signals) -> None:
-    """Kill it, or stop it outside of a transaction."""
+    """Kill it, or stop it outside of a transaction in either database."""
     daemon.send(blow)
     if blow == signal.SIGKILL:
         daemon.process.wait(10)
         return
     for _ in range(20):
-        with closing(sqlite3.connect(land.state, timeout=0.2)) as state, contextlib.suppress(sqlite3.OperationalError):
+        with (
+            closing(sqlite3.connect(land.state, timeout=0.2)) as state,
+            closing(sqlite3.connect(land.shop, timeout=0.2)) as shop,
+            contextlib.suppress(sqlite3.OperationalError),
+        ):
             state.execute("BEGIN IMMEDIATE")
+            shop.execute("BEGIN EXCLUSIVE")
             return
         daemon.send(signal.SIGCONT)
         time.sleep(0.05)
