@@ -34,7 +34,7 @@ def gaps(log: Sequence[Entry]) -> list[float]:
 
 
 def test_a_pace_learned_from_429_outlives_a_kill(tmp_path: Path) -> None:
-    """After three 429, one after the other, and SIGKILL, the next process waits out the pause and goes on at the slower pace."""
+    """After three 429 in a row and SIGKILL, the next process waits out the pause and goes on at the slower pace."""
     with landscape(tmp_path, 8, ("aiotic",), head=FAST) as land:
         land.config.write_text(land.config.read_text().replace('rate = "off"', 'rate = "20/s"\nconcurrency = 1'))
         log = land.twin("aiotic").log
