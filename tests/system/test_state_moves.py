@@ -45,6 +45,7 @@ def test_a_place_that_cannot_be_meant_is_a_sentence(
     """Exit 2 with place and reason; no password is repeated, and neither database is touched."""
     with installed(tmp_path, capsys, ("aiotic",), 1) as shop:
         assert shop("db", "upgrade").code == 0
+        (tmp_path / "shop.db").chmod(0o600)  # a file that others can read is refused for that
         tables = shop.sql("SELECT name FROM sqlite_master ORDER BY name")
         answer = shop("db", "copy", "--to", url.format(shop=tmp_path / "shop.db"))
 
