@@ -48,7 +48,7 @@ def database(dialect: str, directory: Path, where: URL | None = None) -> Iterato
     name = f"syncd_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     if dialect == "sqlite":
         path = directory / f"{name}.db"
-        path.touch()
+        path.touch(mode=0o600)
         yield f"sqlite:///{path}"
         return
     where = where or server(dialect)

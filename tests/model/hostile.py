@@ -116,6 +116,7 @@ class Hostile:
     nature: Nature
     clock: VirtualClock
     excuse: Callable[[str, str, str], None]
+    happened: set[str]
     records: dict[str, Record] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     down: bool = False
@@ -187,6 +188,8 @@ class Hostile:
         sent = dict(values)
 
         def mend() -> None:
+            if any(record.shown.get(name) == sent[name] != kept[name] for name in kept):
+                self.happened.add("cut-late")  # nobody can tell it from a person who shortens what he saw
             record.values |= {name: kept[name] for name in kept if record.values[name] == sent[name]}
 
         self.later(nature.delay, mend)

@@ -32,7 +32,7 @@ CAUSES = {
     "candidate": {"inbound", "stranger"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
-    "conflict": {"conflict", "pull-only"},
+    "conflict": {"conflict", "pull-only", "cut-late"},
     "first_seen": {"hidden"},
     "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked", "erased"},

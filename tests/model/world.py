@@ -198,7 +198,7 @@ class World:
         self.random = random.Random(self.setting.seed)
         self._serial = 0
         self.providers = [
-            Hostile(f"p{place}", profile.nature, self.clock, self._excuse)
+            Hostile(f"p{place}", profile.nature, self.clock, self._excuse, self.happened)
             for place, profile in enumerate(self.setting.profiles)
         ]
         for provider, profile in self.configured():
