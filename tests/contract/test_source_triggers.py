@@ -53,8 +53,8 @@ def test_the_log_is_asked_about_a_key(any_shop: Shop) -> None:
         any_shop.run("UPDATE customers SET company = 'B' WHERE id = 1")
         assert not changelog.mentions(source, ["1"])
         any_shop.run("UPDATE customers SET id = 18 WHERE id = 1")
-        assert changelog.mentions(source, ["1"])
-        assert not changelog.mentions(source, ["18"])
+        assert changelog.mentions(source, ["1", "18", "2"]) == {"1", "18"}
+        drained(source)
         any_shop.run("DELETE FROM customers WHERE id = 18")
         assert changelog.mentions(source, ["18"])
 
