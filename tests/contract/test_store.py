@@ -56,7 +56,7 @@ def test_finish_deletes_what_was_read(state: Database) -> None:
 
 
 def test_a_newer_mark_survives_a_finish(state: Database) -> None:
-    """Sequence 5: a sleeper that wakes after the pair was finished and marked anew deletes nothing."""
+    """A sleeper that wakes after the pair was finished and marked anew deletes nothing."""
     with state.begin() as tx:
         work.mark(tx, [PAIR], "changed", NOW)
         (slept,) = work.take(tx, "billbee", NOW, 10)
@@ -155,7 +155,7 @@ def test_the_stronger_reason_stays(state: Database, first: str, second: str, kep
 
 
 def test_an_open_intent_holds_its_pair(state: Database) -> None:
-    """Sequence 6: no mark jumps a settle time; a write that only waits for its confirmation holds nothing."""
+    """No mark jumps a settle time; a write that only waits for its confirmation holds nothing."""
     other = Pair("jtl", "17")
     with state.begin() as tx:
         intent = journal.open_intent(tx, PAIR, Verb.CREATE, {}, 1, NOW, later(180))
@@ -248,7 +248,7 @@ def test_a_naive_datetime_is_refused(state: Database) -> None:
 
 
 def test_a_reserved_key_has_one_holder(state: Database) -> None:
-    """Sequence 8: a key of ours is claimed before anything is sent under it; the second one learns who holds it."""
+    """A key of ours is claimed before anything is sent under it; the second one learns who holds it."""
     other = Pair("billbee", "18")
     with state.begin() as tx:
         assert mapping.reserve(tx, "billbee", {"17": "1001"}, NOW) == {}
@@ -303,7 +303,7 @@ def test_many_links_in_one_look(state: Database) -> None:
 
 
 def test_a_rekey_moves_everything(state: Database) -> None:
-    """Sequence 21: 17 becomes 18 at all providers, whatever was under way; the new 17 begins with nothing."""
+    """A key that changes does so at all providers, whatever was under way; its new owner begins with nothing."""
     with state.begin() as tx:
         for provider in ("billbee", "jtl"):
             mapping.save(tx, link("17", provider))

@@ -45,7 +45,7 @@ def links(made: World) -> dict[Pair, str | None]:
 @pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST], ids=["our-key", "findable", "scan"])
 @pytest.mark.parametrize("side", ["source", "provider"])
 def test_swapped_addresses_relink_nobody(nature: Nature, side: str) -> None:
-    """Two customers swap their e-mail addresses: both follow to every side, and everybody stays who he was (law 9)."""
+    """Two customers swap their e-mail addresses: both follow to every side, and everybody stays who he was."""
     made = world(Profile(nature), Profile(SEARCH), customers=2)
     before = links(made)
     one, two = made.people
@@ -69,7 +69,7 @@ def test_swapped_addresses_relink_nobody(nature: Nature, side: str) -> None:
 @pytest.mark.parametrize("winner", [0, 1])
 def test_merged_records_are_asked_about(winner: int) -> None:
     """A person merges two records: the lost one is a question, never made again, never linked to what is left; the
-    other customer goes on (law 10)."""
+    other customer goes on."""
     made = world(Profile(SEARCH, inbound=True), customers=2)
     provider = made.providers[0]
     stays, goes = made.people[winner], made.people[1 - winner]
@@ -119,7 +119,7 @@ def _end(mix: tuple[Policy, ...], order: tuple[int, ...], here: bool) -> tuple[o
 @pytest.mark.parametrize("mix", MIXES, ids="-".join)
 def test_the_order_of_lanes_changes_nothing(mix: tuple[Policy, ...], here: bool) -> None:
     """Three providers and the source edit the same fields between two cycles: in each of the six orders in which lanes
-    can run, the end is the same on every side (law 13)."""
+    can run, the end is the same on every side."""
     ends = [_end(mix, order, here) for order in ORDERS]
 
     assert [end for end in ends if end != ends[0]] == []
@@ -128,7 +128,7 @@ def test_the_order_of_lanes_changes_nothing(mix: tuple[Policy, ...], here: bool)
 @pytest.mark.parametrize("order", ORDERS)
 def test_who_wants_to_be_asked_is_asked_in_any_order(order: tuple[int, ...]) -> None:
     """Where one of the providers that changed a field wants a person to decide, a person is asked, whichever lane ran
-    first; whoever is asked about keeps what was typed there (law 13)."""
+    first; whoever is asked about keeps what was typed there."""
     made = world(Profile(), Profile(policy=Policy.REVIEW), Profile())
     made.order = list(order)
     typed = [type_there(made, "city", place) for place in range(3)]
@@ -147,7 +147,7 @@ def test_who_wants_to_be_asked_is_asked_in_any_order(order: tuple[int, ...]) -> 
 @pytest.mark.parametrize("policy", [Policy.SOURCE, Policy.PROVIDER])
 def test_a_losing_value_leaves_a_trace(policy: Policy) -> None:
     """A conflict that a policy decides is told with field, winner and loser, and only the loser's side is written; with
-    `review` nothing is (law 14)."""
+    `review` nothing is."""
     made = world(Profile(policy=policy))
     _, _, record = only(made)
     here, there = type_here(made, "city"), type_there(made, "city")
@@ -183,7 +183,7 @@ CLOCKS: dict[str, Callable[[World], None]] = {
 @pytest.mark.parametrize("clock", sorted(CLOCKS))
 @POLICIES
 def test_no_clock_decides(clock: str, policy: Policy) -> None:
-    """Who wins depends on states and policy alone, whatever our clock does between two looks (law 16)."""
+    """Who wins depends on states and policy alone, whatever our clock does between two looks."""
     made = world(Profile(policy=policy), Profile())
     here, there = type_here(made, "city"), type_there(made, "city")
     email, name = type_there(made, "email"), type_here(made, "name")
@@ -201,7 +201,7 @@ def test_no_clock_decides(clock: str, policy: Policy) -> None:
 @NATURES
 def test_what_a_provider_does_not_own_never_reaches_the_source(direction: Direction, nature: Nature) -> None:
     """An edit of a field that is pushed only, or off, never changes the source nor another provider; pushed only, it is
-    answered once an edit (law 17)."""
+    answered once an edit."""
     made = world(Profile(nature, Policy.PROVIDER, directions=(("city", direction), ("email", direction))), Profile())
     _, provider, record = only(made)
     before = made.row(made.people[0])
@@ -228,7 +228,7 @@ def test_what_a_provider_does_not_own_never_reaches_the_source(direction: Direct
 @POLICIES
 def test_an_edit_in_the_moment_of_our_write_gets_through(name: str, policy: Policy) -> None:
     """A person who edits the very record, or the very field, in the moment in which our write is answered is no echo:
-    what he typed arrives everywhere (law 18)."""
+    what he typed arrives everywhere."""
     made = world(Profile(policy=policy), Profile())
     type_here(made, "city")
     edited: list[str] = []
@@ -273,7 +273,7 @@ def _swing(made: World, turns: int, *, again: bool = False) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_field_that_swings_is_frozen_with_its_writers_named(again: bool) -> None:
     """Push, pull, push, pull in a day: the fourth is not carried out, a person hears who swings the field, everything
-    else goes on, and a restart makes nobody forget (law 21)."""
+    else goes on, and a restart makes nobody forget."""
     made = world(Profile(), Profile())
     _swing(made, 3, again=again)
     assert kinds(made) == []
@@ -306,7 +306,7 @@ def test_a_field_that_swings_is_frozen_with_its_writers_named(again: bool) -> No
 
 
 def test_two_providers_that_contradict_each_other_are_stopped() -> None:
-    """Pulls that alternate between two providers: the fourth is not carried out, and both are named (law 21)."""
+    """Pulls that alternate between two providers: the fourth is not carried out, and both are named."""
     made = world(Profile(), Profile())
     values = []
     for turn in range(4):
@@ -320,7 +320,7 @@ def test_two_providers_that_contradict_each_other_are_stopped() -> None:
 
 
 def test_a_slow_swing_is_two_people_at_work() -> None:
-    """Reversals a day apart never freeze anything, and neither do many edits of one side in an hour (law 21)."""
+    """Reversals a day apart never freeze anything, and neither do many edits of one side in an hour."""
     made = world(Profile(), Profile())
     for turn in range(8):
         value = type_here(made, "city") if turn % 2 == 0 else type_there(made, "city")
@@ -352,7 +352,7 @@ def _leave(made: World, act: str) -> None:
 @pytest.mark.parametrize("act", ["left scope", "unlinked", "deleted"])
 def test_leaving_scope_unlinking_and_deleting_are_three_acts(act: str, how: Removal) -> None:
     """Out of the view: unlinked, and back it is asked about. Unlinked by a person: left alone. Deleted: what the
-    settings say, and nobody comes back by himself. Only a deletion ever touches the record (law 25)."""
+    settings say, and nobody comes back by himself. Only a deletion ever touches the record."""
     made = World(Setting((Profile(SEARCH, on_delete=how),), 2, view=act == "left scope"))
     made.run()
     person, provider, record = only(made)
@@ -379,8 +379,7 @@ def test_leaving_scope_unlinking_and_deleting_are_three_acts(act: str, how: Remo
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("how", [Removal.DELETE, Removal.ARCHIVE])
 def test_edited_there_and_deleted_here_keeps_the_edit(how: Removal, lost: bool) -> None:
-    """A deletion never takes a person's edit with it unasked, not even after a failed look; a retry brings nobody back
-    (laws 23, 24)."""
+    """A deletion never takes a person's edit with it unasked, also after a failed look; a retry brings nobody back."""
     made = world(Profile(SEARCH, on_delete=how), customers=2)
     person, provider, record = only(made)
     value = type_there(made, "city")
@@ -429,7 +428,7 @@ def edit_all(made: World, *, name: str = "city") -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_only_executed_operations_count_and_restarts_forget_nothing(again: bool) -> None:
     """The window rolls over restarts: what was executed yesterday no longer counts, what was refused or staged never
-    did, and a slow drip trips like a flood (law 28)."""
+    did, and a slow drip trips like a flood."""
     made = world(customers=6, guards=Guards(update=Limit(None, 4, DAY)))
     provider = made.providers[0]
     provider.faults += [Fault("refused", "write")] * 2

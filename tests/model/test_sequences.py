@@ -96,7 +96,7 @@ def type_there(made: World, name: str, place: int = 0, value: str | None = None)
 
 @NATURES
 @POLICIES
-def test_row_01_late_update(nature: Nature, policy: Policy) -> None:
+def test_late_update(nature: Nature, policy: Policy) -> None:
     """A superseded write of ours that lands after its successor is overwritten, and never taken for an edit."""
     made = world(Profile(nature, policy=policy), Profile())
     _, provider, record = only(made)
@@ -115,7 +115,7 @@ def test_row_01_late_update(nature: Nature, policy: Policy) -> None:
 
 
 @POLICIES
-def test_row_02_lost_answer_of_a_cutting_provider(policy: Policy) -> None:
+def test_lost_answer_of_a_cutting_provider(policy: Policy) -> None:
     """What is left of an update whose answer was lost settles; the cut form never flows back."""
     made = world(Profile(CUT, policy=policy))
     _, provider, record = only(made)
@@ -131,7 +131,7 @@ def test_row_02_lost_answer_of_a_cutting_provider(policy: Policy) -> None:
 
 
 @POLICIES
-def test_row_03_half_update(policy: Policy) -> None:
+def test_half_update(policy: Policy) -> None:
     """An update of which only the first request arrived is completed at the next look, without a conflict."""
     made = world(Profile(Nature(split=True), policy=policy))
     _, provider, record = only(made)
@@ -147,7 +147,7 @@ def test_row_03_half_update(policy: Policy) -> None:
 
 
 @POLICIES
-def test_row_04_source_write_without_a_record_of_it(policy: Policy) -> None:
+def test_source_write_without_a_record_of_it(policy: Policy) -> None:
     """A pull whose base was not stored any more settles silently."""
     made = world(Profile(Nature(), policy=policy))
     value = type_there(made, "city")
@@ -169,7 +169,7 @@ def _die_when(made: World, value: str) -> None:
     made.effects.at("source, after", partial(_die_when, made, value))
 
 
-def test_row_05_stolen_mark() -> None:
+def test_stolen_mark() -> None:
     """A worker that slept while another finished and a new mark came deletes neither the mark nor the new base."""
     made = world()
     _, _, record = only(made)
@@ -192,7 +192,7 @@ def test_row_05_stolen_mark() -> None:
 
 
 @NATURES
-def test_row_06_mark_during_settle(nature: Nature) -> None:
+def test_mark_during_settle(nature: Nature) -> None:
     """An edit while an unknown create settles sends nothing; afterwards the row as it is goes out once."""
     made = world(Profile(nature), run=False)
     provider = made.providers[0]
@@ -210,7 +210,7 @@ def test_row_06_mark_during_settle(nature: Nature) -> None:
 
 @pytest.mark.parametrize("case", ["no number", "renumbered", "stranger"])
 @NATURES
-def test_row_08_key_taken(case: str, nature: Nature) -> None:
+def test_key_taken(case: str, nature: Nature) -> None:
     """A key of ours that somebody else has at the provider never leads to a write over his record."""
     made = world(Profile(nature), run=False, customers=0)
     if case == "no number":
@@ -245,7 +245,7 @@ def _visitor(made: World, place: int = 0) -> Record:
 
 
 @pytest.mark.parametrize("crash_at", range(46))
-def test_row_09_insert_at_origin(crash_at: int) -> None:
+def test_insert_at_origin(crash_at: int) -> None:
     """A remote that becomes a row is linked to it: no second record at its origin, no second row, whatever crashes."""
     made = world(Profile(SEARCH, inbound=True), Profile(SEARCH))
     visitor = _visitor(made)
@@ -265,7 +265,7 @@ def test_row_09_insert_at_origin(crash_at: int) -> None:
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_row_10_unlinked_and_back(same: bool) -> None:
+def test_unlinked_and_back(same: bool) -> None:
     """Somebody whose row went stays away, until his row is back: then he is linked again, or a person decides."""
     made = world(Profile(SEARCH, inbound=True), customers=2)
     person, provider, record = only(made)
@@ -293,7 +293,7 @@ def test_row_10_unlinked_and_back(same: bool) -> None:
 
 @pytest.mark.parametrize("how", ["deleted", "archived"])
 @NATURES
-def test_row_11_removed_over_there(how: str, nature: Nature) -> None:
+def test_removed_over_there(how: str, nature: Nature) -> None:
     """Who was removed at the provider is not brought back by a write, also where that provider is only pushed to."""
     push = tuple((name, Direction.PUSH) for name in sorted(nature.fields))
     made = world(Profile(nature, directions=push))
@@ -311,7 +311,7 @@ def test_row_11_removed_over_there(how: str, nature: Nature) -> None:
 
 
 @POLICIES
-def test_row_12_promise_and_truncation(policy: Policy) -> None:
+def test_promise_and_truncation(policy: Policy) -> None:
     """A provider that answers with what was sent and keeps less later corrects the base; nothing is pulled."""
     made = world(Profile(ECHO, policy=policy))
     _, _, record = only(made)
@@ -330,7 +330,7 @@ def test_row_12_promise_and_truncation(policy: Policy) -> None:
 
 
 @POLICIES
-def test_row_13_no_base(policy: Policy) -> None:
+def test_no_base(policy: Policy) -> None:
     """Without a base nothing is blanked and nothing filled: equal settles, different goes by policy or to a person."""
     made = world(Profile(Nature(), policy=policy))
     person, _, record = only(made)
@@ -353,7 +353,7 @@ def test_row_13_no_base(policy: Policy) -> None:
 @NATURES
 @POLICIES
 @pytest.mark.parametrize("keeps", [(), (("email", "cut"),)], ids=["exact", "cutting"])
-def test_row_14_edit_during_unknown_create(nature: Nature, policy: Policy, keeps: tuple[tuple[str, str], ...]) -> None:
+def test_edit_during_unknown_create(nature: Nature, policy: Policy, keeps: tuple[tuple[str, str], ...]) -> None:
     """What an unknown create left there is never pulled over the row as it is now, whatever the policy."""
     made = world(Profile(replace(nature, keeps=keeps), policy=policy), run=False)
     provider = made.providers[0]
@@ -372,7 +372,7 @@ def test_row_14_edit_during_unknown_create(nature: Nature, policy: Policy, keeps
         assert kinds(made) == ["conflict"]
 
 
-def test_row_15_composed_field() -> None:
+def test_composed_field() -> None:
     """When a part of a composed field changes, the provider gets the new whole; the whole is never pulled."""
     made = world(Profile(Nature(composed=True)))
     _, provider, record = only(made)
@@ -386,7 +386,7 @@ def test_row_15_composed_field() -> None:
     calm(made)
 
 
-def test_row_16_library_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison form that changes with a library changes nothing that is stored: no pull, no push, no question."""
     made = world(Profile(Nature(keeps=(("email", "upper"),)), policy=Policy.PROVIDER), Profile(policy=Policy.REVIEW))
     written = [provider.writes for provider in made.providers]
@@ -404,7 +404,7 @@ def test_row_16_library_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds(made) == []
 
 
-def test_row_17_held_field() -> None:
+def test_held_field() -> None:
     """While one field waits for a person the others go out, also where an update replaces the whole record."""
     made = world(Profile(Nature(replaces=True), policy=Policy.REVIEW))
     _, _, record = only(made)
@@ -418,7 +418,7 @@ def test_row_17_held_field() -> None:
 
 
 @POLICIES
-def test_row_18_unreadable_field(policy: Policy) -> None:
+def test_unreadable_field(policy: Policy) -> None:
     """A field that the provider does not show is pushed; when it shows up one day, that is no edit."""
     made = world(Profile(Nature(hidden=frozenset({"city"})), policy=policy))
     _, provider, record = only(made)
@@ -435,7 +435,7 @@ def test_row_18_unreadable_field(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("point", ["p0 GET, answered", "source, before"])
-def test_row_19_almost_equal(point: str) -> None:
+def test_almost_equal(point: str) -> None:
     """A person's change of case between our read and our write stays: rows are compared exactly."""
     made = world()
     type_there(made, "city")
@@ -447,7 +447,7 @@ def test_row_19_almost_equal(point: str) -> None:
     calm(made)
 
 
-def test_row_20_rewriting_trigger() -> None:
+def test_rewriting_trigger() -> None:
     """A trigger that changes what we write does not start a loop: what was not stored as sent goes to a person,
     what it wrote elsewhere is an edit of the source."""
     made = world(Profile(), Profile())
@@ -475,7 +475,7 @@ def test_row_20_rewriting_trigger() -> None:
 
 
 @pytest.mark.parametrize("numbered", [True, False])
-def test_row_21_rekey(numbered: bool) -> None:
+def test_rekey(numbered: bool) -> None:
     """A changed primary key moves the link, however capture cuts the marks; the old key's next owner is a new one."""
     made = world(Profile(SEARCH), run=False)
     person = made.people[0]
@@ -508,7 +508,7 @@ def test_row_21_rekey(numbered: bool) -> None:
 
 @pytest.mark.parametrize("back", [True, False])
 @pytest.mark.parametrize("how", [Removal.DELETE, Removal.ARCHIVE])
-def test_row_22_out_of_the_view(back: bool, how: Removal) -> None:
+def test_out_of_the_view(back: bool, how: Removal) -> None:
     """A row that a view stops to show has left scope: unlinked at most, never removed, and linked again."""
     made = World(Setting((Profile(on_delete=how),), 2, view=True))
     made.run()
@@ -530,7 +530,7 @@ def test_row_22_out_of_the_view(back: bool, how: Removal) -> None:
 
 @pytest.mark.parametrize("kind", ["lost", "late", "dropped"])
 @NATURES
-def test_row_23_row_gone_during_settle(kind: str, nature: Nature) -> None:
+def test_row_gone_during_settle(kind: str, nature: Nature) -> None:
     """A create of unknown outcome settles before the deletion of its row; what is found then goes too."""
     made = world(Profile(nature, on_delete=Removal.DELETE), run=False, customers=2)
     provider = made.providers[0]
@@ -546,7 +546,7 @@ def test_row_23_row_gone_during_settle(kind: str, nature: Nature) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lost", "dropped"])
-def test_row_24_key_that_does_not_fit(kind: str) -> None:
+def test_key_that_does_not_fit(kind: str) -> None:
     """Where our key cannot be carried, a create of unknown outcome is never repeated: a person looks."""
     made = world(Profile(replace(LIST, narrow=True)), customers=0, run=False)
     made.insert(number="K-40017")
@@ -559,7 +559,7 @@ def test_row_24_key_that_does_not_fit(kind: str) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_row_25_two_editors(order: tuple[int, int]) -> None:
+def test_two_editors(order: tuple[int, int]) -> None:
     """Two providers that changed one field end the same whichever lane runs first; the first in the settings wins."""
     made = world(Profile(), Profile())
     first, _ = type_there(made, "city", 0), type_there(made, "city", 1)
@@ -574,7 +574,7 @@ def test_row_25_two_editors(order: tuple[int, int]) -> None:
     calm(made)
 
 
-def test_row_26_long_outage() -> None:
+def test_long_outage() -> None:
     """A day without the provider uses up nobody's attempts; afterwards everything goes out."""
     made = world(customers=3)
     provider = made.providers[0]
@@ -592,7 +592,7 @@ def test_row_26_long_outage() -> None:
     calm(made)
 
 
-def test_row_27_slow_lane() -> None:
+def test_slow_lane() -> None:
     """No request leaves without the lease; whoever takes over lets the predecessor's writes settle first."""
     made = world(Profile(Nature(split=True)))
     _, provider, record = only(made)
@@ -614,7 +614,7 @@ def test_row_27_slow_lane() -> None:
     calm(made)
 
 
-def test_row_28_two_crashes_in_capture() -> None:
+def test_two_crashes_in_capture() -> None:
     """Dying twice between the marks and their acknowledge is not mistaken for a restored backup."""
     made = world()
     value = type_here(made, "city")
@@ -626,7 +626,7 @@ def test_row_28_two_crashes_in_capture() -> None:
     calm(made)
 
 
-def test_row_29_stale_page() -> None:
+def test_stale_page() -> None:
     """A listing only marks: what it showed before a push is never pulled over what was pushed."""
     made = world(Profile(policy=Policy.PROVIDER))
     _, _, record = only(made)
@@ -645,7 +645,7 @@ def test_row_29_stale_page() -> None:
     calm(made)
 
 
-def test_row_30_release_of_stale_staging() -> None:
+def test_release_of_stale_staging() -> None:
     """A release covers what was on the screen and is still true: what was repaired meanwhile is not blanked."""
     made = world(customers=2, guards=Guards(blank=Limit(None, 0, 86_400.0)))
     repaired, blanked = made.people
@@ -670,7 +670,7 @@ def test_row_30_release_of_stale_staging() -> None:
 
 
 @pytest.mark.parametrize("side", ["source", "provider"])
-def test_row_31_toggling_flag(side: str) -> None:
+def test_toggling_flag(side: str) -> None:
     """However often one side changes a field, that is no swing: it goes through every time."""
     made = world(Profile(), Profile())
     for turn in range(12):
@@ -687,7 +687,7 @@ def test_row_31_toggling_flag(side: str) -> None:
 
 
 @POLICIES
-def test_row_32_anonymised_remote(policy: Policy) -> None:
+def test_anonymised_remote(policy: Policy) -> None:
     """Placeholders that an archived record shows are nobody's edits."""
     made = world(Profile(policy=policy), Profile())
     _, _, record = only(made)
