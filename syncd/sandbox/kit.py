@@ -54,6 +54,7 @@ from typing import Any, Protocol
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue as Answer
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
 from syncd.providers.strict import Unreadable, parse_json
 from syncd.sandbox.control import add_control
@@ -74,12 +75,27 @@ class Refused(Protocol):
     def __call__(self, status: int, sentence: str) -> Answer: ...
 
 
+class _Route(Rule):
+    """A rule that answers requests and builds no address: werkzeug writes and compiles two functions a rule for that,
+    which is most of a sandbox's start."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        def build(_rule: Rule, **_values: object) -> tuple[str, str]:
+            raise LookupError("a sandbox builds no addresses")
+
+        return build
+
+
+class _Sandbox(Flask):
+    url_rule_class = _Route
+
+
 def app(twin: Twin, *, authorised: Callable[[], bool], refused: Refused) -> Flask:
     """A Flask app with the kit's log, faults, errors and control API; the provider adds its routes.
 
     `authorised` reads `flask.request`; where its answer depends on more than yes or no, it raises `Refusal`.
     """
-    made = Flask(f"syncd.sandbox.{twin.name}", static_folder=None)
+    made = _Sandbox(f"syncd.sandbox.{twin.name}", static_folder=None)
     made.json.sort_keys = False  # type: ignore[attr-defined]
     made.url_map.strict_slashes = True
     made.url_map.merge_slashes = False
