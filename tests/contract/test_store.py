@@ -581,7 +581,9 @@ def test_the_last_fifty_events_stay(state: Database) -> None:
 def test_runs_are_noted_and_trimmed(state: Database) -> None:
     """One row a cycle, the newest thousand stay; a killed one stays unfinished."""
     with state.begin() as tx:
-        for number in range(1003):
+        old = [{"run_id": f"r{number}", "mode": "daemon", "started_at": later(number)} for number in range(1000)]
+        tx.execute(schema.run.insert(), [{**row, "outcome": "", "counts": {}} for row in old])
+        for number in range(1000, 1003):
             journal.start_run(tx, f"r{number}", later(number), "daemon")
         journal.finish_run(tx, "r1002", later(2000), "ok", {"pushed": 3})
 
