@@ -7,4 +7,4 @@ each API's language → `store` remembers the link, the base and every write tha
 `bootstrap` puts it together, `daemon` repeats it, `cli` is how people reach it. The words are defined in README.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

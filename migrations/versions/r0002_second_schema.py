@@ -1,4 +1,6 @@
-"""What the second release keeps besides: who is alive. What is due is found beside any number of unsettled writes."""
+"""What the second release keeps besides: who is alive, and which version of a record was last agreed with. What is due
+is found beside any number of unsettled writes.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("holder", name="pk_pulse"),
     )
+    op.add_column("mapping", sa.Column("version", sa.Text(), nullable=True))
     op.drop_index("ix_intent_provider_customer_key", table_name="intent")
     op.create_index(
         "ix_intent_provider_customer_key_stage_settle_until",

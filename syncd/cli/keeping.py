@@ -79,14 +79,14 @@ def _target(settings: Settings, state: State, url: str, reference: str) -> State
 def backup(file: Path, config: Path | None, *, as_json: bool) -> None:
     """Keep the state in FILE, whole and consistent, also while the daemon runs.
 
-    For a state on SQLite; for PostgreSQL it names the command. Keep the state key apart from it: each is useless
-    without the other.
+    For a state on SQLite, of a former version too; for PostgreSQL it names the command. Keep the state key apart from
+    it: each is useless without the other.
     """
     from syncd.bootstrap import open_settings_state
     from syncd.operate.copy_state import back_up
 
     settings = settings_for(config)
-    with closing(open_settings_state(settings, create=False)) as state:
+    with closing(open_settings_state(settings, create=False, check=False)) as state:
         back_up(state, file.absolute())
     size = file.stat().st_size
     acted("db.backup", count=size)

@@ -113,15 +113,17 @@ db.add_command(backup)
 @db.command("upgrade")
 @config_option
 def upgrade(config: Path | None) -> None:
-    """Bring the state to the revision of this syncd, all or nothing."""
+    """Bring the state to the revision of this syncd, all or nothing. Back it up and stop every daemon first."""
     from syncd.bootstrap import open_settings_state
+    from syncd.runtime.alone import alone
     from syncd.store.database import revision
-    from syncd.store.database import upgrade as migrate
+    from syncd.store.migrate import upgrade_in
 
     state = open_settings_state(settings_for(config), check=False)
     try:
         before = revision(state)
-        migrate(state)
+        with alone(state, "syncd db upgrade") as tx:
+            upgrade_in(state, tx)
         after = revision(state)
     finally:
         state.close()

@@ -9,7 +9,10 @@ from syncd.errors import LeaseHeld
 from syncd.status.liveness import state_of
 from syncd.store import leases
 from syncd.store.database import State, Transaction
+from syncd.store.migrate import tables
 from syncd.store.pulse import pulses
+from syncd.store.schema import lease
+from syncd.store.schema import pulse as table
 
 
 @contextmanager
@@ -34,11 +37,12 @@ def alone(state: State, command: str) -> Iterator[Transaction]:
 
 
 def nobody_at_work(tx: Transaction, remedy: str) -> None:
-    """Raise `LeaseHeld` where a lease or a daemon is alive."""
-    for held in leases.holders(tx):
+    """Raise `LeaseHeld` where a lease or a daemon is alive. A state before its upgrade may lack the tables."""
+    there = tables(tx)
+    for held in leases.holders(tx) if lease.name in there else ():
         if held.remaining > 0:
             seconds = f"{held.remaining:.0f} s"
             raise LeaseHeld(f"{held.holder} works on this state (its lease ends in {seconds})", remedy=remedy)
-    for pulse in pulses(tx):
+    for pulse in pulses(tx) if table.name in there else ():
         if state_of(pulse.age, pulse.poll, pulse.trouble) != "silent":
             raise LeaseHeld(f"a daemon runs: pid {pulse.pid} on {pulse.host}", remedy=remedy)

@@ -50,27 +50,44 @@ def check_schema(state: State) -> None:
     found = revision(state)
     if found is None:
         raise SetupNeeded("the state database has no tables yet", remedy=_UPGRADE)
-    _refuse_newer(found)
+    _refuse_newer(state, found)
     if found != REVISIONS[-1]:
         raise SetupNeeded(f"the state is at revision {found}, this syncd needs {REVISIONS[-1]}", remedy=_UPGRADE)
 
 
 def upgrade(state: State) -> None:
     """Bring the state to the revision of this code, all or nothing."""
+    with state.begin() as tx:
+        upgrade_in(state, tx)
+
+
+def upgrade_in(state: State, tx: Transaction) -> None:
+    """The same inside a writing transaction, which a caller holds while nobody else is at work."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
-    with state.begin() as tx:
-        _refuse_newer(_revision(tx))
-        config.attributes["connection"] = tx
-        command.upgrade(config, "head")
+    _refuse_newer(state, _revision(tx))
+    config.attributes["connection"] = tx
+    command.upgrade(config, "head")
 
 
-def _refuse_newer(found: str | None) -> None:
+def way_back(state: State) -> str:
+    """How the backup from before an upgrade is put in place again. Nothing takes a schema back: what a newer version
+    wrote into new tables and columns has no place in the old ones, and forgetting it would write customers again."""
+    if state.path is None:
+        url = state.reader.url
+        place = f"--host={url.host} --port={url.port or 5432} --username={url.username} --dbname={url.database}"
+        command = f"pg_restore --clean --if-exists {place} FILE"
+    else:
+        command = f"rm -f {state.path}-wal {state.path}-shm && cp FILE {state.path}"
+    return f"stop syncd, then {command}, then syncd recover"
+
+
+def _refuse_newer(state: State, found: str | None) -> None:
     if found is not None and found not in REVISIONS:
         raise SetupNeeded(
             f"the state is at revision {found}, which this syncd does not know: a newer one wrote it",
-            remedy="install the newer syncd again, or restore the backup made before its upgrade",
+            remedy=f"install the newer syncd again, or go back to the backup from before: {way_back(state)}",
         )

@@ -102,6 +102,7 @@ mapping = sa.Table(
     _moment("created_at", required=False),
     _moment("synced_at", required=False),
     _moment("verified_at", required=False),
+    sa.Column("version", sa.Text()),  # the provider's word for the record that the base agrees with
     sa.UniqueConstraint("provider", "provider_key"),
     sa.UniqueConstraint("provider", "external_id"),
     sa.Index(None, "customer_key"),
