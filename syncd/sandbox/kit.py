@@ -79,7 +79,7 @@ class _Route(Rule):
     """A rule that answers requests and builds no address: werkzeug writes and compiles two functions a rule for that,
     which is most of a sandbox's start."""
 
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    def _compile_builder(self, *_: object, **_more: object) -> Callable[..., tuple[str, str]]:
         def build(_rule: Rule, **_values: object) -> tuple[str, str]:
             raise LookupError("a sandbox builds no addresses")
 
