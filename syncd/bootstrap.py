@@ -20,11 +20,13 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from syncd.clock import Clock, SystemClock
+from syncd.core.alias import namer
 from syncd.core.facts import Rules
 from syncd.core.guards import Guards, Limit
 from syncd.core.model import CreateMode, Direction
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Lane, Pace
+from syncd.log import call_customers
 from syncd.operate.status import Known, survey
 from syncd.providers.adapter import ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
@@ -35,7 +37,7 @@ from syncd.source.changelog import mentions
 from syncd.source.database import Source, SourceConfig, Watch, open_source
 from syncd.source.shape import for_provider
 from syncd.source.writable import as_written, one_way
-from syncd.status.report import Report
+from syncd.status.facts import Report
 from syncd.store.database import State, open_state, quick_check
 from syncd.store.keys import check_key
 from syncd.store.leases import Lease, lock_file
@@ -80,16 +82,21 @@ def open_settings_source(settings: Settings) -> Source:
 
 
 def open_settings_state(settings: Settings, *, create: bool = True, check: bool = True) -> State:
-    """Our state database; with `create` a new SQLite file is made and migrated."""
-    state = settings.state
-    return open_state(state.url, state.password, state.key, create=create, check=check, tls=state.tls)
+    """Our state database; with `create` a new SQLite file is made and migrated. Its secret names customers in logs."""
+    ours = settings.state
+    return _naming(settings, open_state(ours.url, ours.password, ours.key, create=create, check=check, tls=ours.tls))
+
+
+def _naming(settings: Settings, state: State) -> State:
+    call_customers(namer(settings.log.customer_key, state.key))
+    return state
 
 
 def _state_as_it_is(settings: Settings) -> State:
     """For reading: where there is no SQLite file yet, an empty state that vanishes with the process."""
     url = make_url(settings.state.url)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
-        return open_state("sqlite://", None, settings.state.key)
+        return _naming(settings, open_state("sqlite://", None, settings.state.key))
     return open_settings_state(settings, create=False)
 
 

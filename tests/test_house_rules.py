@@ -30,7 +30,6 @@ LONG_MODULES = {
     "syncd/cli/demo.py": "one story, told in order",
     "syncd/providers/jtl.py": "one provider, one file",
     "syncd/sandbox/jtl.py": "one stand-in, one file",
-    "syncd/status/report.py": "one report, one file",
     "syncd/testing/checks.py": "one contract, one list",
 }
 # Where an `except Exception` stands between two jobs, and what becomes of the error.
@@ -42,7 +41,7 @@ BROAD: dict[str, str] = {
 CLOCKS = {
     "syncd/clock.py": "the clock itself",
     "syncd/cli/demo.py": "times a story for the person who watches it",
-    "syncd/cli/doctor.py": "compares the servers' clocks with the machine's",
+    "syncd/cli/doctor_source.py": "compares the servers' clocks with the machine's",
     "syncd/cli/explain.py": "tells whether a next look is still to come",
     "syncd/cli/shown.py": "shows moments in the reader's own time zone",
     "syncd/log/sinks.py": "the deadline of one line, on the real pipe",

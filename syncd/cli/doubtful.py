@@ -16,6 +16,7 @@ LOOKED_AT = 1000  # customers, from the first on: enough to see a pattern, few e
 def doubtful(settings: Settings, source: Source) -> Iterator[tuple[str, str]]:
     """Check digits and forms warn, so each field is one note: what was seen, with some customers to look at; and what
     becomes of them. Whether a provider refuses is asked of its adapter, which needs no request for that."""
+    from syncd.cli.naming import whom
     from syncd.core.doubts import doubts
     from syncd.source import customers
     from syncd.status.remedies import quoted
@@ -27,10 +28,10 @@ def doubtful(settings: Settings, source: Source) -> Iterator[tuple[str, str]]:
             found.setdefault(field, []).append(customer)
     of = f"the first {LOOKED_AT}" if len(page) == LOOKED_AT else f"{len(page)}"
     for field, some in found.items():
-        named = ", ".join(customer.key for customer in some[:3])
+        named = ", ".join(whom(customer.key) for customer in some[:3])
         what = f"{field} looks wrong in {len(some)} of {of}: {named}{', …' if len(some) > 3 else ''}"
         fate = _fate(refusals(settings, field, some))
-        yield what, f"See why: syncd explain {quoted(some[0].key)}. {fate}"
+        yield what, f"See why: syncd explain {quoted(whom(some[0].key))}. {fate}"
 
 
 def refusals(settings: Settings, field: str, some: list[Customer]) -> dict[str, int]:

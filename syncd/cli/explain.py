@@ -72,21 +72,23 @@ def _unread(source: Source, key: str) -> bool:
 def _lines(
     key: str, customer: Customer | None, looks: list[Look], history: list[Event], *, values: bool
 ) -> Iterator[str]:
+    from syncd.cli.naming import about, whom
     from syncd.cli.shown import clock
     from syncd.core.doubts import doubts
 
-    yield f"customer {key}" + ("" if customer is not None else "   not in the source")
+    yield f"customer {whom(key, asked=values)}" + ("" if customer is not None else "   not in the source")
     for name, problem in (customer.problems if customer is not None else {}).items():
         yield f"    {name or 'row'}: {problem}"
     for name, doubt in (doubts(customer.values) if customer is not None else {}).items():
         yield f"    {name}: {doubt} (a warning: nothing waits for it)"
     for each in looks:
-        yield from _provider_lines(each, history, values=values)
+        yield from (about(line, key, asked=values) for line in _provider_lines(each, history, values=values))
     if history:
         yield "last events"
     for event in history:
-        about = f" ({', '.join(event.fields)})" if event.fields and len(event.fields) <= 4 else ""
-        yield f"    {clock(event.at)}  {event.provider:20} {event.event}{about} {event.detail}".rstrip()
+        names = f" ({', '.join(event.fields)})" if event.fields and len(event.fields) <= 4 else ""
+        detail = about(event.detail, key, asked=values)
+        yield f"    {clock(event.at)}  {event.provider:20} {event.event}{names} {detail}".rstrip()
 
 
 def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterator[str]:
@@ -234,24 +236,32 @@ def described(action: Action | None) -> str:
 def _json(
     key: str, customer: Customer | None, looks: list[Look], history: list[Event], *, values: bool
 ) -> dict[str, Any]:
+    from syncd.cli.naming import about, whom
     from syncd.core.doubts import doubts
-    from syncd.status.report import iso
+    from syncd.status.shape import iso
 
     return {
         "schema": 1,
-        "customer_key": key,
+        "customer_key": whom(key, asked=values),
         "in_source": customer is not None,
         "doubts": doubts(customer.values) if customer is not None else {},
-        "providers": [_provider_json(each, history, values=values) for each in looks],
+        "providers": [_provider_json(each, history, key, values=values) for each in looks],
         "events": [
-            {"at": iso(e.at), "provider": e.provider, "event": e.event, "fields": list(e.fields), "detail": e.detail}
+            {
+                "at": iso(e.at),
+                "provider": e.provider,
+                "event": e.event,
+                "fields": list(e.fields),
+                "detail": about(e.detail, key, asked=values),
+            }
             for e in history
         ],
     }
 
 
-def _provider_json(each: Look, history: list[Event], *, values: bool) -> dict[str, Any]:
-    from syncd.status.report import iso
+def _provider_json(each: Look, history: list[Event], key: str, *, values: bool) -> dict[str, Any]:
+    from syncd.cli.naming import about
+    from syncd.status.shape import iso
 
     word, reason, command = verdict(each, history)
     shown: dict[str, Any] = {}
@@ -264,7 +274,7 @@ def _provider_json(each: Look, history: list[Event], *, values: bool) -> dict[st
         "provider": each.provider,
         "condition": each.condition,
         "state": word,
-        "reason": reason,
+        "reason": about(reason, key, asked=values),
         "external_id": each.link.external_id if each.link is not None else None,
         "external_ids": dict(each.link.external_ids) if each.link is not None else {},
         "asked": each.facts is not None,
@@ -273,5 +283,5 @@ def _provider_json(each: Look, history: list[Event], *, values: bool) -> dict[st
         "next": doing(each),
         "next_at": iso(each.work.due_at) if each.work is not None else None,
         "reviews": [item.id for item in each.reviews],
-        "command": command,
+        "command": about(command, key, asked=values),
     }

@@ -69,7 +69,7 @@ def _json(found: Iterable[Link]) -> None:
 
 
 def _row(link: Link) -> dict[str, Any]:
-    from syncd.status.report import iso
+    from syncd.status.shape import iso
 
     return {
         "customer_key": link.pair.key,
@@ -91,26 +91,31 @@ def history(key: str, config: Path | None, *, as_json: bool) -> None:
     Only the state is read: the last fifty events of each provider, and every question that a person was asked.
     """
     from syncd.bootstrap import open_settings_state
+    from syncd.cli.naming import about, meant, whom
     from syncd.cli.shown import clock
     from syncd.errors import UsageError
     from syncd.operate.history import history as past
     from syncd.status.remedies import quoted
-    from syncd.status.report import iso
+    from syncd.status.shape import iso
 
     state = open_settings_state(settings_for(config), create=False)
     try:
+        key = meant(key, state)
         steps = past(state, key)
     finally:
         state.close()
     if as_json:
         told = [
             {"at": iso(s.at), "provider": s.provider, "what": s.what, "who": s.who}
-            | {"fields": list(s.fields), "detail": s.detail, "run": s.run}
+            | {"fields": list(s.fields), "detail": about(s.detail, key), "run": s.run}
             for s in steps
         ]
-        print_json({"schema": 1, "customer_key": key, "history": told})
+        print_json({"schema": 1, "customer_key": whom(key), "history": told})
         return
     if not steps:
         raise UsageError(f"nothing is on record for a customer {key}.", remedy=f"syncd explain {quoted(key)}")
     headers = ("WHEN", "PROVIDER", "WHAT", "WHO", "FIELDS", "RUN", "DETAIL")
-    table(headers, ((clock(s.at), s.provider, s.what, s.who, ", ".join(s.fields), s.run, s.detail) for s in steps))
+    table(
+        headers,
+        ((clock(s.at), s.provider, s.what, s.who, ", ".join(s.fields), s.run, about(s.detail, key)) for s in steps),
+    )

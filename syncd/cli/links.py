@@ -22,6 +22,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
     the fields: equal ones settle, empty sides are filled, different ones follow the provider's conflict policy.
     """
     from syncd.bootstrap import installation
+    from syncd.cli.naming import meant, whom
     from syncd.core.model import Pair
     from syncd.errors import UsageError
     from syncd.operate.reading import chosen, patiently
@@ -30,6 +31,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
 
     with installation(logging_for(config), exclusive=False) as site:
         route = chosen(site, [provider])[0]
+        key = meant(key, site.state, site.source)
         row = customers.read(site.source, [key]).get(key)
         if row is None:
             raise UsageError(f"the source has no customer {key}.", remedy=f"syncd explain {key}")
@@ -39,7 +41,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
             raise UsageError(f"{external_id} {state} at {provider}.", remedy=f"syncd match {provider}")
         order_link(site.state, Pair(provider, row.key), remote.external_id, site.clock.now())
     acted("link", provider=provider, customer_key=key, external_id=external_id)
-    echo(f"{key} is {external_id} at {provider}: linked by the next run.")
+    echo(f"{whom(key)} is {external_id} at {provider}: linked by the next run.")
 
 
 @click.command()
@@ -53,13 +55,16 @@ def unlink(provider: str, key: str, config: Path | None) -> None:
     `syncd link`.
     """
     from syncd.bootstrap import installation
+    from syncd.cli.naming import meant, whom
     from syncd.core.model import Pair
     from syncd.operate.reading import chosen
     from syncd.operate.review import order_unlink
+    from syncd.status.remedies import quoted
 
     with installation(logging_for(config), exclusive=False) as site:
         chosen(site, [provider])
+        key = meant(key, site.state)
         external_id = order_unlink(site.state, Pair(provider, key), site.clock.now())
     acted("unlink", provider=provider, customer_key=key, external_id=external_id)
-    echo(f"{key} and {external_id} at {provider}: unlinked by the next run, and left alone from then on.")
-    echo(f"undo:  syncd link {provider} {key} {external_id}")
+    echo(f"{whom(key)} and {external_id} at {provider}: unlinked by the next run, and left alone from then on.")
+    echo(f"undo:  syncd link {provider} {quoted(whom(key))} {external_id}")

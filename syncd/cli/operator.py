@@ -32,6 +32,7 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
     Settle times and a provider's pause stay as they are.
     """
     from syncd.bootstrap import open_settings_state
+    from syncd.cli.naming import meant
     from syncd.clock import SystemClock
     from syncd.errors import UsageError
     from syncd.store import work
@@ -42,6 +43,7 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
     chosen = [provider_named(settings, name) for name in names] or [p.name for p in settings.providers]
     state = open_settings_state(settings, create=False)
     try:
+        key = meant(key, state) if key is not None else None
         with state.begin() as tx:
             now = SystemClock().now()
             pairs = [pair for name in chosen for pair in _failed(tx, name, key)]
@@ -73,10 +75,13 @@ def _reasons(tx: Transaction, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 
 def _say_retried(key: str | None, number: int, paused: Mapping[str, str]) -> None:
+    from syncd.cli.naming import whom
+    from syncd.status.remedies import quoted
+
     if not number:
-        echo("nothing to retry" if key is None else f"customer {key} has nothing to retry")
+        echo("nothing to retry" if key is None else f"customer {whom(key)} has nothing to retry")
         if key is not None:
-            echo(f"next:  syncd explain {key}")
+            echo(f"next:  syncd explain {quoted(whom(key))}")
         return
     stopped = ", ".join(f"{name} is {word}" for name, word in paused.items())
     echo(f"{number} due now" + (f", but {stopped}" if stopped else ""))

@@ -16,8 +16,8 @@ from syncd.cli.options import Duration, json_option, print_json, stopping
 from syncd.cli.output import document
 
 if TYPE_CHECKING:
+    from syncd.status.facts import Report
     from syncd.status.fold import Folded
-    from syncd.status.report import Report
 
 
 @click.command("status-page")
@@ -55,7 +55,7 @@ def status_page(
             _fold(folded, _lines(stream))
     report = _written(folded, output, timedelta(seconds=silent_after), to_stdout=not as_json)
     if as_json:
-        from syncd.status.report import as_json as shape
+        from syncd.status.shape import as_json as shape
 
         print_json(shape(report))
     raise Exit(report.exit_code if exit_code else OK)

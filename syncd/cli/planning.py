@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit
+from syncd.cli.naming import about, whom
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
 from syncd.cli.output import echo
 
@@ -91,9 +92,9 @@ def _shape(found: Preview, *, values: bool) -> dict[str, Any]:
         "waiting": [
             {
                 "provider": item.provider,
-                "customer_key": item.key,
+                "customer_key": whom(item.key, asked=values),
                 "kind": item.kind,
-                "reason": item.reason,
+                "reason": about(item.reason, item.key, asked=values),
                 "fields": list(item.fields),
             }
             for item in found.waiting
@@ -111,7 +112,7 @@ def _operation(operation: Operation, *, values: bool) -> dict[str, Any]:
     fields = {name: {"from": old, "to": new} if values else {} for name, (old, new) in sorted(operation.fields.items())}
     return {
         "provider": operation.provider,
-        "customer_key": operation.key,
+        "customer_key": whom(operation.key, asked=values),
         "verb": operation.verb,
         "fields": fields,
     }
@@ -132,7 +133,8 @@ def _print(found: Preview, *, values: bool) -> None:
         table(("PROVIDER", *(verb.upper() for verb in verbs)), rows, right=[verb.upper() for verb in verbs])
         echo()
         for operation in found.operations[:SHOWN]:
-            echo(f"{operation.provider}  {operation.key}  {operation.verb}  {_fields(operation, values=values)}")
+            customer = whom(operation.key, asked=values)
+            echo(f"{operation.provider}  {customer}  {operation.verb}  {_fields(operation, values=values)}")
         if len(found.operations) > SHOWN:
             echo(f"... and {len(found.operations) - SHOWN} more (all of them with --json)")
     else:

@@ -99,13 +99,15 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     Delete the row in the source first. What the providers hold is named, not touched.
     """
     from syncd.bootstrap import installation
+    from syncd.cli.naming import meant, whom
     from syncd.operate.recover import forget as erase
 
     if not confirmed(f"Erase customer {key} from the state for good?", yes=yes):
         echo("Nothing was erased.", f"next:  syncd forget {key} --yes", err=True)
         raise Exit(2)
     with installation(logging_for(config), exclusive=False) as site:
-        gone = erase(site, key)
+        gone = erase(site, meant(key, site.state, site.source))
+        key = whom(gone.key)
     acted("forget", customer_key=key)
     if as_json:
         print_json({"schema": 1, "customer_key": key, "still_at": gone.linked, "in_source": gone.in_source})

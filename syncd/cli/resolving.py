@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.exits import PERSON, Exit
+from syncd.cli.naming import whom
 from syncd.cli.options import config_option, confirmed, logging_for, provider_named, told
 from syncd.cli.output import echo
 
@@ -103,7 +104,7 @@ def _resolve_one(settings: Settings, number: int, decision: str) -> None:
     elif found.kind in AT_ONCE:
         echo(f"#{number} resolved: {said}.")
     else:
-        echo(f"#{number} resolved: {said}. {found.provider} {found.customer_key} is due now.")
+        echo(f"#{number} resolved: {said}. {found.provider} {whom(found.customer_key)} is due now.")
 
 
 def _resolve_many(settings: Settings, which: tuple[str, str], decision: str, *, yes: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.exits import PERSON, Exit
+from syncd.cli.naming import about, whom
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
 from syncd.cli.output import echo
 from syncd.cli.resolving import resolve
@@ -78,9 +79,9 @@ def _failed(tx: Transaction, provider: str | None) -> Iterator[str]:
         for state in (State.REJECTED, State.DEAD) if provider in {None, name} else ():
             if number := counts.get(state, 0):
                 links = mapping.page(tx, name, "", NAMED_AT_MOST, states=(state,))
-                keys = ", ".join(link.pair.key for link in links) + (", ..." if number > len(links) else "")
+                keys = ", ".join(whom(link.pair.key) for link in links) + (", ..." if number > len(links) else "")
                 yield f"! {name}: {number} {state.value} ({keys}). {PAIRS[state.value].sentence}"
-                yield f"    {PAIRS[state.value].typed(provider=name, key=links[0].pair.key)}"
+                yield f"    {PAIRS[state.value].typed(provider=name, key=whom(links[0].pair.key))}"
 
 
 def _shape(item: Review) -> dict[str, Any]:
@@ -88,9 +89,9 @@ def _shape(item: Review) -> dict[str, Any]:
         "id": item.id,
         "kind": item.kind,
         "provider": item.provider,
-        "customer_key": item.customer_key,
+        "customer_key": whom(item.customer_key),
         "fields": sorted(item.fields) if item.customer_key else [],
-        "reason": item.reason,
+        "reason": about(item.reason, item.customer_key),
         "opened_at": item.opened_at.isoformat(),
         "count": item.count,
     }
@@ -113,8 +114,8 @@ def _print(items: Sequence[Review]) -> None:
             item.id,
             item.kind,
             item.provider,
-            item.customer_key or f"({item.count})",
-            _why(item),
+            whom(item.customer_key) or f"({item.count})",
+            about(_why(item), item.customer_key),
             clock(item.opened_at),
         )
         for item in items
@@ -150,14 +151,14 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "item": _shape(found), "decisions": words})
         return
-    whom = f"customer {found.customer_key}" if found.customer_key else f"{found.count} customers"
-    echo(f"#{found.id} {found.kind}  {found.provider}  {whom}")
-    echo(f"{_why(found).rstrip('.')}, since {clock(found.opened_at)}")
+    who = f"customer {whom(found.customer_key)}" if found.customer_key else f"{found.count} customers"
+    echo(f"#{found.id} {found.kind}  {found.provider}  {who}")
+    echo(f"{about(_why(found), found.customer_key).rstrip('.')}, since {clock(found.opened_at)}")
     if answer.trouble:
         echo(f"{found.provider} could not be read: {answer.trouble}", err=True)
     _print_sides(found, answer)
-    for pair in answer.pairs:
-        echo(pair)
+    for key, what in answer.pairs:
+        echo(f"  {whom(key) + '  ' if key else ''}{what}".rstrip())
     if found.decision:
         echo("", f"Decided: {found.decision}; it is carried out by the next run.")
     for word in words:

@@ -25,7 +25,7 @@ from syncd.cli.output import echo
 if TYPE_CHECKING:
     from syncd.engine.run import Installation, Options, Result
     from syncd.settings import Settings
-    from syncd.status.report import Problem, Report
+    from syncd.status.facts import Problem, Report
 
 DONE: Mapping[str, str] = {
     "created": "created",
@@ -144,10 +144,11 @@ def _due(site: Installation, providers: frozenset[str]) -> int:
 
 def _answer(result: Result, report: Report, chosen: frozenset[str], tripped: int, *, as_json: bool) -> None:
     from syncd.cli import shown
-    from syncd.status.report import problem_json
+    from syncd.cli.naming import shown_report
+    from syncd.status.shape import problem_json
 
     lines = [line for line in report.providers if not chosen or line.name in chosen]
-    problems = [p for p in report.problems if not chosen or p.provider in chosen or not p.provider]
+    problems = [p for p in shown_report(report).problems if not chosen or p.provider in chosen or not p.provider]
     late = [RETRY] if any(line.due + line.retry + line.ambiguous for line in lines) else []
     code = worst([*(p.code for p in problems), *late, *([SAFETY] if tripped else [])])
     if as_json:

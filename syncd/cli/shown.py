@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from syncd.status.facts import Problem, ProviderReport, Report
 from syncd.status.remedies import DAEMON, MACHINE, PAIRS
-from syncd.status.report import Problem, ProviderReport, Report
 
 SHOWN = 12  # lines of problems; the rest is counted
 WIDTH = 100

@@ -25,10 +25,11 @@ def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
     """
     from syncd.bootstrap import survey_settings
     from syncd.cli import shown
-    from syncd.status.report import as_json as shape
+    from syncd.cli.naming import shown_report
     from syncd.status.report import readiness
+    from syncd.status.shape import as_json as shape
 
-    report = survey_settings(settings_for(config))
+    report = shown_report(survey_settings(settings_for(config)))
     if ready:
         raise Exit(readiness(report))
     if as_json:

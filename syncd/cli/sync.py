@@ -63,10 +63,11 @@ def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...]
 
 def resolved(site: Installation, key: str) -> str:
     """The customer's key as the source spells it; a customer number serves where no row has it as its key."""
+    from syncd.cli.naming import meant
     from syncd.errors import UsageError
     from syncd.operate.explain import find_customer
 
-    found = find_customer(site, key)
+    found = find_customer(site, meant(key, site.state, site.source))
     if found is None:
         raise UsageError(f"neither the source nor the state knows a customer {key}", remedy="syncd status")
     return found
@@ -107,6 +108,9 @@ def _still_due(error_class: str, condition: tuple[str, str, object]) -> str:
 
 
 def _tell_sync(key: str, result: Result, states: Mapping[str, tuple[str, str]], *, as_json: bool) -> None:
+    from syncd.cli.naming import about, whom
+    from syncd.status.remedies import quoted
+
     did = {
         name: "+".join(kind for kind in counts if kind in DONE or kind == "excluded")
         for name, counts in result.counts.items()
@@ -115,25 +119,27 @@ def _tell_sync(key: str, result: Result, states: Mapping[str, tuple[str, str]], 
     rows = {name: did.get(name) or "unchanged" for name in {*did, *states}}
     if as_json:
         answer = [{"provider": n, "did": rows[n], "left": states.get(n, ("", ""))[0]} for n in sorted(rows)]
-        print_json({"schema": 1, "customer_key": key, "exit_code": code, "providers": answer})
+        print_json({"schema": 1, "customer_key": whom(key), "exit_code": code, "providers": answer})
         raise Exit(code)
     for name in sorted(rows):
         word, why = states.get(name, ("", ""))
-        echo(f"{name:20} {word or rows[name]}" + (f": {why}" if why and why != word else ""))
+        echo(f"{name:20} {word or rows[name]}" + (f": {about(why, key)}" if why and why != word else ""))
     if code:
-        echo(f"next:  syncd explain {key}")
+        echo(f"next:  syncd explain {quoted(whom(key))}")
     raise Exit(code)
 
 
 def _left_to_daemon(settings: Settings, key: str, chosen: frozenset[str], *, as_json: bool) -> None:
     from syncd.bootstrap import installation
+    from syncd.cli.naming import whom
     from syncd.operate.sync_one import mark_customer
+    from syncd.status.remedies import quoted
 
     with installation(settings, exclusive=False) as site:
         customer = resolved(site, key)
         number = mark_customer(site, customer, chosen)
     if as_json:
-        print_json({"schema": 1, "customer_key": customer, "exit_code": OK, "marked": number})
+        print_json({"schema": 1, "customer_key": whom(customer), "exit_code": OK, "marked": number})
         return
-    echo(f"customer {customer} is due at {number} providers; the running daemon does it within seconds")
-    echo(f"next:  syncd explain {customer}")
+    echo(f"customer {whom(customer)} is due at {number} providers; the running daemon does it within seconds")
+    echo(f"next:  syncd explain {quoted(whom(customer))}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.exits import DIFFERENT, UNREACHABLE, Exit, worst
+from syncd.cli.naming import about, whom
 from syncd.cli.options import config_option, json_option, print_json, settings_for, table
 from syncd.cli.output import echo
 
@@ -67,10 +68,10 @@ def _print_json(result: Audit, troubles: dict[str, str]) -> None:
     differences = [
         {
             "provider": each.provider,
-            "customer_key": each.key,
+            "customer_key": whom(each.key),
             "kind": each.kind,
             "fields": list(each.fields),
-            "detail": each.detail,
+            "detail": about(each.detail, each.key),
         }
         for each in result.differences
     ]
@@ -91,8 +92,8 @@ def _print(result: Audit, troubles: dict[str, str]) -> None:
     if rows:
         table(("PROVIDER", "CHECKED", "DIFFER"), rows, right=("CHECKED", "DIFFER"))
     for each in result.differences[:SHOWN]:
-        what = ", ".join(each.fields) or each.detail
-        echo(f"{each.provider}  {each.key or '-'}  {each.kind}  {what}".rstrip())
+        what = ", ".join(each.fields) or about(each.detail, each.key)
+        echo(f"{each.provider}  {whom(each.key) or '-'}  {each.kind}  {what}".rstrip())
     if len(result.differences) > SHOWN:
         echo(f"... and {len(result.differences) - SHOWN} more (all of them with --json)")
     for provider, why in troubles.items():

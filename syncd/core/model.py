@@ -124,7 +124,7 @@ class Pair:
     key: str
 
 
-_FORMER = re.compile(r"†[0-9]+$")
+FORMER = re.compile(r"†[0-9]+$")
 
 
 def former(key: str, number: int) -> str:
@@ -134,7 +134,7 @@ def former(key: str, number: int) -> str:
 
 def is_former(key: str) -> bool:
     """Whether this names somebody who had a key before the customer who has it now."""
-    return _FORMER.search(key) is not None
+    return FORMER.search(key) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from syncd.errors import ProviderError
 from syncd.log import emit
 from syncd.providers.ping import ping
 from syncd.status.codes import OK, PERSON, RETRY
-from syncd.status.report import Report
+from syncd.status.facts import Report
 
 TIMEOUT = 5.0  # seconds for a whole ping, whatever the monitor does
 _WELL = frozenset({OK, RETRY, PERSON})  # what waits for a person is on the status page; a call at night is for a stop

@@ -23,7 +23,7 @@ from syncd.engine.run import Installation
 from syncd.errors import SafetyStop, StateUnreachable, Stopped, SyncdError
 from syncd.log import emit
 from syncd.operate.status import Known, survey, tell
-from syncd.status.report import Report
+from syncd.status.facts import Report
 from syncd.status.snapshot import dated
 from syncd.store import pulse
 from syncd.store.pulse import Pulse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncd.errors import Problem, SettingsError
 from syncd.log import emit
-from syncd.status.report import ProviderReport, Report
+from syncd.status.facts import ProviderReport, Report
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Gauge

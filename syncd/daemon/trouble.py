@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from syncd.errors import SafetyStop, SettingsError, SetupNeeded, SourceUnreachable, StateUnreachable, SyncdError
-from syncd.log import emit
-from syncd.status.report import Report
+from syncd.log import customer, emit
+from syncd.status.facts import Report
 
 AGAIN = 600.0  # seconds after which a standing trouble is told once more
 LONGEST_PAUSE = 60.0  # seconds between two tries while a database is away
@@ -67,6 +67,6 @@ def status_line(report: Report, trouble: Trouble) -> str:
     told = [f"{report.state}: {well} of {len(report.providers)} providers answer, {report.due()} customers due"]
     if report.problems:
         worst = report.problems[0]
-        where = " ".join(word for word in (worst.provider, worst.customer_key, worst.kind) if word)
+        where = " ".join(word for word in (worst.provider, customer(worst.customer_key), worst.kind) if word)
         told.append(f"worst: {where} ({report.problems_total} in all)")
     return ", ".join(told)

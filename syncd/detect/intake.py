@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from syncd.core.alias import REMOTE
 from syncd.core.effects import Note
 from syncd.core.erasure import erased
 from syncd.core.facts import Facts
@@ -26,7 +27,6 @@ from syncd.store.database import Transaction
 NOT_INSERTED = "not_inserted"
 CANDIDATE = "candidate"
 LOOKS = "looks like this customer"
-REMOTE = "remote:"  # stands before the external id where an item is about a record that is no customer yet
 
 
 class Obstacle(StrEnum):

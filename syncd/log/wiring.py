@@ -17,6 +17,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.log.events import EVENTS
 from syncd.log.keys import moment, permitted
 from syncd.log.lines import as_json, as_text, described, ordered
+from syncd.log.naming import Naming, in_chain
 from syncd.log.sinks import LogFile, Sink, is_journal, is_terminal, stream_writer, with_priority
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -51,6 +52,7 @@ def setup(  # noqa: PLR0913  one argument a key, and one a destination
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            in_chain() or Naming(),
             _shape(clock or SystemClock()),
             _deliver(sinks, listener),
         ],

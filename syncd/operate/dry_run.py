@@ -14,13 +14,14 @@ from datetime import timedelta
 
 from syncd.core.actions import Adopt, Exchange, Park, Reject, Unlink, Wait
 from syncd.core.agreement import overruling
+from syncd.core.alias import REMOTE
 from syncd.core.case import Decided
 from syncd.core.decide import decide
 from syncd.core.effects import Failure, Refused
 from syncd.core.facts import Facts
 from syncd.core.guards import Ask
 from syncd.core.model import Customer, Remote, Removal, Value, Values, Verb, Work
-from syncd.detect.intake import REMOTE, row_of
+from syncd.detect.intake import row_of
 from syncd.detect.intake_guard import VERB, foretold
 from syncd.errors import Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused

@@ -73,8 +73,9 @@ def stores(settings: Settings) -> list[Store]:
         Store("runs", f"{state}: run", "counts, nobody", f"the last {KEPT_RUNS}"),
         Store("budgets", f"{state}: budget", "counts, nobody", f"{BUDGET_DAYS} days"),
         Store("change log", f"the source, beside {settings.source.table}", "customer key", "until the next poll"),
-        Store("log", log, "customer key, field names", "as your log rotation says"),
+        Store("log", log, "customer key or its alias, field names", "as your log rotation says"),
     ]
     if settings.log.status_page:
-        kept.append(Store("status page", settings.log.status_page, "keys of those in trouble", "until the next one"))
+        whom = "keys of those in trouble, or their aliases"
+        kept.append(Store("status page", settings.log.status_page, whom, "until the next one"))
     return kept

@@ -179,8 +179,9 @@ def _distrust(tx: Transaction, site: Installation) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """Where the customer was linked, by provider, and whether the source still has the row."""
+    """Who was erased, where the customer was linked, by provider, and whether the source still has the row."""
 
+    key: str
     linked: dict[str, str]
     in_source: bool
 
@@ -200,4 +201,4 @@ def forget(site: Installation, key: str) -> Forgotten:
         for route in site.routes:
             _bury(tx, site, Pair(route.provider, key), ids.get(route.provider), "forgotten")
         mapping.forget(tx, key)
-    return Forgotten({provider: id_ for provider, id_ in ids.items() if id_ is not None}, row is not None)
+    return Forgotten(key, {provider: id_ for provider, id_ in ids.items() if id_ is not None}, row is not None)

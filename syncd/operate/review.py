@@ -24,6 +24,7 @@ from syncd.core.model import Pair
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS
 from syncd.detect import intake_guard as threshold
 from syncd.errors import UsageError
+from syncd.log import customer
 from syncd.reconcile.held import GUARD, INSERT, release
 from syncd.store import mapping, progress, review, work
 from syncd.store.database import State, Transaction
@@ -239,6 +240,6 @@ def _free(tx: Transaction, provider: str, key: str, external_id: str) -> None:
     holder = mapping.by_external_id(tx, provider, [external_id]).get(external_id)
     if holder is not None and holder.pair.key != key:
         raise UsageError(
-            f"{external_id} is linked to customer {holder.pair.key} at {provider}.",
-            remedy=f"syncd unlink {provider} {holder.pair.key}",
+            f"{external_id} is linked to customer {customer(holder.pair.key)} at {provider}.",
+            remedy=f"syncd unlink {provider} {customer(holder.pair.key)}",
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncd.core.alias import REMOTE
 from syncd.core.case import Case
 from syncd.core.effects import Failure
 from syncd.core.guards import STAGED
 from syncd.core.model import Pair, Remote, Values, Work
-from syncd.detect.intake import NOT_INSERTED, REMOTE
+from syncd.detect.intake import NOT_INSERTED
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
 from syncd.operate.reading import chosen, patiently, patiently_looked
@@ -28,11 +29,12 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What there is to see: the projected row, records by their external id, and for a guard the staged pairs."""
+    """What there is to see: the projected row, records by their external id, and for a guard the staged
+    pairs: each key and what about it (key "" for those that are only counted)."""
 
     source: Values = field(default_factory=dict)
     remotes: Mapping[str, Values] = field(default_factory=dict)
-    pairs: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
     trouble: str = ""
 
 
@@ -75,10 +77,10 @@ def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
     return {remote.external_id: remote.values for remote in found}
 
 
-def _staged(site: Installation, item: Review) -> tuple[str, ...]:
+def _staged(site: Installation, item: Review) -> tuple[tuple[str, str], ...]:
     """The pairs that this number of the item stands for."""
     waits = "adopt" if item.kind == "adopt" else STAGED + item.kind.removeprefix(GUARD)
     with site.state.read() as tx:
         rows = overview.of_class(tx, item.provider, waits, "", LISTED, None if item.kind == "adopt" else item.id)
-    lines = [f"  {row.pair.key}  {row.error.replace(',', ', ')}".rstrip() for row in rows]
-    return (*lines, f"  ... and {item.count - LISTED} more") if item.count > LISTED else tuple(lines)
+    lines = [(row.pair.key, row.error.replace(",", ", ")) for row in rows]
+    return (*lines, ("", f"... and {item.count - LISTED} more")) if item.count > LISTED else tuple(lines)

@@ -21,19 +21,10 @@ from syncd.lanes import Breaker
 from syncd.log import emit
 from syncd.source import changelog, triggers
 from syncd.source.database import Source
+from syncd.status.facts import GuardFacts, Item, Life, ProviderFacts, Report, SourceFacts
 from syncd.status.liveness import Daemon, state_of
-from syncd.status.report import (
-    GuardFacts,
-    Item,
-    Life,
-    ProviderFacts,
-    Report,
-    SourceFacts,
-    build,
-    is_failure,
-    iso,
-    limit_text,
-)
+from syncd.status.report import build, is_failure, limit_text
+from syncd.status.shape import iso
 from syncd.status.snapshot import snapshot_event
 from syncd.store import events, mapping, overview, progress
 from syncd.store.database import State, Transaction

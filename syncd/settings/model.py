@@ -89,12 +89,14 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """`format` is json, console, or empty: console on a terminal and JSON elsewhere."""
+    """`format` is json, console, or empty: console on a terminal and JSON elsewhere. `customer_key` is plain, hash, or
+    empty: an alias for a key that is text and neither a number nor a UUID."""
 
     level: str
     format: str
     file: str
     status_page: str
+    customer_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

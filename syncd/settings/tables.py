@@ -133,6 +133,7 @@ class LogTable(BaseModel):
     format: Annotated[str, choice("json", "console")] = Field(default="", validate_default=False)
     file: str = ""
     status_page: str = ""
+    customer_key: Annotated[str, choice("plain", "hash")] = Field(default="", validate_default=False)
 
 
 class AlertsTable(BaseModel):

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.status.facts import Report
 from syncd.status.lines import CUT, moment, rows, seconds, text, whole
 from syncd.status.recorded import report_of
-from syncd.status.report import Report
 
 AHEAD = timedelta(minutes=5)  # how far clocks of two machines may differ
 HOURS = 25  # hours of activity that are kept; a page shows 24

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from syncd.status.facts import Report
 from syncd.status.fold import Folded, Latest
 from syncd.status.lines import moment, table, text, whole
 from syncd.status.recorded import sums
-from syncd.status.report import Report
 
 RUNS = 10
 CHANGES = 12

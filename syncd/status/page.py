@@ -11,8 +11,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from syncd.status.facts import Report
 from syncd.status.fold import Folded
-from syncd.status.report import Report
 from syncd.status.sheet import SYMBOLS, sheet
 
 TEMPLATE = "page.html.j2"

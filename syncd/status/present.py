@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.status.codes import RETRY, UNREACHABLE, WORST_FIRST, worst
+from syncd.status.facts import Problem, ProviderReport, Report
 from syncd.status.fold import CAPTURE, DONE, LANES, NOBODY, Folded, Latest
 from syncd.status.lines import text, texts
 from syncd.status.recorded import command_of, judge, remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE
-from syncd.status.report import Problem, ProviderReport, Report
 
 SILENT = timedelta(seconds=100)
 """Without a line for so long nobody is alive: a snapshot comes every minute, and the next one would be due soon. Who

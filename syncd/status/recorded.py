@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from syncd.status.codes import PERSON, RETRY, worst
+from syncd.status.facts import GuardFacts, Problem, ProviderReport, Report
 from syncd.status.lines import moment, rows, seconds, table, text, texts, whole
 from syncd.status.liveness import Daemon
 from syncd.status.remedies import DAEMON, LOG, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review
-from syncd.status.report import GuardFacts, Problem, ProviderReport, Report, verdict
+from syncd.status.report import verdict
 
 MOST_PROVIDERS = 200
 MOST_PROBLEMS = 200

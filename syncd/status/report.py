@@ -7,150 +7,20 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from syncd.core.guards import Limit
 from syncd.core.model import State
 from syncd.status.codes import SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
-from syncd.status.liveness import Daemon, alive
+from syncd.status.facts import GuardFacts, Item, Life, Problem, ProviderFacts, ProviderReport, Report, SourceFacts
+from syncd.status.liveness import alive
 from syncd.status.remedies import DAEMON, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
 
-SCHEMA = 1
 LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
 SKEW = 5.0  # seconds between two clocks before it is worth a word
 STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: nobody works
+_NOTHING = Life()
 _STOPPED = frozenset({"restored", "triggers", "settings", "unreachable"})
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
-    """How the capture of changes stands. `capture` is a word of `remedies.SOURCE`; None: this method has no log."""
-
-    capture: str = "ok"
-    reason: str = ""
-    log_rows: int | None = None
-    oldest: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderFacts:
-    """One provider. `condition` is ok, throttled, paused, blocked or down; `pairs` are kept counts; `due` pairs could
-    be looked at now, the `oldest` (and the oldest change, a first pass left out) since then, `later` ones (by error
-    class) failed before or wait for their time; `monthly` free calls, 0 for no such limit."""
-
-    name: str
-    adapter: str
-    condition: str = "ok"
-    reason: str = ""
-    since: datetime | None = None
-    pairs: Mapping[State, int] = field(default_factory=dict)
-    due: int = 0
-    oldest: datetime | None = None
-    oldest_live: datetime | None = None
-    later: Mapping[str, int] = field(default_factory=dict)
-    reviews: int = 0
-    last_ok: datetime | None = None
-    calls_month: int = 0
-    monthly: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, why the
-    state database cannot be written ("" where it can), and by how many seconds this machine's clock is `ahead` of the
-    state's. `vanished` are the pairs of each provider that the settings no longer have."""
-
-    daemons: tuple[Daemon, ...] = ()
-    last_run: Mapping[str, Any] | None = None
-    storage: str = ""
-    ahead: float = 0.0
-    vanished: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something about one customer (or, with key "", about many): a pair's state or a review item with its number."""
-
-    provider: str
-    key: str
-    kind: str
-    fields: tuple[str, ...] = ()
-    reason: str = ""
-    since: datetime | None = None
-    review: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GuardFacts:
-    """What of a guard's window is used up, and how many operations it holds back."""
-
-    provider: str
-    guard: str
-    used: int
-    limit: str
-    staged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One line of what is wrong, with the one command that leads on."""
-
-    provider: str
-    customer_key: str
-    kind: str
-    fields: tuple[str, ...]
-    reason: str
-    since: datetime | None
-    command: str
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderReport:
-    """A provider's line."""
-
-    name: str
-    adapter: str
-    state: str
-    reason: str
-    since: datetime | None
-    linked: int
-    due: int
-    retry: int
-    ambiguous: int
-    rejected: int
-    review: int
-    dead: int
-    excluded: int
-    oldest_due_s: float | None
-    last_ok: datetime | None
-    calls_month: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The whole status. `problems` are the worst first and may be fewer than `problems_total`; `storage` says why the
-    state database cannot be written, "" where it can."""
-
-    state: str
-    exit_code: int
-    at: datetime
-    capture: str
-    lag_s: float | None
-    log_rows: int | None
-    providers: tuple[ProviderReport, ...]
-    problems: tuple[Problem, ...]
-    problems_total: int
-    guards: tuple[GuardFacts, ...]
-    last_run: Mapping[str, Any] | None
-    daemons: tuple[Daemon, ...] = ()
-    storage: str = ""
-
-    def due(self) -> int:
-        """Pairs that could be looked at now."""
-        return sum(provider.due for provider in self.providers)
 
 
 def build(
@@ -160,7 +30,7 @@ def build(
     items: Sequence[Item],
     *,
     guards: Sequence[GuardFacts] = (),
-    life: Life = Life(),
+    life: Life = _NOTHING,
 ) -> Report:
     """Judge. Whatever is wrong has a problem, and the exit code is that of the worst."""
     lag = max((at - source.oldest).total_seconds(), 0.0) if source.oldest is not None else None
@@ -346,79 +216,3 @@ def limit_text(limit: Limit) -> str:
     units = ((86400.0 * 7, 86400.0, "d"), (3600.0, 3600.0, "h"), (60.0, 60.0, "m"), (0.0, 1.0, "s"))
     size, unit = next((size, unit) for least, size, unit in units if limit.window >= least)
     return f"{amount}/{limit.window / size:g}{unit}"
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The documented shape, `schema` 1. Times are ISO 8601 in UTC; no customer's value is in it."""
-    return {
-        "schema": SCHEMA,
-        "state": report.state,
-        "exit_code": report.exit_code,
-        "at": iso(report.at),
-        "source": {"capture": report.capture, "lag_s": _seconds(report.lag_s), "log_rows": report.log_rows},
-        "providers": [_provider_json(line) for line in report.providers],
-        "problems": [problem_json(problem) for problem in report.problems],
-        "problems_total": report.problems_total,
-        "guards": [
-            {"provider": g.provider, "guard": g.guard, "used": g.used, "limit": g.limit, "staged": g.staged}
-            for g in report.guards
-        ],
-        "last_run": dict(report.last_run) if report.last_run is not None else None,
-        "daemons": [_daemon_json(daemon) for daemon in report.daemons],
-        "storage": {"ok": not report.storage, "reason": report.storage},
-    }
-
-
-def _daemon_json(daemon: Daemon) -> dict[str, Any]:
-    return {
-        "host": daemon.host,
-        "pid": daemon.pid,
-        "since": iso(daemon.since),
-        "pulse": iso(daemon.pulse),
-        "pulse_age_s": round(daemon.age, 1),
-        "state": daemon.state,
-        "reason": daemon.reason,
-    }
-
-
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """One entry of `problems`."""
-    return {
-        "provider": problem.provider,
-        "customer_key": problem.customer_key,
-        "kind": problem.kind,
-        "fields": list(problem.fields),
-        "reason": problem.reason,
-        "since": iso(problem.since),
-        "command": problem.command,
-    }
-
-
-def _provider_json(line: ProviderReport) -> dict[str, Any]:
-    return {
-        "name": line.name,
-        "adapter": line.adapter,
-        "state": line.state,
-        "reason": line.reason,
-        "since": iso(line.since),
-        "linked": line.linked,
-        "due": line.due,
-        "retry": line.retry,
-        "ambiguous": line.ambiguous,
-        "rejected": line.rejected,
-        "review": line.review,
-        "dead": line.dead,
-        "excluded": line.excluded,
-        "oldest_due_s": _seconds(line.oldest_due_s),
-        "last_ok": iso(line.last_ok),
-        "calls_month": line.calls_month,
-    }
-
-
-def _seconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
-
-
-def iso(moment: datetime | None) -> str | None:
-    """A moment in UTC as JSON shows it."""
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

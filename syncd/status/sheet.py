@@ -9,12 +9,12 @@ from datetime import datetime
 
 from syncd.status.activity import Bar, backlog_summary, bars_of, curve, quantile, summary, waits, window
 from syncd.status.codes import PERSON, RETRY
+from syncd.status.facts import GuardFacts, Problem, ProviderReport, Report
 from syncd.status.fold import Folded
 from syncd.status.history import Change, Run, changes, runs
 from syncd.status.present import causes, column, doubt_kind
 from syncd.status.recorded import remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE, says_nothing
-from syncd.status.report import GuardFacts, Problem, ProviderReport, Report
 
 CARDS = 12
 AXIS = 6  # a label every so many hours

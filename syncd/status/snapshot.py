@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from syncd.status.report import Problem, Report, as_json, problem_json
+from syncd.status.facts import Problem, Report
+from syncd.status.shape import as_json, problem_json
 
 MOST = 50  # problems in one line, as many as the log's allow-list takes
 

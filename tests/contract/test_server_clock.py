@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from syncd import clock as clocks
-from syncd.cli.doctor import _state_clock
+from syncd.cli.doctor_state import _state_clock
 from syncd.clock import SystemClock
 from syncd.core.guards import Guards
 from syncd.errors import SourceUnreachable

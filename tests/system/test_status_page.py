@@ -22,7 +22,9 @@ from syncd.engine.run import Options, run_cycle
 from syncd.log.keys import sentence
 from syncd.sandbox.faults import Fault
 from syncd.settings import load
-from syncd.status.report import Item, ProviderFacts, SourceFacts, build, iso
+from syncd.status.facts import Item, ProviderFacts, SourceFacts
+from syncd.status.report import build
+from syncd.status.shape import iso
 from syncd.status.snapshot import snapshot_event
 from tests.system.browser import browse, first_pixel, served, widths
 from tests.system.installed import Installed, installed

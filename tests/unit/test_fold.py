@@ -16,6 +16,7 @@ from syncd.core.model import State
 from syncd.log import EVENTS
 from syncd.log.keys import permitted
 from syncd.status.activity import BARS, bars_of, quantile, summary, window
+from syncd.status.facts import Item, Life, ProviderFacts, Report, SourceFacts
 from syncd.status.fold import (
     AHEAD,
     CAPTURE,
@@ -35,7 +36,8 @@ from syncd.status.lines import NOUNS, event_of
 from syncd.status.page import render
 from syncd.status.present import present
 from syncd.status.recorded import judge, report_of
-from syncd.status.report import Item, Life, ProviderFacts, Report, SourceFacts, as_json, build, iso
+from syncd.status.report import build
+from syncd.status.shape import as_json, iso
 from syncd.status.sheet import sheet
 from syncd.status.snapshot import dated, fair_share, snapshot_event
 

@@ -12,20 +12,11 @@ from syncd.core.model import State
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.log.keys import permitted
 from syncd.status.codes import worst
+from syncd.status.facts import Item, Life, ProviderFacts, Report, SourceFacts
 from syncd.status.liveness import Daemon, state_of
 from syncd.status.remedies import PAIRS, PROVIDERS, REVIEWS, SOURCE, quoted, review
-from syncd.status.report import (
-    Item,
-    Life,
-    ProviderFacts,
-    Report,
-    SourceFacts,
-    as_json,
-    build,
-    limit_text,
-    projected_calls,
-    readiness,
-)
+from syncd.status.report import build, limit_text, projected_calls, readiness
+from syncd.status.shape import as_json
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 CALM = ProviderFacts("aiotic", "aiotic", pairs={State.LINKED: 3}, last_ok=NOW)

@@ -1,0 +1,102 @@
+"""What `syncd doctor` looks at in the source: server, keys, joins, values, triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from syncd.cli.exits import USAGE
+from syncd.cli.finding import Check, transport
+from syncd.status.report import SKEW
+
+if TYPE_CHECKING:
+    from syncd.settings import Settings
+    from syncd.source.database import Source
+
+_UTF8 = frozenset({"UTF8", "utf8mb4", ""})
+
+
+def source_checks(settings: Settings) -> Iterator[Check]:
+    """Everything about the source; why it cannot be opened, where it cannot."""
+    from syncd.bootstrap import open_settings_source
+    from syncd.cli.exits import code_of
+    from syncd.errors import SettingsError, SyncdError
+
+    try:
+        source = open_settings_source(settings)
+    except SettingsError as error:
+        for problem in error.problems:
+            yield Check("source", f"{problem.place}: {problem.reason}", problem.remedy or "Correct syncd.toml.", USAGE)
+        return
+    except SyncdError as error:
+        yield Check(
+            "source", error.message, error.remedy or "Start the database, check url and password.", code_of(error)
+        )
+        return
+    try:
+        yield from _source(settings, source)
+    except SyncdError as error:
+        yield Check("source", error.message, error.remedy or "syncd triggers install --print-sql", code_of(error))
+    finally:
+        source.close()
+
+
+def _source(settings: Settings, source: Source) -> Iterator[Check]:
+    from syncd.source import customers, triggers
+    from syncd.source.about import about
+    from syncd.source.about import transport as transport_of
+
+    server = about(source)
+    kind = "view" if source.is_view else "table"
+    yield Check("source", f'{server.server}, {kind} "{source.table.name}", {customers.count(source)} customers')
+    if server.charset not in _UTF8:
+        yield Check("source", f"character set {server.charset}: some names cannot be stored", "Use utf8mb4.")
+    if server.clock is not None:
+        skew = abs((server.clock - datetime.now(UTC)).total_seconds())
+        remedy = "Synchronise both clocks (NTP)." if skew > SKEW else ""
+        yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
+    yield keys(settings, source)
+    yield transport("source", *transport_of(source))
+    yield from _soundness(source)
+    yield from _doubts(settings, source)
+    found = triggers.check(source)
+    for problem in found:
+        yield Check("triggers", problem.reason, problem.remedy or "syncd triggers install", USAGE)
+    if not found:
+        yield Check("triggers", f"in order ({source.config.change_log})")
+    for note in triggers.advice(source):
+        yield Check("triggers", note.reason, note.remedy or "Nothing to do: the verify sweep finds the rest.")
+
+
+def _soundness(source: Source) -> Iterator[Check]:
+    """What the rows say about joins, value maps and columns nobody can write."""
+    from syncd.source import soundness
+
+    for problem in soundness.double_rows(source):
+        yield Check("joins", problem.reason, problem.remedy, USAGE)
+    for problem in (*soundness.unmapped(source), *soundness.one_way_fields(source)):
+        yield Check("source", problem.reason, problem.remedy)
+
+
+def _doubts(settings: Settings, source: Source) -> Iterator[Check]:
+    from syncd.cli.doubtful import doubtful
+
+    for what, remedy in doubtful(settings, source):
+        yield Check("customers", what, remedy)
+
+
+def keys(settings: Settings, source: Source) -> Check:
+    """Whether the key by which logs name a customer may itself say who that is."""
+    from syncd.core.alias import HASH, PLAIN
+    from syncd.source.keys import KeyKind
+
+    mode, column = settings.log.customer_key, f'key column "{source.key.name}"'
+    if mode == HASH:
+        return Check("keys", f"{column}: every key is an alias (key-...) in logs, pages and pipes")
+    if source.key_kind in {KeyKind.INTEGER, KeyKind.UUID}:
+        return Check("keys", f"{column}: numbers or UUIDs, shown as they are")
+    if mode == PLAIN:
+        remedy = 'Remove customer_key = "plain" under [log] where a key may be an e-mail address or a name.'
+        return Check("keys", f"{column} is text, and logs, pages and pipes show it as it is", remedy)
+    return Check("keys", f"{column} is text: what is no number or UUID is an alias (key-...) in logs, pages and pipes")

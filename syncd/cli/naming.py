@@ -1,0 +1,47 @@
+"""Customers in what a command prints: by their key on a terminal, elsewhere by the name that logs use."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syncd.source.database import Source
+    from syncd.status.facts import Problem, Report
+    from syncd.store.database import State
+
+
+def whom(key: str, *, asked: bool = False) -> str:
+    """What to call a customer on stdout. `asked`: the person asked for personal data (`--values`)."""
+    from syncd.log import customer
+
+    return key if asked or sys.stdout.isatty() else customer(key)
+
+
+def about(text: str, key: str, *, asked: bool = False) -> str:
+    """A sentence or command about this customer, with the same name in it."""
+    from syncd.core.alias import renamed
+
+    shown = whom(key, asked=asked)
+    return text if shown == key else renamed(text, key, shown)
+
+
+def shown_problem(problem: Problem) -> Problem:
+    """A problem as it may be printed."""
+    key = problem.customer_key
+    command, reason = about(problem.command, key), about(problem.reason, key)
+    return replace(problem, customer_key=whom(key), command=command, reason=reason)
+
+
+def shown_report(report: Report) -> Report:
+    """A status as it may be printed."""
+    return replace(report, problems=tuple(map(shown_problem, report.problems)))
+
+
+def meant(text: str, state: State, source: Source | None = None) -> str:
+    """The key that a person means by it: itself, unless it is an alias of somebody whom state or source knows."""
+    from syncd.core.alias import is_alias
+    from syncd.operate.names import holder
+
+    return (holder(text, state, source) or text) if is_alias(text) else text
