@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +14,9 @@ from syncd.core.model import Stage
 from syncd.store import schema
 from syncd.store.progress import ProviderState, provider_states
 from syncd.store.schema import Transaction, intent
-from syncd.store.work import is_ready
+from syncd.store.work import NOW, is_ready
+
+Condition = Callable[[str], sa.ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +37,23 @@ def agenda(tx: Transaction, providers: Sequence[str], cursors: Sequence[str], no
     return Agenda(
         states=provider_states(tx),
         cursors={row.name: row.value for row in found},
-        ready=_which(tx, {name: is_ready(name, now) for name in providers}),
-        confirmable=_which(tx, {name: _is_confirmable(name, now) for name in providers}),
+        ready=_which(tx, is_ready, providers, now),
+        confirmable=_which(tx, _is_confirmable, providers, now),
     )
 
 
-def _which(tx: Transaction, conditions: Mapping[str, sa.ColumnElement[bool]]) -> frozenset[str]:
-    if not conditions:
+def _which(tx: Transaction, condition: Condition, providers: Sequence[str], now: datetime) -> frozenset[str]:
+    if not providers:
         return frozenset()
-    questions = [sa.select(sa.literal(name).label("name")).where(condition) for name, condition in conditions.items()]
-    return frozenset(tx.execute(sa.union_all(*questions)).scalars())
+    return frozenset(tx.execute(_asking(condition, tuple(providers)), {"now": now}).scalars())
 
 
-def _is_confirmable(provider: str, now: datetime) -> sa.ColumnElement[bool]:
-    settled = (intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= now)
+@cache
+def _asking(condition: Condition, providers: tuple[str, ...]) -> sa.CompoundSelect[Any]:
+    """Built once: building a statement costs more than running it."""
+    return sa.union_all(*(sa.select(sa.literal(name).label("name")).where(condition(name)) for name in providers))
+
+
+def _is_confirmable(provider: str) -> sa.ColumnElement[bool]:
+    settled = (intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= NOW)
     return sa.exists().where(intent.c.provider == provider, *settled)

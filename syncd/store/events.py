@@ -40,6 +40,13 @@ _MOVES = (
     .order_by(table.c.id)
 )
 _FORGET = table.delete().where(*_MINE, table.c.id <= sa.bindparam("last"))
+_START = run_table.insert().returning(run_table.c.id)
+_FORGET_RUNS = run_table.delete().where(run_table.c.id <= sa.bindparam("last"))
+_FINISH = (
+    run_table.update()
+    .where(run_table.c.run_id == sa.bindparam("of_run"))
+    .values({name: sa.bindparam(name) for name in ("finished_at", "outcome", "counts")})
+)
 _NEWEST = sa.select(table.c.id).where(*_MINE).order_by(table.c.id.desc()).limit(1).offset(sa.bindparam("skipped"))
 
 
@@ -109,14 +116,13 @@ def moves(tx: Transaction, keys: Sequence[str], now: datetime) -> dict[str, list
 def start_run(tx: Transaction, run_id: str, at: datetime, mode: str) -> None:
     """Note that a cycle began; runs beyond the newest thousand go."""
     values: dict[str, Any] = {"run_id": run_id, "mode": mode, "started_at": at, "outcome": "", "counts": {}}
-    number = tx.execute(run_table.insert().values(**values).returning(run_table.c.id)).scalar_one()
-    tx.execute(run_table.delete().where(run_table.c.id <= number - KEPT_RUNS))
+    number = tx.execute(_START, values).scalar_one()
+    tx.execute(_FORGET_RUNS, {"last": number - KEPT_RUNS})
 
 
 def finish_run(tx: Transaction, run_id: str, at: datetime, outcome: str, counts: Mapping[str, int]) -> None:
     """Note how a cycle ended."""
-    values: dict[str, Any] = {"finished_at": at, "outcome": outcome, "counts": dict(counts)}
-    tx.execute(run_table.update().where(run_table.c.run_id == run_id).values(**values))
+    tx.execute(_FINISH, {"of_run": run_id, "finished_at": at, "outcome": outcome, "counts": dict(counts)})
 
 
 def runs(tx: Transaction, limit: int) -> list[Run]:

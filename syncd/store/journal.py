@@ -81,6 +81,26 @@ _CLOSE = intent.delete().where(intent.c.id.in_(sa.bindparam("chosen", expanding=
 _CLOSE_ALL = intent.delete().where(
     intent.c.provider == sa.bindparam("of_provider"), intent.c.customer_key == sa.bindparam("of_key")
 )
+_OF_PROVIDER = intent.c.provider == sa.bindparam("of_provider")
+_ADRIFT = (
+    intent.update()
+    .where(
+        _OF_PROVIDER,
+        intent.c.epoch != sa.bindparam("of_epoch"),
+        intent.c.note == "",
+        intent.c.verb.in_(REQUESTS),
+        IS_OPEN,
+    )
+    .values(settle_until=sa.bindparam("until"), note=ENDED)
+)
+_CONFIRMABLE = (
+    sa.select(intent.c.customer_key)
+    .where(_OF_PROVIDER, intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= sa.bindparam("now"))
+    .group_by(intent.c.customer_key)
+    .order_by(sa.func.min(intent.c.settle_until), intent.c.customer_key)
+    .limit(sa.bindparam("most"))
+)
+_INSERTS = sa.select(intent).where(_OF_PROVIDER, intent.c.verb == Verb.INSERT.value).order_by(intent.c.id)
 _MOVE = (
     intent.update()
     .where(intent.c.id == sa.bindparam("number"))
@@ -217,9 +237,7 @@ def adrift(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
     """Let the writes settle from now on that another epoch left under way: nobody knows when their requests were sent,
     for one may have waited for its pace long after its intent was opened. One whose request has ended has its own
     time already."""
-    left = (intent.c.epoch != epoch, intent.c.note == "", intent.c.verb.in_(REQUESTS), IS_OPEN)
-    values = {"settle_until": until, "note": ENDED}
-    return tx.execute(intent.update().where(intent.c.provider == provider, *left).values(values)).rowcount
+    return tx.execute(_ADRIFT, {"of_provider": provider, "of_epoch": epoch, "until": until}).rowcount
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
@@ -229,20 +247,13 @@ def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
 
 def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> list[Pair]:
     """Pairs whose last write may now be read once more to see what was really stored, longest settled first."""
-    query = (
-        sa.select(intent.c.customer_key)
-        .where(intent.c.provider == provider, intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= now)
-        .group_by(intent.c.customer_key)
-        .order_by(sa.func.min(intent.c.settle_until), intent.c.customer_key)
-        .limit(limit)
-    )
-    return [Pair(provider, key) for key in tx.execute(query).scalars()]
+    asked = {"of_provider": provider, "now": now, "most": limit}
+    return [Pair(provider, key) for key in tx.execute(_CONFIRMABLE, asked).scalars()]
 
 
 def insert_intents(tx: Transaction, provider: str) -> list[Intent]:
     """All source inserts under way for remotes of this provider, oldest first."""
-    query = sa.select(intent).where(intent.c.provider == provider, intent.c.verb == Verb.INSERT.value)
-    return [_intent(row) for row in tx.execute(query.order_by(intent.c.id))]
+    return [_intent(row) for row in tx.execute(_INSERTS, {"of_provider": provider})]
 
 
 def _stored(fields: Mapping[str, Sent]) -> dict[str, list[str | None]]:

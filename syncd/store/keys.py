@@ -20,6 +20,7 @@ from syncd.store.schema import Transaction
 _FINGERPRINT = "state-key"
 DIGESTS = "digests:"
 """The facts that name a provider's digests, where that is not the provider's name: `digests:billbee-at` = `billbee`."""
+_NAMED = sa.select(schema.meta.c.value).where(schema.meta.c.name == sa.bindparam("of_name"))
 
 
 def key_beside(state: Path) -> bytes:
@@ -74,8 +75,7 @@ def keyed(key: bytes, *parts: str) -> str:
 
 def digest_name(tx: Transaction, provider: str) -> str:
     """The name that stands for a provider inside digests: its own, or the one it had when the state first met it."""
-    query = sa.select(schema.meta.c.value).where(schema.meta.c.name == DIGESTS + provider)
-    return tx.execute(query).scalar_one_or_none() or provider
+    return tx.execute(_NAMED, {"of_name": DIGESTS + provider}).scalar_one_or_none() or provider
 
 
 def digest_names(tx: Transaction) -> dict[str, str]:

@@ -23,6 +23,12 @@ _CHECK = (
     .where(*(table.c[name] == sa.bindparam(name) for name in ("name", "holder", "epoch")))
     .with_for_update(read=True)
 )
+_NAMED = table.c.name == sa.bindparam("of_name")
+_HELD = sa.select(table.c.holder, table.c.epoch, table.c.until).where(_NAMED).with_for_update()
+_GIVEN = table.update().where(_NAMED).values({name: sa.bindparam(name) for name in ("holder", "epoch", "until")})
+_MINE = (_NAMED, table.c.holder == sa.bindparam("of_holder"), table.c.epoch == sa.bindparam("of_epoch"))
+_RENEWED = table.update().where(*_MINE).values(until=sa.bindparam("until"))
+_RELEASED = table.update().where(*_MINE).values(holder="", until=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +61,26 @@ def acquire(
     unexpired. `now` (seconds) replaces the database's clock in the simulation.
     """
     moment = moment_of(tx, now)
-    query = sa.select(table.c.holder, table.c.epoch, table.c.until).where(table.c.name == name).with_for_update()
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_HELD, {"of_name": name}).one_or_none()
     if row is None:
         tx.execute(table.insert().values(name=name, holder=holder, epoch=1, until=moment + ttl))
         return Lease(name, holder, 1)
     if row.until > moment and row.holder not in {"", holder} and not sole:
         raise LeaseHeld(f"{name} is held by {row.holder} for another {row.until - moment:.0f} s")
     epoch = row.epoch if row.holder == holder and row.until > moment else row.epoch + 1
-    tx.execute(table.update().where(table.c.name == name).values(holder=holder, epoch=epoch, until=moment + ttl))
+    tx.execute(_GIVEN, {"of_name": name, "holder": holder, "epoch": epoch, "until": moment + ttl})
     return Lease(name, holder, epoch)
 
 
 def renew(tx: Transaction, lease: Lease, ttl: float, now: float | None = None) -> bool:
     """Extend by `ttl` seconds from now; False when somebody else took over. One that ran out and that nobody took
     may be renewed: no other epoch has written since."""
-    return tx.execute(table.update().where(*_mine(lease)).values(until=moment_of(tx, now) + ttl)).rowcount == 1
+    return tx.execute(_RENEWED, {**_mine(lease), "until": moment_of(tx, now) + ttl}).rowcount == 1
 
 
 def release(tx: Transaction, lease: Lease) -> bool:
     """Give it back at once; the row stays, because its epoch must go on growing."""
-    return tx.execute(table.update().where(*_mine(lease)).values(holder="", until=0.0)).rowcount == 1
+    return tx.execute(_RELEASED, _mine(lease)).rowcount == 1
 
 
 def check(tx: Transaction, lease: Lease) -> None:
@@ -104,8 +109,8 @@ def sweep_out(tx: Transaction, prefix: str, now: float | None = None) -> None:
     )
 
 
-def _mine(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
-    return table.c.name == lease.name, table.c.holder == lease.holder, table.c.epoch == lease.epoch
+def _mine(lease: Lease) -> dict[str, str | int]:
+    return {"of_name": lease.name, "of_holder": lease.holder, "of_epoch": lease.epoch}
 
 
 def moment_of(tx: Transaction, now: float | None = None) -> float:

@@ -62,10 +62,10 @@ def of_customers(tx: Transaction, keys: Sequence[str]) -> dict[str, list[Link]]:
 
 def page(tx: Transaction, provider: str, after: str, limit: int, states: Collection[State] | None = None) -> list[Link]:
     """Up to `limit` links in the order of their keys, from behind `after` ("" begins)."""
-    query = sa.select(table).where(table.c.provider == provider, table.c.customer_key > after)
-    if states is not None:
-        query = query.where(table.c.state.in_([state.value for state in states]))
-    return [to_link(row) for row in tx.execute(query.order_by(table.c.customer_key).limit(limit))]
+    asked: dict[str, Any] = {"of_provider": provider, "after": after, "most": limit}
+    if states is None:
+        return [to_link(row) for row in tx.execute(_PAGE, asked)]
+    return [to_link(row) for row in tx.execute(_PAGE_OF, asked | {"chosen": [state.value for state in states]})]
 
 
 def counts(tx: Transaction) -> dict[str, dict[State, int]]:
@@ -126,10 +126,11 @@ def save_all(tx: Transaction, links: Sequence[Link]) -> None:
 
 def set_state(tx: Transaction, pair: Pair, state: State) -> bool:
     """Show a pair in another state; False when it has no row."""
-    before = tx.execute(sa.select(table.c.state).where(*_is(pair))).scalar_one_or_none()
+    mine = {"of_provider": pair.provider, "of_key": pair.key}
+    before = tx.execute(_STATE, mine).scalar_one_or_none()
     if before is None:
         return False
-    tx.execute(table.update().where(*_is(pair)).values(state=state.value))
+    tx.execute(_SHOW, mine | {"new": state.value})
     _recount(tx, pair.provider, [before], [state.value])
     return True
 
@@ -266,6 +267,15 @@ def _saving(dialect: str) -> sa.Insert:
 # Statements of the busiest path, built once: building them costs more than running them.
 _COUNTS = sa.select(provider_state)
 _OF_PROVIDER = table.c.provider == sa.bindparam("of_provider")
+_PAGE = (
+    sa.select(table)
+    .where(_OF_PROVIDER, table.c.customer_key > sa.bindparam("after"))
+    .order_by(table.c.customer_key)
+    .limit(sa.bindparam("most"))
+)
+_PAGE_OF = _PAGE.where(table.c.state.in_(sa.bindparam("chosen", expanding=True)))
+_PAIR = (_OF_PROVIDER, table.c.customer_key == sa.bindparam("of_key"))
+_STATE, _SHOW = sa.select(table.c.state).where(*_PAIR), table.update().where(*_PAIR).values(state=sa.bindparam("new"))
 _BY_CUSTOMER, _BY_ID, _BY_KEY = (
     sa.select(table).where(_OF_PROVIDER, table.c[name].in_(sa.bindparam("chosen", expanding=True)))
     for name in ("customer_key", "external_id", "provider_key")

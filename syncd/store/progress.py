@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, Unpack
+from functools import cache
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
 
 from syncd.core.model import State
 from syncd.store import schema
-from syncd.store.database import insert
+from syncd.store.database import insert_for
 from syncd.store.schema import Transaction, budget
 from syncd.store.schema import provider_state as table
 
@@ -72,13 +73,13 @@ def set_meta(tx: Transaction, name: str, value: str) -> None:
 
 def provider_state(tx: Transaction, provider: str) -> ProviderState:
     """The provider's condition; that of a healthy newcomer when nothing is known."""
-    row = tx.execute(sa.select(*_CONDITION).where(table.c.provider == provider)).mappings().one_or_none()
+    row = tx.execute(_OF_ONE, {"of_provider": provider}).mappings().one_or_none()
     return ProviderState(provider) if row is None else ProviderState(**row)
 
 
 def provider_states(tx: Transaction) -> dict[str, ProviderState]:
     """The conditions of all providers the state has met, by name."""
-    rows = tx.execute(sa.select(*_CONDITION).order_by(table.c.provider)).mappings()
+    rows = tx.execute(_OF_ALL).mappings()
     return {row["provider"]: ProviderState(**row) for row in rows}
 
 
@@ -86,10 +87,11 @@ def save_provider_state(tx: Transaction, provider: str, **changes: Unpack[Provid
     """Change only what is named, so that the lane and the cycle never write over each other; kept counts stay."""
     if not changes:
         return
-    statement = table.update().where(table.c.provider == provider).values(**changes)
-    if tx.execute(statement).rowcount == 0:
+    statement = _changing(frozenset(changes))
+    row = {"of_provider": provider, **{f"new_{name}": value for name, value in changes.items()}}
+    if tx.execute(statement, row).rowcount == 0:
         ensure_provider(tx, provider)
-        tx.execute(statement)
+        tx.execute(statement, row)
 
 
 def ensure_provider(tx: Transaction, provider: str) -> None:
@@ -97,14 +99,15 @@ def ensure_provider(tx: Transaction, provider: str) -> None:
     blank = ProviderState(provider)
     values = {column.name: getattr(blank, column.name) for column in _CONDITION}
     values |= {f"n_{state.value}": 0 for state in State}
-    tx.execute(insert(tx, table).values(values).on_conflict_do_nothing())
+    tx.execute(_making(tx.dialect.name), values)
 
 
 def add_calls(tx: Transaction, provider: str, month: str, n: int) -> None:
     """Count `n` requests in a month ("2026-03"); another month than the stored one begins at nothing."""
-    ensure_provider(tx, provider)
-    so_far = sa.case((table.c.month == month, table.c.calls_month), else_=0)
-    tx.execute(table.update().where(table.c.provider == provider).values(month=month, calls_month=so_far + n))
+    called = {"of_provider": provider, "of_month": month, "n": n}
+    if tx.execute(_CALLED, called).rowcount == 0:
+        ensure_provider(tx, provider)
+        tx.execute(_CALLED, called)
 
 
 def spend(tx: Transaction, provider: str, verb: str, n: int, at: datetime) -> None:
@@ -136,6 +139,40 @@ _SPEND = (
     .values(count=budget.c.count + sa.bindparam("n"))
 )
 _CONDITION = tuple(column for column in table.c if not column.name.startswith("n_"))
+_MINE = table.c.provider == sa.bindparam("of_provider")
+_OF_ONE, _OF_ALL = sa.select(*_CONDITION).where(_MINE), sa.select(*_CONDITION).order_by(table.c.provider)
+_CALLED = (
+    table.update()
+    .where(_MINE)
+    .values(
+        month=sa.bindparam("of_month"),
+        calls_month=sa.case((table.c.month == sa.bindparam("of_month"), table.c.calls_month), else_=0)
+        + sa.bindparam("n"),
+    )
+)
+
+
+# Statements of every look, built once: building them costs more than running them.
+@cache
+def _changing(names: frozenset[str]) -> sa.Update:
+    return table.update().where(_MINE).values({name: sa.bindparam(f"new_{name}") for name in sorted(names)})
+
+
+@cache
+def _making(dialect: str) -> sa.Insert:
+    return insert_for(dialect, table).on_conflict_do_nothing()
+
+
+@cache
+def _asking(where: sa.Table) -> sa.Select[Any]:
+    return sa.select(where.c.value).where(where.c.name == sa.bindparam("of_name"))
+
+
+@cache
+def _setting(dialect: str, where: sa.Table) -> sa.Insert:
+    statement = insert_for(dialect, where)
+    new = {"value": statement.excluded.value}
+    return statement.on_conflict_do_update(index_elements=[where.c.name], set_=new)
 
 
 def _hour(at: datetime) -> datetime:
@@ -143,10 +180,9 @@ def _hour(at: datetime) -> datetime:
 
 
 def _value(tx: Transaction, where: sa.Table, name: str) -> str:
-    found: str | None = tx.execute(sa.select(where.c.value).where(where.c.name == name)).scalar_one_or_none()
+    found: str | None = tx.execute(_asking(where), {"of_name": name}).scalar_one_or_none()
     return found or ""
 
 
 def _set_value(tx: Transaction, where: sa.Table, row: dict[str, str | int]) -> None:
-    statement = insert(tx, where).values(row)
-    tx.execute(statement.on_conflict_do_update(index_elements=[where.c.name], set_={"value": statement.excluded.value}))
+    tx.execute(_setting(tx.dialect.name, where), row)

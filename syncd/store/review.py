@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,6 +55,18 @@ _SETTLE = (
         closed_at=sa.bindparam("now"), decision=sa.case((table.c.decision == "", "settled"), else_=table.c.decision)
     )
 )
+_ASK = table.insert().returning(table.c.id)
+_ASKED = (
+    sa.select(table.c.id, table.c.fields)
+    .where(
+        table.c.provider == sa.bindparam("of_provider"),
+        table.c.customer_key == sa.bindparam("of_key"),
+        table.c.kind == sa.bindparam("of_kind"),
+        table.c.closed_at.is_(None),
+    )
+    .order_by(table.c.id)
+    .limit(1)
+)
 _CLOSE_KINDS = _CLOSE.where(table.c.kind.in_(sa.bindparam("kinds", expanding=True)))
 
 
@@ -95,13 +108,12 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
     field_names(fields)
     digests(digest for seen in fields.values() for digest in seen)
     asked = {name: list(seen) for name, seen in sorted(fields.items())}
-    same = (table.c.provider == provider, table.c.customer_key == key, table.c.kind == kind)
-    query = sa.select(table.c.id, table.c.fields).where(*same, table.c.closed_at.is_(None))
-    found = tx.execute(query.order_by(table.c.id).limit(1)).one_or_none()
+    same = {"of_provider": provider, "of_key": key, "of_kind": kind}
+    found = tx.execute(_ASKED, same).one_or_none()
     values: dict[str, Any] = {"fields": asked, "reason": reason, "count": count}
     if found is None:
         values |= {"kind": kind, "provider": provider, "customer_key": key, "opened_at": now, "decision": ""}
-        return int(tx.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+        return int(tx.execute(_ASK, values).scalar_one())
     if found.fields != asked:
         values |= {"decision": "", "decided_at": None}
     tx.execute(table.update().where(table.c.id == found.id).values(**values))
@@ -123,7 +135,7 @@ def renew(tx: Transaction, item: Review, count: int, fields: Mapping[str, Sequen
         "decision": "",
         "count": count,
     }
-    return int(tx.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+    return int(tx.execute(_ASK, values).scalar_one())
 
 
 def conclude(tx: Transaction, review_id: int, decision: str, now: datetime) -> None:
@@ -152,14 +164,20 @@ def reviews(
     tx: Transaction, *, open_only: bool = True, provider: str | None = None, key: str | None = None
 ) -> list[Review]:
     """Items by number; `key=""` asks for those that stand for many."""
-    query = sa.select(table).order_by(table.c.id)
-    if open_only:
-        query = query.where(table.c.closed_at.is_(None))
-    if provider is not None:
-        query = query.where(table.c.provider == provider)
-    if key is not None:
-        query = query.where(table.c.customer_key == key)
-    return [_review(row) for row in tx.execute(query).mappings()]
+    asked = {"of_provider": provider, "of_key": key}
+    names = frozenset(name for name, value in asked.items() if value is not None)
+    return [_review(row) for row in tx.execute(_listing(names, open_only=open_only), asked).mappings()]
+
+
+@cache
+def _listing(names: frozenset[str], *, open_only: bool) -> sa.Select[Any]:
+    conditions = {
+        "of_provider": table.c.provider == sa.bindparam("of_provider"),
+        "of_key": table.c.customer_key == sa.bindparam("of_key"),
+    }
+    chosen = [condition for name, condition in conditions.items() if name in names]
+    chosen += [table.c.closed_at.is_(None)] if open_only else []
+    return sa.select(table).where(*chosen).order_by(table.c.id)
 
 
 def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Review]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from syncd.core.effects import Later
 from syncd.core.model import Pair, Stage, Work
-from syncd.store.database import insert
+from syncd.store.database import insert_for
 from syncd.store.schema import (
     ADOPTED,
     BACKFILL,
@@ -63,7 +64,7 @@ def mark(tx: Transaction, pairs: Iterable[Pair], reason: str, now: datetime, due
         return 0
     first = _block(tx, len(unique)) - len(unique) + 1
     tx.execute(
-        _upsert(tx, reason, literal_due=due_at is not None),
+        _marking(tx.dialect.name, reason, literal_due=due_at is not None),
         [
             {
                 "provider": pair.provider,
@@ -89,8 +90,11 @@ def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[st
     Left out: keys in `busy` and pairs with an open intent that has not settled. Nothing is changed: the caller keeps
     what it works on in `busy`. Below four at a time the backfill gets one of two, and nothing of one.
     """
-    live = _waiting(tx, provider, now, limit, busy, IS_LIVE)
-    backfill = _waiting(tx, provider, now, limit, busy, IS_BACKFILL)
+    asked = {"of_provider": provider, "now": now, "most": limit + len(busy)}
+    live, backfill = (
+        [_work(row) for row in tx.execute(query, asked) if row.customer_key not in busy][:limit]
+        for query in (_LIVE, _BACKFILL)
+    )
     if not live or not backfill:
         return live or backfill
     share = max(limit // 4, min(limit - 1, 1), limit - len(live))
@@ -132,7 +136,7 @@ def generations(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str
 
 def read(tx: Transaction, pair: Pair) -> Work | None:
     """The due row of a pair, if it has one."""
-    row = tx.execute(sa.select(table).where(*is_pair(pair))).one_or_none()
+    row = tx.execute(_ONE, {"of_provider": pair.provider, "of_key": pair.key}).one_or_none()
     return None if row is None else _work(row)
 
 
@@ -181,24 +185,15 @@ def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
 
 def next_due(tx: Transaction, provider: str, now: datetime) -> datetime | None:
     """The earliest moment at which `take` would find something, settle times included; None when nothing waits."""
-    ready = sa.select(table.c.due_at).where(table.c.provider == provider, ~_is_held(now))
-    moments = [
-        tx.execute(ready.where(part).order_by(table.c.due_at, table.c.generation).limit(1)).scalar_one_or_none()
-        for part in (IS_LIVE, IS_BACKFILL)
-    ]
-    settling = (
-        sa.select(table.c.due_at, sa.func.max(intent.c.settle_until))
-        .join(intent, sa.and_(*_same_pair()))
-        .where(table.c.provider == provider, IS_OPEN, intent.c.settle_until > now)
-        .group_by(table.c.provider, table.c.customer_key, table.c.due_at)
-    )
-    moments += [max(due_at, settled) for due_at, settled in tx.execute(settling)]
+    asked = {"of_provider": provider, "now": now}
+    moments = [tx.execute(query, asked).scalar_one_or_none() for query in (_NEXT_LIVE, _NEXT_BACKFILL)]
+    moments += [max(due_at, settled) for due_at, settled in tx.execute(_SETTLED, asked)]
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def is_ready(provider: str, now: datetime) -> sa.ColumnElement[bool]:
-    """Whether `take` would find anything, as a condition."""
-    due = (table.c.provider == provider, table.c.due_at <= now, ~_is_held(now))
+def is_ready(provider: str) -> sa.ColumnElement[bool]:
+    """Whether `take` would find anything at the moment that the statement is given as `now`, as a condition."""
+    due = (table.c.provider == provider, table.c.due_at <= NOW, ~_IS_HELD)
     return sa.or_(*(sa.exists().where(*due, part) for part in (IS_LIVE, IS_BACKFILL)))
 
 
@@ -227,15 +222,19 @@ def _due_at(tx: Transaction, pair: Pair) -> datetime:
 
 def _block(tx: Transaction, size: int) -> int:
     """Reserve `size` generations; answers the last of them."""
-    statement = insert(tx, meta).values(name=_GENERATION, value="", number=size)
-    counted = statement.on_conflict_do_update(
-        index_elements=[meta.c.name], set_={"number": meta.c.number + statement.excluded.number}
-    )
-    return int(tx.execute(counted.returning(meta.c.number)).scalar_one())
+    return int(tx.execute(_counting(tx.dialect.name), {"of_size": size}).scalar_one())
 
 
-def _upsert(tx: Transaction, reason: str, *, literal_due: bool) -> sa.Executable:
-    statement = insert(tx, table)
+@cache
+def _counting(dialect: str) -> sa.Executable:
+    statement = insert_for(dialect, meta).values(name=_GENERATION, value="", number=sa.bindparam("of_size"))
+    counted = {"number": meta.c.number + statement.excluded.number}
+    return statement.on_conflict_do_update(index_elements=[meta.c.name], set_=counted).returning(meta.c.number)
+
+
+@cache
+def _marking(dialect: str, reason: str, *, literal_due: bool) -> sa.Insert:
+    statement = insert_for(dialect, table)
     new = statement.excluded
     strength = sa.case(_STRENGTH, value=table.c.reason, else_=_USUAL)
     return statement.on_conflict_do_update(
@@ -250,26 +249,8 @@ def _upsert(tx: Transaction, reason: str, *, literal_due: bool) -> sa.Executable
     )
 
 
-def _waiting(
-    tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[str], part: sa.ColumnElement[bool]
-) -> list[Work]:
-    query = (
-        sa.select(table)
-        .where(table.c.provider == provider, table.c.due_at <= now, part, ~_is_held(now))
-        .order_by(table.c.due_at, table.c.generation)
-        .limit(limit + len(busy))
-    )
-    return [_work(row) for row in tx.execute(query) if row.customer_key not in busy][:limit]
-
-
 def _same_pair() -> tuple[sa.ColumnElement[bool], ...]:
     return intent.c.provider == table.c.provider, intent.c.customer_key == table.c.customer_key
-
-
-def _is_held(now: datetime) -> sa.ColumnElement[bool]:
-    """An unknown outcome has not settled: nobody may look before. The stage is an expression here, for no index is to
-    answer by it: with 5 000 writes under way that would read all of them for every due pair."""
-    return sa.exists().where(*_same_pair(), intent.c.stage.concat("") == Stage.OPEN.value, intent.c.settle_until > now)
 
 
 def is_pair(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
@@ -296,6 +277,31 @@ _POSTPONE = (
     table.update()
     .where(*_UNTOUCHED)
     .values({name: sa.bindparam(name) for name in ("due_at", "attempts", "error_class", "error")})
+)
+
+
+NOW = sa.bindparam("now", type_=table.c.due_at.type)
+_IS_HELD = sa.exists().where(*_same_pair(), intent.c.stage.concat("") == Stage.OPEN.value, intent.c.settle_until > NOW)
+"""An unknown outcome has not settled: nobody may look before. The stage is an expression here, for no index is to
+answer by it: with 5 000 writes under way that would read all of them for every due pair."""
+_OF_PROVIDER = table.c.provider == sa.bindparam("of_provider")
+_ONE = sa.select(table).where(_OF_PROVIDER, table.c.customer_key == sa.bindparam("of_key"))
+_LIVE, _BACKFILL = (
+    sa.select(table)
+    .where(_OF_PROVIDER, table.c.due_at <= NOW, part, ~_IS_HELD)
+    .order_by(table.c.due_at, table.c.generation)
+    .limit(sa.bindparam("most"))
+    for part in (IS_LIVE, IS_BACKFILL)
+)
+_NEXT_LIVE, _NEXT_BACKFILL = (
+    sa.select(table.c.due_at).where(_OF_PROVIDER, ~_IS_HELD, part).order_by(table.c.due_at, table.c.generation).limit(1)
+    for part in (IS_LIVE, IS_BACKFILL)
+)
+_SETTLED = (
+    sa.select(table.c.due_at, sa.func.max(intent.c.settle_until))
+    .join(intent, sa.and_(*_same_pair()))
+    .where(_OF_PROVIDER, IS_OPEN, intent.c.settle_until > NOW)
+    .group_by(table.c.provider, table.c.customer_key, table.c.due_at)
 )
 
 

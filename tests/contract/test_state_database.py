@@ -564,7 +564,7 @@ def test_unsettled_writes_are_no_burden_to_what_is_due(file_state: Database) -> 
     """Whether a pair is held back by a write of its own is asked of that pair's intents alone, however many others
     have not settled."""
     with file_state.begin() as tx:
-        held = sa.select(schema.work).where(schema.work.c.provider == "billbee", ~work._is_held(NOW))
+        held = sa.select(schema.work).where(schema.work.c.provider == "billbee", ~work._IS_HELD).params(now=NOW)
         text = str(held.compile(tx, compile_kwargs={"literal_binds": True}))
         plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 
@@ -604,7 +604,9 @@ def test_unsettled_writes_are_looked_up_by_their_pair(file_state: Database) -> N
         work.mark(tx, [Pair("jtl", str(number)) for number in range(5000)], "changed", NOW)
         openings = [Opening(Pair("jtl", str(number)), Verb.UPDATE, {}) for number in range(5000)]
         journal.open_intents(tx, openings, 1, NOW, NOW + timedelta(minutes=1))
-        held = sa.select(schema.work.c.customer_key).where(schema.work.c.provider == "jtl", work._is_held(NOW))
+        held = (
+            sa.select(schema.work.c.customer_key).where(schema.work.c.provider == "jtl", work._IS_HELD).params(now=NOW)
+        )
         text = str(held.compile(tx, compile_kwargs={"literal_binds": True}))
         plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
         assert work.take(tx, "jtl", NOW, 100) == []

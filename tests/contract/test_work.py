@@ -149,7 +149,7 @@ def test_marks_of_one_moment_go_in_their_order(state: Database) -> None:
 
 
 def ready(tx: Transaction, provider: str, seconds: float) -> bool:
-    return bool(tx.execute(sa.select(work.is_ready(provider, later(seconds)))).scalar_one())
+    return bool(tx.execute(sa.select(work.is_ready(provider)), {"now": later(seconds)}).scalar_one())
 
 
 def test_when_there_will_be_something_to_do(state: Database) -> None:

@@ -19,9 +19,9 @@ from syncd.core.model import Pair, State
 from syncd.engine import run
 from syncd.engine.run import Options, run_cycle
 from syncd.engine.worker import release_lanes
+from syncd.operate import sync_one
 from syncd.operate.recover import diagnose, forget, recover
 from syncd.operate.review import allowed, decide, order_link, order_unlink
-from syncd.operate.sync_one import sync_customer
 from syncd.reconcile.route import Route
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.source import changelog, connection, customers, triggers, writing
@@ -72,6 +72,8 @@ __all__ = [
     "written_rows",
 ]
 
+sync_customer = sync_one.sync_customer
+
 
 @contextmanager
 def in_turn(order: Sequence[int]) -> Iterator[None]:
@@ -82,12 +84,15 @@ def in_turn(order: Sequence[int]) -> Iterator[None]:
         for place in ranked:
             jobs[place]()
 
+    modules = (run, sync_one)
     original = vars(run)["together"]
-    vars(run)["together"] = one_by_one
+    for module in modules:
+        vars(module)["together"] = one_by_one
     try:
         yield
     finally:
-        vars(run)["together"] = original
+        for module in modules:
+            vars(module)["together"] = original
 
 
 @contextmanager

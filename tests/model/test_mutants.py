@@ -25,7 +25,7 @@ from syncd.runtime.installation import Installation
 from syncd.source import changelog, lookup, writing
 from syncd.source.changelog import Batch, Entry
 from syncd.source.database import Source
-from syncd.store import journal, leases, mapping, tombstones, work
+from syncd.store import journal, leases, mapping, schema, tombstones, work
 from syncd.store.schema import Transaction, intent, tombstone
 from tests.model import test_daemons as daemons
 from tests.model import test_erased as erasures
@@ -123,7 +123,10 @@ def deletions_one_by_one(patch: Patch) -> None:
 
 def search_without_settling(patch: Patch) -> None:
     """An unknown outcome is looked up at once."""
-    patch.setattr(work, "_is_held", lambda _now: sa.false())
+    for name, part in (("_LIVE", schema.IS_LIVE), ("_BACKFILL", schema.IS_BACKFILL)):
+        due = sa.select(schema.work).where(work._OF_PROVIDER, schema.work.c.due_at <= work.NOW, part)
+        queue = due.order_by(schema.work.c.due_at, schema.work.c.generation)
+        patch.setattr(work, name, queue.limit(sa.bindparam("most")))
 
 
 def base_is_what_was_sent(patch: Patch) -> None:
