@@ -58,15 +58,27 @@ def _source(settings: Settings, source: Source) -> Iterator[Check]:
         yield Check("clock", f"{skew:.1f} s between the source and this machine", remedy)
     yield keys(settings, source)
     yield transport("source", *transport_of(source))
+    yield from _grants(settings, source)
     yield from _soundness(source)
     yield from _doubts(settings, source)
-    found = triggers.check(source)
+    found = triggers.check(source) or triggers.vitality(source)
     for problem in found:
         yield Check("triggers", problem.reason, problem.remedy or "syncd triggers install", USAGE)
     if not found:
         yield Check("triggers", f"in order ({source.config.change_log})")
     for note in triggers.advice(source):
         yield Check("triggers", note.reason, note.remedy or "Nothing to do: the verify sweep finds the rest.")
+
+
+def _grants(settings: Settings, source: Source) -> Iterator[Check]:
+    """Whether the account may do what the settings will need, tried without changing anything."""
+    from syncd.source.grants import denied
+
+    found = denied(source, inserts=any(provider.inbound_create for provider in settings.providers))
+    for problem in found:
+        yield Check("grants", problem.reason, problem.remedy, USAGE)
+    if not found and source.dialect != "sqlite":
+        yield Check("grants", "the account may do what the settings need")
 
 
 def _soundness(source: Source) -> Iterator[Check]:

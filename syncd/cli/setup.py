@@ -53,7 +53,7 @@ def check(config: Path | None, *, as_json: bool) -> None:
 
     source = open_settings_source(settings_for(config))
     try:
-        found, advice = ddl.check(source), ddl.advice(source)
+        found, advice = ddl.check(source) or ddl.vitality(source), ddl.advice(source)
     finally:
         source.close()
     if as_json:

@@ -7,14 +7,18 @@ Triggers run with the rights of whoever created them; the application needs none
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from syncd.errors import Problem
+from syncd.source import seal
 from syncd.source.database import Source, Watched
 from syncd.source.grants import rights
 from syncd.source.naming import POINTED, qualified, quoted, squeezed, trigger_name
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE")
+UNREAD = ""
 
 
 def base(source: Source) -> list[str]:
@@ -114,18 +118,26 @@ def drops(source: Source) -> list[str]:
         *(f"DROP TRIGGER IF EXISTS {name}" for name in triggers(source)),
         f"DROP TABLE IF EXISTS {qualified(source, source.log)}",
         f"DROP TABLE IF EXISTS {qualified(source, source.fence)}",
+        f"DROP TABLE IF EXISTS {seal.table(source)}",
     ]
 
 
 def grants(source: Source) -> list[str]:
-    """What the account of `[source] url` needs. TRIGGER, because without it no account sees whether triggers exist."""
+    """What the account of `[source] url` needs, and nothing more: not TRIGGER, which would let it change them."""
     account = f"'{source.engine.url.username or 'syncd'}'@'%'"
     return [
         f"GRANT SELECT, DELETE ON {qualified(source, source.log)} TO {account}",
         f"GRANT SELECT, UPDATE ON {qualified(source, source.fence)} TO {account}",
-        *(f"GRANT TRIGGER ON {qualified(source, watched.table)} TO {account}" for watched in source.watched),
+        f"GRANT SELECT ON {seal.table(source)} TO {account}",
+        *(f"GRANT SHOW VIEW ON {table} TO {account}" for table in _described(source)),
         *rights(source, account),
     ]
+
+
+def _described(source: Source) -> list[str]:
+    """Tables whose description has to be seen: a right on some of the columns does not show it (SHOW CREATE TABLE)."""
+    tables = [source.table, *(watched.table for watched in source.watched), *(joined.raw for joined in source.joins)]
+    return list(dict.fromkeys(qualified(source, table) for table in tables))
 
 
 _INSTALLED = """
@@ -135,13 +147,13 @@ SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_MANIPULATION, ACTION_TIMING, EVENT_OB
 
 
 def installed(conn: sa.Connection, source: Source) -> dict[str, str]:
-    """The triggers that are there, spelled out."""
+    """The triggers that are there, spelled out, or `UNREAD` where the account sees no more than that they exist."""
     found: dict[str, str] = {}
     for watched in source.watched:
         where = {"schema": watched.table.schema, "table": watched.table.name}
         for schema, name, event, timing, table, body in conn.execute(sa.text(_INSTALLED), where):
             full = f"{quoted(source, schema)}.{quoted(source, name)}"
-            found[full] = f"{timing} {event} {table} {squeezed(body)}"
+            found[full] = f"{timing} {event} {table} {squeezed(body)}" if body is not None else UNREAD
     return found
 
 
@@ -162,6 +174,17 @@ def expected(source: Source) -> dict[str, str]:
 def problems(_conn: sa.Connection, _source: Source) -> list[Problem]:
     """Nothing that only MariaDB can have wrong."""
     return []
+
+
+def finish(source: Source) -> list[str]:
+    """What stands behind the triggers: their seal."""
+    return seal.statements(source, expected(source))
+
+
+def unseen(conn: sa.Connection, source: Source) -> dict[str, str]:
+    """The triggers that should be there on tables whose triggers this account cannot see."""
+    blind = [watched for watched in source.watched if seal.is_blind(conn, watched)]
+    return expected(replace(source, watched=tuple(blind))) if blind else {}
 
 
 _CASCADES = """

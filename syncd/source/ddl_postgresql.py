@@ -248,6 +248,16 @@ def problems(conn: sa.Connection, source: Source) -> list[Problem]:
     return [Problem("triggers", "the account may not consume the change log.", remedy)]
 
 
+def finish(_source: Source) -> list[str]:
+    """Nothing: everybody sees which triggers there are."""
+    return []
+
+
+def unseen(_conn: sa.Connection, _source: Source) -> dict[str, str]:
+    """Nothing: everybody sees which triggers there are."""
+    return {}
+
+
 def advice(conn: sa.Connection, _source: Source) -> list[Problem]:
     """Forgotten two-phase transactions hold their changes back for as long as nobody ends them."""
     old = conn.execute(

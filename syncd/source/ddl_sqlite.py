@@ -130,6 +130,16 @@ def problems(conn: sa.Connection, _source: Source) -> list[Problem]:
     return []
 
 
+def finish(_source: Source) -> list[str]:
+    """Nothing: everybody sees which triggers there are."""
+    return []
+
+
+def unseen(_conn: sa.Connection, _source: Source) -> dict[str, str]:
+    """Nothing: everybody sees which triggers there are."""
+    return {}
+
+
 def advice(conn: sa.Connection, source: Source) -> list[Problem]:
     """What triggers of SQLite cannot see."""
     del conn

@@ -242,6 +242,7 @@ def test_the_grants_are_enough_and_no_more(dialect: str, tmp_path: Path) -> None
                     "DELETE FROM customers",
                     f"TRUNCATE TABLE {log}",
                     f"DELETE FROM {fence}",
+                    *(f"{drop}" for drop in ("DROP TRIGGER syncd_customers_update",) if dialect == "mysql"),
                     f"DROP TABLE {log}",
                 )
             }
@@ -249,6 +250,180 @@ def test_the_grants_are_enough_and_no_more(dialect: str, tmp_path: Path) -> None
     assert {name: len(server.twins[name].records) for name in ("aiotic", "billbee")} == {"aiotic": 3, "billbee": 3}
     assert emails == ["from-billbee@example.com"]
     assert [statement for statement, was in refused.items() if not was] == []
+
+
+@dataclass(frozen=True)
+class Restricted:
+    """A shop under the shipped grants, and syncd under that account."""
+
+    shop: Granted
+    config: Path
+
+    def __call__(self, *words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "syncd", *words, "--config", str(self.config)]
+        return said(*command)
+
+    def with_(self, old: str, new: str) -> None:
+        text = self.config.read_text(encoding="utf-8")
+        assert old in text
+        self.config.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    @property
+    def who(self) -> str:
+        """The account as a statement names it."""
+        name = self.shop.account.username
+        return str(name) if self.shop.dialect == "postgresql" else f"'{name}'@'%%'"
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def restricted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Restricted]:
+    """An account with exactly the shipped grants; what it needs was installed by the administrator, from what
+    `--print-sql` prints for an account that may only read the customers."""
+    dialect, secrets = request.param, tmp_path / "secrets"
+    write_secrets(secrets)
+    with serve_five() as server:
+        config = tmp_path / "syncd.toml"
+
+        def install(url: URL) -> None:
+            reader, name = f"syncd_test_{uuid4().hex[:8]}", str(url.database)
+            admin = sa.create_engine(url)
+            shop = Granted(admin, url.set(username=reader, password=PASSWORD), dialect)
+            shop.run(*_account(dialect, reader), *_reading(dialect, reader, name))
+            try:
+                config.write_text(settings_text(shop.account, tmp_path / "none.db", secrets, server), encoding="utf-8")
+                code, script = said(sys.executable, "-m", "syncd", "triggers", "install", "--config", str(config))
+                assert code != 0, "an account that may only read cannot install"
+                code, script = said(
+                    sys.executable, "-m", "syncd", "triggers", "install", "--print-sql", "--config", str(config)
+                )
+                assert code == 0, script
+                shop.run(*_script(script))
+            finally:
+                shop.run(*_forgotten(dialect, reader))
+                admin.dispose()
+
+        with granted(dialect, tmp_path, install) as shop:
+            config.write_text(settings_text(shop.account, tmp_path / "state.db", secrets, server), encoding="utf-8")
+            yield Restricted(shop, config)
+
+
+def _reading(dialect: str, account: str, name: str) -> list[str]:
+    columns = "GRANT SELECT (id, number, company, email, phone) ON"
+    if dialect == "postgresql":
+        return [f"{columns} customers TO {account}"]
+    return [f"{grant} {name}.customers TO '{account}'@'%%'" for grant in (columns, "GRANT SHOW VIEW ON")]
+
+
+def _script(text: str) -> list[str]:
+    """The statements of a script as a client of either database takes them apart."""
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    if "DELIMITER //" in text:
+        outside = re.split(r"DELIMITER //\n(.*?) //\nDELIMITER ;", text, flags=re.DOTALL)
+        parts = [[part] if place % 2 else part.split(";\n") for place, part in enumerate(outside)]
+        return [one.strip().removesuffix(";").replace("%", "%%") for part in parts for one in part if one.strip("; \n")]
+    return [text.replace("%", "%%")]
+
+
+def _worst(answer: tuple[int, str], word: str) -> list[str]:
+    return [line for line in answer[1].splitlines() if re.match(rf"wrong +{word} ", line)]
+
+
+def test_an_account_under_the_shipped_grants_is_in_order(restricted: Restricted) -> None:
+    """`doctor` has nothing against it, a check finds the triggers that it cannot see, and a run goes through."""
+    answer = restricted("doctor")
+
+    assert "wrong" not in answer[1], answer[1]
+    assert "the account may do what the settings need" in answer[1]
+    assert restricted("triggers", "check") == (0, "triggers: in order\n")
+    assert restricted("run-once")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("postgresql", "mysql"),
+    [
+        ("DROP TRIGGER syncd_row ON customers", "DROP TRIGGER syncd_customers_delete"),
+        (
+            "ALTER TABLE customers DISABLE TRIGGER syncd_row",
+            "CREATE OR REPLACE TRIGGER syncd_customers_update AFTER UPDATE ON customers FOR EACH ROW BEGIN END",
+        ),
+    ],
+)
+def test_a_trigger_that_is_gone_is_missed(restricted: Restricted, postgresql: str, mysql: str) -> None:
+    """Also by an account that may not read it: its name is gone, or a write that is rolled back leaves no mark."""
+    restricted.shop.run(postgresql if restricted.shop.dialect == "postgresql" else mysql)
+
+    assert restricted("triggers", "check")[0] == 2
+    assert _worst(restricted("doctor"), "triggers")
+    assert restricted("run-once")[0] == 2
+
+
+def test_triggers_for_other_settings_are_no_triggers(restricted: Restricted) -> None:
+    """Whoever installed did so for other tables: the seal, like the catalogue, does not know the new one."""
+    restricted.shop.run("CREATE TABLE orders (id integer PRIMARY KEY, customer integer)")
+    if restricted.shop.dialect == "postgresql":
+        restricted.shop.run(f"GRANT SELECT ON orders TO {restricted.who}")
+    else:
+        restricted.shop.run(f"GRANT SELECT ON {restricted.shop.account.database}.orders TO {restricted.who}")
+    watches = (
+        "[[source.watch]]\ntable = 'customers'\nkey = 'id'\n[[source.watch]]\ntable = 'orders'\nkey = 'customer'\n"
+    )
+    restricted.with_("[source.fields]", f"{watches}[source.fields]")
+
+    code, told = restricted("triggers", "check")
+    assert (code, "orders" in told) == (2, True), told
+
+
+NEEDS = (
+    ("inbound_create = true", "INSERT", ""),
+    ('id_column = "secret_note"', "UPDATE", "secret_note"),
+    ("", "UPDATE", "phone"),
+    ("", "SELECT", "email"),
+)
+
+
+@pytest.mark.parametrize(("setting", "verb", "column"), NEEDS)
+def test_doctor_tries_what_the_settings_will_need(restricted: Restricted, setting: str, verb: str, column: str) -> None:
+    """Before the first customer needs it: a right that is missing is named with its column and its statement."""
+    table = "customers" if restricted.shop.dialect == "postgresql" else f"{restricted.shop.account.database}.customers"
+    if setting:
+        restricted.with_("[providers.billbee]\n", f"[providers.billbee]\n{setting}\n")
+    if column == "secret_note":
+        restricted.shop.run(f"GRANT SELECT (secret_note) ON {table} TO {restricted.who}")
+    elif column:
+        restricted.shop.run(f"REVOKE {verb} ({column}) ON {table} FROM {restricted.who}")
+    answer = restricted("doctor")
+
+    assert answer[0] in {2, 7}, answer[1]
+    assert [line for line in answer[1].splitlines() if line.startswith("wrong") and (verb in line or verb == "SELECT")]
+    assert verb == "SELECT" or f"GRANT {verb} (" in answer[1]
+
+
+def test_a_joined_table_is_tried_too(restricted: Restricted) -> None:
+    """Reading it is one right, writing it another."""
+    shop = restricted.shop
+    table = "addresses" if shop.dialect == "postgresql" else f"{shop.account.database}.addresses"
+    shop.run("CREATE TABLE addresses (customer_id integer PRIMARY KEY, city varchar(80))",
+             f"GRANT SELECT (customer_id, city) ON {table} TO {restricted.who}")  # fmt: skip
+    if shop.dialect == "mysql":
+        shop.run(f"GRANT SHOW VIEW ON {table} TO {restricted.who}")
+    joined = "[[source.join]]\nname = 'a'\ntable = 'addresses'\non = { customer_id = 'customer.id' }\n"
+    restricted.with_("[source.fields]", f'{joined}[source.fields]\ncity = "a.city"')
+    told = restricted("doctor")
+    before = _worst(told, "grants")
+    shop.run(f"GRANT UPDATE (city) ON {table} TO {restricted.who}")
+
+    assert len(before) == 1, told[1]
+    assert "UPDATE" in before[0]
+    assert "city" in before[0]
+    assert _worst(restricted("doctor"), "grants") == []
+
+
+def test_the_guide_lists_exactly_the_shipped_grants() -> None:
+    """Who installs by the guide gives what the tests above were run with."""
+    guide = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
+    for name in ("postgresql", "mariadb"):
+        lines = (DEPLOY / f"grants-{name}.sql").read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if line and not line.startswith("--") and line not in guide.splitlines()] == []
 
 
 # -- man pages and completion --------------------------------------------------------------------------------------
