@@ -15,7 +15,7 @@ from syncd.core.effects import Change, Moved, Stored, Write
 from syncd.core.endings import and_told, closing, confirmed, settled, told, waited
 from syncd.core.facts import Facts, seen
 from syncd.core.guards import Ask, accepted, blanked
-from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Value, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.telling import exchanged, opened, questions_of, said
 from syncd.core.writes import OUTWARD, renewed
@@ -60,11 +60,22 @@ def writing(case: Case, verb: Verb, values: Values) -> Write:
     """The write, with what its intent remembers: per field the digest before and the digest sent."""
     digest, remote = case.facts.digest, case.facts.remote
     before = (case.facts.source or {}) if verb is Verb.PULL else remote.values if remote else {}
+    before = {name: value for name, value in before.items() if not _shortened_again(case, verb, name, value)}
     sent = {
         name: Sent(digest(name, before[name]) if name in before else None, digest(name, value))
         for name, value in values.items()
     }
     return Write(verb, values, sent, remote=remote)
+
+
+def _shortened_again(case: Case, verb: Verb, name: str, value: Value) -> bool:
+    """Whether this very value was promised before, and a short form of it stands there still. That may be what was
+    there before, so it is sent once more; but after this write it is the provider's own form, and explains nothing."""
+    source = (case.facts.source or {}).get(name)
+    if verb is not Verb.UPDATE or not degraded(source, value):
+        return False
+    promised = (i.fields[name].sent for i in case.facts.intents if i.stage is Stage.CONFIRM and name in i.fields)
+    return case.facts.digest(name, source) in promised
 
 
 def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, FieldBase]:

@@ -187,13 +187,13 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
     written = [site.clock.monotonic()]
 
     def take(busy: frozenset[str]) -> Sequence[Work]:
-        if paused_by_person(site, route):
-            return ()
         if site.clock.monotonic() - written[0] >= KEEP:
             keep_condition(site, route)
             written[0] = site.clock.monotonic()
         heed_the_clock(site, route)
         with site.state.read() as tx:
+            if operator_pause(site, progress.provider_state(tx, route.provider)):
+                return ()
             if only is not None:
                 return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())
             return work.take(tx, route.provider, site.clock.now(), route.lane.group(), busy)

@@ -20,9 +20,9 @@ from syncd.errors import UsageError
 from syncd.providers.adapter import Identity
 from tests.model import oracle, product
 from tests.model.effects import Crash
-from tests.model.hostile import PLAIN, Fault, Hostile, Nature, Record
+from tests.model.hostile import PLAIN, WORST_DELAY, Fault, Hostile, Nature, Record
 from tests.model.product import Options, allowed, decide, journal
-from tests.model.world import COLUMNS, SETTLE, WORST_DELAY, Profile, Setting, World
+from tests.model.world import COLUMNS, SETTLE, Profile, Setting, World
 
 Step = tuple[Any, ...]
 FIELDS = tuple(name for name in COLUMNS if name != "number")
@@ -400,7 +400,11 @@ def _edit_here(world: World, who: int, name: str, mode: str) -> None:
     person = _person(world, who)
     if mode == "blank":
         world.happened.add("blanked")
-    world.write(person, name, world.value(person.tag, name) if mode == "new" else None)
+    before = (world.row(person) or {}).get(name)
+    if mode == "longer" and isinstance(before, str):  # what a provider that cuts keeps of it stays the same
+        world.write(person, name, f"{before} GmbH")
+        return
+    world.write(person, name, None if mode == "blank" else world.value(person.tag, name))
 
 
 def _edit_there(world: World, where: int, which: int, name: str, mode: str) -> None:

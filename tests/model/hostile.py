@@ -25,6 +25,7 @@ from tests.model.effects import Effects
 T = TypeVar("T")
 PAGE = 2
 LATENCY = 0.05  # seconds a request takes
+WORST_DELAY = 50.0  # seconds by which anything lands, and is found, after its request ended; settle is longer
 CUT = 16  # characters that a cutting provider keeps
 WINDOW = 1.5  # seconds between a reading and the sending of the write built from it: README's "one request long"
 TAG = re.compile(r"[a-z](t\d+|r\d+|st\d+)v", re.IGNORECASE)
@@ -428,7 +429,8 @@ class Adapter:
         if fault.kind == "lost":
             effect()
         elif fault.kind in {"late", "die"}:
-            self._world.later((0 if fault.kind == "die" else self._lane.timeout) + fault.delay, effect)
+            delay = min(fault.delay, WORST_DELAY - self._world.nature.lag)  # until it lands and can be found
+            self._world.later((0 if fault.kind == "die" else self._lane.timeout) + delay, effect)
         if fault.kind == "die":
             raise self._effects.kill("in flight")
         self._world.clock.advance(self._lane.timeout)

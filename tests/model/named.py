@@ -21,6 +21,7 @@ FINDABLE = Nature(identity=Identity.FINDABLE)
 REPLACING = replace(FINDABLE, replaces=True)
 SHARING = replace(FINDABLE, more=frozenset({"country"}))
 ECHOING = replace(FINDABLE, echo="late")
+CUTTING = Nature(echo="early", keeps=(("name", "cut"),))
 EDIT: Step = ("edit", 0, "name", "new")
 THERE: Step = ("remote-edit", 0, 0, "city", "new")
 SHORTER: Step = ("remote-edit", 0, 0, "name", "shorten")
@@ -63,6 +64,12 @@ NAMED: Mapping[str, History] = (
             RUN,
             customers=4,
             guards=Guards(delete=Limit(None, 1, 86_400.0)),
+        ),
+        "a name that grows behind what a promising provider keeps": _alone(
+            Profile(CUTTING), RUN, SETTLED, SCAN, ("edit", 0, "name", "longer"), RUN
+        ),
+        "a customer forgotten whose name a promising provider cuts": _alone(
+            Profile(CUTTING), RUN, ("operator", "forget", 0, 0)
         ),
         "one answer that a record is not there": _alone(Profile(), RUN, EDIT, ("fault", 0, "absent", "read", 0.0), RUN),
     }

@@ -16,6 +16,7 @@ from tests.model.product import Options, Review, journal, mapping, work
 from tests.model.world import OVERNIGHT, Person, Profile, World
 
 PATIENCE = 30  # cycles after which everything must have come to rest
+PAUSE = 1000.0  # seconds that one of them waits for what is due soon, and between two; longer than settle and retries
 WAITS = ("adopt", "staged:", "empty")
 CAUSES = {
     "remote_gone": {"remote-deleted"},
@@ -51,10 +52,10 @@ def quiesce(world: World) -> list[str]:
     for _ in range(2 if any(profile.inbound for _, profile in world.configured()) else 1):
         world.clock.advance(OVERNIGHT)
         for _ in range(PATIENCE):
-            world.run(Options(scan=True))
+            world.run(Options(scan=True, wait=PAUSE))
             if world.state_is_quiet():
                 break
-            world.clock.advance(1000.0)
+            world.clock.advance(PAUSE)
         else:
             return [f"never comes to rest: {unrest(world)}"]
     world.discover()

@@ -66,7 +66,6 @@ SHARED = {  # values that people have in common
 }
 KEY = b"k" * 32
 TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
-WORST_DELAY = 50.0  # seconds by which anything lands after its request ended; settle is longer
 LOOK = Options()
 OVERNIGHT = 90_000.0  # seconds; longer than scan, reread and verify periods
 
@@ -194,7 +193,7 @@ class World:
         for engine, image in ((source.engine, source_image), (state.writer, state_image)):
             _raw(engine).rollback()  # what a killed process of the last history had open
             _raw(engine).deserialize(image)
-        self.source, self.state = source, watched(state, self.effects)
+        self.source, self.state, self._driver = source, watched(state, self.effects), _raw(source.engine)
         self.random = random.Random(self.setting.seed)
         self._serial = 0
         self.providers = [
@@ -364,10 +363,7 @@ class World:
 
     def sql(self, statement: str, *values: Value | int) -> list[Any]:
         """One statement of the application's own, committed at once."""
-        with self.source.engine.connect() as conn:
-            result = conn.exec_driver_sql(statement, values)
-            rows = list(result) if result.returns_rows else []
-            conn.commit()
+        rows: list[Any] = self._driver.execute(statement, values).fetchall()
         return rows
 
     def value(self, tag: str, name: str, *, own: bool = False) -> str:
