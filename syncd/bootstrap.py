@@ -214,7 +214,7 @@ def adapter_of(settings: Settings, wanted: ProviderSettings) -> Iterator[Provide
 
 def build_adapter(wanted: ProviderSettings, lane: Lane) -> ProviderAdapter:
     """The adapter of one configured instance behind its lane's gate."""
-    given = AdapterSettings(wanted.name, wanted.url, wanted.options, wanted.timeout)
+    given = AdapterSettings(wanted.name, wanted.url, wanted.options, wanted.timeout, wanted.way)
     return wanted.provider.build(given, lane)
 
 

@@ -78,6 +78,7 @@ def run_once(  # noqa: PLR0913 - one argument an option
 def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
     """The cycle, the status after it, and how many operations a guard began to hold back in it."""
     from dataclasses import replace
+    from functools import partial
 
     from syncd.bootstrap import guards, installation, known
     from syncd.daemon import alerts
@@ -88,7 +89,7 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
 
     with stopping() as stop, installation(settings, stop=stop) as site:
         require_triggers(site)
-        monitor = Courier("monitor", alerts.send)
+        monitor = Courier("monitor", partial(alerts.send, sockets=settings.network.sockets))
         monitor.hand(alerts.started(settings.alerts.ping_url))
         before = _staged(site)
         with _progress(site, options) as watching:

@@ -48,12 +48,12 @@ def failed(url: str, told: dict[str, object]) -> Ping:
     return Ping(_at(url, "/fail"), json.dumps(told).encode())
 
 
-def send(call: Ping) -> None:
-    """Call the monitor, within `TIMEOUT`."""
+def send(call: Ping, sockets: str = "") -> None:
+    """Call the monitor, within `TIMEOUT`; `sockets` as in `[network]`."""
     if not call.address:
         return
     try:
-        status = ping(call.address, call.body, deadline=SystemClock().monotonic() + TIMEOUT)
+        status = ping(call.address, call.body, deadline=SystemClock().monotonic() + TIMEOUT, sockets=sockets)
     except (ProviderError, ValueError) as error:
         emit("alert.failed", action="ping", error_type=type(error).__name__)
         return

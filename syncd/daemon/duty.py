@@ -37,7 +37,8 @@ FAREWELL = 2.0  # seconds that outsiders have for the last word
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the settings ask of the daemon itself. Times in seconds; `timeout` is the longest of any provider."""
+    """What the settings ask of the daemon itself. Times in seconds; `timeout` is the longest of any provider;
+    `sockets` as in `[network]`."""
 
     poll: float
     timeout: float
@@ -45,6 +46,7 @@ class Wanted:
     textfile: str
     ping_url: str
     providers: tuple[Known, ...]
+    sockets: str
     page: Callable[[], None]
     pulse: Pulse
 
@@ -61,7 +63,7 @@ class Duty:
         self._lock = threading.Lock()
         self._telling = threading.Lock()
         self._first: dict[tuple[str, str], datetime] = {}
-        self._monitor = Courier("monitor", alerts.send)
+        self._monitor = Courier("monitor", partial(alerts.send, sockets=wanted.sockets))
         self._meter = Courier("metrics", partial(metrics.write, wanted.textfile))
         self._beaten = float("-inf")
         self._ending = False

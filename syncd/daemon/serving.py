@@ -154,6 +154,7 @@ def _wanted(host: Host, settings: Settings, painter: Courier) -> Wanted:
         watchdog=host.watchdog,
         textfile=settings.metrics.textfile,
         ping_url=settings.alerts.ping_url,
+        sockets=settings.network.sockets,
         providers=tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers),
         page=partial(painter.hand, None),
         pulse=Pulse(host.life, socket.gethostname(), os.getpid(), settings.schedule.poll),

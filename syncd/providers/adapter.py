@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from syncd.core.model import Cursor, Page, Remote, Removal, Values
 from syncd.providers.http import Gate
+from syncd.providers.way import OPEN_WAY, Way
 
 __all__ = [
     "API_VERSION", "Capabilities", "ExtraMember", "Identity", "Provider", "ProviderAdapter", "Settings",
@@ -147,13 +148,14 @@ class ProviderAdapter(Protocol):
 class Settings:
     """Base facts of a configured instance that an adapter needs; its own options are in `options`.
 
-    `timeout` is the total deadline of one request, in seconds.
+    `timeout` is the total deadline of one request, in seconds; `way` is handed on to `Http`.
     """
 
     name: str
     url: str
     options: Any = None
     timeout: float = 30.0
+    way: Way = OPEN_WAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,7 +292,9 @@ def build(settings: Settings, gate: Gate) -> Aiotic:
     """An adapter for one configured instance."""
     options: Options = settings.options
     credentials = {"X-API-Key": options.api_key.get_secret_value()}
-    return Aiotic(Http(url=settings.url, timeout=settings.timeout, gate=gate, credentials=credentials))
+    return Aiotic(
+        Http(url=settings.url, timeout=settings.timeout, gate=gate, credentials=credentials, way=settings.way)
+    )
 
 
 PROVIDER = Provider("aiotic", Options, build, CAPABILITIES, secrets=frozenset({"api_key"}))

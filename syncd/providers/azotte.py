@@ -278,6 +278,7 @@ def build(settings: Settings, gate: Gate) -> Azotte:
         gate=gate,
         credentials=credentials,
         headers={"accept": "application/json, */*;q=0.8"},  # it answers application/clientOutput+Json
+        way=settings.way,
     )
     return Azotte(http, options, settings.url)
 

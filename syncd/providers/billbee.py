@@ -266,6 +266,7 @@ def build(settings: Settings, gate: Gate) -> Billbee:
             "X-Billbee-Api-Key": options.api_key.get_secret_value(),
             "Authorization": f"Basic {b64encode(login).decode('ascii')}",
         },
+        way=settings.way,
     )
     return Billbee(http, options.languages)
 

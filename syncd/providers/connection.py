@@ -7,15 +7,16 @@ depends on whether the request had left, and that is for `transport` to say.
 
 from __future__ import annotations
 
-import ipaddress
 import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 
 import h11
+
+from syncd.providers.way import OPEN_WAY, Way
 
 HEADERS = list[tuple[bytes, bytes]]
 MAX_HEAD = 100_000
@@ -97,24 +98,40 @@ class Connection:
         self._socket.settimeout(_left(deadline))
 
 
-def connect(host: str, port: int, context: ssl.SSLContext | None, deadline: float) -> Connection:
+def connect(host: str, port: int, context: ssl.SSLContext | None, deadline: float, way: Way = OPEN_WAY) -> Connection:
     """A new connection to the first address of `host` that takes one; with a context, after a verified handshake."""
-    failure: OSError = ConnectionError("no address")
-    for address in addresses(host, port):
-        try:
-            plain = socket.create_connection((address, port), _left(deadline))
-            break
-        except OSError as error:
-            failure = error
-    else:
-        raise failure
+    plain = _relayed(way.socket_of(host), deadline) if way.sockets else _direct(host, port, deadline, way)
     try:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.settimeout(_left(deadline))  # for all steps of the handshake together
         return Connection(plain if context is None else context.wrap_socket(plain, server_hostname=host))
     except BaseException:
         plain.close()
         raise
+
+
+def _direct(host: str, port: int, deadline: float, way: Way) -> socket.socket:
+    failure: OSError = ConnectionError("no address")
+    for address in way.addresses(host, port):
+        try:
+            plain = socket.create_connection((address, port), _left(deadline))
+        except OSError as error:
+            failure = error
+        else:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return plain
+    raise failure
+
+
+def _relayed(path: str, deadline: float) -> socket.socket:
+    """The socket behind which somebody else reaches the host; TLS goes through it to the host itself."""
+    plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        plain.settimeout(_left(deadline))
+        plain.connect(path)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def tls() -> ssl.SSLContext:
@@ -130,21 +147,6 @@ def _trusting(_places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
-
-
-def addresses(host: str, port: int) -> Sequence[str]:
-    """Where `host` lives. Link-local addresses are left out: that is where clouds keep their metadata."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise ConnectionError("the name does not resolve") from None
-    return [address for address in (str(entry[4][0]) for entry in found) if not _is_link_local(address)]
-
-
-def _is_link_local(address: str) -> bool:
-    plain = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    mapped = plain.ipv4_mapped if isinstance(plain, ipaddress.IPv6Address) else None
-    return (mapped or plain).is_link_local
 
 
 def _left(deadline: float) -> float:

@@ -27,6 +27,7 @@ from syncd import __version__
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, Temporary, Throttled, Unauthorized
 from syncd.providers.strict import Unreadable, parse_json, retry_after
 from syncd.providers.transport import Transport, checked_url, extensions, lost, same_origin
+from syncd.providers.way import OPEN_WAY, Way
 
 USER_AGENT = f"syncd/{__version__}"
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -115,9 +116,10 @@ class Http:
     `url` may have a path, to which templates are appended. `timeout` (seconds) is the total deadline of one request,
     from the connection to the last byte, a token request included. `credentials` are headers or an `httpx.Auth`;
     `headers` go with every request and must hold no secret. Raises `SettingsError` for a URL that is not allowed.
+    `way` is what the settings say about where it may lead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a fact of the provider
         self,
         *,
         url: str,
@@ -126,6 +128,7 @@ class Http:
         credentials: Mapping[str, str] | httpx.Auth,
         headers: Mapping[str, str] | None = None,
         allow_http: bool = False,
+        way: Way = OPEN_WAY,
     ) -> None:
         self._url = checked_url(url, allow_http=allow_http)
         self._path = self._url.raw_path.rstrip(b"/")
@@ -135,7 +138,7 @@ class Http:
         fixed = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
         self._headers = httpx.Headers({**fixed, **(headers or {})})
         self._with_body = httpx.Headers({**self._headers, "content-type": "application/json"})
-        self._client = _Client(transport=Transport(self._url), trust_env=False, follow_redirects=False)
+        self._client = _Client(transport=Transport(self._url, way), trust_env=False, follow_redirects=False)
 
     def request(
         self,

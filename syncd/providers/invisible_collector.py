@@ -92,7 +92,7 @@ def build(settings: Settings, gate: Gate) -> InvisibleCollector:
     """An adapter for one token, which belongs to exactly one company."""
     options: Options = settings.options
     credentials = {"authorization": f"Bearer {options.token.get_secret_value()}"}
-    http = Http(url=settings.url, timeout=settings.timeout, gate=gate, credentials=credentials)
+    http = Http(url=settings.url, timeout=settings.timeout, gate=gate, credentials=credentials, way=settings.way)
     return InvisibleCollector(http, options)
 
 

@@ -290,6 +290,7 @@ def build(settings: Settings, gate: Gate) -> Jtl:
         credentials=_key(options) if onprem else _oauth(settings.url, options),
         headers=_headers(options),
         allow_http=onprem,
+        way=replace(settings.way, private=onprem or settings.way.private),
     )
     return Jtl(http, options)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import httpx
 
 from syncd.providers.transport import Transport, extensions
+from syncd.providers.way import Way
 
 
-def ping(url: str, body: bytes | None, *, deadline: float) -> int:
-    """The status of the answer; its body is not read. `deadline` is a moment (monotonic).
+def ping(url: str, body: bytes | None, *, deadline: float, sockets: str = "") -> int:
+    """The status of the answer; its body is not read. `deadline` is a moment (monotonic); `sockets` as in `Way`.
+
+    A monitor may be inside the own network: it is told no more than whether syncd is well.
 
     Raises `Temporary` where no answer came by then, and `ValueError` for what is no URL.
     """
@@ -16,7 +19,7 @@ def ping(url: str, body: bytes | None, *, deadline: float) -> int:
         address = httpx.URL(url)
     except httpx.InvalidURL:
         raise ValueError("no URL") from None
-    transport = Transport(address.copy_with(path="/", query=None))
+    transport = Transport(address.copy_with(path="/", query=None), Way(private=True, sockets=sockets))
     beside = extensions(deadline=deadline, reading=True, what="ping")
     request = httpx.Request("GET" if body is None else "POST", address, content=body, extensions=beside)
     try:

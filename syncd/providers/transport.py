@@ -27,6 +27,7 @@ import httpx
 
 from syncd.errors import OutcomeUnknown, Problem, ProviderError, SettingsError, Temporary
 from syncd.providers.connection import HEADERS, Connection, connect, tls
+from syncd.providers.way import OPEN_WAY, PrivateAddressError, Way
 
 MAX_BODY = 5_000_000
 KEPT = 1.5
@@ -86,8 +87,9 @@ class Transport(httpx.BaseTransport):
     Idle connections are a stack that all threads share: the one used last is taken first, and the rest grows old.
     """
 
-    def __init__(self, origin: httpx.URL) -> None:
+    def __init__(self, origin: httpx.URL, way: Way = OPEN_WAY) -> None:
         self._origin = origin
+        self._way = way
         self._idle: list[Connection] = []
         self._context: ssl.SSLContext | None = None
         self._distrusted_until = 0.0
@@ -136,7 +138,9 @@ class Transport(httpx.BaseTransport):
             self._context = tls()
         context = self._context if url.scheme == "https" else None
         try:
-            return connect(url.raw_host.decode("ascii"), _port(url) or 0, context, deadline)
+            return connect(url.raw_host.decode("ascii"), _port(url) or 0, context, deadline, self._way)
+        except PrivateAddressError as error:
+            raise Temporary(f"{_what(request)}: {error}; private = true in its settings allows that") from None
         except (OSError, ValueError) as error:
             raise Temporary(f"{_what(request)}: no connection ({type(error).__name__})") from None
 

@@ -11,11 +11,20 @@ from typing import Any
 from syncd.core.model import FIELDS, Direction, Removal, is_own
 from syncd.providers.adapter import Provider
 from syncd.settings.places import Findings, Place
-from syncd.settings.tables import AlertsTable, ProviderTable, SourceTable, StateTable, TlsTable, own_members
+from syncd.settings.tables import (
+    AlertsTable,
+    NetworkTable,
+    ProviderTable,
+    SourceTable,
+    StateTable,
+    TlsTable,
+    own_members,
+)
 from syncd.settings.urls import check_database, check_web, same_file, sqlite_file
 from syncd.settings.values import Wrong, did_you_mean
 from syncd.tls import context
 
+SOCKETS = 40
 SLACK = 10.0
 """Seconds that a lease must outlast two full requests, so that a holder notices in time that it has lost it."""
 
@@ -110,6 +119,13 @@ def check_alerts(alerts: AlertsTable, findings: Findings) -> None:
     """The ping carries no data, so plain http inside a network is allowed."""
     if alerts.ping_url:
         judge(findings, ("alerts", "ping_url"), partial(check_web, alerts.ping_url, allow_http=True, query=True))
+
+
+def check_network(network: NetworkTable, findings: Findings) -> None:
+    """A directory for sockets, short enough that a host's name still fits behind it (108 bytes in all, unix(7))."""
+    if network.sockets and not (Path(network.sockets).is_absolute() and len(network.sockets.encode()) <= SOCKETS):
+        remedy = f'Write "/full/path", of at most {SOCKETS} bytes.'
+        findings.add(("network", "sockets"), "must be the full path of a directory.", remedy)
 
 
 def check_provider(draft: Draft, source: SourceTable, findings: Findings) -> None:

@@ -13,6 +13,7 @@ from syncd.core.model import CreateMode, Direction, Policy, Removal
 from syncd.core.normalise import as_text
 from syncd.errors import Problem, SettingsError
 from syncd.providers.adapter import Provider
+from syncd.providers.way import Way
 from syncd.settings.checks import Draft
 from syncd.settings.model import ProviderSettings, SourceSettings, Watch
 from syncd.settings.selection import defaults, deleted, joins
@@ -41,7 +42,7 @@ def source_settings(source: SourceTable, password: str | None) -> SourceSettings
     )
 
 
-def provider_settings(draft: Draft, source: SourceTable) -> ProviderSettings:
+def provider_settings(draft: Draft, source: SourceTable, sockets: str) -> ProviderSettings:
     """`[providers.NAME]` as the rest of syncd sees it."""
     read, provider = draft.table, draft.provider
     if provider is None:  # would have been a problem long before
@@ -80,6 +81,7 @@ def provider_settings(draft: Draft, source: SourceTable) -> ProviderSettings:
         only=MappingProxyType(dict(read.only)),
         id_column=read.id_column,
         extra=MappingProxyType(own_members(read.extra)),
+        way=Way(private=read.private, sockets=sockets),
     )
 
 

@@ -13,7 +13,15 @@ from pydantic import ValidationError
 
 from syncd.errors import Problem, SettingsError
 from syncd.providers.adapter import Provider
-from syncd.settings.checks import Draft, check_alerts, check_lease, check_provider, check_source, check_state
+from syncd.settings.checks import (
+    Draft,
+    check_alerts,
+    check_lease,
+    check_network,
+    check_provider,
+    check_source,
+    check_state,
+)
 from syncd.settings.environment import Environment, variable
 from syncd.settings.frozen import installation_hash, provider_settings, source_settings
 from syncd.settings.model import (
@@ -21,6 +29,7 @@ from syncd.settings.model import (
     Guards,
     LogSettings,
     Metrics,
+    Network,
     Schedule,
     Settings,
     StateSettings,
@@ -33,6 +42,7 @@ from syncd.settings.tables import (
     GuardsTable,
     LogTable,
     MetricsTable,
+    NetworkTable,
     ProviderTable,
     RootTable,
     ScheduleTable,
@@ -125,10 +135,12 @@ class _Reading:
         guards = table(GuardsTable, root.guards, ("guards",), self.findings)
         alerts = table(AlertsTable, root.alerts, ("alerts",), self.findings)
         metrics = table(MetricsTable, root.metrics, ("metrics",), self.findings)
+        network = table(NetworkTable, root.network, ("network",), self.findings)
         check_source(source, self.findings)
         check_selection(source, self.findings)
         check_state(state, source, self.findings)
         check_alerts(alerts, self.findings)
+        check_network(network, self.findings)
         drafts = self._drafts(root.providers)
         for draft in drafts:
             check_provider(draft, source, self.findings)
@@ -153,9 +165,10 @@ class _Reading:
             log=LogSettings(**log.model_dump()),
             alerts=Alerts(**alerts.model_dump()),
             metrics=Metrics(**metrics.model_dump()),
-            providers=tuple(provider_settings(draft, source) for draft in drafts),
+            providers=tuple(provider_settings(draft, source, network.sockets) for draft in drafts),
             config_hash=installation_hash(source, drafts),
             environment_secrets=tuple(self.from_environment),
+            network=Network(network.sockets),
         )
 
     def _secret(self, reference: object, place: Place) -> str | None:

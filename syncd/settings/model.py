@@ -11,6 +11,7 @@ from typing import Any
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
 from syncd.core.selection import Condition, Deleted, Join
 from syncd.providers.adapter import Provider
+from syncd.providers.way import OPEN_WAY, Way
 from syncd.tls import Tls
 
 
@@ -115,6 +116,14 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """`sockets` is a directory with a unix socket `HOST.sock` for every host that syncd speaks to, where its process
+    has no network of its own; "" where it has."""
+
+    sockets: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """One configured instance of an adapter.
 
@@ -126,6 +135,7 @@ class ProviderSettings:
     only          which customers this instance gets, by columns of the source; empty: all
     id_column     the column of the customer table that gets the external id; "" for none
     extra         native member, by dotted path -> own field
+    way           where its host may lead, and by which sockets
     """
 
     name: str
@@ -150,6 +160,7 @@ class ProviderSettings:
     only: Mapping[str, Condition] = field(default_factory=lambda: MappingProxyType({}))
     id_column: str = ""
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    way: Way = OPEN_WAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +180,4 @@ class Settings:
     providers: tuple[ProviderSettings, ...]
     config_hash: str
     environment_secrets: tuple[str, ...] = ()
+    network: Network = Network()

@@ -152,6 +152,14 @@ class MetricsTable(BaseModel):
     textfile: str = ""
 
 
+class NetworkTable(BaseModel):
+    """`[network]`"""
+
+    model_config = _STRICT
+
+    sockets: str = ""
+
+
 class ProviderTable(BaseModel):
     """The keys that every `[providers.NAME]` has; all others belong to its adapter.
 
@@ -167,6 +175,7 @@ class ProviderTable(BaseModel):
     on_delete: Annotated[str, choice(*Removal)] = "keep"
     create: Annotated[str, choice(*CreateMode)] = "after-match"
     inbound_create: bool = False
+    private: bool = False
     rate: Rate = None
     concurrency: int | None = Field(default=None, ge=1, le=64)
     timeout: Duration = 30.0
@@ -192,6 +201,7 @@ class RootTable(BaseModel):
     log: Any = None
     alerts: Any = None
     metrics: Any = None
+    network: Any = None
     providers: Any = None
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from syncd.providers.way import is_address
 from syncd.settings.values import Wrong, did_you_mean
 from syncd.tls import local
 
@@ -99,6 +101,8 @@ def check_web(url: str, *, allow_http: bool, query: bool = False) -> None:
     if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
         raise Wrong("is not a URL.", 'Write "https://host" or "https://host:port".')
     _check_parts(parts, query=query)
+    if is_address(host) and ip_address(host).is_link_local:
+        raise Wrong("must not be a link-local address.", "Write the server's name, or an address of its network.")
     if parts.scheme == "http" and not (allow_http or local(host)):
         raise Wrong("must begin with https.", "Plain http is for this machine only, because others could read it.")
 

@@ -65,7 +65,7 @@ def post(directory: Path, *, exclusive: bool = True) -> Iterator[Post]:
     ):
         log.setup("info", "json", stream=text, clock=clock)
         site = replace(opened, run_id=run_id)
-        wanted = Wanted(5.0, 3.0, 60.0, "", "", known(land.settings), lambda: None, Pulse("life", "host", 1, 5.0))
+        wanted = Wanted(5.0, 3.0, 60.0, "", "", known(land.settings), "", lambda: None, Pulse("life", "host", 1, 5.0))
         duty = Duty(site, wanted, Notifier("", clock))
         try:
             yield Post(land, site, clock, duty, text, broken)

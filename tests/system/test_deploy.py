@@ -65,6 +65,38 @@ def test_a_service_is_locked_up(units: Path, name: str) -> None:
     assert (code, float(exposure.group(1)) <= WORST / 10) == (0, True), report
 
 
+def network_less(units: Path) -> list[Path]:
+    """The daemon's unit under the drop-in that takes its network, and the units of one host's relay."""
+    dropped = (DEPLOY / "network-less" / "syncd.service.conf").read_text(encoding="utf-8").partition("[Service]\n")[2]
+    unit = units / "syncd.service"
+    unit.write_text(
+        unit.read_text(encoding="utf-8").replace("\n[Install]", f"\n{dropped}\n[Install]"), encoding="utf-8"
+    )
+    relay = [units / f"syncd-out@api.billbee.io.{kind}" for kind in ("socket", "service")]
+    for path in relay:
+        template = DEPLOY / "network-less" / path.name.replace("api.billbee.io", "")
+        path.write_text(template.read_text(encoding="utf-8").replace("%i", "api.billbee.io"), encoding="utf-8")
+    return [unit, *relay]
+
+
+def test_a_daemon_without_a_network_is_locked_up_further(units: Path) -> None:
+    """0.2 for the daemon, which reaches no network, and 1.1 for a relay, which does nothing else; both are sound."""
+    daemon, socket, relay = network_less(units)
+
+    assert said("systemd-analyze", "verify", "--man=no", str(daemon), str(socket), str(relay)) == (0, "")
+    for unit, most in ((daemon, 2), (relay, WORST)):
+        code, report = said("systemd-analyze", "security", "--offline=true", f"--threshold={most}", str(unit))
+        exposure = re.search(r"exposure level for \S+: ([\d.]+)", report)
+        assert exposure is not None, report
+        assert (code, float(exposure.group(1)) <= most / 10) == (0, True), report
+
+
+def test_no_service_leaves_a_core(units: Path) -> None:
+    """What is in a process's memory is never written to a file by the kernel."""
+    for path in [*DEPLOY.glob("*.service"), *DEPLOY.glob("network-less/*.service")]:
+        assert "LimitCORE=0" in path.read_text(encoding="utf-8").splitlines(), path.name
+
+
 def test_the_daemon_unit_is_what_the_daemon_expects() -> None:
     """Notify, watchdog, reload, a stop that is longer than the drain, and no restart where a person must act."""
     unit = (DEPLOY / "syncd.service").read_text(encoding="utf-8")

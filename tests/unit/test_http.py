@@ -19,8 +19,9 @@ from flask import Flask, request
 from syncd import __version__
 from syncd.errors import OutcomeUnknown, ProviderError, Rejected, SettingsError, Temporary, Throttled, Unauthorized
 from syncd.providers import transport
-from syncd.providers.connection import addresses, tls
+from syncd.providers.connection import tls
 from syncd.providers.http import OPEN_GATE, Gate, Http
+from syncd.providers.way import OPEN_WAY, PrivateAddressError, Way
 from syncd.sandbox import kit
 from syncd.sandbox.kit import Answer, Fault, Server, Twin
 
@@ -52,8 +53,9 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def client(url: str, *, timeout: float = 0.5, gate: Gate = OPEN_GATE) -> Iterator[Http]:
-    http = Http(url=url, timeout=timeout, gate=gate, credentials={"X-Key": SECRET}, headers={"X-Tenant": "acme"})
+def client(url: str, *, timeout: float = 0.5, gate: Gate = OPEN_GATE, way: Way = OPEN_WAY) -> Iterator[Http]:
+    tenant = {"X-Tenant": "acme"}
+    http = Http(url=url, timeout=timeout, gate=gate, credentials={"X-Key": SECRET}, headers=tenant, way=way)
     try:
         yield http
     finally:
@@ -372,12 +374,55 @@ def test_nobody_listens(server: Server) -> None:
             http.request("PUT", "/a", body={})
 
 
-def test_link_local_addresses_are_left_out() -> None:
-    """No name leads us to the metadata service of a cloud."""
-    assert addresses("169.254.169.254", 80) == []
-    assert addresses("fe80::1", 80) == []
-    assert addresses("::ffff:169.254.169.254", 80) == []
-    assert addresses("127.0.0.1", 80) == ["127.0.0.1"]
+@pytest.mark.parametrize("way", [Way(), Way(private=True)])
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "0.0.0.0", "::",
+     "224.0.0.1"],
+)  # fmt: skip
+def test_nobody_leads_us_to_the_metadata_of_a_cloud(way: Way, address: str) -> None:
+    """Link-local, in whatever form, is refused whatever the settings say; so is what is nobody's address."""
+    with pytest.raises(PrivateAddressError):
+        way.addresses(address, 80)
+
+
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "192.168.0.9", "127.0.0.2", "fd00::7", "::ffff:10.1.2.3", "100.64.0.1"]
+)
+def test_a_name_does_not_lead_into_the_own_network(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the settings say so, with a word or by writing the address itself: a name may be poisoned, or rebound
+    between two connections."""
+    _resolving(monkeypatch, address)
+
+    with pytest.raises(PrivateAddressError):
+        Way().addresses("api.provider.example", 443)
+    assert list(Way(private=True).addresses("api.provider.example", 443)) == [address]
+    assert list(Way().addresses(address, 443)) == [address]
+
+
+def test_a_public_address_among_private_ones_is_taken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left is where the provider may be."""
+    _resolving(monkeypatch, "10.0.0.1", "93.184.215.14")
+
+    assert list(Way().addresses("api.provider.example", 443)) == ["93.184.215.14"]
+
+
+def test_a_name_in_the_own_network_gets_no_byte(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked at every connection, and said in words that lead on; nothing was executed."""
+    port = httpx.URL(server.url("echo")).port
+    _resolving(monkeypatch, "127.0.0.1")
+    with client(f"https://api.provider.example:{port}") as http, pytest.raises(Temporary, match="private = true"):
+        http.request("PUT", "/a", body={})
+    assert not server.twins["echo"].log
+
+
+def _resolving(monkeypatch: pytest.MonkeyPatch, *found: str) -> None:
+    """What the resolver of this machine says, whatever it is asked."""
+
+    def answer(_host: str, port: int, **_more: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", (text, port)) for text in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
 def test_an_answer_that_is_no_http() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from syncd import tls
 from syncd.errors import OutcomeUnknown, Temporary
+from syncd.providers.way import Way
 from tests.unit.test_http import client, listening
 
 CURVE = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
@@ -108,6 +112,60 @@ def test_the_keys_of_a_session_are_written_nowhere(authority: Authority, monkeyp
     with secure(authority.sign("localhost")) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
         assert http.request("PUT", "/a", body={}).ok
     assert not keys.exists()
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_nor_are_those_of_a_database(authority: Authority, monkeypatch: pytest.MonkeyPatch, verified: bool) -> None:
+    """The same variable has no say in what the database's driver is handed."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(authority.place / "keys.log"))
+
+    for ca in ("", str(authority.root)):
+        assert tls.context(ca, verified=verified).keylog_filename is None
+
+
+@contextmanager
+def relayed(path: Path, port: int) -> Iterator[None]:
+    """systemd's own relay between a unix socket and a port of this machine, as the units run it."""
+    relay = f"/lib/systemd/systemd-socket-proxyd 127.0.0.1:{port}"
+    command = ["systemd-socket-activate", "-l", str(path), *relay.split()]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
+        try:
+            deadline = time.monotonic() + 20
+            while not path.exists():
+                assert child.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            yield
+        finally:
+            child.terminate()
+
+
+@pytest.mark.parametrize("name", ["api.provider.example", "elsewhere.example"])
+def test_tls_reaches_through_a_socket_to_the_host_itself(authority: Authority, tmp_path: Path, name: str) -> None:
+    """A process without a network speaks to HOST.sock; whoever relays sees only TLS, and a server that is not the host
+    of the URL gets no byte of the request."""
+    if shutil.which("systemd-socket-activate") is None:
+        pytest.skip("systemd is not installed")
+    way = Way(sockets=str(tmp_path))
+    with (
+        secure(authority.sign(name)) as server,
+        relayed(tmp_path / "api.provider.example.sock", server.port),
+        client("https://api.provider.example", timeout=10.0, way=way) as http,
+    ):
+        if name == "elsewhere.example":
+            with pytest.raises(Temporary):
+                http.request("PUT", "/a", body={})
+            assert server.received == []
+        else:
+            assert http.request("PUT", "/a", body={}).status == 200
+            assert server.received[0].startswith(b"PUT /a")
+
+
+def test_without_its_socket_a_host_is_not_reached(tmp_path: Path) -> None:
+    """Where `[network] sockets` is set nothing goes another way."""
+    with client("http://127.0.0.1:9", way=Way(sockets=str(tmp_path))) as http, pytest.raises(Temporary) as told:
+        http.request("GET", "/a")
+    assert "FileNotFoundError" in told.value.message
 
 
 @pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "TLS 1.1"])

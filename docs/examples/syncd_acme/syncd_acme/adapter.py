@@ -197,7 +197,8 @@ def refused(answer: Answer) -> ProviderError:
 def build(settings: Settings, gate: Gate) -> Acme:
     """An adapter for one configured instance."""
     credentials = {"Authorization": f"Bearer {settings.options.token.get_secret_value()}"}
-    return Acme(Http(url=settings.url, timeout=settings.timeout, gate=gate, credentials=credentials))
+    http = Http(url=settings.url, timeout=settings.timeout, gate=gate, credentials=credentials, way=settings.way)
+    return Acme(http)
 
 
 PROVIDER = Provider("acme", Options, build, CAPABILITIES, secrets=frozenset({"token"}))
