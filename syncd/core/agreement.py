@@ -107,20 +107,40 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
     names = tuple(name for name in action.pull if name not in stored.refused)
     customer = stored.customer or progress.customer
     review = {**progress.review, **dict.fromkeys(stored.refused, "does-not-fit")}
-    base = {**progress.base, **_pulled_base(case, action, names, projected)}
+    push, shown = _anew(case, action.push, projected)
+    base = {**progress.base, **_pulled_base(case, action, (*names, *shown), projected)}
     after = Progress(base, customer, review, pulled=names)
-    went = replace(decided, progress=after)
     back = _not_pulled(case, terms, action, stored.refused, any_pulled=bool(names))
-    if not action.push:
+    if action.push and not push:
+        back += asked_about(case, [Ask("update", terms.guards.update, tuple(action.push))])
+    action = replace(action, push=push)
+    went = replace(decided, action=action, progress=after)
+    if not push:
         change = finished(went, terms)
         return Step(replace(change, close=(decided.intent, *change.close), refund=back))
     link = replace(case.row, base=base)
     change = Change(case.work, "", link=link, close=(decided.intent,), refund=back)
     if names:
         change = and_told(change, told(case, "pair.pulled", names, wait_s=waited(case, terms)))
-    case = replace(case, facts=replace(case.facts, link=link))
-    then = replace(went, case=case, write=writing(case, Verb.UPDATE, action.push), asks=(), intent=0)
+    source = {**(case.facts.source or {}), **push}
+    case = replace(case, facts=replace(case.facts, link=link, source=source))
+    then = replace(went, case=case, write=writing(case, Verb.UPDATE, push), asks=(), intent=0)
     return Step(change, replace(then, progress=replace(after, pulled=())))
+
+
+def _anew(case: Case, push: Values, projected: Values) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """What is left to push once the row holds what was pulled, and which composed fields the provider shows already.
+
+    A last name that was edited there shows in the full name, too: sent as it was composed before, the old name would
+    go back."""
+    remote = case.facts.remote.values if case.facts.remote else {}
+    left = {name: projected.get(name, value) if name in case.facts.composed else value for name, value in push.items()}
+    shown = tuple(
+        name
+        for name in left
+        if name in case.facts.composed and name in remote and equal(name, left[name], remote[name])
+    )
+    return {name: value for name, value in left.items() if name not in shown}, shown
 
 
 def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: Values) -> dict[str, FieldBase]:
@@ -129,7 +149,7 @@ def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: 
     facts = replace(case.facts, source={**(case.facts.source or {}), **projected})
     fresh = renewed(facts, remote.values if remote else {}, frozenset(names), provisional=False)
     over = overruling(case.facts, action, names)
-    return {name: replace(entry, pulled=True, overruled=name in over) for name, entry in fresh.items()}
+    return {name: replace(entry, pulled=name in action.pull, overruled=name in over) for name, entry in fresh.items()}
 
 
 def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]:

@@ -153,12 +153,18 @@ def project(values: Values, options: Options) -> Values:
 
 
 def composed(known: frozenset[str]) -> frozenset[str]:
-    """First and last name are made from the contact person where the source has nothing better."""
-    return COMPOSED if "contact_person" in known and not known & COMPOSED else frozenset()
+    """First and last name are made from the contact person where the source has nothing better, and a private person's
+    name of the two."""
+    name = frozenset({"name"} - known)
+    return name | COMPOSED if _splits(known) else name
+
+
+def _splits(known: frozenset[str]) -> bool:
+    return "contact_person" in known and not known & COMPOSED
 
 
 def _person(values: Values) -> Values:
-    if not composed(frozenset(values)):
+    if not _splits(frozenset(values)):
         return {}
     first, blank, last = str(values["contact_person"] or "").partition(" ")
     return {"first_name": first if blank else None, "last_name": (last.strip() if blank else first) or None}

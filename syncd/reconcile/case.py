@@ -144,7 +144,15 @@ def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str
     if number and not route.rules.renumbers:
         wanted = {"number": number, **wanted}
     wanted = {name: value for name, value in wanted.items() if route.rules.fields.get(name) is not Direction.OFF}
-    return replace(facts, source=wanted), our_key
+    return replace(facts, source=wanted, composed=_composed(route, customer.values, wanted)), our_key
+
+
+def _composed(route: Route, row: Values, wanted: Values) -> frozenset[str]:
+    """Which fields are put together of others for this very row. An empty second line of the street makes nothing of
+    the first; a private person's name is first and last name, also where the table has a column for companies: an edit
+    there makes no company of a person."""
+    filled = {name for name in route.known if row.get(name) is not None or wanted.get(name, "") is None}
+    return route.adapter.composed(frozenset(filled))
 
 
 def readable(route: Route, customer: Customer) -> Values:
