@@ -303,5 +303,6 @@ def look_at_everything(tx: Transaction, site: Installation) -> None:
     for route in site.routes:
         progress.save_provider_state(tx, route.provider, backfilled=False)
         progress.set_cursor(tx, f"backfill:{route.provider}", "")
+        progress.set_cursor(tx, f"left:{route.provider}", "")
     begin_anew(tx, [route.provider for route in site.routes])
     progress.set_cursor(tx, "verify:at", LONG_AGO)  # an empty one would mean a new state, and wait for a whole period

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
+from syncd.detect.first_pass import first_pass
 from syncd.detect.intake import arrive, ask_twice, close_answered
 from syncd.detect.intake_guard import Newcomers, announce, newcomers
 from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
@@ -19,7 +20,6 @@ from syncd.lanes import LanePaused
 from syncd.log import emit
 from syncd.reconcile import Route, compare
 from syncd.runtime.installation import Installation
-from syncd.source import customers
 from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
@@ -29,7 +29,7 @@ MISSED = ("remote_gone", "remote_archived")
 
 def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
     """Everything that is due to be looked at for one provider; lane trouble ends the look, the next cycle resumes."""
-    backfill(site, route)
+    first_pass(site, route)
     try:
         if is_due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
             if route.adapter.capabilities.lists:
@@ -269,26 +269,6 @@ def reread(site: Installation, route: Route) -> None:
 
 
 # -- first pass over the source ------------------------------------------------------------------------------------
-
-
-def backfill(site: Installation, route: Route) -> None:
-    """A provider that has not finished its first pass gets every source row once, resumably, behind live changes."""
-    name = f"backfill:{route.provider}"
-    with site.state.read() as tx:
-        if progress.provider_state(tx, route.provider).backfilled:
-            return
-        after = progress.cursor(tx, name) or None
-    while not site.stop.is_set():
-        rows = customers.page(site.source, after, ROWS)
-        with site.state.fenced(route.lease) as tx:
-            now = site.clock.now()
-            work.mark(tx, [Pair(route.provider, row.key) for row in rows], "backfill", now)
-            after = rows[-1].key if rows else after
-            progress.set_cursor(tx, name, after or "")
-            if len(rows) < ROWS:
-                progress.save_provider_state(tx, route.provider, backfilled=True)
-        if len(rows) < ROWS:
-            return
 
 
 def confirm(site: Installation, route: Route) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
+from syncd.detect.first_pass import ROWS, THROUGH, mark_missing
 from syncd.detect.poll import lately_complete
 from syncd.errors import Rejected
 from syncd.log import emit
@@ -21,9 +22,6 @@ from syncd.runtime.leadership import VERIFY, hold
 from syncd.source import customers
 from syncd.store import mapping, progress, work
 from syncd.store.database import Transaction
-
-ROWS = 200
-THROUGH = "through"  # a position: that part of the pass is done
 
 
 def rotate(site: Installation) -> None:
@@ -135,15 +133,4 @@ def _mappings(site: Installation, route: Route, pages: int) -> bool:
     name = f"verify:{route.provider}"
     with site.state.read() as tx:
         after = progress.cursor(tx, name)
-    for _ in range(pages):
-        if after == THROUGH:
-            break
-        with site.state.read() as tx:
-            links = mapping.page(tx, route.provider, after.removeprefix("="), ROWS)
-        rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
-        missing = [link.pair for link in links if link.pair.key not in rows]
-        after = f"={links[-1].pair.key}" if len(links) == ROWS else THROUGH
-        with site.state.fenced(route.lease) as tx:
-            work.mark(tx, missing, "verify", site.clock.now())
-            progress.set_cursor(tx, name, after)
-    return after == THROUGH
+    return mark_missing(site, route, name, after, pages) == THROUGH

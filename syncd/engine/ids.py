@@ -1,31 +1,71 @@
-"""Keeping the column for external ids as the links are: after each group of looks, for the customers looked at."""
+"""Keeping the column for external ids as the links are: after each group of looks, for the customers looked at.
+
+Between the look and the column a process may die. So a note about the group is durable before the look and goes when
+the column is written; what a note names is made good before the lane's next work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from syncd.core.model import Work
 from syncd.reconcile import Route
 from syncd.source import ids
-from syncd.store import mapping
+from syncd.store import mapping, progress
+from syncd.store.database import Transaction
 
 
-def linked_ids(route: Route, works: Sequence[Work]) -> dict[str, str]:
-    """The external id of each of these customers that is linked; nothing where nobody wants them recorded."""
+@contextmanager
+def ids_recorded(route: Route, works: Sequence[Work]) -> Iterator[None]:
+    """Around a group of looks: write what they linked into the column, and empty what they unlinked. What an earlier
+    system left in the column of a customer who was never linked stays."""
     if route.source.id_column is None:
-        return {}
+        yield
+        return
+    keys = [work.pair.key for work in works]
+    with route.state.fenced(route.lease) as tx:
+        noted = _noted(tx, route)
+        linked = _linked(tx, route, [key for key in keys if key not in noted])
+        _note(tx, route, {**{key: linked.get(key, "") for key in keys}, **noted})
+    yield
+    _record(route, keys)
+
+
+def make_good(route: Route) -> None:
+    """Write the ids that a process did not come to before it ended, or that a locked row kept out."""
+    if route.source.id_column is None:
+        return
     with route.state.read() as tx:
-        links = mapping.read_many(tx, route.provider, [work.pair.key for work in works])
+        noted = list(_noted(tx, route))
+    if noted:
+        _record(route, noted)
+
+
+def _record(route: Route, keys: Sequence[str]) -> None:
+    with route.state.read() as tx:
+        noted, now = _noted(tx, route), _linked(tx, route, keys)
+    before = {key: noted[key] for key in keys if noted.get(key) and key not in now}
+    held = ids.held_ids(route.source, list(before))
+    emptied = {key: None for key, external_id in before.items() if held.get(key) == external_id}
+    missed = ids.record(route.source, route.provider, {**now, **emptied})
+    again = {key for key in missed if key in emptied or ids.fits(route.source, now[key])}
+    with route.state.fenced(route.lease) as tx:
+        left = {key: id_ for key, id_ in _noted(tx, route).items() if key not in keys or key in again}
+        _note(tx, route, left)
+
+
+def _linked(tx: Transaction, route: Route, keys: Sequence[str]) -> dict[str, str]:
+    links = mapping.read_many(tx, route.provider, keys)
     return {key: link.external_id for key, link in links.items() if link.external_id is not None}
 
 
-def record_ids(route: Route, works: Sequence[Work], before: Mapping[str, str]) -> None:
-    """Write what the looks linked, and empty what they unlinked. What an earlier system left in the column of a
-    customer who was never linked stays."""
-    if route.source.id_column is None:
-        return
-    now = linked_ids(route, works)
-    gone = [key for key in before if key not in now]
-    held = ids.held_ids(route.source, gone)
-    emptied = {key: None for key in gone if held.get(key) == before[key]}
-    ids.record(route.source, route.provider, {**now, **emptied})
+def _noted(tx: Transaction, route: Route) -> dict[str, str]:
+    """By customer's key, the external id that was linked before the look, "" for none."""
+    noted: dict[str, str] = json.loads(progress.cursor(tx, f"ids:{route.provider}") or "{}")
+    return noted
+
+
+def _note(tx: Transaction, route: Route, noted: Mapping[str, str]) -> None:
+    progress.set_cursor(tx, f"ids:{route.provider}", json.dumps(dict(noted)) if noted else "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.model import Pair, Stage, Work
-from syncd.engine.ids import linked_ids, record_ids
+from syncd.engine.ids import ids_recorded, make_good
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
@@ -143,6 +143,7 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
         config = site.config_hashes.get(provider, "")
         progress.save_provider_state(tx, provider, config_hash=config, backfilled=False)
         progress.set_cursor(tx, f"backfill:{provider}", "")
+        progress.set_cursor(tx, f"left:{provider}", "")
 
 
 def changed_settings(tx: Transaction, site: Installation, provider: str) -> frozenset[str] | None:
@@ -199,13 +200,14 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
             return work.take(tx, route.provider, site.clock.now(), route.lane.group(), busy)
 
     def handle(batch: Sequence[Work]) -> None:
-        before, started = linked_ids(route, batch), site.clock.monotonic()
-        kinds.update(report.kind for report in reconcile(route, batch))
-        record_ids(route, batch, before)
+        started = site.clock.monotonic()
+        with ids_recorded(route, batch):
+            kinds.update(report.kind for report in reconcile(route, batch))
         route.lane.stride.took(len(batch), site.clock.monotonic() - started)
         tally.done(len(batch))
 
     try:
+        make_good(route)
         if not route.lane.needs_probe() or probe(route):
             drain(route.lane, take, handle, limit)
     except LeaseLost:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, former
 from syncd.detect import poll as listings
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, reason_of
+from syncd.detect.first_pass import THROUGH
 from syncd.detect.intake import Obstacle, in_the_way
-from syncd.detect.resync import THROUGH, share, worth_a_look
+from syncd.detect.resync import share, worth_a_look
 from syncd.engine.worker import changed_settings
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
@@ -112,6 +113,15 @@ def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
         after = rows[-1].key
 
 
+def _missing(site: Installation, route: Route) -> Iterator[str]:
+    """Who is linked and no customer by the settings any more."""
+    keys = [link.pair.key for link in links_of(site, route)]
+    for start in range(0, len(keys), ROWS):
+        chunk = keys[start : start + ROWS]
+        here = customers.read(site.source, chunk)
+        yield from (key for key in chunk if key not in here)
+
+
 @dataclass(frozen=True, slots=True)
 class Foreseen:
     """What a run would look at: `works`, live ones first; `arrivals`, unlinked remotes that would be inserted into the
@@ -146,6 +156,7 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
         mark([key], reason)
     if not backfilled:
         mark(_all_keys(site, after or None), "backfill")
+        mark(_missing(site, route), "verify")
     seen, arrivals, listed, complete = _looked_around(site, route, scan=scan)
     mark(seen, "scan")
     mark((pair.key for pair in confirming), "confirm")

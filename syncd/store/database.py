@@ -8,7 +8,6 @@ Readers never wait and cannot write.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from syncd.store.failures import mapped
 from syncd.store.keys import digest_names, key_beside
 from syncd.store.migrate import check_schema, revision, tables, upgrade
 from syncd.store.schema import Transaction, meta
+from syncd.store.state_file import FOREIGN, refuse_open_file, wrong
 from syncd.tls import DEFAULT, LOCAL, Tls, for_postgresql, hosts_of, in_force
 
 if TYPE_CHECKING:
@@ -169,17 +169,13 @@ def _parsed(url: str, password: str | None) -> URL:
     try:
         parsed = sa.make_url(url)
     except (exc.ArgumentError, ValueError):
-        raise _wrong("is not a database URL", "write sqlite:////var/lib/syncd/state.db") from None
+        raise wrong("is not a database URL", "write sqlite:////var/lib/syncd/state.db") from None
     backend = parsed.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
-        raise _wrong(f"cannot be on {backend}", "use SQLite, or PostgreSQL for several machines")
+        raise wrong(f"cannot be on {backend}", "use SQLite, or PostgreSQL for several machines")
     if backend == "sqlite":
         return parsed.set(drivername="sqlite", query={})
     return parsed.set(drivername="postgresql+psycopg", password=password or parsed.password)
-
-
-def _wrong(reason: str, remedy: str) -> SettingsError:
-    return SettingsError([Problem("[state] url", reason, remedy)])
 
 
 def _postgresql(url: URL, key: bytes | None, tls: Tls) -> State:
@@ -214,11 +210,11 @@ def _memory(url: URL, key: bytes | None) -> State:
 def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     path = Path(str(url.database)).absolute()
     if not path.parent.is_dir():
-        raise _wrong(f"is in a directory that does not exist: {path.parent}", "create it, or name another")
+        raise wrong(f"is in a directory that does not exist: {path.parent}", "create it, or name another")
     if not path.exists() and not create:
         raise SetupNeeded(f"there is no state at {path} yet", remedy="syncd run-once")
     try:
-        _refuse_open_file(path)
+        refuse_open_file(path)
         secret = key or key_beside(path)
     except OSError as error:
         raise StateUnreachable(f"cannot open the state at {path} ({type(error).__name__})") from None
@@ -231,18 +227,6 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     _pysqlite(writer, "BEGIN IMMEDIATE", *durable)
     _pysqlite(reader, "BEGIN", *durable, "query_only=ON")
     return State(writer, reader, secret, path)
-
-
-def _refuse_open_file(path: Path) -> None:
-    """Make the file where there is none. Raises SettingsError for a link, and where others may read or write it: keys,
-    external ids and the words of providers stand in it."""
-    if path.is_symlink():
-        raise _wrong(f"is a symbolic link: {path}", f"name the file itself: {path.resolve()}")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    mode = os.fstat(descriptor).st_mode
-    os.close(descriptor)
-    if mode & 0o077:
-        raise _wrong(f"can be read by others: {path}", f"run: chmod 0600 {path}")
 
 
 def _engine(url: URL, *, pool_size: int, arguments: dict[str, Any]) -> Engine:
@@ -281,7 +265,7 @@ def _make_ready(state: State, *, create: bool, check: bool) -> None:
             raise SetupNeeded(f"there is no state at {state.path} yet", remedy="syncd run-once")
         upgrade(state)
     elif found and "alembic_version" not in found and state.path is not None:
-        raise _wrong("names a database that is not a state of syncd", "give the state a file of its own")
+        raise wrong(*FOREIGN)
     elif check:
         check_schema(state)
 

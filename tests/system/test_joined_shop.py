@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syncd.engine.run import Options, run_cycle
 from syncd.sandbox.five import provider_settings, serve_five, write_secrets
 from syncd.sandbox.kit import Server
 from tests.contract.shop import Shop
@@ -264,3 +267,62 @@ def test_an_id_column_that_is_too_short(sqlite_shop: Shop, tmp_path: Path) -> No
             assert f'providers.jtl.id_column: column "short" cannot hold an id of {longest} characters' in said.out
             assert said.code == 2
         assert sqlite_shop.value("SELECT count(*) FROM customer WHERE length(short) > 1") == 0
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_an_id_that_a_crash_kept_out_of_its_column(sqlite_shop: Shop, tmp_path: Path, busy: bool) -> None:
+    """Killed between the link and the column, or kept out by a locked row: the next run writes the ids that are missing
+    and touches nobody else."""
+    with shop_of_four(sqlite_shop, tmp_path, extra={"jtl": 'id_column = "shop_id"\n'}) as land:
+        land.names = ("jtl",)
+        land.write()
+        land.install()
+
+        def end(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if statement.startswith("UPDATE") and "shop_id" in statement:
+                locked = sqlite3.OperationalError("database is locked")
+                locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise locked if busy else Killed
+
+        with land.site() as site:
+            sa.event.listen(site.source.engine, "before_cursor_execute", end)
+            with contextlib.suppress(Killed):
+                run_cycle(site, Options(mode="run-once"))
+        written = "SELECT count(*) FROM customer WHERE shop_id IS NOT NULL"
+        assert (len(links(land)["jtl"]) > 0, sqlite_shop.value(written)) == (True, 0)
+        assert land.said("run-once").code == 0
+        assert sqlite_shop.value(written) == len(links(land)["jtl"]) == PEOPLE
+        writes = land.writes()
+        assert land.said("run-once").code == 0
+        assert land.writes() == writes
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "aiotic"),
+    [
+        ('[source.where]\nparent_id = "null"\n', '[source.where]\nparent_id = "null"\nkind = "company"\n', PEOPLE),
+        ("values = [1]", "values = [1, 2]", PEOPLE - 1),
+    ],
+    ids=["where", "deleted"],
+)
+def test_a_changed_filter_is_noticed_at_once(
+    sqlite_shop: Shop, tmp_path: Path, before: str, after: str, aiotic: int
+) -> None:
+    """Whom a new [source.where] or [source.deleted] sends away is looked at in the next run, not at night."""
+    with shop_of_four(sqlite_shop, tmp_path, extra={"aiotic": 'on_delete = "delete"\n'}) as land:
+        sqlite_shop.run("UPDATE customer SET kind = 'person', deleted = 2 WHERE id = 5")
+        assert land.said("run-once").code == 0
+        assert len(links(land)["aiotic"]) == PEOPLE
+        text = land.config.read_text(encoding="utf-8")
+        land.config.write_text(text.replace(before, after), encoding="utf-8")
+        assert text != land.config.read_text(encoding="utf-8")
+        assert land.said("run-once", "--wait", "70s").code == 0
+        assert {name: "5" in {row["customer_key"] for row in rows} for name, rows in links(land).items()} == {
+            "aiotic": False,
+            "jtl": False,
+        }
+        assert land.remotes() == {"aiotic": aiotic, "jtl": PEOPLE}
