@@ -150,9 +150,9 @@ def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str
 def _composed(route: Route, row: Values, wanted: Values) -> frozenset[str]:
     """Which fields are put together of others for this very row. An empty second line of the street makes nothing of
     the first; a private person's name is first and last name, also where the table has a column for companies: an edit
-    there makes no company of a person."""
-    filled = {name for name in route.known if row.get(name) is not None or wanted.get(name, "") is None}
-    return route.adapter.composed(frozenset(filled))
+    there makes no company of a person. What has no column at all is composed for everybody."""
+    filled = frozenset(name for name in route.known if row.get(name) is not None or wanted.get(name, "") is None)
+    return (route.adapter.composed(route.known) - route.known) | (route.adapter.composed(filled) & route.known)
 
 
 def readable(route: Route, customer: Customer) -> Values:
