@@ -1,4 +1,4 @@
-"""`syncd sandbox`: the five strict stand-ins on loopback, with the settings that reach them."""
+"""`syncd sandbox`: strict stand-ins on loopback, the five and installed ones, with the settings that reach them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ PORT = 8701
 
 
 @click.command()
-@click.option(
-    "--port", type=click.IntRange(0, 65530), default=PORT, show_default=True, help="The first of five; 0: any."
-)
+@click.option("--port", type=click.IntRange(0, 65530), default=PORT, show_default=True, help="The first; 0: any.")
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path, file_okay=False),
@@ -29,24 +27,31 @@ PORT = 8701
     help="Go on with the customers in this file, which `syncd demo --keep` leaves behind; they are kept there again.",
 )
 def sandbox(port: int, secrets: Path, records: Path | None) -> None:
-    """Five strict stand-ins of the providers on loopback, until Ctrl-C.
+    """Strict stand-ins of the five providers, and of those that installed packages bring, on loopback until Ctrl-C.
 
     Each has a control API under /_control: faults, toggles, records, the log of requests.
     """
     from syncd.errors import UsageError
 
     try:
-        from syncd.sandbox.five import keep_records, load_records, provider_settings, serve_five, write_secrets
+        from syncd.sandbox.five import (
+            all_secrets,
+            keep_records,
+            load_records,
+            provider_settings,
+            serve_all,
+            write_secrets,
+        )
     except ModuleNotFoundError:
         raise UsageError("the sandboxes are not installed", remedy="pip install 'syncd[sandbox]'") from None
     secrets = secrets.resolve()
     try:
-        with stopping() as stop, serve_five(port) as server:
-            write_secrets(secrets)
+        with stopping() as stop, serve_all(port) as server:
+            write_secrets(secrets, all_secrets())
             if records is not None:
                 load_records(server, records)
             echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
-            document(provider_settings(server, secrets) + "\n")
+            document(provider_settings(server, secrets, names=tuple(server.twins)) + "\n")
             for name in server.twins:
                 echo(f"{name:20} {server.url(name)}   control: {server.url(name)}/_control", err=True)
             echo("Ctrl-C ends.", err=True)

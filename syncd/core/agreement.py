@@ -18,7 +18,7 @@ from syncd.core.guards import Ask, accepted, blanked
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Value, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.telling import exchanged, opened, questions_of, said
-from syncd.core.writes import OUTWARD, renewed
+from syncd.core.writes import OUTWARD, renewed, versioned
 
 
 def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
@@ -118,7 +118,7 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
     if not push:
         change = finished(went, terms)
         return Step(replace(change, close=(decided.intent, *change.close), refund=back))
-    link = replace(case.row, base=base)
+    link = replace(case.row, base=base, version=None)
     change = Change(case.work, "", link=link, close=(decided.intent,), refund=back)
     if names:
         change = and_told(change, told(case, "pair.pulled", names, wait_s=waited(case, terms)))
@@ -196,7 +196,7 @@ def pushed(decided: Decided, terms: Terms, stored: Remote) -> Change:
         lossy |= {n for n, value in action.push.items() if value is None and stored.values.get(n, "") is not None}
     action = replace(action, lossy=action.lossy | lossy)
     progress = replace(progress, base=base, pushed=tuple(action.push))
-    change = finished(replace(decided, action=action, progress=progress), terms)
+    change = finished(replace(decided, action=action, progress=progress), terms, stored)
     close, move = concluded(decided.intent, terms, provisional=stored.provisional)
     return replace(change, close=close + change.close, move=move + change.move)
 
@@ -238,8 +238,8 @@ def _shortened(facts: Facts, sent: Values, stored: Values) -> frozenset[str]:
 # -- the end of an exchange --------------------------------------------------------------------------------------------
 
 
-def finished(decided: Decided, terms: Terms) -> Change:
-    """What was agreed, the questions that stay open, and what is told of it."""
+def finished(decided: Decided, terms: Terms, stored: Remote | None = None) -> Change:
+    """What was agreed, the questions that stay open, and what is told of it. `stored`: the record as a push left it."""
     action, progress, case = exchanged(decided)
     link, remote = case.facts.link, case.facts.remote
     assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
@@ -252,7 +252,10 @@ def finished(decided: Decided, terms: Terms) -> Change:
         external_ids=_identifiers(link, remote, progress),
         synced_at=terms.now,
         verified_at=terms.now,
+        version=None,
     )
+    if stored is None or stored.values.keys() >= remote.values.keys():  # else an edit beside ours may be hidden
+        saved = versioned(saved, stored or remote, case.facts.digest)
     change = Change(
         case.work,
         _kind(case, progress),

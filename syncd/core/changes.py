@@ -100,7 +100,7 @@ def _so_far(decided: Decided) -> Case:
     case, progress = decided.case, decided.progress
     if progress is None or case.facts.link is None:
         return case
-    return replace(case, facts=replace(case.facts, link=replace(case.facts.link, base=progress.base)))
+    return replace(case, facts=replace(case.facts, link=replace(case.facts.link, base=progress.base, version=None)))
 
 
 def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:

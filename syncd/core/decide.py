@@ -17,7 +17,7 @@ from syncd.core.guards import Ask
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.plan import plan
 from syncd.core.recognition import base_of_lost_create
-from syncd.core.writes import unknown_create
+from syncd.core.writes import unknown_create, versioned
 
 
 def decide(case: Case, terms: Terms) -> Decided:
@@ -104,7 +104,7 @@ def adopted(case: Case, terms: Terms, action: Adopt) -> Case:
 
 def linked(case: Case, terms: Terms, remote: Remote, base: dict[str, FieldBase]) -> Link:
     """The mapping row of a pair that is linked from now on."""
-    return replace(
+    link = replace(
         case.row,
         provider_key=case.key,
         external_id=remote.external_id,
@@ -115,3 +115,4 @@ def linked(case: Case, terms: Terms, remote: Remote, base: dict[str, FieldBase])
         synced_at=terms.now,
         verified_at=terms.now,
     )
+    return versioned(link, remote, case.facts.digest)

@@ -15,6 +15,7 @@ from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
 from syncd.core.model import FieldBase, Intent, Link, Stage, State, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.core.recognition import another
+from syncd.core.writes import versioned
 
 FIRST_OWNER = Park("delete_conflict", "another customer has this key now, and the first one's record is still linked")
 ELSEWHERE = Park("key_taken", "this remote, or its key, is linked to another customer")
@@ -67,6 +68,8 @@ def agreed(case: Case, terms: Terms) -> Change:
     close, move = settled(case.facts.intents, terms)
     base = confirmed(link.base, case.facts, terms.now)
     shown = replace(link, base=base, state=State.LINKED, verified_at=terms.now)
+    if case.facts.remote is not None and case.facts.remote.version is not None:
+        shown = versioned(shown, case.facts.remote, case.facts.digest)
     kind = "settled" if case.facts.intents else "unchanged"
     return Change(case.work, kind, link=shown, finish=True, close=close, move=move, closing=closing(shown))
 

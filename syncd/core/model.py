@@ -143,7 +143,8 @@ class Remote:
 
     `key` is our key as the record carries it (None where it carries none), `external_ids` every identifier the
     provider returned under its own name, `archived` that a person took it out of use over there. `provisional`
-    marks an answer that only repeats what was sent (a 202, an echo): one later reading must confirm it.
+    marks an answer that only repeats what was sent (a 202, an echo): one later reading must confirm it. `version` is
+    the provider's word for what the record is now (a counter, an ETag), None where any field could change beside it.
     """
 
     external_id: str
@@ -153,6 +154,7 @@ class Remote:
     archived: bool = False
     provisional: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,8 @@ class Link:
     """The mapping row of one pair.
 
     `provider_key` is our key at the provider, frozen once a record carries it or may carry it; `external_id` is None
-    while nothing is linked.
+    while nothing is linked. `version` is that of the record which the whole base agrees with, None where it is unknown
+    or something is still open: a listing that shows it again has nothing new.
     """
 
     pair: Pair
@@ -228,6 +231,7 @@ class Link:
     created_at: datetime | None = None
     synced_at: datetime | None = None
     verified_at: datetime | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

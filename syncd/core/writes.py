@@ -1,4 +1,5 @@
-"""What our own writes explain and leave behind: the base of what was agreed, and values that nobody typed.
+"""What our own writes explain and leave behind: the base of what was agreed, and values that nobody typed; and what of
+a record is news beside that base.
 
 An intent that is not closed yet speaks here: a create that may have happened, a late or superseded update, a pull
 that a crash kept from being recorded.
@@ -6,10 +7,11 @@ that a crash kept from being recorded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from syncd.core.facts import Facts, seen
-from syncd.core.model import FieldBase, Intent, Stage, Values, Verb
+from syncd.core.model import FieldBase, Intent, Link, Remote, Stage, State, Value, Values, Verb
 
 OUTWARD = frozenset({Verb.CREATE, Verb.UPDATE})
 
@@ -47,7 +49,8 @@ def recovered(facts: Facts) -> Facts:
                     base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
                 elif source is not None and source.digest != digests.before and name in base:
                     base[name] = replace(base[name], disputed=True)
-    return replace(facts, link=replace(facts.link, base=base))
+    version = facts.link.version if base == facts.link.base else None
+    return replace(facts, link=replace(facts.link, base=base, version=version))
 
 
 def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> dict[str, FieldBase]:
@@ -62,3 +65,26 @@ def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional:
         for name in names
         if name in source
     }
+
+
+def is_news(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> bool:
+    """Whether a record is not what was last agreed, as far as it shows it; or shows for the first time what an answer
+    only promised: the look that follows remembers it, so that who shortens it later is no provider that cuts."""
+    if remote.archived:
+        return True
+    if remote.version is not None and remote.version == link.version:
+        return False
+    return any(
+        _news(link.base[name], digest(name, value)) for name, value in remote.values.items() if name in link.base
+    )
+
+
+def _news(entry: FieldBase, shown: str) -> bool:
+    return not entry.frozen and (entry.provider != shown or (entry.provisional and not entry.shown))
+
+
+def versioned(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> Link:
+    """The link with the record's version, where nothing of the record is news and nobody is asked about it."""
+    unread = replace(link, version=None)
+    known = link.state is State.LINKED and not remote.provisional and not is_news(unread, remote, digest)
+    return replace(unread, version=remote.version) if known else unread

@@ -12,7 +12,7 @@ from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, State, Values, Verb
-from syncd.core.writes import renewed
+from syncd.core.writes import renewed, versioned
 from syncd.detect.intake_guard import Newcomers, may_enter, refund
 from syncd.errors import Rejected
 from syncd.log import emit
@@ -203,6 +203,7 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
     base = {name: replace(entry, pulled=True) for name, entry in base.items() if name in remote.values}
     pair = Pair(route.provider, row.key)
     link = Link(pair, our_key, remote.external_id, remote.external_ids, base, State.LINKED, now, now, now)
+    link = versioned(link, remote, facts.digest)
     with site.state.fenced(route.lease) as tx:
         mapping.save(tx, link)
         journal.close_intent(tx, intent)

@@ -11,7 +11,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.core.model import Cursor, FieldBase, Link, Page, Pair, Remote, State
+from syncd.core.model import Cursor, Link, Page, Pair, Remote, State
+from syncd.core.writes import is_news
 from syncd.detect.first_pass import first_pass
 from syncd.detect.intake import arrive, ask_twice, close_answered
 from syncd.detect.intake_guard import Newcomers, announce, newcomers
@@ -197,19 +198,10 @@ def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:
-    """Whether a listed record is not what was last agreed, as far as the listing shows it; or shows for the first time
-    what an answer only promised: the look that follows remembers it, so that who shortens it later is no provider that
-    cuts."""
+    """Whether a listed record is worth a look: not where a person is asked about one that is archived anyway."""
     if link.state is State.REVIEW and remote.archived:
         return False
-    digest = route.digester(link.provider_key or "")
-    return remote.archived or any(
-        _watched(link.base[name], digest(name, value)) for name, value in remote.values.items() if name in link.base
-    )
-
-
-def _watched(entry: FieldBase, shown: str) -> bool:
-    return not entry.frozen and (entry.provider != shown or (entry.provisional and not entry.shown))
+    return is_news(link, remote, route.digester(link.provider_key or ""))
 
 
 def _missing(site: Installation, route: Route, seen: set[str]) -> None:

@@ -59,7 +59,8 @@ class Marks:
 
 
 def _without(link: Link, names: frozenset[str]) -> Link:
-    return replace(link, base={name: entry for name, entry in link.base.items() if name not in names})
+    base = {name: entry for name, entry in link.base.items() if name not in names}
+    return replace(link, base=base, version=None)
 
 
 def _unsent(intent: Intent, names: frozenset[str]) -> Intent:

@@ -170,6 +170,8 @@ class Provider:
     `extra` (dotted path -> own field), which arrives checked against them. Two properties of the model are asked for
     where it has them: `allow_http` (plain http beyond loopback, for a server of one's own) and `default_rate` (requests
     a second, where the pace depends on the options).
+
+    `api` is the `API_VERSION` that the adapter was written for; another one is refused when the settings are read.
     """
 
     name: str
@@ -177,3 +179,4 @@ class Provider:
     build: Callable[[Settings, Gate], ProviderAdapter]
     capabilities: Capabilities
     secrets: frozenset[str] = field(default_factory=frozenset)
+    api: int = 1

@@ -91,7 +91,8 @@ def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Fact
         facts = _linked(route, work, facts, asked=is_open(memory, key))
         if facts.link is None or not _given_up(facts, ordered):
             return facts
-        facts = replace(facts, link=replace(facts.link, external_id=None, external_ids={}, base={}), remote=None)
+        unlinked = replace(facts.link, external_id=None, external_ids={}, base={}, version=None)
+        facts = replace(facts, link=unlinked, remote=None)
     if ordered.word == "link":
         remote = fetch_proven(route, ordered.external_id)
         return replace(facts, found=(remote,) if remote is not None else ())
@@ -172,21 +173,24 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
     """Records with our key. A provider that only lists is listed once per cycle for first looks, else afresh; who only
-    compares and has a whole listing at hand (`listing.keys`) asks nobody once more."""
+    compares and has a whole listing at hand (`listing.keys`) asks nobody once more. Of such a listing the ids alone are
+    kept: a record with our key is the exception and is read by itself."""
     scans = route.adapter.capabilities.identity is Identity.SCAN
     if fresh or not (scans or route.listing.keys is not None):
         return route.adapter.find(our_key, values)
     if route.listing.keys is None:
         route.listing.keys = by_key(remote for page in route.adapter.scan(None) for remote in page.remotes)
-    return route.listing.keys.get(our_key, ())
+    ids = route.listing.keys.get(our_key, ())
+    found = (fetch_proven(route, external_id) for external_id in ids)
+    return [remote for remote in found if remote is not None and remote.key == our_key]
 
 
-def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[Remote, ...]]:
-    """Records by our key, as far as they carry one."""
-    keys: dict[str, tuple[Remote, ...]] = {}
+def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[str, ...]]:
+    """External ids by our key, of records that carry one."""
+    keys: dict[str, tuple[str, ...]] = {}
     for remote in remotes:
         if remote.key is not None:
-            keys[remote.key] = (*keys.get(remote.key, ()), remote)
+            keys[remote.key] = (*keys.get(remote.key, ()), remote.external_id)
     return keys
 
 

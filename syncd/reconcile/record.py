@@ -136,7 +136,7 @@ def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decide
         remote = outcome.remote if isinstance(outcome, Stored) else None
         created = each.write is not None and each.write.verb is Verb.CREATE
         if keys is not None and created and remote is not None and remote.key is not None:
-            keys[remote.key] = (*keys.get(remote.key, ()), remote)
+            keys[remote.key] = (*keys.get(remote.key, ()), remote.external_id)
 
 
 def _told(route: Route, step: Step) -> Report:

@@ -21,12 +21,12 @@ from syncd.store.leases import Lease
 
 @dataclass
 class Listing:
-    """What is read once per cycle: the keys of all remotes of a provider that can only be listed, before the first
+    """What is read once per cycle: our keys with their ids at a provider that can only be listed, before the first
     create (only a first look: after an unknown create the adapter lists afresh), the number of source rows, of the
     customers whose deletion was due those that have a row again, and of linked customers that were due, by key, whether
     a filter has sent them away."""
 
-    keys: dict[str, tuple[Remote, ...]] | None = None
+    keys: dict[str, tuple[str, ...]] | None = None
     rows: int | None = None
     present: frozenset[str] | None = None
     left: dict[str, bool] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""The five sandboxes together: served on loopback, with the settings that reach them; for `demo`, `sandbox`, tests."""
+"""The five sandboxes together: served on loopback, with the settings that reach them; for `demo`, `sandbox`, tests.
+
+`demo` and `sandbox` serve those besides that installed packages bring (`brought`)."""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from syncd.clock import Clock
 from syncd.sandbox import aiotic, azotte, billbee, invisible_collector, jtl
+from syncd.sandbox.brought import brought
 from syncd.sandbox.kit import Server, serve
 from syncd.sandbox.twin import Twin
 
@@ -38,6 +41,21 @@ def serve_five(port: int = 0, clock: Clock | None = None) -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def serve_all(port: int = 0) -> Iterator[Server]:
+    """The five and every installed one, on `port`, `port + 1` …, or on free ports for 0."""
+    more = [made.create_app(made.create_twin(None)) for made in brought().values()]
+    with serve(
+        [*(_MODULES[name].create_app(_MODULES[name].create_twin(None)) for name in NAMES), *more], port
+    ) as server:
+        yield server
+
+
+def all_secrets() -> dict[str, str]:
+    """The credentials of the five and of every installed one."""
+    return {**SECRETS, **{name: value for made in brought().values() for name, value in made.secrets.items()}}
+
+
 def keep_records(server: Server, path: Path) -> None:
     """Write down what the sandboxes hold, so that the next ones can go on with it."""
     held = {name: {"serial": twin.serial, "records": twin.records} for name, twin in server.twins.items()}
@@ -56,10 +74,10 @@ def load_records(server: Server, path: Path) -> None:
         twin.touch()
 
 
-def write_secrets(directory: Path) -> None:
+def write_secrets(directory: Path, secrets: Mapping[str, str] = SECRETS) -> None:
     """The sandboxes' credentials as files that only their owner reads, as real ones are kept."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, value in SECRETS.items():
+    for name, value in secrets.items():
         path = directory / name
         path.touch(mode=0o600)
         path.write_text(value, encoding="ascii")
@@ -76,6 +94,8 @@ def _own(name: str, server: Server, secrets: Path) -> str:
     def secret(of: str) -> str:
         return f'"file:{secrets / of}"'
 
+    if name not in NAMES:
+        return "\n".join(brought()[name].settings(url, secret)) + "\n"
     lines = {
         "aiotic": [f'url = "{url}"', f"api_key = {secret('aiotic')}"],
         "invisible_collector": [

@@ -57,6 +57,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 from syncd.providers.strict import Unreadable, parse_json
+from syncd.sandbox.brought import Sandbox
 from syncd.sandbox.control import add_control
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.server import Server, serve, twin_of
@@ -64,8 +65,8 @@ from syncd.sandbox.twin import Entry, Record, Refusal, Twin
 from syncd.sandbox.wire import FaultyWire
 
 __all__ = [
-    "Answer", "Entry", "Fault", "Record", "Refusal", "Server", "Twin", "app", "body_keys", "json_body", "serve",
-    "twin_of",
+    "Answer", "Entry", "Fault", "Record", "Refusal", "Sandbox", "Server", "Twin", "app", "body_keys",
+    "json_body", "serve", "twin_of",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from syncd.errors import Problem, SettingsError
-from syncd.providers.adapter import Provider
+from syncd.providers.adapter import API_VERSION, Provider
 from syncd.settings.checks import (
     Draft,
     check_alerts,
@@ -229,7 +229,7 @@ class _Reading:
                 self.findings.add(place, "no such adapter is installed.", remedy)
             return None
         if isinstance(found, Provider):
-            return found
+            return self._of_this_api(place, found)
         try:
             loaded = found.load()
         except _BROKEN as error:
@@ -238,7 +238,16 @@ class _Reading:
         if not isinstance(loaded, Provider):
             self.findings.add(place, f"{found.value} is no syncd.providers.adapter.Provider.")
             return None
-        return loaded
+        return self._of_this_api(place, loaded)
+
+    def _of_this_api(self, place: Place, found: Provider) -> Provider | None:
+        if found.api == API_VERSION:
+            return found
+        reason = f'the adapter "{found.name}" was made for adapter API {found.api}, this syncd has {API_VERSION}.'
+        self.findings.add(
+            place, reason, f"Install its release for API {API_VERSION}, or the syncd that it was made for."
+        )
+        return None
 
     def _options(self, place: Place, provider: Provider, own: Mapping[str, Any]) -> Any | None:
         """The adapter's own keys through its own model, with secrets in the place of references."""

@@ -110,7 +110,7 @@ def replace_key(tx: Transaction, key: bytes) -> None:
 
     Tombstones cannot be read any more; they stay for the record only.
     """
-    tx.execute(schema.mapping.update().values(base={}))
+    tx.execute(schema.mapping.update().values(base={}, version=None))
     tx.execute(schema.intent.update().values(fields={}))
     tx.execute(schema.meta.delete().where(schema.meta.c.name == _FINGERPRINT))
     check_key(tx, key)

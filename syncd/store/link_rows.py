@@ -25,6 +25,7 @@ def to_row(link: Link) -> dict[str, Any]:
         "created_at": link.created_at,
         "synced_at": link.synced_at,
         "verified_at": link.verified_at,
+        "version": link.version,
     }
 
 
@@ -49,4 +50,5 @@ def to_link(row: sa.Row[Any]) -> Link:
         created_at=row.created_at,
         synced_at=row.synced_at,
         verified_at=row.verified_at,
+        version=row.version,
     )

@@ -61,6 +61,11 @@ class Nature:
         names = {"name", "email", "city"} | ({"contact_person"} if self.composed else {"first_name"})
         return frozenset(names | self.more | ({"number"} if self.renumbers else set()))
 
+    @property
+    def versions(self) -> bool:
+        """Whether every record says which version it is; a drawn one more would be another history for every seed."""
+        return self.lists and not self.replaces and not self.echo
+
     def kept(self, name: str, value: Value) -> Value:
         """What it stores of a value."""
         how = dict(self.keeps).get(name)
@@ -458,4 +463,5 @@ def _remote(world: Hostile, record: Record) -> Remote:
     record.shown |= record.values
     shown = {name: value for name, value in record.values.items() if name not in world.nature.hidden}
     raw: dict[str, Any] = {"values": shown, "at": world.clock.elapsed}
-    return Remote(record.id, record.key, shown, {"id": record.id}, archived=record.archived, raw=raw)
+    version = f"{hash((record.archived, *sorted(record.values.items())))}" if world.nature.versions else None
+    return Remote(record.id, record.key, shown, {"id": record.id}, archived=record.archived, raw=raw, version=version)

@@ -31,7 +31,7 @@ ABLE = Capabilities("id", Identity.OUR_KEY, frozenset({"name", "email", "street"
 class Shelf:
     """`records` by our key, `writes` the keys written, in order. `before` is called ahead of every request with the
     key it is about, and may raise. `lists`: it can be listed; `conditional`: writes carry a version; `blank`: it
-    forgot everybody and says so with a 200."""
+    forgot everybody and says so with a 200. `versions` by our key are what records say of themselves, if anything."""
 
     records: dict[str, dict[str, Value]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _key: None
@@ -40,6 +40,7 @@ class Shelf:
     lists: bool = False
     blank: bool = False
     conditional: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
     gate: Gate = OPEN_GATE
 
     @property
@@ -99,7 +100,7 @@ class Shelf:
         self.before(key)
 
     def _remote(self, key: str) -> Remote:
-        return Remote(key, key, dict(self.records[key]), {"id": key})
+        return Remote(key, key, dict(self.records[key]), {"id": key}, version=self.versions.get(key))
 
 
 def route(source: Source, state: State, shelf: Shelf, clock: Clock, name: str = NAME) -> Route:

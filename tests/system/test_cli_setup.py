@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from syncd.cli import main
 from syncd.source.guess import match_columns
 from tests.databases import database
 from tests.system.installed import installed
+from tests.system.test_sixth_provider import with_example
 
 
 def test_missing_triggers_stop_a_run_before_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,24 +360,35 @@ def test_sandbox_serves_settings_that_work(tmp_path: Path) -> None:
 
 
 def test_what_the_demo_keeps_can_be_worked_with(tmp_path: Path) -> None:
-    """`demo --keep` leaves an installation: its sandboxes start again with their customers, and a run finds no work."""
-    kept = tmp_path / "demo"
+    """`demo --keep` leaves an installation: its sandboxes start again with their customers, and a run finds no work. A
+    sandbox that an installed package brings takes part in all of it."""
+    kept, env = tmp_path / "demo", with_example(tmp_path / "site")
     words = [sys.executable, "-u", "-m", "syncd"]
     shown = subprocess.run(
         [*words, "demo", "--keep", str(kept), "--customers", "20"],
-        capture_output=True, text=True, check=False, timeout=300,
+        env=env, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "five sandboxes, acme" in shown.stdout
+    assert len(json.loads((kept / "sandboxes.json").read_text())["acme"]["records"]) == 21
     (line,) = [line for line in shown.stdout.splitlines() if "syncd sandbox" in line]
     sandbox = [*words, *line.rpartition("&& syncd ")[2].removesuffix(" &").split()]
-    with subprocess.Popen(sandbox, cwd=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        sandbox, cwd=kept, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         try:
             while "Ctrl-C" not in process.stderr.readline():
                 assert process.poll() is None
-            taken = subprocess.run(sandbox, cwd=kept, capture_output=True, text=True, check=False, timeout=60)
+            taken = subprocess.run(sandbox, cwd=kept, env=env, capture_output=True, text=True, check=False, timeout=60)
             ran = subprocess.run(
-                [*words, "run-once", "--scan"], cwd=kept, capture_output=True, text=True, check=False, timeout=120
+                [*words, "run-once", "--scan"],
+                cwd=kept,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
             )
         finally:
             process.send_signal(signal.SIGTERM)

@@ -6,11 +6,18 @@ import importlib
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from syncd.errors import SettingsError
+from syncd.providers.adapter import API_VERSION, Provider
+from syncd.settings import load
+from syncd.settings.load import registry
 from tests.system.installed import installed
+from tests.system.shelf import ABLE
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "syncd_acme"
 ADAPTER = """
@@ -30,6 +37,7 @@ def build(settings, gate):
 
 PROVIDER = Provider("acme", Options, build, ABLE, secrets=frozenset({"token"}))
 """
+ACME = '[providers.acme]\nurl = "https://acme.example"\n'
 TABLE = """
 [providers.crm]
 adapter = "acme"
@@ -40,13 +48,20 @@ timeout = "3s"
 """
 
 
-def _install(directory: Path) -> None:
-    """What pip leaves behind of a package with one module and one entry point."""
+def _install(directory: Path, points: str = "[syncd.providers]\nacme = syncd_acme:PROVIDER\n") -> None:
+    """What pip leaves behind of a package with entry points."""
     about = directory / "syncd_acme-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: syncd-acme\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[syncd.providers]\nacme = syncd_acme:PROVIDER\n")
-    (directory / "syncd_acme.py").write_text(ADAPTER)
+    (about / "entry_points.txt").write_text(points)
+
+
+def with_example(directory: Path) -> dict[str, str]:
+    """The environment in which the example package is installed, as its own pyproject says."""
+    points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in named.items()) for group, named in points.items()]
+    _install(directory, "\n".join(lines))
+    return {**os.environ, "PYTHONPATH": f"{directory}:{EXAMPLE}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def test_a_package_of_ones_own_registers_like_ours(
@@ -54,6 +69,7 @@ def test_a_package_of_ones_own_registers_like_ours(
 ) -> None:
     """An entry point is all it takes: settings, doctor, runs, status and verify know the adapter from its facts."""
     _install(tmp_path / "site")
+    (tmp_path / "site" / "syncd_acme.py").write_text(ADAPTER)
     monkeypatch.syspath_prepend(tmp_path / "site")
     with installed(tmp_path, capsys, customers=3) as site:
         secret = tmp_path / "secrets" / "acme"
@@ -89,3 +105,37 @@ def test_the_example_package_passes_the_suite_by_itself(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "passed" in done.stdout
+
+
+def test_an_adapter_of_another_api_is_refused(tmp_path: Path) -> None:
+    """Where the settings are read, by name, with what to do; ours are of this API."""
+    config = tmp_path / "syncd.toml"
+    config.write_text('[source]\nurl = "sqlite://"\ntable = "c"\nkey = "id"\n[source.fields]\nname = "name"\n' + ACME)
+    other = Provider("acme", BaseModel, lambda *_: None, ABLE, api=API_VERSION + 1)  # type: ignore[arg-type]
+
+    with pytest.raises(SettingsError) as refused:
+        load(config, registry={"acme": other})
+
+    (said,) = [problem for problem in refused.value.problems if "API" in problem.reason]
+    assert (
+        said.reason == f'the adapter "acme" was made for adapter API {API_VERSION + 1}, this syncd has {API_VERSION}.'
+    )
+    assert "release for API" in said.remedy
+    assert {found.api for found in registry().values()} == {API_VERSION}
+
+
+def test_the_sandbox_command_serves_what_is_installed(tmp_path: Path) -> None:
+    """With the settings to copy and a credential of its own."""
+    words = [sys.executable, "-u", "-m", "syncd", "sandbox", "--port", "0", "--secrets", str(tmp_path / "secrets")]
+    with subprocess.Popen(
+        words, env=with_example(tmp_path / "site"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as sandboxes:
+        assert sandboxes.stdout is not None
+        assert sandboxes.stderr is not None
+        told = "".join(iter(sandboxes.stderr.readline, "Ctrl-C ends.\n"))
+        sandboxes.terminate()
+        settings = sandboxes.stdout.read()
+
+    assert "acme " in told
+    assert f'token = "file:{tmp_path / "secrets" / "acme"}"' in settings
+    assert (tmp_path / "secrets" / "acme").read_text() == "acme-token-for-tests"

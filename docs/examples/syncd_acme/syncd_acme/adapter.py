@@ -135,7 +135,7 @@ def shown(answer: Answer, record: Any) -> Remote:
     if not isinstance(external_id, str) or not isinstance(number, str) or not isinstance(version, int):
         raise answer.unreadable("no contact")
     values = {field: text(data[name]) for field, name in WIRE.items() if is_shown(data, name)}
-    return Remote(external_id, number, values, {"id": external_id}, raw=data)
+    return Remote(external_id, number, values, {"id": external_id}, raw=data, version=str(version))
 
 
 def remote(answer: Answer, external_id: str) -> Remote:
@@ -201,4 +201,4 @@ def build(settings: Settings, gate: Gate) -> Acme:
     return Acme(http)
 
 
-PROVIDER = Provider("acme", Options, build, CAPABILITIES, secrets=frozenset({"token"}))
+PROVIDER = Provider("acme", Options, build, CAPABILITIES, secrets=frozenset({"token"}), api=1)

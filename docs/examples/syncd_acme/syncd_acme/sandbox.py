@@ -5,13 +5,13 @@ search      exact | prefix      whether a search by number shows longer numbers,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Flask, request
 
 from syncd.clock import Clock, SystemClock
 from syncd.sandbox import kit
-from syncd.sandbox.kit import Answer, Record, Refusal, Twin
+from syncd.sandbox.kit import Answer, Record, Refusal, Sandbox, Twin
 
 TOKEN = "acme-token-for-tests"
 TOGGLES: Mapping[str, tuple[str, ...]] = {"search": ("exact", "prefix")}
@@ -94,3 +94,11 @@ def _same_version(stored: Record, version: object) -> int:
     if version != stored["version"]:
         raise Refusal(409, {"code": "version"})
     return int(stored["version"])
+
+
+def settings(url: str, secret: Callable[[str], str]) -> list[str]:
+    """The lines of `[providers.acme]` that reach this sandbox."""
+    return [f'url = "{url}"', f"token = {secret('acme')}"]
+
+
+SANDBOX = Sandbox("acme", create_twin, create_app, settings, {"acme": TOKEN})
