@@ -2,5 +2,5 @@
 
 Reading order: `signals` (asked for, never handled) · `schedule` (APScheduler) · `duty` (the jobs, and what becomes of
 their errors) · `wake` (a commit makes the poll come at once) · `serving` (open, serve, reload, end) · `notify`,
-`alerts`, `metrics`, `fresh_page` (who hears of it), by a `courier` each.
+`alerts`, `metrics`, `fresh_page` with its `page_guard` (who hears of it), by a `courier` each.
 """

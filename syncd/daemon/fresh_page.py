@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from syncd.clock import Clock
+from syncd.daemon.page_guard import Guard
 from syncd.log import emit
 from syncd.status.fold import Folded, take
 from syncd.status.lines import LONGEST, event_of
@@ -28,6 +30,7 @@ class FreshPage:
         self._clock = clock
         self._folded = Folded()
         self._lock = threading.Lock()
+        self._guard = Guard(self._path)
 
     def remember(self, log_file: str) -> None:
         """Fold what the end of the log file tells."""
@@ -47,12 +50,20 @@ class FreshPage:
             take(self._folded, told, self._clock.now())
 
     def write(self) -> None:
-        """Put the page in its place. Where that fails there is a warning; the old page's age tells the rest."""
+        """Put the page in its place, and hand to its guard what it must say if this was the last time.
+
+        Where that fails there is a warning.
+        """
         now = self._clock.now()
         with self._lock:
-            report = present(self._folded, now)
-            text = render(self._folded, report, now)
+            text = render(self._folded, present(self._folded, now), now)
+            last_word = render(self._folded, present(self._folded, now, timedelta(0)), now)
         try:
+            self._guard.hold(last_word)
             publish(self._path, text)
         except OSError as error:
             emit("alert.failed", action="status_page", error_type=type(error).__name__)
+
+    def leave(self) -> None:
+        """The last page stands as it is."""
+        self._guard.dismiss()

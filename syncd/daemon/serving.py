@@ -84,6 +84,16 @@ def _serve_with(host: Host, settings: Settings, *, first: bool) -> Settings | No
     """Serve with these settings; the next ones after a reload, None at the end."""
     page = _prepare(host, settings)
     painter = Courier("page", lambda _: page.write() if page is not None else None)
+    try:
+        return _serve_until(host, settings, painter, first=first)
+    finally:
+        if page is not None:
+            painter.close(FAREWELL)
+            page.leave()
+
+
+def _serve_until(host: Host, settings: Settings, painter: Courier, *, first: bool) -> Settings | None:
+    """Open, however long that takes after a reload, and serve."""
     stop, told = Event(), False
     while True:
         try:

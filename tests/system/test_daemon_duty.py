@@ -275,5 +275,6 @@ def test_the_page_remembers_what_the_log_file_holds(tmp_path: Path) -> None:
     page.remember(str(tmp_path / "log"))
     page.remember(str(tmp_path / "not-there"))
     page.write()
+    page.leave()
 
     assert "marked-lane" in (tmp_path / "page.html").read_text()

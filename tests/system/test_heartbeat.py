@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.daemon.page_guard import Guard
 from syncd.store import database
 from tests.system.landscape import Landscape, landscape
 from tests.system.running import Running, running, until
@@ -101,6 +102,67 @@ def test_a_dead_or_hung_daemon_is_told(tmp_path: Path, blow: signal.Signals) -> 
         doctor = land.said("doctor", "--json")
         assert doctor.code == 7
         assert [check["exit_code"] for check in doctor.data["checks"] if check["check"] == "daemon"] == [7]
+
+
+SILENT = "No recent events: is syncd running?"
+
+
+@contextmanager
+def drawing(directory: Path) -> Iterator[tuple[Running, Path]]:
+    """A daemon that keeps its page fresh, once the page says that all is well."""
+    page = directory / "page.html"
+    with landscape(directory, 2) as land:
+        land.run()
+        config = land.config.read_text(encoding="utf-8")
+        land.config.write_text(f'{config}\n[log]\nstatus_page = "{page}"\n', encoding="utf-8")
+        with running(land.config, directory) as daemon:
+            assert until(lambda: page.exists() and SILENT not in page.read_text(encoding="utf-8"), 60)
+            yield daemon, page
+
+
+def test_the_page_of_a_killed_daemon_is_red(tmp_path: Path) -> None:
+    """Its guard has the last word: at once, not when somebody looks at the clock."""
+    with drawing(tmp_path) as (daemon, page):
+        daemon.send(signal.SIGKILL)
+        assert until(lambda: SILENT in page.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_a_daemon_that_ended_says_so(tmp_path: Path) -> None:
+    """An end in order is told by the daemon itself, and its guard leaves with it."""
+    with drawing(tmp_path) as (daemon, page):
+        assert daemon.end()[0] == 0
+        assert "The daemon was stopped" in page.read_text(encoding="utf-8")
+        assert SILENT not in page.read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_hung_daemon_is_red(tmp_path: Path) -> None:
+    """Silence counts, too, once; and the next word takes it back into the daemon's hands."""
+    page, guard = tmp_path / "page.html", Guard(tmp_path / "page.html", 0.3)
+    guard.hold("the last word")
+    assert until(lambda: page.exists() and page.read_text() == "the last word")
+    page.unlink()
+    guard.hold("another one")
+    assert until(page.exists)
+    assert page.read_text() == "another one"
+    guard.dismiss()
+
+
+def test_a_guard_that_was_ended_is_replaced(tmp_path: Path) -> None:
+    """And it heeds no signal that is meant for the daemon."""
+    page, guard = tmp_path / "page.html", Guard(tmp_path / "page.html")
+    guard.hold("first")
+    process = guard._process
+    assert process is not None
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+    guard.hold("second")
+    assert guard._process is not process
+    assert guard._process is not None
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        guard._process.send_signal(number)
+    guard.hold("third")
+    guard.dismiss()
+    assert not page.exists()
 
 
 def test_a_daemon_that_starts_again_buries_the_dead(tmp_path: Path) -> None:
