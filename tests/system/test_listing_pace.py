@@ -70,7 +70,8 @@ def test_a_listing_is_read_once_and_nobody_is_fetched_to_be_compared(land: Lands
     assert result.counts[name].get("updated") == DIFFERENT
     writes = made["write"]
     assert writes == DIFFERENT
-    assert made["one"] == READS[name] * writes
+    read = {entry.path for entry in twin.log[since:] if entry.method == "GET" and "<" in entry.route}
+    assert len(read) == READS[name] * writes  # by path: a reading that waited too long for its write is made again
     assert made["list"] <= 3
     assert len(land.twin(name).records) == CUSTOMERS
     with land.site(exclusive=False) as site, site.state.read() as tx:
