@@ -9,7 +9,7 @@ import pytest
 from tests.system.crash import COMMANDS, calm, cover, disturb, duplicates, leaks, lost, play, series, writes
 from tests.system.crashing import MEMORY, POINTS
 
-SERIES = [(1, "sqlite", 70), (2, "sqlite", 70), (3, "postgresql", 70)]
+SERIES = [(1, "sqlite", 40), (3, "postgresql", 40)]  # the gate's second step and the command by hand play more
 
 
 @pytest.mark.timeout(900)
@@ -33,7 +33,7 @@ def test_killed_at_every_point(seed: int, state: str, kills: int) -> None:
 
 
 def test_out_of_memory_at_any_moment() -> None:
-    """Row 10: a process that gets no more memory fails somewhere, in whatever thread; the next one converges."""
+    """A process that gets no more memory fails somewhere, in whatever thread; the next one converges."""
     with series(5) as run:
         ends = []
         for megabytes in (1, 4, 8, 12, 17, 22, 28, 36, 50, 80):
