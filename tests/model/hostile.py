@@ -434,7 +434,9 @@ class Adapter:
         if fault.kind == "lost":
             effect()
         elif fault.kind in {"late", "die"}:
-            delay = min(fault.delay, WORST_DELAY - self._world.nature.lag)  # until it lands and can be found
+            delay = fault.delay  # until it lands and can be found: within settle, but where a history says otherwise
+            if delay <= WORST_DELAY:
+                delay = min(delay, WORST_DELAY - self._world.nature.lag)
             self._world.later((0 if fault.kind == "die" else self._lane.timeout) + delay, effect)
         if fault.kind == "die":
             raise self._effects.kill("in flight")
