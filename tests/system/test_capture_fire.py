@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,13 +20,13 @@ from syncd.store import work
 from tests.cluster import Cluster
 from tests.contract.shop import Shop, shop
 from tests.databases import database
-from tests.system.fire import fire
+from tests.system.fire import Writer, fire
 from tests.system.shelf import NAME, Shelf, shelved
 
 POLL = Options(mode="poll", look=False, limit=50, rounds=0)
 REST = Options(mode="poll", look=False)
 FIELDS = {"number": "number", "name": "company", "email": "email"}
-LOADS = {"postgresql": (16, 20.0, 0.4), "mysql": (16, 20.0, 0.4), "sqlite": (16, 20.0, 0.4)}
+LOADS = {"postgresql": (16, 6.0, 0.3), "mysql": (16, 6.0, 0.3), "sqlite": (16, 6.0, 0.3)}
 
 
 class Ahead(SystemClock):
@@ -36,6 +36,12 @@ class Ahead(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + timedelta(seconds=self.ahead)
+
+
+def _few(writers: Sequence[Writer]) -> bool:
+    """Whether less was committed than a test is worth."""
+    prepared, two_phase = (any(each) for each in zip(*((w.prepared, w.two_phase) for w in writers), strict=True))
+    return sum(writer.commits for writer in writers) <= 6 * len(writers) or prepared is not two_phase
 
 
 @contextmanager
@@ -48,11 +54,10 @@ def burning(place: Shop, writers: int, seconds: float, pause: float) -> Iterator
             place.run("ALTER SEQUENCE syncd.change_log_seq_seq CACHE 50")
         with fire(place, writers, pause) as made:
             end = time.monotonic() + seconds
-            while time.monotonic() < end:
+            while time.monotonic() < end or (_few(made) and time.monotonic() < end + 60.0):
                 run_cycle(site, POLL)
                 time.sleep(0.05)
-        assert sum(writer.commits for writer in made) > 3 * writers
-        assert any(writer.prepared for writer in made) is any(writer.two_phase for writer in made)
+        assert not _few(made)
         run_cycle(site, REST)
         clock.ahead = 90.0  # the second look at keys that rows had before they were changed
         run_cycle(site, REST)
