@@ -23,6 +23,7 @@ import click
 
 from syncd.cli.exits import INTERNAL, Exit
 from syncd.cli.output import document, echo
+from syncd.extras import install
 
 if TYPE_CHECKING:
     from syncd.engine.run import Result
@@ -99,7 +100,7 @@ def demo(keep: Path | None, customers: int) -> None:
     except ModuleNotFoundError:
         from syncd.errors import UsageError
 
-        raise UsageError("the demo needs the sandboxes", remedy="pip install 'syncd[sandbox]'") from None
+        raise UsageError("the demo needs the sandboxes", remedy=install("sandbox")) from None
     with _directory(keep) as directory, (directory / "demo.log").open("w") as log, _sandboxes(keep) as server:
         echo("syncd demo: everything on this machine, nothing leaves it.", "")
         walk = Walk(directory, server, log)

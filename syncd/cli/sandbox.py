@@ -8,6 +8,7 @@ import click
 
 from syncd.cli.options import stopping
 from syncd.cli.output import document, echo
+from syncd.extras import install
 
 PORT = 8701
 
@@ -43,7 +44,7 @@ def sandbox(port: int, secrets: Path, records: Path | None) -> None:
             write_secrets,
         )
     except ModuleNotFoundError:
-        raise UsageError("the sandboxes are not installed", remedy="pip install 'syncd[sandbox]'") from None
+        raise UsageError("the sandboxes are not installed", remedy=install("sandbox")) from None
     secrets = secrets.resolve()
     try:
         with stopping() as stop, serve_all(port) as server:

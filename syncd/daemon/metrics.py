@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from syncd.errors import Problem, SettingsError
+from syncd.extras import install
 from syncd.log import emit
 from syncd.status.facts import ProviderReport, Report
 
@@ -19,7 +20,7 @@ UP = frozenset({"ok", "throttled"})
 def require(path: str) -> None:
     """Raise `SettingsError` when the file is wanted and the extra that writes it is not installed."""
     if path and importlib.util.find_spec("prometheus_client") is None:
-        reason, remedy = "needs an extra of syncd.", "Run `pip install 'syncd[metrics]'`."
+        reason, remedy = "needs an extra of syncd.", f"Run `{install('metrics')}`."
         raise SettingsError([Problem("metrics.textfile", reason, remedy)])
 
 

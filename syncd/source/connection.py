@@ -15,6 +15,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import URL
 
 from syncd.errors import Problem, SettingsError, SourceUnreachable
+from syncd.extras import install
 from syncd.tls import DEFAULT, Tls, for_mysql, for_postgresql, hosts_of, in_force
 
 _DRIVERS = {
@@ -95,7 +96,7 @@ def connect(url: URL, lock_timeout: float, statement_timeout: float, tls: Tls = 
     except ModuleNotFoundError:
         extra = "mysql" if backend == "mysql" else backend
         raise SettingsError(
-            [Problem("source.url", f"the driver for {backend} is missing.", f'Run `pip install "syncd[{extra}]"`.')]
+            [Problem("source.url", f"the driver for {backend} is missing.", f"Run `{install(extra)}`.")]
         ) from None
     if backend == "sqlite":
         _prepare_sqlite(engine, lock_timeout)

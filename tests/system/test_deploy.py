@@ -103,7 +103,8 @@ def test_the_daemon_unit_is_what_the_daemon_expects() -> None:
 
     for line in (
         "Type=notify", "WatchdogSec=60", "TimeoutStopSec=45", "Restart=on-failure", "RestartPreventExitStatus=2 6 8",
-        "DynamicUser=yes", "StateDirectory=syncd", "LogRateLimitIntervalSec=0", "ExecReload=/bin/kill -HUP $MAINPID",
+        "DynamicUser=yes", "StateDirectory=syncd", "LogRateLimitIntervalSec=0", "LimitCORE=0",
+        "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",
     ):  # fmt: skip
         assert line in unit.splitlines()
     assert "Type=notify-reload" not in unit.splitlines()

@@ -1,0 +1,22 @@
+"""What is not installed, and the command that adds it where this syncd was installed: by uv, by pipx or by pip."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+MODULES = {"metrics": "prometheus_client", "mysql": "pymysql", "postgresql": "psycopg", "sandbox": "flask"}
+"""Every extra with a module that only it brings."""
+
+
+def install(extra: str, prefix: Path = Path(sys.prefix), there: Callable[[str], object] = find_spec) -> str:
+    """The command for one more extra. uv and pipx install anew, so it names those that are there already as well."""
+    wanted = sorted({extra, *(name for name, module in MODULES.items() if there(module) is not None)})
+    both = f"'syncd[{','.join(wanted)}]'"
+    if (prefix / "uv-receipt.toml").exists():
+        return f"uv tool install {both}"
+    if (prefix / "pipx_metadata.json").exists():
+        return f"pipx install --force {both}"
+    return f"{prefix}/bin/pip install 'syncd[{extra}]'"

@@ -1,0 +1,89 @@
+"""Marked values and secrets through every fault of the wire: they stand in no log, page, state, metrics or answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from syncd.sandbox.faults import KINDS, Fault
+from syncd.sandbox.five import NAMES, SECRETS
+from tests.system.installed import Installed, installed
+
+VALUES = {
+    "name": "Zzcanary Näme",
+    "first_name": "Zzcanaryfirst",
+    "last_name": "Zzcanarylast",
+    "email": "zzcanary.mail@example.com",
+    "phone": "+49 1525 0007311",
+    "street": "Zzcanaryweg 71",
+    "city": "Zzcanaryhausen",
+}
+REFUSALS = (400, 401, 403, 404, 409, 422, 429, 500, 503)
+RUNS = 4
+ECHO = " ".join(VALUES.values())  # a provider that repeats in its complaint what it was sent
+
+
+@pytest.fixture
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Installed]:
+    """One marked customer at all five; the log at debug level in a file, the page and the metrics beside it."""
+    common = 'create = "always"\nrate = "off"\nsettle = "200ms"\ntimeout = "1s"\nbackoff = "200ms"\n'
+    with installed(tmp_path, capsys, NAMES, 1, common) as site:
+        with site.config.open("a", encoding="utf-8") as more:
+            more.write(f'\n[log]\nlevel = "debug"\nfile = "{tmp_path}/log.jsonl"\n')
+            more.write(f'[metrics]\ntextfile = "{tmp_path}/syncd.prom"\n')
+        columns = ", ".join(f"{name} = ?" for name in VALUES)
+        site.sql(f"UPDATE customers SET {columns}", *VALUES.values())
+        yield site
+
+
+def spelled(marker: str) -> set[bytes]:
+    """A marker in every form in which it may have got somewhere."""
+    raw = marker.encode()
+    escaped = {quote(marker), quote_plus(marker), json.dumps(marker)[1:-1], raw.hex()}
+    return {raw, base64.b64encode(raw).rstrip(b"=")[:-1], *(form.encode() for form in escaped)}
+
+
+def faulty(number: int, place: int) -> list[Fault]:
+    """What goes wrong at one provider in one run: over all runs each kind and each refusal, here or there."""
+    kinds = sorted(KINDS - {"stale"})
+    kind = kinds[(number * len(NAMES) + place) % len(kinds)]
+    status = REFUSALS[(number * len(NAMES) + place) % len(REFUSALS)]
+    return [
+        Fault("body", method="GET", times=1, skip=2, body=json.dumps({"error": ECHO}), status=status),
+        Fault(kind, times=1, skip=1, body=ECHO, seconds=0.05),
+    ]
+
+
+def test_no_fault_of_the_wire_lets_a_value_out(shop: Installed) -> None:
+    """Each answer repeats the customer in its complaint. Afterwards everything that was written or said is searched."""
+    said = [shop("run-once", "--wait", "1s")]
+    for number in range(RUNS):
+        for place, name in enumerate(NAMES):
+            shop.server.twins[name].faults.add(*faulty(number, place))
+        shop.sql("UPDATE customers SET street = ?, city = ?", f"Zzcanaryweg 7{number}", f"Zzcanaryhausen {number}")
+        said.append(shop("run-once", "--wait", "0"))
+        for name in NAMES:
+            shop.server.twins[name].faults.clear()
+        with closing(sqlite3.connect(shop.directory / "state.db")) as state, state:
+            state.execute("UPDATE provider_state SET breaker = ''")  # as if its pause were over
+    questions = (("status", "--json"), ("explain", "1", "--json"), ("plan",), ("review",))
+    said += [shop(*words) for words in questions]
+    shop("status-page", str(shop.directory / "log.jsonl"), "-o", str(shop.directory / "page.html"))
+
+    ours = ("shop.db", "syncd.toml")
+    kept = [path for path in shop.directory.iterdir() if path.is_file() and not path.name.startswith(ours)]
+    texts = {path.name: path.read_bytes() for path in kept}
+    assert {"log.jsonl", "page.html", "state.db"} <= texts.keys()
+    assert b"pair.created" in texts["log.jsonl"]
+    assert b'"ambiguous"' in texts["log.jsonl"]
+    texts |= {f"answer {place}": (answer.out + answer.err).encode() for place, answer in enumerate(said)}
+    markers = {*VALUES.values(), "zzcanary", "Zzcanary", *SECRETS.values()}
+    forms = {form: marker for marker in markers for form in spelled(marker)}
+    assert {(place, forms[form]) for place, text in texts.items() for form in forms if form in text} == set()
