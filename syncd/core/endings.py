@@ -175,11 +175,12 @@ def reject(case: Case, terms: Terms, name: str, reason: str) -> Change:
     return and_told(change, told(case, "pair.rejected", (name,) if name else (), reason, reason=reason))
 
 
-def staged(case: Case, ask: Ask) -> Change:
-    """A guard holds the operation back until a person lets it go, or until it is not needed any more."""
+def staged(case: Case, terms: Terms, ask: Ask) -> Change:
+    """A guard holds the operation back until a person lets it go, or until it is not needed any more. As with a pair
+    that is parked no confirming reading is made meanwhile."""
     link = case.facts.link
     shown = replace(link, state=State.REVIEW) if link is not None else None
-    change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names))
+    change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names), close=let_go(case, terms))
     if case.work.error_class == STAGED + ask.verb:
         return change
     note = Note(case.pair, "guard.tripped", tuple(sorted(ask.names)), ask.verb)

@@ -57,7 +57,7 @@ class Facts:
     """All that `plan` may look at.
 
     source     the projected row, None where it could not be read (then `departure` says what is known)
-    row        what identifies the customer in the row, also where a rule refuses its projection
+    row        what tells whose row it is (numbers, e-mail, names), also where a rule refuses its projection
     rejection  (field, reason) where the provider's rules refuse the projection
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from syncd.core.model import Value, Values
+from syncd.core.normalise import degraded, equal
 
 NEVER_BELOW = 10  # a share never trips below this many operations
 VITAL = ("name", "email", "phone", "street")
 IDENTIFYING = ("number", "email", "vat_number")
+NAMES = frozenset({"name", "first_name", "last_name", "contact_person"})
 REVERSALS = 3
 STAGED = "staged:"
 GRANTED = "granted:"
@@ -139,8 +141,15 @@ def _reversals(trail: Sequence[str]) -> int:
 
 
 def same_person(one: Values, other: Values) -> bool:
-    """Whether a row that came back is the one that left: number, VAT number or e-mail agree and are filled."""
-    return any(_filled(one.get(name)) and one.get(name) == other.get(name) for name in IDENTIFYING)
+    """Whether a row that came back is the one that left: number, VAT number or e-mail agree and are filled.
+
+    The e-mail alone does not count beside names of which none is the same: families and head offices share it.
+    """
+    agreed = {name for name in IDENTIFYING if _filled(one.get(name)) and one.get(name) == other.get(name)}
+    told = [name for name in NAMES if _filled(one.get(name)) and _filled(other.get(name))]
+    if agreed == {"email"} and told:
+        return any(equal(name, one[name], other[name]) or degraded(one[name], other[name]) for name in told)
+    return bool(agreed)
 
 
 def _filled(value: Value) -> bool:

@@ -9,7 +9,8 @@ provider that reformats is no editor. Whole behaviour:
     both, equal                settle          (the base moves, nothing is written)
     both, different            the policy      (a value pulled from another provider: the order of providers decides)
     no base                    equal settles, push/pull fields go their way, else the policy; never blank, and fill only
-                               where the direction says so, or the field was mapped later and is empty over there
+                               where the direction says so, or the field was mapped later and is empty over there;
+                               what may be only a changed form of the source's value is not pulled, it is asked about
     unknown                    counts as unchanged on that side; a first appearance is never a pull
 
 A provider value that one of our own writes of unknown outcome explains (what was there before it, or what it sent) is
@@ -143,12 +144,15 @@ def _without_base(facts: FieldFacts, source: Seen, provider: Seen) -> Decision:
             return Decision(Verdict.KEEP if facts.composed else Verdict.REVIEW, "no-base")
         return Decision(Verdict.PUSH, "no-base")
     if facts.direction is Direction.PULL:
-        return Decision(Verdict.REVIEW if provider.value is None else Verdict.PULL, "no-base")
+        asks = provider.value is None or (facts.degraded and not facts.fill)
+        return Decision(Verdict.REVIEW if asks else Verdict.PULL, "no-base")
     if source.value is None or provider.value is None:
         if not facts.fill and not (facts.fresh and provider.value is None):
             return Decision(Verdict.REVIEW, "no-base")
         return Decision(Verdict.PULL if source.value is None else Verdict.PUSH, "filled")
-    return _by_policy(Policy.REVIEW if _superseded(facts, source) else facts.policy, "no-base")
+    decision = _by_policy(Policy.REVIEW if _superseded(facts, source) else facts.policy, "no-base")
+    cut = decision.verdict is Verdict.PULL and facts.degraded and not facts.fill
+    return Decision(Verdict.REVIEW, "no-base") if cut else decision
 
 
 def _first_appearance(facts: FieldFacts, source: Seen, base: FieldBase) -> Decision:

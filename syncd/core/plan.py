@@ -36,7 +36,7 @@ that is true decides:
         only out of view or filter        unlink
         on_delete = "keep", nothing left  unlink with a tombstone
         another customer carries its key  park
-        edited there, or not ours         park
+        edited there, or not ours         park; also where our lost create may be one of several records
         else                              remove
 
 What a person ordered (`create`, `keep`, `remove`) stands before the doubt it answers, never before the key of another.
@@ -151,6 +151,9 @@ def _departed(facts: Facts) -> Action:
     remote = facts.remote
     if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
         remote = facts.found[0] if facts.found[0].external_id not in facts.claimed else None
+    several = unknown_create(facts) is not None and len(facts.found) > 1
+    if several and facts.rules.on_delete is not Removal.KEEP and facts.ordered != "keep":
+        return Park("delete_conflict", "deleted in the source; several records carry its key, and one may be ours")
     if facts.ordered == "keep" or facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:

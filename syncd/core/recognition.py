@@ -6,14 +6,13 @@ Nothing here decides; `plan` asks.
 from __future__ import annotations
 
 from syncd.core.facts import Facts
-from syncd.core.guards import IDENTIFYING
+from syncd.core.guards import IDENTIFYING, NAMES
 from syncd.core.model import FieldBase, Intent, Remote, Value
 from syncd.core.normalise import degraded, equal
 from syncd.core.writes import late_digests, unknown_create
 
 PROVING = frozenset({"name", "email", "vat_number"})
 """What identifies a customer beside our key, which a record that is asked about carries."""
-NAMES = frozenset({"name", "first_name", "last_name", "contact_person"})
 ADDRESS = frozenset({"street", "street2", "postal_code", "city", "state"})
 SHARED = frozenset({"city", "postal_code", "state"})
 """Neighbours share them: they can contradict, but prove nothing."""
@@ -25,7 +24,8 @@ TELLING = 8  # characters
 def another(facts: Facts) -> bool:
     """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed, or only the
     e-mail address did, which families and head offices share. Example: deleted and inserted again with `info@` as
-    before, another number and other names: somebody else of that office."""
+    before, another number and other names: somebody else of that office. Without numbers so much as the phone or the
+    street of before speaks for the same customer."""
     link, number = facts.link, facts.row.get("number")
     if link is not None and number is not None and number == link.provider_key:
         return False
@@ -38,7 +38,8 @@ def another(facts: Facts) -> bool:
     stayed = {name for name in known if agreed[name] == facts.digest(name, source[name])}
     if names & stayed != {"email"}:
         return bool(names) and not names & stayed
-    return number is not None and bool(known & NAMES) and not known & NAMES & stayed
+    telling = NAMES if number is not None else known - {"email"} - SHARED - TELLS_NOTHING
+    return bool(known & NAMES) and not telling & stayed
 
 
 def perhaps_another(facts: Facts) -> bool:

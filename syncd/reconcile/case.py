@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from syncd.core.case import Case
 from syncd.core.effects import Question
 from syncd.core.facts import Facts
-from syncd.core.guards import IDENTIFYING
+from syncd.core.guards import IDENTIFYING, NAMES
 from syncd.core.model import Customer, Direction, Intent, Link, Values, Work, is_former
 from syncd.core.recognition import another, perhaps_another
 from syncd.core.writes import recovered, unknown_create
@@ -21,6 +21,9 @@ from syncd.reconcile.route import Route
 from syncd.reconcile.unmapped import projected
 from syncd.store import journal, mapping, review
 from syncd.store import work as due
+
+TELLING = frozenset(IDENTIFYING) | NAMES
+"""Whose row it is, tell these fields, also where the provider's rules refuse the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     if customer is None:
         return Case(work, facts, None, our_key, asked, ignored)
     facts, our_key = _project(route, facts, customer)
-    row = {name: value for name, value in customer.values.items() if name in IDENTIFYING}
+    row = {name: value for name, value in customer.values.items() if name in TELLING}
     facts = replace(facts, row=row, locked=frozenset(customer.locked))
     facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
     return Case(work, facts, customer, our_key, asked, ignored)

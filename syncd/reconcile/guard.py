@@ -130,7 +130,9 @@ def judge(
         stopping = next((ask for ask in asks if _over(ledger, ask, budget)), None)
         if stopping is not None:
             undecided = not _over(ledger, stopping, Budget(budget.rows, budget.passed - budget.doubtful))
-            change = look_again(each.case, route.terms(), 0.0) if undecided else staged(each.case, stopping)
+            change = (
+                look_again(each.case, route.terms(), 0.0) if undecided else staged(each.case, route.terms(), stopping)
+            )
             held.append(instead(each, change))
             continue
         numbers = {ask.verb: ask.number for ask in each.asks}

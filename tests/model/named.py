@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from syncd.core.guards import Limit
-from syncd.core.model import Policy, Removal
+from syncd.core.model import Direction, Policy, Removal
 from syncd.providers.adapter import Identity
 from tests.model.history import History, Step
 from tests.model.hostile import Nature
@@ -71,6 +71,33 @@ NAMED: Mapping[str, History] = (
         "a customer forgotten whose name a promising provider cuts": _alone(
             Profile(CUTTING), RUN, ("operator", "forget", 0, 0)
         ),
+        "a value shortened before a lost create was linked": _alone(
+            Profile(Nature(keeps=(("email", "cut"),))),
+            LOST,
+            SCAN,
+            ("wait", SETTLE),
+            SCAN,
+            ("remote-edit", 0, 0, "email", "shorten"),
+        ),
+        "an edit beyond the limit while a create waits for its confirmation": _alone(
+            Profile(replace(Nature(), echo="late")),
+            RUN,
+            EDIT,
+            ("edit", 1, "city", "new"),
+            customers=2,
+            guards=Guards(update=Limit(None, 1, 86_400.0)),
+        ),
+        "a customer deleted whose lost create may be one of two records": _alone(
+            Profile(Nature(identity=Identity.SCAN), on_delete=Removal.DELETE),
+            RUN,
+            ("insert",),
+            ("fault", 0, "lost", "write", 0.0),
+            RUN,
+            ("stranger", 0, -1),
+            ("delete", 1),
+            SETTLED,
+            SCAN,
+        ),
         "one answer that a record is not there": _alone(Profile(), RUN, EDIT, ("fault", 0, "absent", "read", 0.0), RUN),
     }
     | {
@@ -84,10 +111,20 @@ NAMED: Mapping[str, History] = (
         for signs in (("name", "email"), ("email",), ("name", "city"))
     }
     | {
-        f"a key given to somebody with the same e-mail address, after {edits} edits": _alone(
-            Profile(SHARING), *[EDIT] * edits, RUN, ("replace", 0), RUN, shared=True
+        f"a customer forgotten whose {field} a provider {how}s, {policy}, {way}": _alone(
+            Profile(Nature(keeps=((field, how),)), policy=policy, directions=((field, way),)),
+            RUN,
+            ("operator", "forget", 0, 0),
+        )
+        for field, how in (("name", "cut"), ("email", "squeeze"))
+        for policy, way in ((Policy.PROVIDER, Direction.BOTH), (Policy.SOURCE, Direction.PULL))
+    }
+    | {
+        f"a key given to somebody with the same e-mail address, after {edits} edits, numbers {numbered}": _alone(
+            Profile(SHARING), *[EDIT] * edits, RUN, ("replace", 0), RUN, shared=True, numbered=numbered
         )
         for edits in (3, 4)
+        for numbered in (True, False)
     }
     | {
         f"a value shortened after a listing showed it, {policy}": _alone(

@@ -385,7 +385,7 @@ def first_owner_forgotten(patch: Patch) -> None:
 
 def refused_row_has_no_owner(patch: Patch) -> None:
     """A row that the rules refuse is not compared with the customer that was linked."""
-    patch.setattr(CASE, "IDENTIFYING", ())
+    patch.setattr(CASE, "TELLING", ())
 
 
 def links_travel_to_new_owners(patch: Patch) -> None:

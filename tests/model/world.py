@@ -530,11 +530,17 @@ class World:
         if not isinstance(before, str) or len(before) < 6:
             return
         value = before.swapcase() if self.random.random() < 0.3 else before[: len(before) // 2].strip()
-        unconfirmed = self._unconfirmed(provider, record, name) and record.shown.get(name) != before
+        unseen = record.shown.get(name) != before or not self._linked(provider, record)
+        unconfirmed = unseen and self._unconfirmed(provider, record, name)
         self.type_there(provider, record, name, value)
         if unconfirmed:
             self._excuse(record.of, name, provider.name)
             self.swallowed.add((record.id, name, record.values[name]))
+
+    def _linked(self, provider: Hostile, record: Record) -> bool:
+        """Whether the record is known to be somebody's: what a listing shows of any other is remembered by nobody."""
+        with self.state.read() as tx:
+            return bool(mapping.by_external_id(tx, provider.name, [record.id]))
 
     def _unconfirmed(self, provider: Hostile, record: Record, name: str) -> bool:
         person = next((each for each in self.people if each.tag == record.of and each.alive), None)
