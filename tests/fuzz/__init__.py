@@ -3,5 +3,5 @@
     python -m tests.fuzz [COUNT [SEED]]
 
 Each target takes bytes and may end in its own error; any other exception is a find, and so is an input that takes
-longer than `PATIENCE` or more memory than `MOST_MEMORY`.
+longer than `PATIENCE` (of the processor, so that a busy machine is no find) or more memory than `MOST_MEMORY`.
 """

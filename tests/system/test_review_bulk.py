@@ -59,13 +59,13 @@ def test_what_came_after_the_list_is_not_decided(land: Landscape) -> None:
         now = SystemClock().now()
         shown = waiting(site.state, "aiotic", "candidate")
         with site.state.begin() as tx:
-            review.open_review(tx, "aiotic", "later", "candidate", {}, "probable match with 9001: email+name", now)
+            review.open_review(tx, "aiotic", "4077", "candidate", {}, "probable match with 9001: email+name", now)
             review.open_review(
                 tx, "aiotic", shown[0].customer_key, "candidate", {"name": ["0" * 32, None]}, shown[0].reason, now
             )
         done = decide_all(site.state, shown, "ignore", now)
     assert (done.items, done.skipped) == (5, 1)
-    assert {item["customer_key"] for item in items(land)} == {"later", shown[0].customer_key}
+    assert {item["customer_key"] for item in items(land)} == {"4077", shown[0].customer_key}
 
 
 def test_a_record_that_is_not_named_or_not_free_is_not_linked(land: Landscape) -> None:
