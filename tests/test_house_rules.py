@@ -30,7 +30,6 @@ LONG_MODULES = {
     "syncd/cli/demo.py": "one story, told in order",
     "syncd/providers/jtl.py": "one provider, one file",
     "syncd/sandbox/jtl.py": "one stand-in, one file",
-    "syncd/testing/checks.py": "one contract, one list",
 }
 # Where an `except Exception` stands between two jobs, and what becomes of the error.
 BROAD: dict[str, str] = {

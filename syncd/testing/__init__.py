@@ -11,7 +11,8 @@ adapter, of which every one must be noticed. Needs `syncd[sandbox]` and pytest; 
 
 import pytest
 
-pytest.register_assert_rewrite("syncd.testing.checks", "syncd.testing.failures", "syncd.testing.suite")
+for name in ("checks", "failures", "finding", "spelling", "suite", "writing"):
+    pytest.register_assert_rewrite(f"syncd.testing.{name}")
 
 from syncd.testing.row import TIMEOUT, Breakage, Request, Row, StillClock, Toggles, World, opened  # noqa: E402
 from syncd.testing.suite import suite  # noqa: E402
