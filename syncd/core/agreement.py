@@ -20,6 +20,9 @@ from syncd.core.normalise import degraded, equal
 from syncd.core.telling import exchanged, opened, questions_of, said
 from syncd.core.writes import OUTWARD, renewed, versioned
 
+Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
+"""Intents that are over, by their ids, and those that go on in another stage."""
+
 
 def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
     """The first write of an exchange behind all guards that it concerns; without one, the change that ends it."""
@@ -27,14 +30,15 @@ def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
     assert customer is not None and facts.link is not None and facts.remote is not None  # noqa: S101, PT018
     fresh = _pulled_before(facts, renewed(facts, facts.remote.values, action.settle, provisional=False))
     base = _doubted(facts, {**facts.link.base, **fresh}, action.review)
-    base = {name: replace(entry, frozen=True) if name in action.frozen else entry for name, entry in base.items()}
+    base |= {name: replace(base[name], frozen=True) for name in action.frozen if name in base}
     progress = Progress(base, customer, dict(action.review))
-    decided = Decided(case, action, asks=asks_of(case, terms, action), progress=progress)
+    asks = asks_of(case, terms, action)
     if action.pull:
-        return replace(decided, write=writing(case, Verb.PULL, action.pull))
+        return Decided(case, action, writing(case, Verb.PULL, action.pull), asks, progress=progress)
     if action.push:
-        return replace(decided, write=writing(case, Verb.UPDATE, action.push))
-    return replace(decided, change=finished(decided, terms))
+        return Decided(case, action, writing(case, Verb.UPDATE, action.push), asks, progress=progress)
+    change = finished(case, action, progress, terms)
+    return Decided(case, action, asks=asks, change=change, progress=progress)
 
 
 def asks_of(case: Case, terms: Terms, action: Exchange) -> tuple[Ask, ...]:
@@ -92,9 +96,10 @@ def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, s
     def unsure(name: str, entry: FieldBase) -> bool:
         source = seen(facts, name)[0]
         older = any(i.fields[name].sent != (source.digest if source else None) for i in writes if name in i.fields)
-        return review.get(name) == "conflict" and (older or entry.provisional)
+        return older or entry.provisional
 
-    return {name: replace(entry, disputed=True) if unsure(name, entry) else entry for name, entry in base.items()}
+    torn = [name for name, reason in review.items() if reason == "conflict" and name in base]
+    return {**base, **{name: replace(base[name], disputed=True) for name in torn if unsure(name, base[name])}}
 
 
 # -- after the source was written --------------------------------------------------------------------------------------
@@ -116,8 +121,7 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
     action = replace(action, push=push)
     went = replace(decided, action=action, progress=after)
     if not push:
-        change = finished(went, terms)
-        return Step(replace(change, close=(decided.intent, *change.close), refund=back))
+        return Step(replace(finished(case, action, after, terms, ended=((decided.intent,), ())), refund=back))
     link = replace(case.row, base=base, version=None)
     change = Change(case.work, "", link=link, close=(decided.intent,), refund=back)
     if names:
@@ -194,14 +198,13 @@ def pushed(decided: Decided, terms: Terms, stored: Remote) -> Change:
     lossy = _shortened(case.facts, action.push, stored.values)
     if not terms.clears:
         lossy |= {n for n, value in action.push.items() if value is None and stored.values.get(n, "") is not None}
-    action = replace(action, lossy=action.lossy | lossy)
-    progress = replace(progress, base=base, pushed=tuple(action.push))
-    change = finished(replace(decided, action=action, progress=progress), terms, stored)
-    close, move = concluded(decided.intent, terms, provisional=stored.provisional)
-    return replace(change, close=close + change.close, move=move + change.move)
+    action = replace(action, lossy=action.lossy | lossy) if lossy else action
+    progress = Progress(base, progress.customer, progress.review, progress.pulled, tuple(action.push))
+    ended = concluded(decided.intent, terms, provisional=stored.provisional)
+    return finished(case, action, progress, terms, stored, ended)
 
 
-def concluded(intent: int, terms: Terms, *, provisional: bool) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
+def concluded(intent: int, terms: Terms, *, provisional: bool) -> Ended:
     """A known outcome closes the intent, or keeps it until one later reading confirms what was stored."""
     if provisional:
         return (), (Moved(intent, Stage.CONFIRM, terms.later(terms.settle)),)
@@ -238,9 +241,16 @@ def _shortened(facts: Facts, sent: Values, stored: Values) -> frozenset[str]:
 # -- the end of an exchange --------------------------------------------------------------------------------------------
 
 
-def finished(decided: Decided, terms: Terms, stored: Remote | None = None) -> Change:
-    """What was agreed, the questions that stay open, and what is told of it. `stored`: the record as a push left it."""
-    action, progress, case = exchanged(decided)
+def finished(
+    case: Case,
+    action: Exchange,
+    progress: Progress,
+    terms: Terms,
+    stored: Remote | None = None,
+    ended: Ended = ((), ()),
+) -> Change:
+    """What was agreed, the questions that stay open, and what is told of it. `stored`: the record as a push left it;
+    `ended` is what becomes of the intent of the write just done."""
     link, remote = case.facts.link, case.facts.remote
     assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
     close, move = settled(case.facts.intents, terms)
@@ -256,17 +266,19 @@ def finished(decided: Decided, terms: Terms, stored: Remote | None = None) -> Ch
     )
     if stored is None or stored.values.keys() >= remote.values.keys():  # else an edit beside ours may be hidden
         saved = versioned(saved, stored or remote, case.facts.digest)
-    change = Change(
+    news = (*said(case, action, progress, terms), opened(case, action, questions))
+    return Change(
         case.work,
         _kind(case, progress),
         link=saved,
         finish=True,
-        close=close,
-        move=move,
+        close=ended[0] + close,
+        move=ended[1] + move,
         closing=closing(saved, [question.kind for question in questions]),
         questions=questions,
+        notes=tuple(note for each in news for note in each.notes),
+        lines=tuple(line for each in news for line in each.lines),
     )
-    return and_told(change, *said(decided, terms), opened(case, action, questions))
 
 
 def _kind(case: Case, progress: Progress) -> str:

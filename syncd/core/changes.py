@@ -74,11 +74,11 @@ def linked_elsewhere(decided: Decided, terms: Terms) -> Change:
 
 
 def _updated(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
+    if isinstance(outcome, Stored):
+        assert outcome.remote is not None  # noqa: S101 - what a provider stored
+        return pushed(decided, terms, outcome.remote)
     case = _so_far(decided)
     match outcome:
-        case Stored(remote):
-            assert remote is not None  # noqa: S101 - what a provider stored
-            return pushed(decided, terms, remote)
         case Refused(name, reason, _, half):
             change = reject(case, terms, name, reason)
         case Missing(half):

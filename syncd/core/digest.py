@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 
 from syncd.core.model import Value
 from syncd.core.normalise import as_text, canonical
@@ -21,19 +22,33 @@ def digest(key: bytes, provider: str, provider_key: str, field: str, value: Valu
 
 def digester(key: bytes, provider: str, provider_key: str) -> Callable[[str, Value], str]:
     """`digest` for one pair. One look asks for the same few values again and again, so answers are kept in it."""
-    begun = hashlib.blake2b(_framed(provider, provider_key), digest_size=SIZE, key=hashlib.sha256(key).digest())
+    begun = _keyed(key).copy()
+    begun.update(_framed(provider) + _framed(provider_key))
     known: dict[tuple[str, Value], str] = {}
 
     def one(field: str, value: Value) -> str:
         found = known.get((field, value))
         if found is None:
             plain, message = canonical(value), begun.copy()
-            message.update(_framed(field, type(plain).__name__, as_text(plain)))
+            message.update(_head(field, type(plain).__name__) + _framed(as_text(plain)))
             found = known[field, value] = message.hexdigest()
         return found
 
     return one
 
 
-def _framed(*parts: str) -> bytes:
-    return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode("utf-8") for part in parts))
+@lru_cache(8)
+def _keyed(key: bytes) -> hashlib.blake2b:
+    """The digest before anything was said; to be copied."""
+    return hashlib.blake2b(digest_size=SIZE, key=hashlib.sha256(key).digest())
+
+
+@lru_cache(1024)
+def _head(field: str, kind: str) -> bytes:
+    """What stands before a value: the same few for every customer."""
+    return _framed(field) + _framed(kind)
+
+
+def _framed(part: str) -> bytes:
+    raw = part.encode("utf-8")
+    return len(raw).to_bytes(4, "big") + raw

@@ -134,6 +134,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a change notes of its pair, and says of it."""
+
+    notes: tuple[Note, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Later:
     """Look again at `due_at`; `error_class` is a fixed word, `error` names fields and rules only."""
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from syncd.core.actions import Park, Unlink
 from syncd.core.backoff import delay
 from syncd.core.case import Case, Terms
-from syncd.core.effects import Change, Failure, Grave, Later, Line, Moved, Note, Question
-from syncd.core.facts import Facts, seen
+from syncd.core.effects import Change, Failure, Grave, Later, Line, Moved, Note, Question, Told
+from syncd.core.facts import Facts
 from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
 from syncd.core.model import FieldBase, Intent, Link, Stage, State, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
@@ -28,14 +28,13 @@ BUDGET_PAUSE = 10.0
 _PAUSES = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN, "back": 0.0, "unread": UNREAD_PAUSE}
 
 
-def told(case: Case, event: str, fields: Iterable[str] = (), detail: str = "", **more: object) -> Change:
-    """A change that only notes an event of the pair and says it; to be merged into another by `and_told`."""
+def told(case: Case, event: str, fields: Iterable[str] = (), detail: str = "", **more: object) -> Told:
+    """An event of the pair, noted and said."""
     names = tuple(sorted(fields))
-    note, line = Note(case.pair, event, names, detail), Line(event, names, more)
-    return Change(case.work, "", notes=(note,), lines=(line,))
+    return Told((Note(case.pair, event, names, detail),), (Line(event, names, more),))
 
 
-def and_told(change: Change, *others: Change) -> Change:
+def and_told(change: Change, *others: Told) -> Change:
     """The change with what the others note and say."""
     return replace(
         change,
@@ -87,13 +86,25 @@ def confirmed(base: Mapping[str, FieldBase], facts: Facts, now: datetime) -> dic
     had it; until then it keeps which fields were shown as the answer had promised them."""
     if not any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in facts.intents):
         return {name: _sure(entry) for name, entry in base.items()}
-    there = {name: seen(facts, name)[1] for name, entry in base.items() if entry.provisional}
-    kept = {name for name, value in there.items() if value is not None and value.digest == base[name].provider}
-    return {name: replace(entry, shown=True) if name in kept else entry for name, entry in base.items()}
+    there = facts.remote.values if facts.remote is not None else {}
+    kept = {
+        name
+        for name, entry in base.items()
+        if entry.provisional and name in there and facts.digest(name, there[name]) == entry.provider
+    }
+    return {name: _once_shown(entry) if name in kept else entry for name, entry in base.items()}
+
+
+def _once_shown(entry: FieldBase) -> FieldBase:
+    return entry if entry.shown else replace(entry, shown=True)
 
 
 def _sure(entry: FieldBase) -> FieldBase:
-    return replace(entry, provisional=False, shown=False) if entry.provisional or entry.shown else entry
+    if not (entry.provisional or entry.shown):
+        return entry
+    if entry.pulled or entry.frozen or entry.disputed or entry.overruled:
+        return replace(entry, provisional=False, shown=False)
+    return FieldBase(entry.source, entry.provider)
 
 
 def wait(case: Case, terms: Terms, why: str) -> Change:

@@ -113,12 +113,15 @@ def _agreed(facts: Facts, name: str) -> bool:
 def _moved(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> bool:
     """Whether the provider shows something that was neither agreed, nor is explained by our own writes, nor is what it
     makes of the source's value."""
-    source, there = seen(facts, name)
-    entry = facts.link.base.get(name) if facts.link is not None else None
-    if there is None or (entry is not None and entry.provider == there.digest) or there.digest in late.get(name, ()):
+    there = facts.remote.values if facts.remote is not None else {}
+    if name not in there:
         return False
-    if source is None or source.value == there.value:
+    entry, digest = facts.link.base.get(name) if facts.link is not None else None, facts.digest(name, there[name])
+    if (entry is not None and entry.provider == digest) or digest in late.get(name, ()):
+        return False
+    source = seen(facts, name)[0]
+    if source is None or source.value == there[name]:
         return False
     country = (facts.source or {}).get("country")
     place = country if isinstance(country, str) else None
-    return not (equal(name, source.value, there.value, place) or degraded(source.value, there.value))
+    return not (equal(name, source.value, there[name], place) or degraded(source.value, there[name]))

@@ -113,7 +113,8 @@ class Facts:
 def seen(facts: Facts, name: str) -> tuple[Seen | None, Seen | None]:
     """Both sides of a field with their digests; None where unknown."""
 
-    def side(values: Values) -> Seen | None:
-        return Seen(values[name], facts.digest(name, values[name])) if name in values else None
-
-    return side(facts.source or {}), side(facts.remote.values if facts.remote is not None else {})
+    here, there = facts.source, facts.remote.values if facts.remote is not None else None
+    return (
+        Seen(here[name], facts.digest(name, here[name])) if here is not None and name in here else None,
+        Seen(there[name], facts.digest(name, there[name])) if there is not None and name in there else None,
+    )

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from syncd.core.model import Direction, FieldBase, Policy, Value
 
@@ -46,8 +47,7 @@ class Tie(StrEnum):
     REVIEW = "review"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A value as read, with its keyed digest."""
 
     value: Value

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from syncd.core.actions import Exchange
 from syncd.core.case import Case, Decided, Progress, Terms
-from syncd.core.effects import Change, Line, Note, Question
+from syncd.core.effects import Line, Note, Question, Told
 from syncd.core.endings import told, waited
 from syncd.core.erasure import erasure
 from syncd.core.facts import Facts, seen
@@ -50,9 +49,8 @@ def _shown(facts: Facts, names: Iterable[str]) -> dict[str, list[str | None]]:
     }
 
 
-def said(decided: Decided, terms: Terms) -> Iterator[Change]:
+def said(case: Case, action: Exchange, progress: Progress, terms: Terms) -> Iterator[Told]:
     """What moved, whose value won, and what is kept shorter over there."""
-    action, progress, case = exchanged(decided)
     if progress.pulled:
         yield told(case, "pair.pulled", progress.pulled, wait_s=waited(case, terms))
     if progress.pushed:
@@ -76,12 +74,14 @@ def _resolutions(case: Case, action: Exchange) -> Iterator[tuple[list[str], str,
         yield names, winner, loser, rules.policy.value if other == "source" else "order"
 
 
-def opened(case: Case, action: Exchange, questions: Sequence[Question]) -> Change:
+def opened(case: Case, action: Exchange, questions: Sequence[Question]) -> Told:
     """Fields that freeze now, and those about which a person was not asked like this before."""
-    change = Change(case.work, "")
+    if not (action.frozen or questions):
+        return Told()
+    notes: tuple[Note, ...] = ()
     if action.frozen:
         reason = "; ".join(f"{name} swings between {', '.join(who)}" for name, who in sorted(action.frozen.items()))
-        change = replace(change, notes=(Note(case.pair, "field.frozen", tuple(sorted(action.frozen)), reason),))
+        notes = (Note(case.pair, "field.frozen", tuple(sorted(action.frozen)), reason),)
     by_writers = {
         who: tuple(sorted(name for name, them in action.frozen.items() if them == who))
         for who in sorted(set(action.frozen.values()))
@@ -95,4 +95,4 @@ def opened(case: Case, action: Exchange, questions: Sequence[Question]) -> Chang
         if name not in action.frozen
     ]
     lines += [Line("conflict.opened", tuple(sorted(news)))] if news else []
-    return replace(change, lines=tuple(lines))
+    return Told(notes, tuple(lines))

@@ -16,6 +16,8 @@ from syncd.core.normalise import degraded, equal
 from syncd.core.recognition import another_record
 from syncd.core.writes import OUTWARD, late_digests
 
+NO_DIGESTS: frozenset[str] = frozenset()
+
 
 def exchange(facts: Facts) -> Action:
     """Merge every field of a linked pair whose both sides were read."""
@@ -150,9 +152,8 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
     source, provider = seen(facts, name)
     country = (facts.source or {}).get("country")
     place = country if isinstance(country, str) else None
-    same = bool(source and provider and equal(name, source.value, provider.value, place))
-    ruling = facts.rulings.get(name)
-    writes = [intent for intent in facts.intents if intent.verb in OUTWARD and name in intent.fields]
+    same = source is not None and provider is not None and equal(name, source.value, provider.value, place)
+    ruling, writes = facts.rulings.get(name), [i for i in facts.intents if i.verb in OUTWARD and name in i.fields]
     return FieldFacts(
         source=source,
         provider=provider,
@@ -161,8 +162,8 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
         policy=facts.rules.policy,
         composed=name in facts.composed,
         equal=same,
-        degraded=bool(source and provider and not same and degraded(source.value, provider.value)),
-        late=late.get(name, frozenset()),
+        degraded=not same and source is not None and provider is not None and degraded(source.value, provider.value),
+        late=late.get(name, NO_DIGESTS),
         sent=frozenset(i.fields[name].sent for i in writes if i.stage is Stage.OPEN or facts.rules.echoes),
         unsettled=any(intent.stage is Stage.OPEN for intent in writes),
         fill=facts.fill,

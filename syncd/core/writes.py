@@ -13,7 +13,7 @@ from dataclasses import replace
 from syncd.core.facts import Facts, seen
 from syncd.core.model import FieldBase, Intent, Link, Remote, Stage, State, Value, Values, Verb
 
-OUTWARD = frozenset({Verb.CREATE, Verb.UPDATE})
+OUTWARD = (Verb.CREATE, Verb.UPDATE)
 
 
 def unknown_create(facts: Facts) -> Intent | None:
@@ -38,17 +38,17 @@ def recovered(facts: Facts) -> Facts:
     Where the row holds neither what was pulled nor what stood there before, nobody knows whether a person typed it
     over the one or the other: the provider's value is no longer sure to be the newer one, and never wins unasked.
     """
-    if facts.link is None:
+    pulls = [intent for intent in facts.intents if intent.verb is Verb.PULL and intent.stage is Stage.OPEN]
+    if facts.link is None or not pulls:
         return facts
     base = dict(facts.link.base)
-    for intent in facts.intents:
-        if intent.verb is Verb.PULL and intent.stage is Stage.OPEN:
-            for name, digests in intent.fields.items():
-                source = seen(facts, name)[0]
-                if source is not None and source.digest == digests.sent:
-                    base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
-                elif source is not None and source.digest != digests.before and name in base:
-                    base[name] = replace(base[name], disputed=True)
+    for intent in pulls:
+        for name, digests in intent.fields.items():
+            source = seen(facts, name)[0]
+            if source is not None and source.digest == digests.sent:
+                base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
+            elif source is not None and source.digest != digests.before and name in base:
+                base[name] = replace(base[name], disputed=True)
     version = facts.link.version if base == facts.link.base else None
     return replace(facts, link=replace(facts.link, base=base, version=version))
 

@@ -104,6 +104,7 @@ def _set_to_work(state: Steady) -> None:
     share, ours = fair_share(site), [name for name in names if lane_name(name) in site.held]
     for route in site.routes:
         if route.provider in busy:
+            route.lane.leave = route.provider in ours[share:]  # a lane that is never idle would never be given back
             _extend(site, route)
             continue
         if route.provider in ours[share:]:

@@ -38,7 +38,7 @@ def drain(
 
 def _open_for_work(lane: Lane) -> bool:
     lane.seen = lane.clock.monotonic()
-    return not lane.stop.is_set() and lane.paused_until() is None
+    return not lane.stop.is_set() and not lane.leave and lane.paused_until() is None
 
 
 def _drain_here(

@@ -42,7 +42,8 @@ class Outdated(LanePaused):
 @dataclass
 class Lane:
     """The gate of one provider. `keep` renews the lease and says whether it is still ours; `trace` is what the calling
-    thread has read and written, `stride` how much a thread takes at once, `turns` which group asks its guards first."""
+    thread has read and written, `stride` how much a thread takes at once, `turns` which group asks its guards first.
+    `leave` asks whoever works on the lane to take no more: another daemon is to have it."""
 
     name: str
     clock: Clock
@@ -57,6 +58,7 @@ class Lane:
     breaker: Breaker = field(default_factory=Breaker)
     calls: int = 0
     last_ok: datetime | None = None
+    leave: bool = False
     seen: float = 0.0  # when it last showed life, monotonic seconds: the watchdog asks
 
     def __post_init__(self) -> None:

@@ -20,9 +20,11 @@ class Stride:
         self._lock = threading.Lock()
 
     def took(self, pairs: int, seconds: float) -> None:
-        """A group of so many pairs took so long."""
+        """A group of so many pairs took so long. A slower one is believed at once: a group that takes too long reads
+        twice what it writes."""
+        each = seconds / pairs if pairs else 0.0
         with self._lock:
-            self._each += (seconds / pairs - self._each) / 2 if pairs else 0.0
+            self._each = max(each, (self._each + each) / 2) if pairs else self._each
 
     def group(self, paced: float) -> int:
         """1 to 100 pairs, where the pace alone takes `paced` seconds for one."""

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import h11
 
@@ -32,8 +33,8 @@ class Connection:
         self.used = False
         self.idle_since = 0.0
 
-    def send(self, head: tuple[bytes, bytes, HEADERS], body: bytes, deadline: float) -> bool:
-        """Send a request; whether its last byte left. `head` is method, target and headers.
+    def send(self, head: tuple[bytes, bytes, Any], body: bytes, deadline: float) -> bool:
+        """Send a request; whether its last byte left. `head` is method, target and headers as `valid` gives them.
 
         A server may refuse before it has read all and close its end: then an answer may be there all the same.
         Raises `h11.LocalProtocolError`, with nothing sent, for a request that is no HTTP.
@@ -96,6 +97,11 @@ class Connection:
 
     def _wait_at_most(self, deadline: float) -> None:
         self._socket.settimeout(_left(deadline))
+
+
+def valid(headers: tuple[tuple[bytes, bytes], ...]) -> Any:
+    """The headers of a request as h11 keeps them, found to be HTTP. Raises `h11.LocalProtocolError` for others."""
+    return h11.Request(method=b"GET", target=b"/", headers=list(headers)).headers
 
 
 def connect(host: str, port: int, context: ssl.SSLContext | None, deadline: float, way: Way = OPEN_WAY) -> Connection:

@@ -93,21 +93,9 @@ class _OriginHeaders(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if same_origin(request.url, self._origin):
-            request.headers.update(self._headers)
+            for name, value in self._headers.items():
+                request.headers[name] = value
         yield request
-
-
-class _NoCookies(httpx.Cookies):
-    """A jar that takes none, so that no provider can make us carry its cookies."""
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Nothing: even to look at them costs a tenth of a request."""
-
-
-class _Client(httpx.Client):
-    """httpx's client without a memory."""
-
-    cookies = _NoCookies()  # type: ignore[override]
 
 
 class Http:
@@ -138,7 +126,7 @@ class Http:
         fixed = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
         self._headers = httpx.Headers({**fixed, **(headers or {})})
         self._with_body = httpx.Headers({**self._headers, "content-type": "application/json"})
-        self._client = _Client(transport=Transport(self._url, way), trust_env=False, follow_redirects=False)
+        self._transport = Transport(self._url, way)
 
     def request(
         self,
@@ -175,13 +163,31 @@ class Http:
 
     def close(self) -> None:
         """Close all connections; the client cannot be used afterwards."""
-        self._client.close()
+        self._transport.close()
+
+    def answered(self, request: httpx.Request) -> httpx.Response:
+        """The answer as httpx's client gets it, its body unread, without the client's redirects, cookies, hooks and
+        log of addresses: nothing of these is wanted here, and they cost as much as deciding about a customer."""
+        flow = self._auth.sync_auth_flow(request)
+        try:
+            asked = next(flow)
+            while True:
+                response = self._transport.handle_request(asked)
+                try:
+                    asked = flow.send(response)
+                    response.read()
+                except StopIteration:
+                    return response
+                except BaseException:
+                    response.close()
+                    raise
+        finally:
+            flow.close()
 
     def _send(self, request: httpx.Request, what: str, *, reading: bool) -> Answer:
-        response = self._client.send(request, auth=self._auth, stream=True)
+        response = self.answered(request)
         try:
-            status = response.status_code
-            headers = {name.lower(): value for name, value in response.headers.items()}
+            status, headers = response.status_code, _plain(response.headers)
             self._gate.observe(what, status, headers)
             if not (200 <= status < 300 or 400 <= status < 500) or status in _REFUSALS:
                 _refuse(request, what, status, headers)
@@ -189,6 +195,15 @@ class Http:
             return Answer(status, headers, data, text, reading, what)
         finally:
             response.close()
+
+
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    """By lower-case name; what came twice is joined."""
+    plain: dict[str, str] = {}
+    for raw, value in headers.raw:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        plain[name] = f"{plain[name]}, {text}" if name in plain else text
+    return plain
 
 
 _REFUSALS = frozenset({401, 402, 403, 408, 425, 429})
@@ -214,7 +229,8 @@ def _body(request: httpx.Request, response: httpx.Response) -> tuple[Any, bool]:
     """The parsed body, and whether there was one that is no JSON. A 4xx has said enough without a readable body."""
     refusal = response.status_code >= 400
     try:
-        return parse_json(b"".join(response.iter_raw())), False
+        assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 - our transport's
+        return parse_json(b"".join(response.stream)), False
     except Unreadable as error:
         if refusal:
             return None, True
@@ -239,8 +255,11 @@ def _segment(name: str, text: str) -> str:
         raise Rejected(name, "holds half a surrogate pair") from None
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _encoded(body: object) -> bytes:
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+        return _ENCODER.encode(body).encode("utf-8")
     except UnicodeEncodeError:
         raise Rejected("", "a value holds half a surrogate pair") from None

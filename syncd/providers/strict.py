@@ -40,13 +40,7 @@ def parse_json(body: bytes) -> Any:
         return None
     try:
         text = body.decode("utf-8")
-        value = json.loads(
-            text,
-            parse_constant=_no_constant,
-            parse_float=_float,
-            parse_int=_int,
-            object_pairs_hook=_object,
-        )
+        value = _DECODER.decode(text)
     except UnicodeDecodeError:
         raise Unreadable("the body is not UTF-8") from None
     except RecursionError:
@@ -55,7 +49,10 @@ def parse_json(body: bytes) -> Any:
         raise
     except ValueError:
         raise Unreadable("the body is not JSON") from None
-    _check(value)
+    if "\\u" in text:  # NUL and half a pair come in no other way
+        _check(value)
+    elif text.count("{") + text.count("[") > MAX_DEPTH:
+        _check_depth(value)
     return value
 
 
@@ -82,6 +79,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, parse_int=_int, object_pairs_hook=_object)
+
+
 def _check(value: Any) -> None:
     """Refuse depth, NUL and surrogates; iterative, so that the depth of a hostile body costs no stack."""
     level = [value]
@@ -99,6 +99,16 @@ def _check(value: Any) -> None:
         if depth > MAX_DEPTH:
             raise Unreadable("the body is nested too deeply")
         level = below
+
+
+def _check_depth(value: Any) -> None:
+    """The depth alone."""
+    level, depth = [value], 0
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise Unreadable("the body is nested too deeply")
+        level = [below for item in level for below in (item.values() if isinstance(item, dict) else item)]
 
 
 def _check_text(text: str) -> None:

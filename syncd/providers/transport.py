@@ -20,13 +20,14 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import h11
 import httpx
 
 from syncd.errors import OutcomeUnknown, Problem, ProviderError, SettingsError, Temporary
-from syncd.providers.connection import HEADERS, Connection, connect, tls
+from syncd.providers.connection import HEADERS, Connection, connect, tls, valid
 from syncd.providers.way import OPEN_WAY, PrivateAddressError, Way
 
 MAX_BODY = 5_000_000
@@ -58,7 +59,7 @@ def checked_url(url: str, *, allow_http: bool) -> httpx.URL:
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
     """Scheme, host and port are equal; a default port equals none."""
-    return (one.scheme, one.host, _port(one)) == (other.scheme, other.host, _port(other))
+    return (one.raw_host, one.scheme, _port(one)) == (other.raw_host, other.scheme, _port(other))
 
 
 def _port(url: httpx.URL) -> int | None:
@@ -94,6 +95,7 @@ class Transport(httpx.BaseTransport):
         self._context: ssl.SSLContext | None = None
         self._distrusted_until = 0.0
         self._closed = False
+        self._valid = lru_cache(256)(valid)  # most requests of a provider differ in their length alone
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if TOKEN not in request.extensions and not same_origin(request.url, self._origin):
@@ -147,8 +149,8 @@ class Transport(httpx.BaseTransport):
     def _exchange(self, connection: Connection, request: httpx.Request, deadline: float) -> tuple[int, HEADERS]:
         """Status and headers of the answer to a request that leaves now."""
         target = request.extensions.get("target") or request.url.raw_path
-        head = (request.method.encode("ascii"), target, request.headers.raw)
         try:
+            head = (request.method.encode("ascii"), target, self._valid(tuple(request.headers.raw)))
             whole = connection.send(head, request.read(), deadline)
         except h11.LocalProtocolError:
             raise Temporary(f"{_what(request)}: the request is not valid HTTP and was not sent") from None

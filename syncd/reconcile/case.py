@@ -78,11 +78,20 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     our_key = (link.provider_key if link else None) or key
     if customer is None:
         return Case(work, facts, None, our_key, asked, ignored)
-    facts, our_key = _project(route, facts, customer)
-    row = {name: value for name, value in customer.values.items() if name in TELLING}
-    facts = replace(facts, row=row, locked=frozenset(customer.locked))
-    facts = recovered(replace(facts, link=_keyed(facts, our_key), digest=route.digester(our_key)))
-    return Case(work, facts, customer, our_key, asked, ignored)
+    number = customer.values.get("number")
+    our_key = _frozen(facts) or (number if isinstance(number, str) and number else customer.key)
+    source, rejection = _projected(route, customer)
+    facts = replace(
+        facts,
+        source=source,
+        rejection=rejection,
+        composed=facts.composed if source is None else _composed(route, customer.values, source),
+        row={name: value for name, value in customer.values.items() if name in TELLING},
+        locked=frozenset(customer.locked),
+        link=_keyed(facts, our_key),
+        digest=route.digester(our_key),
+    )
+    return Case(work, recovered(facts), customer, our_key, asked, ignored)
 
 
 def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
@@ -135,19 +144,16 @@ def _keyed(facts: Facts, our_key: str) -> Link | None:
     return link if link.provider_key is not None else replace(link, provider_key=our_key)
 
 
-def _project(route: Route, facts: Facts, customer: Customer) -> tuple[Facts, str]:
-    frozen = _frozen(facts)
-    number = customer.values.get("number")
-    our_key = frozen or (number if isinstance(number, str) and number else customer.key)
+def _projected(route: Route, customer: Customer) -> tuple[Values | None, tuple[str, str] | None]:
+    """The row as this provider should hold it, or what its rules refuse and why."""
     try:
         wanted = projected(route.adapter, customer, readable(route, customer))
     except Rejected as refused:
-        return replace(facts, rejection=(refused.field, refused.reason)), our_key
-    number = customer.values.get("number")
+        return None, (refused.field, refused.reason)
+    number, fields = customer.values.get("number"), route.rules.fields
     if number and not route.rules.renumbers:
         wanted = {"number": number, **wanted}
-    wanted = {name: value for name, value in wanted.items() if route.rules.fields.get(name) is not Direction.OFF}
-    return replace(facts, source=wanted, composed=_composed(route, customer.values, wanted)), our_key
+    return {name: value for name, value in wanted.items() if fields.get(name) is not Direction.OFF}, None
 
 
 def _composed(route: Route, row: Values, wanted: Values) -> frozenset[str]:

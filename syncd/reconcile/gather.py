@@ -64,18 +64,18 @@ def _asked(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Case
         return case
     route.lane.trace.begin_look()
     found = attempt(route, case.work.attempts, lambda: _facts(route, case, memory, reserved))
-    seen = replace(case, read=route.lane.trace.read, requests=route.lane.trace.requests)
+    failure: Failure | Refused | None = None
     match found:
         case Facts():
             route.lane.trace.got_through = True  # no success yet: a write may follow
-            return replace(seen, facts=found)
         case Failure() | Refused():
-            return replace(seen, failure=found)
+            failure = found
         case Stale():
-            return replace(seen, failure=Failure("Outdated", "the reading was too old", mine=False))
+            failure = Failure("Outdated", "the reading was too old", mine=False)
         case Missing(reason=reason):
-            lost = Failure("NotFound", reason, counts=route.lane.healthy(), jitter=route.jitter())
-            return replace(seen, failure=lost)
+            failure = Failure("NotFound", reason, counts=route.lane.healthy(), jitter=route.jitter())
+    facts, trace = found if isinstance(found, Facts) else case.facts, route.lane.trace
+    return replace(case, facts=facts, failure=failure, read=trace.read, requests=trace.requests)
 
 
 def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Facts:

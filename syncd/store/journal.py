@@ -68,7 +68,7 @@ CHUNK = 500
 ENDED = "ended"  # the note of a write whose settle time is counted from the end of its request
 REQUESTS = (Verb.CREATE.value, Verb.UPDATE.value, Verb.REMOVE.value)
 _OPEN = intent.insert().returning(intent.c.id)
-_OPEN_ALL = intent.insert().returning(intent.c.id, sort_by_parameter_order=True)
+_OPEN_ALL = intent.insert().returning(intent.c.id, intent.c.customer_key)  # one statement, in whatever order
 _INTENTS = (
     sa.select(intent)
     .where(
@@ -145,7 +145,8 @@ class Opening:
 def open_intents(
     tx: Transaction, openings: Sequence[Opening], epoch: int, at: datetime, settle_until: datetime
 ) -> list[int]:
-    """Record that these writes are about to leave; commit before the first does. Answers the intents' ids in order."""
+    """Record that these writes of one provider, one a pair, are about to leave; commit before the first does. Answers
+    the intents' ids in order."""
     rows = [
         {
             "provider": each.pair.provider,
@@ -160,7 +161,10 @@ def open_intents(
         }
         for each in openings
     ]
-    return list(tx.execute(_OPEN_ALL, rows).scalars()) if rows else []
+    if not rows:
+        return []
+    opened = {row.customer_key: row.id for row in tx.execute(_OPEN_ALL, rows)}
+    return [opened[each.pair.key] for each in openings]
 
 
 def intents(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Intent]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,15 @@ import sqlalchemy as sa
 
 from syncd.core.model import FieldBase, Link, Pair, State
 
-_FLAGS = {"c": "provisional", "p": "pulled", "f": "frozen", "d": "disputed", "o": "overruled", "s": "shown"}
+_UNMARKED: Mapping[str, bool] = {}
+_FLAGS = {  # in the order in which `_flags` asks
+    "c": "provisional",
+    "p": "pulled",
+    "f": "frozen",
+    "d": "disputed",
+    "o": "overruled",
+    "s": "shown",
+}
 
 
 def to_row(link: Link) -> dict[str, Any]:
@@ -30,12 +39,14 @@ def to_row(link: Link) -> dict[str, Any]:
 
 
 def _flags(base: FieldBase) -> str:
-    return "".join(letter for letter, name in _FLAGS.items() if getattr(base, name))
+    marks = (base.provisional, base.pulled, base.frozen, base.disputed, base.overruled, base.shown)
+    return "".join(itertools.compress(_FLAGS, marks)) if any(marks) else ""
 
 
 def _bases(stored: Mapping[str, list[Any]]) -> Iterator[tuple[str, FieldBase]]:
     for name, (source, provider, flags) in stored.items():
-        yield name, FieldBase(source, provider, **{_FLAGS[letter]: True for letter in flags})
+        marks = {_FLAGS[letter]: True for letter in flags} if flags else _UNMARKED
+        yield name, FieldBase(source, provider, **marks)
 
 
 def to_link(row: sa.Row[Any]) -> Link:

@@ -31,6 +31,7 @@ class Wanted:
     concurrency: int = 4
     create: str = "always"
     triggers: bool = True
+    settle: str = "180s"
 
 
 @contextmanager
@@ -74,7 +75,9 @@ def write(directory: Path, server: Server, wanted: Wanted, url: str) -> Path:
     secrets = directory / "secrets"
     write_secrets(secrets)
     fields = "".join(f'{name} = "{column}"\n' for name, column in shop.FIELDS.items())
-    common = f'create = "{wanted.create}"\nrate = "off"\nconcurrency = {wanted.concurrency}\n'
+    common = (
+        f'create = "{wanted.create}"\nrate = "off"\nconcurrency = {wanted.concurrency}\nsettle = "{wanted.settle}"\n'
+    )
     key = f'adapter = "aiotic"\napi_key = "file:{secrets / "aiotic"}"\n'
     tables = [
         provider_settings(server, secrets, common, (name,))

@@ -562,6 +562,36 @@ def test_a_backlog_is_taken_by_index(file_state: Database) -> None:
     assert ["ix_work_live" in plans[0], "ix_work_backfill" in plans[1], len(plans)] == [True, True, 2]
 
 
+def test_a_server_takes_a_backlog_by_index(state: Database) -> None:
+    """PostgreSQL as well goes through the due pairs of one provider in their order, and sorts nothing."""
+    if state.writer.dialect.name != "postgresql":
+        pytest.skip("SQLite's plan is asked for above")
+    with state.begin() as tx:
+        for provider in ("billbee", "jtl", "azotte"):
+            work.mark(tx, [Pair(provider, str(number)) for number in range(2000)], "changed", NOW)
+        tx.exec_driver_sql("ANALYZE work")
+        query = work._LIVE.compile(dialect=tx.dialect)
+        asked = query.construct_params({"of_provider": "jtl", "now": NOW, "most": 50})
+        plan = [row[0] for row in tx.exec_driver_sql(f"EXPLAIN {query}", asked)]
+
+    assert any("ix_work_live" in step for step in plan), plan
+    assert not any("Sort" in step or "Seq Scan on work" in step for step in plan), plan
+
+
+def test_a_backlog_is_counted_in_the_indexes(file_state: Database) -> None:
+    """How long the backlog is costs no reading of its rows: a first load makes a million of them."""
+    with file_state.begin() as tx:
+        text = str(work._COUNTS.params(now=NOW).compile(tx, compile_kwargs={"literal_binds": True}))
+        plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+
+    whole, *later = [step for step in plan if " work" in step]
+    assert "COVERING INDEX" in whole
+    assert sorted(step.partition("INDEX ")[2] for step in later) == [
+        "ix_work_backfill (provider=? AND due_at>?)",
+        "ix_work_live (provider=? AND due_at>?)",
+    ]
+
+
 def test_unsettled_writes_are_no_burden_to_what_is_due(file_state: Database) -> None:
     """Whether a pair is held back by a write of its own is asked of that pair's intents alone, however many others
     have not settled."""
