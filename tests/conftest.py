@@ -8,6 +8,7 @@ by hand: `pytest --hypothesis-profile=long tests/unit`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,3 +27,19 @@ def own_server() -> Iterator[Cluster]:
     """One private PostgreSQL for the whole session, started when the first test asks for it."""
     with cluster() as made:
         yield made
+
+
+_PLAYED_AGAIN: set[str] = set()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+    """A test whose worker process died of a signal is played once more, and shown as `rerun`; a second death fails.
+
+    CPython 3.11.7's garbage collector fell over in a long-lived worker three times in some ten runs, with no other
+    thread alive and never twice in one test. A test that kills its process does so again.
+    """
+    if crashitem not in _PLAYED_AGAIN:
+        _PLAYED_AGAIN.add(crashitem)
+        sched.mark_test_pending(crashitem)
+        report.outcome = "rerun"  # type: ignore[assignment]
