@@ -60,8 +60,9 @@ def quiesce(world: World) -> list[str]:
             world.clock.advance(PAUSE)
         else:
             return [f"never comes to rest: {unrest(world)}"]
-        # what a guard holds back goes by itself once its window has passed, a few operations a day, and is no echo
-        if night + 1 >= nights and (not product.staged(world.state) or written == _written(world)):
+        # what a guard holds back goes by itself once its window has passed, a few operations a day, and so does who was
+        # refused for the e-mail of another record, once that one has another: neither is an echo
+        if night + 1 >= nights and (not product.held_back(world.state) or written == _written(world)):
             break
     world.discover()
     return [*rest(world), *silence(world)]

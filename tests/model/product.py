@@ -52,6 +52,7 @@ __all__ = [
     "decide",
     "diagnose",
     "forget",
+    "held_back",
     "in_transaction",
     "in_turn",
     "journal",
@@ -145,6 +146,13 @@ def resume(state: StateDatabase, provider: str) -> None:
     with state.begin() as tx:
         if progress.provider_state(tx, provider).state == "paused":
             progress.save_provider_state(tx, provider, state="ok", reason="", since=None, until=None, breaker="")
+
+
+def held_back(state: StateDatabase) -> bool:
+    """Whether a guard holds anything back, or the rules of a provider refuse anybody."""
+    with state.read() as tx:
+        refused = tx.exec_driver_sql("SELECT 1 FROM mapping WHERE state = 'rejected'").first()
+    return refused is not None or bool(staged(state))
 
 
 def staged(state: StateDatabase, verb: str = "") -> set[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 from tests.model.history import live, make, shrunk
 from tests.model.named import NAMED
 
-NARROW, WIDE = 10, 15  # more by `python -m tests.model --histories N [--wide]`
+NARROW, WIDE = 10, 150  # more by `python -m tests.model --histories N [--wide] [--jobs J]`
 CHUNK = 5
 
 
