@@ -1,11 +1,11 @@
-"""How long a provider's changes take while its neighbour is in trouble: nobody waits for the slowest.
+"""A provider's changes while its neighbour is in trouble: nobody waits for the slowest.
 
-Two providers behind the daemon's real polls, on the real clock, with the state in memory so that no disk is measured.
-Of some rounds the quickest counts: it was disturbed least. Only the ratio of two figures of one run says anything.
+Two providers behind the daemon's real polls, with the state in memory. Requests are counted.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +17,9 @@ from syncd.errors import OutcomeUnknown, Temporary, Throttled, Unauthorized
 from tests.contract.shop import Shop, shop
 from tests.system.shelf import Shelf, shelved
 
-CUSTOMERS, ROUNDS, REQUEST = 25, 3, 0.02  # seconds
+CUSTOMERS, REQUEST = 25, 0.02  # seconds
 POISON = "N20"
+BOUND = 60.0  # seconds until changes that do not come are given up: an end, and no measure
 
 
 def _sound(_key: str) -> None:
@@ -59,25 +60,35 @@ NEIGHBOURS: dict[str, Callable[[str], None] | None] = {
 }
 
 
-def neighbours(directory: Path, names: tuple[str, ...] = tuple(NEIGHBOURS)) -> dict[str, float]:
-    """Seconds until a sound provider has a change of every customer, by the condition of the one beside it."""
-    return {name: _measured(directory / name.replace(" ", "-"), _sound, NEIGHBOURS[name]) for name in names}
-
-
-def own_poison(directory: Path) -> float:
-    """The same, alone, where the provider's own lane holds one record that fails for ever: until all others have it."""
-    return _measured(directory / "own-poison", _poisoned, None)
-
-
-def _measured(directory: Path, well: Callable[[str], None], beside: Callable[[str], None] | None) -> float:
+def reached(directory: Path, beside: str) -> int:
+    """How many requests a sound provider gets until it has a change of every customer, by the condition of the one
+    beside it; one that hangs does so until then. Raises `TimeoutError` where the changes do not come."""
     directory.mkdir()
+    done = threading.Event()
+
+    def hangs(_key: str) -> None:
+        done.wait(BOUND)
+
+    trouble = NEIGHBOURS.get(beside, hangs)
     with (
         shop(f"sqlite:///{directory}/shop.db") as place,
-        _installed(place, alone=beside is None) as (made, shelf, other),
+        _installed(place, alone=trouble is None) as (made, shelf, other),
     ):
-        shelf.before, other.before = well, beside or _sound
-        expected = CUSTOMERS - (1 if well is _poisoned else 0)
-        return min(_round(made, place, shelf, (turn, expected)) for turn in range(ROUNDS))
+        other.before = trouble or _sound
+        place.run("UPDATE customers SET company = 'Changed'")
+        before, asked, work, end = len(shelf.writes), shelf.requests, steady(made), time.monotonic() + BOUND
+        while len(shelf.writes) - before < CUSTOMERS and time.monotonic() < end:
+            poll(work, 0.02)
+        took, all_there = shelf.requests - asked, len(shelf.writes) - before >= CUSTOMERS
+        done.set()
+        for route in made.routes:
+            route.lane.stop.set()
+        while work.crew.busy():
+            gather(work, 1.0)
+        dismiss(work)
+    if not all_there:
+        raise TimeoutError(f"beside one that {beside}")
+    return took
 
 
 @contextmanager
@@ -90,18 +101,3 @@ def _installed(place: Shop, *, alone: bool) -> Iterator[tuple[Installation, Shel
     with place.source() as source, shelved(source, shelves) as made:
         run_cycle(made, Options())
         yield made, well, other
-
-
-def _round(made: Installation, place: Shop, well: Shelf, wanted: tuple[int, int]) -> float:
-    turn, expected = wanted
-    place.run(f"UPDATE customers SET company = 'Changed {turn}'")
-    before, began, work = len(well.writes), time.perf_counter(), steady(made)
-    while len(well.writes) - before < expected:
-        poll(work, 0.02)
-    took = time.perf_counter() - began
-    made.stop.set()
-    while work.crew.busy():
-        gather(work, 1.0)
-    dismiss(work)
-    made.stop.clear()
-    return took

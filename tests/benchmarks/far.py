@@ -42,8 +42,9 @@ def _far(which: str) -> Iterator[Server]:
     try:
         yield Server({}, json.loads(child.stdout.readline()))
     finally:
+        child.kill()  # it holds nothing that is worth a farewell, and a busy one takes long for it
+        child.wait()
         child.stdin.close()
-        child.wait(10)
         child.stdout.close()
 
 

@@ -54,12 +54,12 @@ def polls(directory: Path, sizes: tuple[int, ...]) -> list[Poll]:
         place.mkdir()
         with far_five() as server, installed(place, server, 10) as site:
             run_cycle(site, Options(mode="once"))
-            _grow(place, site, size)
+            grow(place, site, size)
             found.append(_poll(place, site, size))
     return found
 
 
-def _grow(place: Path, site: Installation, size: int) -> None:
+def grow(place: Path, site: Installation, size: int) -> None:
     """Make the table larger behind the back of its triggers: only what a poll costs is wanted here."""
     with closing(sqlite3.connect(place / "shop.db")) as application, application:
         for (name,) in application.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():

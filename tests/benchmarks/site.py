@@ -37,6 +37,15 @@ class Wanted:
 @contextmanager
 def at(directory: Path, server: Server, wanted: Wanted) -> Iterator[tuple[Installation, Callable[[str], None]]]:
     """The installation, and a way to do what the application does."""
+    with shop_at(directory, server, wanted) as (config, change), installation(load(config)) as site:
+        if wanted.triggers:
+            triggers.install(site.source)
+        yield site, change
+
+
+@contextmanager
+def shop_at(directory: Path, server: Server, wanted: Wanted) -> Iterator[tuple[Path, Callable[[str], None]]]:
+    """A shop and its settings file, for processes that open both themselves."""
     with database(wanted.source, directory) as url:
         engine = sa.create_engine(url)
 
@@ -45,11 +54,7 @@ def at(directory: Path, server: Server, wanted: Wanted) -> Iterator[tuple[Instal
                 conn.execution_options(no_parameters=True).exec_driver_sql(statement)
 
         fill(engine, wanted.customers)
-        config = write(directory, server, wanted, url)
-        with installation(load(config)) as site:
-            if wanted.triggers:
-                triggers.install(site.source)
-            yield site, change
+        yield write(directory, server, wanted, url), change
         engine.dispose()
 
 

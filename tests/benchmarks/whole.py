@@ -14,9 +14,12 @@ from pathlib import Path
 from statistics import median
 
 import syncd
+from syncd.bootstrap import installation
 from syncd.engine.run import Options, run_cycle
 from syncd.sandbox.five import serve_five
-from tests.benchmarks.site import Wanted, at
+from syncd.settings import load
+from syncd.source import triggers
+from tests.benchmarks.site import Wanted, at, shop_at
 
 IMPORTS = "import sqlalchemy, httpx, structlog, click"
 
@@ -33,9 +36,8 @@ def nothing_to_do(directory: Path, rounds: int = 5) -> float:
     """CPU of `syncd run-once` without work, as a multiple of importing what it stands on; compiled, as pip does."""
     directory.mkdir()
     compileall.compile_dir(str(Path(syncd.__file__).parent), quiet=2)
-    with serve_five() as server, at(directory, server, Wanted(customers=20)) as (site, _):
-        run_cycle(site, Options(mode="once"))
-        settings = _beside(directory)
+    with serve_five() as server, shop_at(directory, server, Wanted(customers=20)) as (settings, _):
+        _synced(settings)
         ours = [sys.executable, "-m", "syncd", "run-once", "--config", str(settings)]
         _cpu(ours)
         lines = [(_cpu([sys.executable, "-c", IMPORTS]), _cpu(ours)) for _ in range(rounds)]
@@ -47,10 +49,9 @@ def daemon(directory: Path, source: str = "sqlite", changes: int = 15, idle: flo
     directory.mkdir()
     with ExitStack() as stack:
         server = stack.enter_context(serve_five())
-        site, change = stack.enter_context(at(directory, server, Wanted(customers=20, source=source)))
-        run_cycle(site, Options(mode="once"))
+        settings, change = stack.enter_context(shop_at(directory, server, Wanted(customers=20, source=source)))
+        _synced(settings)
         twin = server.twins["aiotic"]
-        settings = _beside(directory)
         process = stack.enter_context(_running(settings.parent))
         _until(lambda: (settings.parent / "log").read_text().count("daemon.started"))
         time.sleep(3.0)
@@ -89,13 +90,11 @@ def _writes(change: Callable[[str], None], count: int) -> float:
     return time.perf_counter() - began
 
 
-def _beside(directory: Path) -> Path:
-    """The same settings over a state of their own, for ours is locked while it is open."""
-    settings = directory / "own" / "syncd.toml"
-    settings.parent.mkdir()
-    text = (directory / "syncd.toml").read_text(encoding="utf-8")
-    settings.write_text(text.replace("/state.db", "/own/state.db"), encoding="utf-8")
-    return settings
+def _synced(settings: Path) -> None:
+    """Everything is there already."""
+    with installation(load(settings)) as site:
+        triggers.install(site.source)
+        run_cycle(site, Options(mode="once"))
 
 
 @contextmanager

@@ -1,0 +1,110 @@
+"""The first full load of five providers by a daemon that is killed on the way, while somebody edits a customer."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from syncd.sandbox import aiotic
+from syncd.sandbox.five import NAMES
+from syncd.sandbox.kit import Server
+from tests.benchmarks.far import far_five
+from tests.benchmarks.site import Wanted, at
+
+LONGEST = 3_000.0  # seconds until it is given up
+FIRST = "SELECT number FROM customers WHERE id = 1"
+
+
+@dataclass(frozen=True)
+class Load:
+    """Seconds in all; megabytes of the daemon when a fifth was done and at the end; seconds from an edit, made when
+    half was done, until aiotic had it; whether everybody is there, once."""
+
+    seconds: float
+    low: float
+    high: float
+    overtook: float
+    whole: bool
+
+    @property
+    def flat(self) -> bool:
+        return self.high <= self.low * 1.3 + 10
+
+
+def first_load(directory: Path, count: int) -> Load:
+    """Load so many customers; killed after a quarter and started again."""
+    directory.mkdir(parents=True)
+    with far_five() as server:
+        with at(directory, server, Wanted(NAMES, count, settle="5s")):
+            pass  # the shop, its triggers, its settings: the daemon opens them anew
+        pairs, began = count * len(NAMES), time.monotonic()
+        with _daemon(directory) as daemon:
+            _until(lambda: _linked(directory) >= pairs / 5, daemon)
+            low = _megabytes(daemon.pid)
+            _until(lambda: _linked(directory) >= pairs / 4, daemon)
+            daemon.kill()
+        with _daemon(directory) as daemon:
+            _until(lambda: _linked(directory) >= pairs / 2, daemon)
+            overtook = _edited(directory, server, daemon)
+            _until(lambda: _linked(directory) >= pairs, daemon)
+            seconds, high = time.monotonic() - began, _megabytes(daemon.pid)
+        return Load(seconds, low, high, overtook, all(_records(server, name) == count for name in NAMES))
+
+
+def _edited(directory: Path, server: Server, daemon: subprocess.Popen[bytes]) -> float:
+    """Seconds until aiotic shows what the application wrote in the middle of the load."""
+    with closing(sqlite3.connect(next(directory.glob("syncd_test_*.db")))) as shop, shop:
+        (number,) = shop.execute(FIRST).fetchone()
+        shop.execute("UPDATE customers SET email = 'live@example.com' WHERE id = 1")
+    began, key = time.monotonic(), {"X-API-Key": aiotic.SYNC_KEY}
+
+    def there() -> bool:
+        answer = httpx.get(f"{server.url('aiotic')}/customer/{number}", headers=key, trust_env=False)
+        return answer.is_success and answer.json().get("email") == "live@example.com"
+
+    _until(there, daemon)
+    return time.monotonic() - began
+
+
+@contextmanager
+def _daemon(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (directory / "log").open("ab") as log:
+        command = [sys.executable, "-m", "syncd", "run", "--config", str(directory / "syncd.toml")]
+        process = subprocess.Popen(command, stderr=log, stdout=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _linked(directory: Path) -> int:
+    """Pairs that the state calls linked."""
+    with closing(sqlite3.connect(f"file:{directory}/state.db?mode=ro", uri=True, timeout=10)) as state:
+        (number,) = state.execute("SELECT coalesce(sum(n_linked), 0) FROM provider_state").fetchone()
+    return int(number)
+
+
+def _records(server: Server, name: str) -> int:
+    return int(httpx.get(f"{server.url(name)}/_control", trust_env=False).json()["records"])
+
+
+def _megabytes(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def _until(condition: Callable[[], bool], daemon: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + LONGEST
+    while not condition():
+        if time.monotonic() > end or daemon.poll() is not None:
+            raise TimeoutError("the daemon ended, or takes too long; see its log")
+        time.sleep(0.2)
