@@ -207,6 +207,8 @@ def _pair(
         return
     waiting = {name for item in items for name in item.fields}
     waiting |= {name for name, value in record.values.items() if (record.id, name, value) in world.swallowed}
+    if (record.of, "erased") in world.befell:
+        waiting |= provider.nature.hidden  # what an erasure takes where nobody can look is seen by nobody
     yield from (f"{where}: {problem}" for problem in _fields(provider, profile, row, record, waiting))
 
 

@@ -294,11 +294,14 @@ class World:
     def run(self, options: Options = LOOK, *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
         """One cycle; False when the process died in it and was started again, or lost its lease."""
         self.effects.arm(crash_at, dict(planned or {}))
+        shown = {id(record): dict(record.shown) for each in self.providers for record in each.records.values()}
         try:
             with watched_source(self.effects), product.in_turn(self.order):
                 run_cycle(self.site, options)
         except Crash:
             self.effects.disarm()
+            for record in (record for each in self.providers for record in each.records.values()):
+                record.shown = shown.get(id(record), {})  # whoever read it may have died before he wrote it down
             self.restart()
             return False
         except LeaseLost:
@@ -443,6 +446,7 @@ class World:
             taken = name in values and off.get(name) is not Direction.OFF
             self._typed(tag, name, provider.name if taken else "source", values[name] if taken else None)
         self.typed[tag, "number"] = {number}
+        self.entered |= {(tag, name, value) for name, value in values.items()}
         if provider.nature.renumbers:
             values["number"] = number
         provider.post(number, values, tag, ours=False)
