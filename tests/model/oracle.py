@@ -33,7 +33,7 @@ CAUSES = {
     "candidate": {"inbound", "stranger", "forgotten", "unlinked"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
-    "conflict": {"conflict", "pull-only", "cut-late"},
+    "conflict": {"conflict", "pull-only", "cut-late", "erased"},
     "first_seen": {"hidden"},
     "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked", "erased"},
@@ -274,6 +274,8 @@ def _causes(world: World, reviews: list[Review]) -> Iterator[str]:
         if item.kind.startswith("guard_") and world.setting.guards != product.Guards():
             continue
         causes = CAUSES.get(item.kind, set())
+        if item.kind == "key_taken" and any(profile.inbound for profile in world.setting.profiles):
+            causes = causes | {"stranger"}  # who brought a row with the number that he carries
         if not causes & world.happened:
             yield f"{item.provider}/{item.customer_key}: asked about {item.kind} ({item.reason}) without a cause"
 
