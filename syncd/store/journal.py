@@ -245,8 +245,8 @@ def adrift(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
-    """Let all open intents of a provider settle once more from now on."""
-    return tx.execute(intent.update().where(intent.c.provider == provider, IS_OPEN).values(settle_until=until)).rowcount
+    """Let all writes of a provider that settle, or wait for their confirming reading, settle once more from now on."""
+    return tx.execute(intent.update().where(intent.c.provider == provider).values(settle_until=until)).rowcount
 
 
 def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> list[Pair]:

@@ -176,6 +176,21 @@ def test_a_clock_set_forward_while_a_create_settles_makes_no_second_record(*, re
     assert len(provider.records) == 1
 
 
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_a_clock_set_forward_confirms_no_promise(*, restart: bool) -> None:
+    """A provider that cuts a value seconds after its 202 is no editor, also where the clock was set meanwhile: whoever
+    saw the whole value before asks, and nothing is pulled."""
+    made = world(Profile(Nature(keeps=(("name", "cut"),), echo="late")), run=False)
+    made.run()
+    made.clock.step_wall(300)
+    if restart:
+        made.restart()
+    for _ in range(12):
+        run(made, pause=10)
+    assert made.effects.source_writes == 0
+    assert set(kinds(made)) <= {"conflict"}
+
+
 def test_a_write_that_was_not_sent_leaves_neither_an_intent_nor_a_count() -> None:
     """Stopped while it waits for its pace, a create is closed and given back to the guard."""
     made = world(Profile(SEARCH), run=False, guards=Guards(create=Limit(None, 1, 86_400.0)))
