@@ -79,7 +79,10 @@ def _to_text(value: datetime | None) -> str | None:
 
 
 def _of_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value + "+00:00")
+    """A moment as it stands in SQLite; some that 1.0.0 wrote bear their zone."""
+    if value is None:
+        return None
+    return datetime.fromisoformat(value if value.endswith("+00:00") else value + "+00:00")
 
 
 metadata = sa.MetaData(
