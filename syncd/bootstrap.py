@@ -84,7 +84,8 @@ def open_settings_source(settings: Settings) -> Source:
 def open_settings_state(settings: Settings, *, create: bool = True, check: bool = True) -> State:
     """Our state database; with `create` a new SQLite file is made and migrated. Its secret names customers in logs."""
     ours = settings.state
-    return _naming(settings, open_state(ours.url, ours.password, ours.key, create=create, check=check, tls=ours.tls))
+    state = open_state(ours.url, ours.password, ours.key, create=create, check=check, tls=ours.tls, older=ours.older)
+    return _naming(settings, state)
 
 
 def _naming(settings: Settings, state: State) -> State:
@@ -122,7 +123,7 @@ def installation(
                 quick_check(state)
         if not any_key:
             with state.read() if read_only else state.begin() as tx:
-                check_key(tx, state.key, remember=not read_only)
+                check_key(tx, state.key, state.older, remember=not read_only)
         clock = clock or clock_of(state, SystemClock())
         source = open_settings_source(settings)
         stack.callback(source.close)

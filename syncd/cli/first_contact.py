@@ -156,11 +156,11 @@ def _fresh(site: Installation, route: Route, out: Path | None) -> Report:
     from syncd.cli.match_file import kept
     from syncd.operate.match import Notes, survey
 
-    notes = Notes(step=_steps(route.provider))
+    notes = Notes(step=steps(route.provider))
     return survey(site, route, notes) if out is None else kept(site, route, out, notes)
 
 
-def _steps(provider: str) -> Callable[[int], None]:
+def steps(provider: str) -> Callable[[int], None]:
     """How far the comparison is: at once on a terminal, a line now and then elsewhere."""
     from syncd.clock import SystemClock
 

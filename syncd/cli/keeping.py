@@ -1,4 +1,4 @@
-"""`syncd db copy` and `syncd db backup`: the state in another database, or in a file."""
+"""`syncd db copy`, `backup` and `rekey`: the state in another database, in a file, or under another key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def copy(url: str, reference: str, config: Path | None, *, as_json: bool) -> Non
     settings = logging_for(config)
     with closing(open_settings_state(settings, create=False)) as state:
         with state.read() as tx:
-            check_key(tx, state.key, remember=False)
+            check_key(tx, state.key, state.older, remember=False)
         with closing(_target(settings, state, url, reference)) as target:
             rows = copy_state(state, target, url)
     acted("db.copy", count=sum(rows.values()))
@@ -97,3 +97,65 @@ def backup(file: Path, config: Path | None, *, as_json: bool) -> None:
     if settings.state.key is None:
         echo(f"The state key is not in it: keep {state.path}.key at another place.")
     echo("After a restore: syncd recover")
+
+
+@click.command("rekey")
+@click.option("--key", "reference", default="", metavar="REF", help='The new key, as in the settings: "file:/PATH" ...')
+@config_option
+@json_option
+def rekey(reference: str, config: Path | None, *, as_json: bool) -> None:
+    """Give the state another key: when somebody may have seen the old one.
+
+    Stop every daemon first. Both sides of every link are read, so this takes as long as a look at everybody. All or
+    nothing. What was erased or removed stays known under the old key, which is kept for that alone.
+    """
+    from syncd.bootstrap import installation
+    from syncd.cli.first_contact import steps
+    from syncd.operate.rekey import rekey as change
+    from syncd.store.key_files import new_key_beside, settle_key_files
+
+    settings = logging_for(config)
+    with installation(settings, exclusive=False) as site:
+        path = site.state.path
+
+        def make() -> bytes:
+            if reference or settings.state.key is not None or path is None:
+                return _new_key(settings, reference)
+            return new_key_beside(path)
+
+        if reference or settings.state.key is not None or path is None:
+            make()  # what is wrong with it is said before anything is read
+        done = change(site, make, steps("db rekey"))
+        if path is not None:
+            settle_key_files(path)
+    acted("db.rekey", count=done.links)
+    if as_json:
+        print_json({"schema": 1, "links": done.links, "edited": done.edited})
+        return
+    echo(f"{done.links} links are kept under the new key.")
+    if done.edited:
+        echo(f"{done.edited} values are being edited on one side: the next run moves them as it would have.")
+    if reference:
+        echo(f'next:  in {settings.path}, under [state]:  key = "{reference}"')
+        echo("       and the key of before in older_keys = [...], as long as syncd asks for it")
+    else:
+        echo(f"The key of before is kept in {path}.key.older, for erased and removed customers alone.")
+
+
+def _new_key(settings: Settings, reference: str) -> bytes:
+    from syncd.errors import Problem, SettingsError, UsageError
+    from syncd.settings.environment import Environment, variable
+    from syncd.settings.secret import resolve
+    from syncd.settings.values import Wrong
+
+    if not reference:
+        raise UsageError("name the new key", remedy='syncd db rekey --key "file:/PATH" (openssl rand -hex 32)')
+    try:
+        key = resolve(reference, Environment().credentials_directory, variable)
+    except Wrong as wrong:
+        raise SettingsError([Problem("--key", wrong.reason, wrong.remedy)]) from None
+    if len(key) < 32:
+        raise SettingsError([Problem("--key", "must be at least 32 characters long.", "openssl rand -hex 32")])
+    if settings.state.key == key.encode("ascii"):
+        raise UsageError("that is the key of now", remedy="openssl rand -hex 32")
+    return key.encode("ascii")

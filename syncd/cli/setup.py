@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from syncd.cli.exits import USAGE, Exit
-from syncd.cli.keeping import backup, copy
+from syncd.cli.keeping import backup, copy, rekey
 from syncd.cli.options import config_option, json_option, print_json, settings_for
 from syncd.cli.output import document, echo
 
@@ -103,11 +103,12 @@ def remove(config: Path | None, *, print_sql: bool, yes: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Create or migrate the state database, show its revision, carry it elsewhere, or keep a copy of it."""
+    """Create or migrate the state database, show its revision, carry it elsewhere, keep a copy, change its key."""
 
 
 db.add_command(copy)
 db.add_command(backup)
+db.add_command(rekey)
 
 
 @db.command("upgrade")

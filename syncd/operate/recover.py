@@ -69,7 +69,7 @@ def diagnose(site: Installation) -> Findings:
     """Look at both sides; changes nothing."""
     with site.state.read() as tx:
         owner, raw = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
-        key_lost = not key_is_known(tx, site.state.key)
+        key_lost = not key_is_known(tx, site.state.key, site.state.older)
     loss, acks, expected = Loss.NONE, 0, promised(raw)
     if site.source.config.change_log == "triggers":
         batch = changelog.read(site.source)
@@ -154,7 +154,7 @@ def _let_go(site: Installation, route: Route) -> None:
 
 
 def _bury(tx: Transaction, site: Installation, pair: Pair, external_id: str | None, how: str) -> None:
-    tombstones.bury(tx, site.state.key, pair.provider, external_id, pair.key, how, site.clock.now())
+    tombstones.bury(tx, site.state.graves, pair.provider, external_id, pair.key, how, site.clock.now())
 
 
 def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:

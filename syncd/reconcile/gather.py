@@ -243,7 +243,7 @@ def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
     if not wanted:
         return Reserved(set(), {})
     with route.state.read() as tx:
-        buried = tombstones.buried_keys(tx, route.state.key, route.provider, [case.pair.key for case in wanted])
+        buried = tombstones.buried_keys(tx, route.state.graves, route.provider, [case.pair.key for case in wanted])
         holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
     return Reserved(buried, {our_key: link.pair.key for our_key, link in holders.items()})
 
@@ -256,7 +256,7 @@ def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
         return list(cases)
     with route.state.read() as tx:
         taken = {found: link.pair.key for found, link in mapping.by_external_id(tx, route.provider, ids).items()}
-        unearthed = tombstones.buried_ids(tx, route.state.key, route.provider, ids)
+        unearthed = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
         moves = events.moves(tx, stirred, route.clock.now())
         siblings = mapping.of_customers(tx, stirred)
     known = []

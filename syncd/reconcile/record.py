@@ -92,7 +92,7 @@ def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
 
 
 def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
-    key, provider, now = route.state.key, route.provider, route.clock.now()
+    key, provider, now = route.state.graves, route.provider, route.clock.now()
     mapping.save_all(tx, [each.link for each in told if each.link is not None])
     for each in told:
         if each.state is not None and each.link is None:

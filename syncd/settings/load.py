@@ -152,6 +152,7 @@ class _Reading:
             password=self._secret(state.password, ("state", "password")),
             key=self._key(state.key),
             tls=Tls(state.tls.mode, state.tls.ca),
+            older=tuple(filter(None, (self._key(each, ("state", "older_keys")) for each in state.older_keys))),
         )
         if problems := self.findings.problems():
             raise SettingsError(problems)
@@ -185,11 +186,11 @@ class _Reading:
             self.findings.hidden.append(secret)
         return secret
 
-    def _key(self, reference: object) -> bytes | None:
-        key = self._secret(reference, ("state", "key"))
+    def _key(self, reference: object, place: Place = ("state", "key")) -> bytes | None:
+        key = self._secret(reference, place)
         if key is not None and len(key) < 32:
             remedy = "Make one with: openssl rand -hex 32"
-            self.findings.add(("state", "key"), "must be at least 32 characters long.", remedy)
+            self.findings.add(place, "must be at least 32 characters long.", remedy)
         return key.encode("ascii") if key is not None else None
 
     def _drafts(self, providers: object) -> list[Draft]:

@@ -59,12 +59,14 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class StateSettings:
-    """Our own database. Without a key the store makes one beside its SQLite file."""
+    """Our own database. Without a key the store makes one beside its SQLite file. `older` are keys that `syncd db
+    rekey` replaced: they only find tombstones."""
 
     url: str
     password: str | None = field(repr=False)
     key: bytes | None = field(repr=False)
     tls: Tls
+    older: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

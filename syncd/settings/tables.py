@@ -98,6 +98,7 @@ class StateTable(BaseModel):
     url: str = "sqlite:////var/lib/syncd/state.db"
     password: Any = None
     key: Any = None
+    older_keys: list[Any] = Field(default_factory=list)
     tls: TlsTable = TlsTable()
 
 

@@ -24,7 +24,8 @@ from sqlalchemy.pool import QueuePool
 from syncd.errors import Problem, SettingsError, SetupNeeded, StateUnreachable
 from syncd.store import leases
 from syncd.store.failures import mapped
-from syncd.store.keys import digest_names, key_beside
+from syncd.store.key_files import key_beside, older_beside, settle_key_files
+from syncd.store.keys import digest_names
 from syncd.store.migrate import check_schema, revision, tables, upgrade
 from syncd.store.schema import Transaction, meta
 from syncd.store.state_file import FOREIGN, refuse_open_file, wrong
@@ -49,15 +50,22 @@ _PG_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The open state database. `key` is the secret of all digests; `path` is the file of a SQLite state, else None;
-    `trust` how a server is trusted (`syncd.tls`); `digest_names` what stands for renamed providers inside digests."""
+    """The open state database. `key` is the secret of all digests, `older` keys only find tombstones; `path` is the
+    file of a SQLite state, else None; `trust` how a server is trusted (`syncd.tls`); `digest_names` what stands for
+    renamed providers inside digests."""
 
     writer: Engine
     reader: Engine
     key: bytes = field(repr=False)
     path: Path | None = None
     trust: str = LOCAL
+    older: tuple[bytes, ...] = field(default=(), repr=False)
     digest_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def graves(self) -> tuple[bytes, ...]:
+        """The keys under which a tombstone may lie, the present one first."""
+        return (self.key, *self.older)
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -105,7 +113,7 @@ class State:
         self.writer.dispose()
 
 
-def open_state(
+def open_state(  # noqa: PLR0913  (what the settings say of a state)
     url: str,
     password: str | None = None,
     key: bytes | None = None,
@@ -113,6 +121,7 @@ def open_state(
     create: bool = True,
     check: bool = True,
     tls: Tls = DEFAULT,
+    older: tuple[bytes, ...] = (),
 ) -> State:
     """Open the state, ready for use.
 
@@ -130,6 +139,7 @@ def open_state(
         state = _sqlite_file(parsed, key, create=create)
     try:
         _make_ready(state, create=create, check=check)
+        state = replace(state, older=older or state.older)
         return _named(state) if check else state
     except BaseException:
         state.close()
@@ -215,7 +225,8 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
         raise SetupNeeded(f"there is no state at {path} yet", remedy="syncd run-once")
     try:
         refuse_open_file(path)
-        secret = key or key_beside(path)
+        settle_key_files(path)
+        secret, older = (key, ()) if key else (key_beside(path), older_beside(path))
     except OSError as error:
         raise StateUnreachable(f"cannot open the state at {path} ({type(error).__name__})") from None
     # prepared statements cost some 10 kB each, in every connection: the driver's 128 would add up over weeks
@@ -226,7 +237,7 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     durable = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
     _pysqlite(writer, "BEGIN IMMEDIATE", *durable)
     _pysqlite(reader, "BEGIN", *durable, "query_only=ON")
-    return State(writer, reader, secret, path)
+    return State(writer, reader, secret, path, older=older)
 
 
 def _engine(url: URL, *, pool_size: int, arguments: dict[str, Any]) -> Engine:

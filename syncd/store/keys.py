@@ -7,61 +7,21 @@ itself. A state that meets another key than its own knows no base any more: that
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-from pathlib import Path
+import json
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from syncd.errors import Problem, SafetyStop, SettingsError
+from syncd.errors import SafetyStop
 from syncd.store import schema
 from syncd.store.schema import Transaction
 
-_FINGERPRINT = "state-key"
+FINGERPRINT = "state-key"
+OLDER = "state-key:older"  # JSON: fingerprints of replaced keys under which tombstones lie
+REPLACED = "state-key:replaced"  # the fingerprint of the key that was replaced last
 DIGESTS = "digests:"
 """The facts that name a provider's digests, where that is not the provider's name: `digests:billbee-at` = `billbee`."""
 _NAMED = sa.select(schema.meta.c.value).where(schema.meta.c.name == sa.bindparam("of_name"))
-
-
-def key_beside(state: Path) -> bytes:
-    """The key in `<state>.key`, made once with mode 0600 when there is none.
-
-    The file appears whole or not at all, so that of two processes that start together both use the same key.
-    """
-    path = state.with_name(state.name + ".key")
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_hex(32).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            _publish(draft, path)
-        finally:
-            draft.unlink()
-    key = _private(path).strip()
-    if len(key) < 32:
-        raise SettingsError([Problem(str(path), "is no state key of 32 characters or more", "restore it")])
-    return key
-
-
-def _private(path: Path) -> bytes:
-    """The key's file, opened before it is judged. Raises SettingsError for a link, and where others may read it: with
-    the key, a digest is turned back into a postal code in a second."""
-    if path.is_symlink():
-        raise SettingsError([Problem(str(path), "is a symbolic link", "put the file itself in its place")])
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & 0o077:
-            raise SettingsError([Problem(str(path), "can be read by others", f"run: chmod 0600 {path}")])
-        return file.read()
-
-
-def _publish(draft: Path, path: Path) -> None:
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return  # another process was first; its key counts
 
 
 def keyed(key: bytes, *parts: str) -> str:
@@ -84,33 +44,59 @@ def digest_names(tx: Transaction) -> dict[str, str]:
     return {row.name.removeprefix(DIGESTS): row.value for row in tx.execute(query)}
 
 
-def check_key(tx: Transaction, key: bytes, *, remember: bool = True) -> None:
-    """Raise `SafetyStop` when the state was written under another key; the first caller sets it if he may."""
-    expected = keyed(key, _FINGERPRINT)
-    table = schema.meta
-    found = tx.execute(sa.select(table.c.value).where(table.c.name == _FINGERPRINT)).scalar_one_or_none()
-    if found is None and remember:
-        tx.execute(table.insert().values(name=_FINGERPRINT, value=expected, number=0))
-    elif found not in {None, expected}:
+def check_key(tx: Transaction, key: bytes, older: Sequence[bytes] = (), *, remember: bool = True) -> None:
+    """Raise `SafetyStop` when the state was written under another key, or tombstones under an older one that is not
+    there; the first caller sets the key if he may."""
+    found = _meta(tx, FINGERPRINT)
+    if not found and remember:
+        tx.execute(schema.meta.insert().values(name=FINGERPRINT, value=fingerprint(key), number=0))
+    elif found not in {"", fingerprint(key)} and _meta(tx, REPLACED) == fingerprint(key):
+        raise SafetyStop(
+            "[state] key is the one that `syncd db rekey` replaced",
+            remedy="set [state] key to the new one, and name this one in older_keys",
+        )
+    elif found not in {"", fingerprint(key)}:
         raise SafetyStop(
             "the state was written under another key: no base and no tombstone can be read",
             remedy="configure the old key; if it is lost, syncd recover",
         )
+    if missing := len(older_needed(tx) - {fingerprint(each) for each in older}):
+        raise SafetyStop(
+            f"[state] older_keys lacks {missing} of the keys that `syncd db rekey` replaced: who was erased or removed "
+            "under them would not be known",
+            remedy="name them there; if they are lost, syncd recover",
+        )
 
 
-def key_is_known(tx: Transaction, key: bytes) -> bool:
-    """Whether the state was written under this key, or under none yet."""
+def older_needed(tx: Transaction) -> set[str]:
+    """The fingerprints of the replaced keys under which tombstones lie."""
+    return set(json.loads(_meta(tx, OLDER) or "[]"))
+
+
+def key_is_known(tx: Transaction, key: bytes, older: Sequence[bytes] = ()) -> bool:
+    """Whether the state was written under this key, or under none yet, and every older one that it needs is there."""
+    known = _meta(tx, FINGERPRINT) in {"", fingerprint(key)}
+    return known and older_needed(tx) <= {fingerprint(each) for each in older}
+
+
+def fingerprint(key: bytes) -> str:
+    """What the state keeps of a key: enough to know it again."""
+    return keyed(key, FINGERPRINT)
+
+
+def _meta(tx: Transaction, name: str) -> str:
     table = schema.meta
-    found = tx.execute(sa.select(table.c.value).where(table.c.name == _FINGERPRINT)).scalar_one_or_none()
-    return found in {None, keyed(key, _FINGERPRINT)}
+    return tx.execute(sa.select(table.c.value).where(table.c.name == name)).scalar_one_or_none() or ""
 
 
 def replace_key(tx: Transaction, key: bytes) -> None:
-    """The old key is lost: forget every base and every digest of an intent, keep the links, go on under `key`.
+    """The old key is lost: forget every base and every digest of an intent, keep the links, go on under `key`. Where
+    only older ones are lost, nothing is forgotten.
 
-    Tombstones cannot be read any more; they stay for the record only.
+    Their tombstones cannot be read any more; they stay for the record only.
     """
-    tx.execute(schema.mapping.update().values(base={}, version=None))
-    tx.execute(schema.intent.update().values(fields={}))
-    tx.execute(schema.meta.delete().where(schema.meta.c.name == _FINGERPRINT))
+    if _meta(tx, FINGERPRINT) != fingerprint(key):
+        tx.execute(schema.mapping.update().values(base={}, version=None))
+        tx.execute(schema.intent.update().values(fields={}))
+    tx.execute(schema.meta.delete().where(schema.meta.c.name.in_([FINGERPRINT, OLDER, REPLACED])))
     check_key(tx, key)

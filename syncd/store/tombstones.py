@@ -1,6 +1,8 @@
 """Who must never come back unasked: tombstones, which hold keyed digests alone.
 
-A scan, an old copy or a retry asks here before it brings anybody back.
+A scan, an old copy or a retry asks here before it brings anybody back. Nobody can make a tombstone anew under another
+key without the ids, so the keys that `syncd db rekey` replaced still find the older ones: `keys` is the key of the
+state, or that key and the older ones behind it.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ import sqlalchemy as sa
 from syncd.store.keys import digest_name, keyed
 from syncd.store.schema import Transaction, tombstone
 
-# The provider is in the digests; asking for its column too would hide the index of the other digest. None finds none.
+Keys = bytes | tuple[bytes, ...]
+
+# The provider is in the digests; asking for its column too would hide the index of the other digest.
 _GRAVES = sa.or_(
-    tombstone.c.external_digest == sa.bindparam("of_external"), tombstone.c.key_digest == sa.bindparam("of_key")
+    tombstone.c.external_digest.in_(sa.bindparam("of_external", expanding=True)),
+    tombstone.c.key_digest.in_(sa.bindparam("of_key", expanding=True)),
 )
 _BURIED = sa.select(tombstone.c.id).where(_GRAVES).limit(1)
 _BURIED_IDS, _BURIED_KEYS = (
@@ -27,44 +32,53 @@ _BURIED_IDS, _BURIED_KEYS = (
 )
 _EXHUME = tombstone.delete().where(
     sa.or_(
-        tombstone.c.external_digest == sa.bindparam("of_external"),
-        sa.and_(tombstone.c.external_digest.is_(None), tombstone.c.key_digest == sa.bindparam("of_key")),
+        tombstone.c.external_digest.in_(sa.bindparam("of_external", expanding=True)),
+        sa.and_(
+            tombstone.c.external_digest.is_(None),
+            tombstone.c.key_digest.in_(sa.bindparam("of_key", expanding=True)),
+        ),
     )
 )
-_FREE_KEY = tombstone.update().where(tombstone.c.key_digest == sa.bindparam("of_key")).values(key_digest="")
+_FREE_KEY = (
+    tombstone.update().where(tombstone.c.key_digest.in_(sa.bindparam("of_key", expanding=True))).values(key_digest="")
+)
 
 
 def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
-    tx: Transaction, state_key: bytes, provider: str, external_id: str | None, key: str, how: str, at: datetime
+    tx: Transaction, keys: Keys, provider: str, external_id: str | None, key: str, how: str, at: datetime
 ) -> None:
     """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when."""
     name = digest_name(tx, provider)
-    external = None if external_id is None else _external(state_key, name, external_id)
-    own = _own(state_key, name, key)
-    same = tombstone.c.external_digest.is_(None) if external is None else tombstone.c.external_digest == external
-    tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.key_digest == own, same))
+    present = _all(keys)[0]
+    external = None if external_id is None else _external(present, name, external_id)
+    own = _own(present, name, key)
+    graves = _graves(keys, name, external_id, key)
+    same = tombstone.c.external_digest.is_(None)
+    if external_id is not None:
+        same = tombstone.c.external_digest.in_(graves["of_external"])
+    mine = tombstone.c.key_digest.in_(graves["of_key"])
+    tx.execute(tombstone.delete().where(tombstone.c.provider == provider, mine, same))
     row = {"provider": provider, "external_digest": external, "key_digest": own, "how": how, "at": at}
     tx.execute(tombstone.insert().values(**row))
 
 
-def buried(
-    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
-) -> bool:
+def buried(tx: Transaction, keys: Keys, provider: str, external_id: str | None = None, key: str | None = None) -> bool:
     """Whether this external id or this customer's key lies under a tombstone of the provider."""
-    return tx.execute(_BURIED, _graves(state_key, digest_name(tx, provider), external_id, key)).first() is not None
+    return tx.execute(_BURIED, _graves(keys, digest_name(tx, provider), external_id, key)).first() is not None
 
 
-def buried_ids(tx: Transaction, state_key: bytes, provider: str, external_ids: Sequence[str]) -> set[str]:
+def buried_ids(tx: Transaction, keys: Keys, provider: str, external_ids: Sequence[str]) -> set[str]:
     """Those of many external ids that lie under a tombstone: one query for a scan's page."""
     name = digest_name(tx, provider)
-    by_digest = {_external(state_key, name, external_id): external_id for external_id in external_ids}
+    by_digest = {_external(each, name, external_id): external_id for each in _all(keys) for external_id in external_ids}
     return _lying(tx, _BURIED_IDS, provider, by_digest)
 
 
-def buried_keys(tx: Transaction, state_key: bytes, provider: str, keys: Sequence[str]) -> set[str]:
+def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[str]) -> set[str]:
     """Those of many customers whose key lies under a tombstone."""
     name = digest_name(tx, provider)
-    return _lying(tx, _BURIED_KEYS, provider, {_own(state_key, name, key): key for key in keys})
+    by_digest = {_own(each, name, customer): customer for each in _all(keys) for customer in customers}
+    return _lying(tx, _BURIED_KEYS, provider, by_digest)
 
 
 def _lying(tx: Transaction, query: sa.Select[Any], provider: str, by_digest: Mapping[str, str]) -> set[str]:
@@ -74,28 +88,31 @@ def _lying(tx: Transaction, query: sa.Select[Any], provider: str, by_digest: Map
     return {by_digest[digest] for digest in found.scalars()}
 
 
-def exhume(
-    tx: Transaction, state_key: bytes, provider: str, external_id: str | None = None, key: str | None = None
-) -> int:
+def exhume(tx: Transaction, keys: Keys, provider: str, external_id: str | None = None, key: str | None = None) -> int:
     """Remove the tombstone of this external id, and let this key live again: a person, or a row that came back, says
     so. Another record that was buried under the key stays buried. Answers how many tombstones changed."""
-    graves = _graves(state_key, digest_name(tx, provider), external_id, key)
+    graves = _graves(keys, digest_name(tx, provider), external_id, key)
     return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
 
 
-def exhume_all(tx: Transaction, state_key: bytes, provider: str, living: Mapping[str, str]) -> None:
+def exhume_all(tx: Transaction, keys: Keys, provider: str, living: Mapping[str, str]) -> None:
     """`exhume` for many: external id to customer key."""
-    ids = buried_ids(tx, state_key, provider, list(living))
-    keys = buried_keys(tx, state_key, provider, list(living.values()))
+    ids = buried_ids(tx, keys, provider, list(living))
+    customers = buried_keys(tx, keys, provider, list(living.values()))
     for external_id, key in living.items():
-        if external_id in ids or key in keys:
-            exhume(tx, state_key, provider, external_id, key)
+        if external_id in ids or key in customers:
+            exhume(tx, keys, provider, external_id, key)
 
 
-def _graves(state_key: bytes, provider: str, external_id: str | None, key: str | None) -> dict[str, str | None]:
+def _all(keys: Keys) -> tuple[bytes, ...]:
+    return (keys,) if isinstance(keys, bytes) else keys
+
+
+def _graves(keys: Keys, provider: str, external_id: str | None, key: str | None) -> dict[str, list[str]]:
+    """The digests to look for; none finds none."""
     return {
-        "of_external": None if external_id is None else _external(state_key, provider, external_id),
-        "of_key": None if key is None else _own(state_key, provider, key),
+        "of_external": [] if external_id is None else [_external(each, provider, external_id) for each in _all(keys)],
+        "of_key": [] if key is None else [_own(each, provider, key) for each in _all(keys)],
     }
 
 

@@ -1,0 +1,68 @@
+"""What cannot be meant in the settings of a real shop: place, reason and what to do next; and nothing is lost.
+
+A value without an entry, a view that cannot be written and a short `id_column` stand in `test_joined_shop.py`, two rows
+for one customer in `contract/test_source_joins.py`, a `db copy` into a full state in `test_state_moves.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.shop import Shop
+from tests.system.test_joined_shop import PEOPLE, links, shop_of_four
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('parent_id = "null"', 'parent = "null"', ("source.where", '"parent"', "parent_id")),
+        ('column = "deleted"', 'column = "removed"', ("source.deleted", '"removed"', "deleted")),
+        (
+            '[source.fields]\nname = "grp"',
+            '[source.fields]\nx_debtor = "kind"\nname = "grp"',
+            ("source.fields.x_debtor", "no provider", "[providers.jtl.extra]"),
+        ),
+        (
+            'on = { city_id = "address.city_id" }',
+            'on = { city_id = "address.city_ids" }',
+            ("source.join", '"city_ids"', "city_id"),
+        ),
+    ],
+    ids=["where", "deleted", "own field", "join"],
+)
+def test_what_the_table_does_not_have(
+    sqlite_shop: Shop, tmp_path: Path, old: str, new: str, told: tuple[str, ...]
+) -> None:
+    """Exit 2 before anything is read or written; the links stand as they did."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        assert land.said("run-once").code == 0
+        before = links(land)
+        text = land.config.read_text(encoding="utf-8")
+        assert old in text
+        land.config.write_text(text.replace(old, new), encoding="utf-8")
+        for words in (("doctor",), ("run-once",)):
+            answer = land.said(*words)
+            said = answer.out + answer.err
+            assert answer.code == 2
+            assert [each for each in told if each not in said] == [], said
+        land.config.write_text(text, encoding="utf-8")
+        assert links(land) == before
+        writes = land.writes()
+        assert land.said("run-once").code == 0
+        assert land.writes() == writes
+
+
+def test_a_rule_that_sends_everybody_away_says_what_to_type(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """Exit 6; the question names the provider, the guard, how many, and the command that lets them go."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        assert land.said("run-once").code == 0
+        land.extra = {"jtl": 'only = { kind = ["nobody"] }\n'}
+        land.write()
+        assert land.said("run-once").code == 6
+        (item,) = land.said("review", "list", "--json").data["items"]
+        assert (item["provider"], item["kind"], item["count"]) == ("jtl", "guard_unlink", PEOPLE)
+        shown = land.said("review", "show", str(item["id"])).out
+        assert f"syncd review resolve {item['id']} --release" in shown
+        assert len(links(land)["jtl"]) == PEOPLE
