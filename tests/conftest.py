@@ -7,6 +7,7 @@ by hand: `pytest --hypothesis-profile=long tests/unit`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.cluster import Cluster, cluster
+
+# Some machines ask Python for no bytecode. Then every process that a test starts would compile syncd anew, half a
+# second each; that serves nobody here, where git ignores `__pycache__`.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.register_profile(

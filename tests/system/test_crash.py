@@ -9,6 +9,8 @@ import pytest
 from tests.system.crash import COMMANDS, calm, cover, disturb, duplicates, leaks, lost, play, series, writes
 from tests.system.crashing import MEMORY, POINTS
 
+pytestmark = pytest.mark.long
+
 SERIES = [(1, "sqlite", 40)]  # the gate's second step and the command by hand play more, over PostgreSQL too
 
 

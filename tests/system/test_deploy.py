@@ -24,6 +24,7 @@ from syncd.sandbox.kit import Server
 from syncd.settings import load
 from syncd.settings.secret import resolve
 from tests.databases import database
+from tests.system.landscape import typed
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SERVICES = sorted(path.name for path in DEPLOY.glob("*.service"))
@@ -249,8 +250,7 @@ def test_the_grants_are_enough_and_no_more(dialect: str, tmp_path: Path) -> None
         def install(url: URL) -> None:
             config = tmp_path / "install.toml"
             config.write_text(settings_text(url, tmp_path / "none.db", secrets, server), encoding="utf-8")
-            command = [sys.executable, "-m", "syncd", "triggers", "install", "--config", str(config)]
-            subprocess.run(command, check=True, capture_output=True, timeout=60)
+            assert typed(config, "triggers", "install").code == 0
 
         with granted(dialect, tmp_path, install) as shop:
             config = tmp_path / "syncd.toml"
@@ -293,8 +293,8 @@ class Restricted:
     config: Path
 
     def __call__(self, *words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "syncd", *words, "--config", str(self.config)]
-        return said(*command)
+        answer = typed(self.config, *words)
+        return answer.code, answer.out + answer.err
 
     def with_(self, old: str, new: str) -> None:
         text = self.config.read_text(encoding="utf-8")
@@ -324,13 +324,11 @@ def restricted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Restr
             shop.run(*_account(dialect, reader), *_reading(dialect, reader, name))
             try:
                 config.write_text(settings_text(shop.account, tmp_path / "none.db", secrets, server), encoding="utf-8")
-                code, script = said(sys.executable, "-m", "syncd", "triggers", "install", "--config", str(config))
-                assert code != 0, "an account that may only read cannot install"
-                code, script = said(
-                    sys.executable, "-m", "syncd", "triggers", "install", "--print-sql", "--config", str(config)
-                )
-                assert code == 0, script
-                shop.run(*_script(script))
+                refused = typed(config, "triggers", "install")
+                assert refused.code != 0, "an account that may only read cannot install"
+                printed = typed(config, "triggers", "install", "--print-sql")
+                assert printed.code == 0, printed.err
+                shop.run(*_script(printed.out))
             finally:
                 shop.run(*_forgotten(dialect, reader))
                 admin.dispose()
