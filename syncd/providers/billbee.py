@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictInt, field_validator
@@ -43,7 +44,9 @@ class Options(BaseModel):
     """The keys of `[providers.…]` that only this adapter knows.
 
     `password` is the API password of the account (Settings, API), not the one for the log-in; `user` its main user.
-    `languages` maps language tags to Billbee's numbers, which are published nowhere: what is not in it is not sent.
+    `languages` maps language tags, `price_groups` the source's words, to Billbee's numbers, which are published
+    nowhere: what is not in them is neither sent nor read. `extra` takes own fields to the members of
+    `CAPABILITIES.extra`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -52,6 +55,8 @@ class Options(BaseModel):
     user: str = Field(pattern=r"^[^:\x00-\x1f]+$")
     password: SecretStr = Field(min_length=1)
     languages: dict[str, Annotated[StrictInt, Field(ge=1, le=wire.INT32)]] = {}
+    price_groups: dict[str, Annotated[StrictInt, Field(ge=1, le=wire.INT64)]] = {}
+    extra: dict[str, str] = {}
 
     @field_validator("api_key")
     @classmethod
@@ -76,24 +81,28 @@ CAPABILITIES = Capabilities(
     rate_in_sum=10.0,
     concurrency=2,
     monthly=100_000,
+    extra=wire.EXTRA,
 )
 
 
 class Billbee:
     """One account's customers; see `ProviderAdapter` for what each function promises."""
 
-    capabilities = CAPABILITIES
-
-    def __init__(self, http: Http, languages: Mapping[str, int], *, page_size: int = lists.PAGE_SIZE) -> None:
+    def __init__(self, http: Http, words: wire.Words, *, page_size: int = lists.PAGE_SIZE) -> None:
         self._http = http
         self._lists = lists.Lists(http, page_size)
-        self._languages = languages
+        self._words = words
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """`price_group` only where the settings map it, own fields as they say."""
+        return replace(CAPABILITIES, fields=self._words.fields)
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
         return wire.composed(known)
 
     def project(self, values: Values) -> Values:
-        return wire.project(values, self._languages)
+        return wire.project(values, self._words)
 
     def key_fits(self, key: str) -> bool:
         return wire.key_fits(key)
@@ -107,10 +116,10 @@ class Billbee:
         if not wire.key_fits(key):
             return []
         rows = lists.carrying(self._lists, int(key))
-        return [reading.remote_of(row, _addresses_of(self._lists, str(row["Id"])), self._languages) for row in rows]
+        return [reading.remote_of(row, _addresses_of(self._lists, str(row["Id"])), self._words) for row in rows]
 
     def create(self, key: str, values: Values) -> Remote:
-        body = wire.new_customer(key, values, self._languages)
+        body = wire.new_customer(key, values, self._words)
         answer = self._http.request("POST", api.CUSTOMERS, body=body)
         told = api.record(answer)
         try:
@@ -123,7 +132,7 @@ class Billbee:
             # No look-up would ever find this one again, so its id must not be lost with a failed reading.
             found = reading.Found({**reading.NO_ADDRESS, **body["Address"]} if "Address" in body else None)
             sent = {**dict.fromkeys(wire.CUSTOMER.values()), **body, **told}
-            stored = reading.remote_of(sent, found, self._languages, provisional=True)
+            stored = reading.remote_of(sent, found, self._words, provisional=True)
         if stored is None or not _is_ours(stored, key, values):
             raise answer.unreadable("the answer is about another customer")
         return stored
@@ -131,7 +140,7 @@ class Billbee:
     def update(self, current: Remote, values: Values) -> Remote:
         if current.archived:
             raise Rejected("", "the customer is archived at Billbee, which refuses changes; restore it there")
-        change = wire.change(current, values, self._languages)
+        change = wire.change(current, values, self._words)
         number = (change.customer or {}).get("Number")
         if number is not None and str(number) != current.key:
             self._refuse_taken(number, current.external_id)
@@ -147,7 +156,7 @@ class Billbee:
                 customer = api.record(_get(self._http, current.external_id), current.external_id)
             if address_id:
                 found = reading.Found(_address(self._http, address_id))
-        return reading.remote_of(customer, found, self._languages)
+        return reading.remote_of(customer, found, self._words)
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:
         addresses = lists.invoice_addresses(self._lists)
@@ -155,7 +164,7 @@ class Billbee:
         start, total = (int(match[1]), int(match[2])) if match else (1, 0)
         for part in lists.customers(self._lists, start, total):
             remotes = tuple(
-                reading.remote_of(row, reading.invoice_address(addresses.get(row["Id"], ())), self._languages)
+                reading.remote_of(row, reading.invoice_address(addresses.get(row["Id"], ())), self._words)
                 for row in part.rows
             )
             following = None if part.last else Cursor(f"{part.page + 1}:{part.total}")
@@ -174,7 +183,7 @@ class Billbee:
         customer = _customer(self._http, external_id)
         if customer is None:
             return None
-        return reading.remote_of(customer, _addresses_of(self._lists, external_id), self._languages)
+        return reading.remote_of(customer, _addresses_of(self._lists, external_id), self._words)
 
     def _refuse_taken(self, number: int, external_id: str) -> None:
         """Billbee takes a number twice; a second customer with our key could never be told from the first."""
@@ -268,7 +277,7 @@ def build(settings: Settings, gate: Gate) -> Billbee:
         },
         way=settings.way,
     )
-    return Billbee(http, options.languages)
+    return Billbee(http, wire.Words(options.languages, options.price_groups, options.extra))
 
 
 PROVIDER = Provider(

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.core.model import Remote, Value, Values
+from syncd.providers.billbee_contacts import PURPOSES, of_its_own, shows_purpose
 from syncd.providers.billbee_text import join_street, joined, plain
-from syncd.providers.billbee_wire import ADDRESS, CUSTOMER, INVOICE, WRITE_ONLY
+from syncd.providers.billbee_wire import ADDRESS, CUSTOMER, INVOICE, NUMBERED, WRITE_ONLY, Words
 from syncd.providers.strict import is_shown
 
 NO_ADDRESS: Mapping[str, Any] = dict.fromkeys((*ADDRESS.values(), "Company", "Street", "Housenumber"))
@@ -26,9 +27,7 @@ class Found:
     hidden: bool = False
 
 
-def remote_of(
-    customer: Mapping[str, Any], found: Found, languages: Mapping[str, int], *, provisional: bool = False
-) -> Remote:
+def remote_of(customer: Mapping[str, Any], found: Found, words: Words, *, provisional: bool = False) -> Remote:
     """A customer and its invoice address as a remote; `Id`s must have been checked to be whole numbers.
 
     Of an archived customer nothing but its key is taken over: what it shows may be anonymised.
@@ -41,7 +40,7 @@ def remote_of(
     return Remote(
         external_id=ids["Id"],
         key=str(number) if type(number) is int else None,
-        values={} if archived else from_wire(customer, address, languages),
+        values={} if archived else from_wire(customer, address, words),
         external_ids=ids,
         archived=archived,
         provisional=provisional,
@@ -49,7 +48,7 @@ def remote_of(
     )
 
 
-def from_wire(customer: Mapping[str, Any], address: Mapping[str, Any] | None, languages: Mapping[str, int]) -> Values:
+def from_wire(customer: Mapping[str, Any], address: Mapping[str, Any] | None, words: Words) -> Values:
     """The canonical fields. Where the address is hidden (None) its fields are unknown, and so is the name, whose
     company stands there; a customer without an address has them empty."""
     values: dict[str, Value] = {
@@ -58,10 +57,13 @@ def from_wire(customer: Mapping[str, Any], address: Mapping[str, Any] | None, la
     number = customer.get("Number", "not shown")
     if number is None or type(number) is int:
         values["number"] = None if number is None else str(number)
-    language = customer.get("LanguageId", "not shown")
-    tag = next((tag for tag, identity in languages.items() if identity == language), None)
-    if tag is not None or language is None:
-        values["language"] = tag
+    for field, numbers in (("language", words.languages), ("price_group", words.price_groups)):
+        shown_number = customer.get(NUMBERED[field], "not shown")
+        word = next((word for word, identity in numbers.items() if identity == shown_number), None)
+        if word is not None or shown_number is None:
+            values[field] = word
+    purposes = {**PURPOSES, **words.extra}
+    values.update({f: of_its_own(customer, m) for m, f in purposes.items() if f and shows_purpose(customer, m)})
     name = values.pop("name", None)
     if address is None:
         return values

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.model import Remote, Value, Values
-from syncd.core.normalise import as_text, text
+from syncd.core.normalise import as_text, equal, text
 from syncd.errors import Rejected
-from syncd.providers.billbee_contacts import CONTACTS, changed_customer, whole_customer
+from syncd.providers import own_fields
+from syncd.providers.adapter import ExtraMember
+from syncd.providers.billbee_contacts import CONTACTS, PURPOSES, changed_customer, new_contacts, whole_customer
 from syncd.providers.billbee_text import is_person, joined, plain, split_person, split_street
 from syncd.providers.strict import is_shown, sendable
 
@@ -38,12 +40,29 @@ ADDRESS: Mapping[str, str] = {
     "country": "CountryCode",
     "fax": "Fax",  # write-only: comes back as null
 }
-# Converted on their way: number <-> Number (int32), language <-> LanguageId (settings), street <-> Street and
-# Housenumber, contact_person <-> FirstName and LastName; name goes to Company and Type as well.
-FIELDS = frozenset({*CUSTOMER, *ADDRESS, "number", "language", "street", "contact_person"})
+NUMBERED: Mapping[str, str] = {"language": "LanguageId", "price_group": "PriceGroupId"}  # by the settings' numbers
+# Converted on their way: number <-> Number (int32), street <-> Street and Housenumber, contact_person <-> FirstName and
+# LastName, invoice_email <-> an entry that differs from the main address; name goes to Company and Type as well.
+FIELDS = frozenset({*CUSTOMER, *ADDRESS, *NUMBERED, "number", "street", "contact_person", "invoice_email"})
+EXTRA: Mapping[str, ExtraMember] = {member: ExtraMember() for member, field in PURPOSES.items() if not field}
 WRITE_ONLY = frozenset({"fax"})
-UNCLEARABLE = frozenset({"number", "language"})
+UNCLEARABLE = frozenset({"number", *NUMBERED})
 ON_ADDRESS = frozenset({*ADDRESS, "street", "contact_person"}) - WRITE_ONLY
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the settings say of an account: the numbers behind its language tags and behind the source's words for price
+    groups, and the own fields (member -> field)."""
+
+    languages: Mapping[str, int] = field(default_factory=dict)
+    price_groups: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """What this account can hold."""
+        return FIELDS - (frozenset() if self.price_groups else {"price_group"}) | set(self.extra.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +76,16 @@ class Change:
 
 BUSINESS, PERSON = 1, 0
 INVOICE = 1
-INT32 = 2**31 - 1
+INT32, INT64 = 2**31 - 1, 2**63 - 1
 
 _MEMBERS: Mapping[str, str] = {
     **{member: name for table in (CUSTOMER, ADDRESS) for name, member in table.items()},
     **{name: field for field, member in (("email", "Email"), ("phone", "Tel1"), ("mobile", "Tel2"))
        for name in (CONTACTS[member].default, *CONTACTS[member].copies)},
-    "Number": "number", "LanguageId": "language", "Street": "street", "Housenumber": "street", "Company": "name",
-    "Type": "name", "DefaultFax": "fax",
+    **{member: field for member, field in PURPOSES.items() if field},
+    **{member: name for name, member in NUMBERED.items()},
+    "Number": "number", "Street": "street", "Housenumber": "street", "Company": "name", "Type": "name",
+    "DefaultFax": "fax",
 }  # fmt: skip
 _KEY = re.compile(r"[1-9][0-9]{0,9}")
 _ALPHA2 = re.compile(r"[A-Za-z]{2}")
@@ -80,25 +101,31 @@ def composed(known: frozenset[str]) -> frozenset[str]:
     return frozenset() if "name" in known else frozenset({"name"})
 
 
-def project(values: Values, languages: Mapping[str, int]) -> Values:
+def project(values: Values, words: Words) -> Values:
     """What Billbee should hold for a source row.
 
-    A number outside int32 and a language without an id in the settings have no place there and are left out; so is an
-    empty one of the two, because Billbee cannot clear them. Raises `Rejected` for a country that is no ISO code, and
-    for text that no JSON or no text field can hold.
+    A number outside int32, a language and a price group without an id in the settings have no place there and are left
+    out; so is an empty one of the three, because Billbee cannot clear them. Raises `Rejected` for a country that is no
+    ISO code, and for text that no JSON or no text field can hold.
     """
-    projection: dict[str, Value] = {field: text(as_text(values[field])) for field in FIELDS if field in values}
+    projection: dict[str, Value] = {name: text(as_text(values[name])) for name in FIELDS if name in values}
+    projection |= own_fields.projected(values, words.extra, EXTRA)
     sendable(projection)
+    for purpose in {"invoice_email", *words.extra.values()} & projection.keys():
+        if equal("email", projection[purpose], projection.get("email")):
+            projection[purpose] = None  # the main address is none of its own
     person = {"first_name", "last_name"} & values.keys()
     if person:
         projection.pop("contact_person", None)
         projection["name"] = _text(values, "name") or joined(_text(values, "first_name"), _text(values, "last_name"))
     if not key_fits(_text(values, "number") or ""):
         projection.pop("number", None)
-    tag = _configured(_text(values, "language"), languages)
+    tag = _configured(_text(values, "language"), words.languages)
     projection.pop("language", None)
     if tag is not None:
         projection["language"] = tag
+    if projection.get("price_group") not in words.price_groups:
+        projection.pop("price_group", None)
     country = _text(values, "country")
     if country is not None:
         if not _ALPHA2.fullmatch(country):
@@ -107,7 +134,7 @@ def project(values: Values, languages: Mapping[str, int]) -> Values:
     return projection
 
 
-def to_wire(values: Values, known: Values, languages: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+def to_wire(values: Values, known: Values, words: Words) -> tuple[dict[str, Any], dict[str, Any]]:
     """The members of the customer and of the invoice address that `values` decide.
 
     `known` is all that is known of the customer, `values` included: whether a name is a company's depends on the
@@ -120,8 +147,12 @@ def to_wire(values: Values, known: Values, languages: Mapping[str, int]) -> tupl
         if not key_fits(number):
             raise Rejected("number", "Billbee keeps only whole numbers from 1 to 2147483647")
         customer["Number"] = int(number)
-    if _text(values, "language") in languages:
-        customer["LanguageId"] = languages[_text(values, "language") or ""]
+    for name, numbers in (("language", words.languages), ("price_group", words.price_groups)):
+        if (identity := numbers.get(_text(values, name) or "")) is not None:
+            customer[NUMBERED[name]] = identity
+    if "invoice_email" in values:
+        customer["DefaultCommercialMailAddress"] = _text(values, "invoice_email")
+    customer |= own_fields.written(values, words.extra, EXTRA)
     if "street" in values:
         address["Street"], address["Housenumber"] = split_street(_text(values, "street"))
     if "contact_person" in values and not {"first_name", "last_name"} & values.keys():
@@ -141,12 +172,12 @@ def company_of(known: Values) -> str | None:
     return None if is_person(name, first, last) else name
 
 
-def new_customer(key: str, values: Values, languages: Mapping[str, int]) -> dict[str, Any]:
+def new_customer(key: str, values: Values, words: Words) -> dict[str, Any]:
     """The body of a POST, without nulls. `Number` is our key where it fits, so that a lost answer can be looked up."""
-    customer, address = to_wire(values, values, languages)
+    customer, address = to_wire(values, values, words)
     if key_fits(key):
         customer["Number"] = int(key)
-    body = {member: value for member, value in customer.items() if value is not None}
+    body = {member: value for member, value in new_contacts(customer).items() if value is not None}
     if needs_address(address):
         body["Address"] = new_address(address)
     return body
@@ -157,20 +188,20 @@ def needs_address(address: Mapping[str, Any]) -> bool:
     return any(value is not None for member, value in address.items() if member != "Company")
 
 
-def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Change:
+def change(current: Remote, values: Values, words: Words) -> Change:
     """What an update has to send so that exactly `values` change; nothing for what is already there.
 
     A customer without an invoice address in use gets one when there is something to keep on it.
     """
     address = current.raw["found"].address
     known = {**current.values, **values}
-    members, moved = to_wire(values, known, languages)
+    members, moved = to_wire(values, known, words)
     was_company = plain(address.get("Company")) if address is not None else company_of(current.values)
     if bool(was_company) == (members.get("Type") == BUSINESS):
         members.pop("Type", None)
     customer = None
     if members:
-        whole = _completed(current, values, languages)
+        whole = _completed(current, values, words)
         body = changed_customer(whole, members)
         customer = body if body != whole_customer(whole) else None
     if address is not None:
@@ -184,23 +215,21 @@ def change(current: Remote, values: Values, languages: Mapping[str, int]) -> Cha
     return Change(customer, None, new_address({"Company": company_of(known), **moved}))
 
 
-def _completed(current: Remote, values: Values, languages: Mapping[str, int]) -> Mapping[str, Any]:
+def _completed(current: Remote, values: Values, words: Words) -> Mapping[str, Any]:
     """The stored customer, whose PUT replaces, with what was agreed for each member that is not shown as text.
 
     Raises `Rejected` for one that holds something nobody can read, because a PUT would be refused or wipe it.
     """
     stored = current.raw["customer"]
-    agreed, _ = to_wire(current.values, current.values, languages)
+    agreed, _ = to_wire(current.values, current.values, words)
     filled: dict[str, Any] = {}
-    for field, member in CUSTOMER.items():
-        if is_shown(stored, member) or field in values:
+    for name, member in CUSTOMER.items():
+        if is_shown(stored, member) or name in values:
             continue
         if agreed.get(member) is not None:
             filled[member] = agreed[member]
         elif member in stored:
-            raise Rejected(
-                field, f"Billbee shows a {member} that is no text, and a PUT would wipe it; correct it there"
-            )
+            raise Rejected(name, f"Billbee shows a {member} that is no text, and a PUT would wipe it; correct it there")
     return {**stored, **filled}
 
 

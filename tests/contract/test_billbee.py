@@ -68,7 +68,7 @@ def make(server: Server, gate: Gate = OPEN_GATE, *, page_size: int = 2) -> billb
         ),
         gate,
     )
-    return closed_behind(billbee.Billbee(made._http, {}, page_size=page_size))
+    return closed_behind(billbee.Billbee(made._http, wire.Words(), page_size=page_size))
 
 
 class Meddling:
@@ -137,26 +137,50 @@ def test_a_contact_person_becomes_two_names(person: str | None, parts: tuple[str
 
 def test_a_language_needs_a_number_from_the_settings() -> None:
     """Billbee's numbers are published nowhere: what the settings do not map is not sent, nor read."""
-    languages = {"de": 1, "en": 2, "de-AT": 1}
-    project = {
-        tag: wire.project({"language": tag}, languages).get("language") for tag in ("de-CH", "DE_at", "en", "fr")
-    }
+    words = wire.Words({"de": 1, "en": 2, "de-AT": 1})
+    project = {tag: wire.project({"language": tag}, words).get("language") for tag in ("de-CH", "DE_at", "en", "fr")}
     assert project == {"de-CH": "de", "DE_at": "de", "en": "en", "fr": None}
-    assert wire.project({"language": "fr"}, languages) == wire.project({"language": None}, languages) == {}
-    assert reading.from_wire({"LanguageId": 1}, {}, languages)["language"] == "de"
-    assert "language" not in reading.from_wire({"LanguageId": 9}, {}, languages)
+    assert wire.project({"language": "fr"}, words) == wire.project({"language": None}, words) == {}
+    assert reading.from_wire({"LanguageId": 1}, {}, words)["language"] == "de"
+    assert "language" not in reading.from_wire({"LanguageId": 9}, {}, words)
+
+
+def test_price_groups_are_the_settings_own() -> None:
+    """A word without a number in the settings is not sent, a number without a word is unknown; without a table the
+    field is not Billbee's at all."""
+    words = wire.Words(price_groups={"retail": 4, "wholesale": 2**40})
+    assert wire.project({"price_group": "wholesale"}, words) == {"price_group": "wholesale"}
+    assert wire.project({"price_group": "staff"}, words) == wire.project({"price_group": None}, words) == {}
+    assert wire.new_customer("1", {"price_group": "wholesale"}, words)["PriceGroupId"] == 2**40
+    assert reading.from_wire({"PriceGroupId": 4}, {}, words)["price_group"] == "retail"
+    assert "price_group" not in reading.from_wire({"PriceGroupId": 9}, {}, words)
+    assert "price_group" in words.fields
+    assert "price_group" not in wire.Words().fields
+
+
+def test_the_main_address_is_no_invoice_address_of_its_own() -> None:
+    """Both sides say "none" of an address that only repeats the main one; an odd entry says nothing."""
+    words = wire.Words(extra={"DefaultStatusUpdatesMailAddress": "x_status"})
+    row = {"email": "a@X.example", "invoice_email": "a@x.example", "x_status": "s@x.example"}
+    projection = wire.project(row, words)
+    assert (projection["invoice_email"], projection["x_status"]) == (None, "s@x.example")
+    shown = {"Email": "a@x.example", "DefaultCommercialMailAddress": {"Value": "a@X.example"}}
+    assert reading.from_wire(shown, {}, words)["invoice_email"] is None
+    odds: tuple[Any, ...] = ("a@x.example", {"Value": 5}, {}, [])
+    for odd in odds:
+        assert "invoice_email" not in reading.from_wire({**shown, "DefaultCommercialMailAddress": odd}, {}, words)
 
 
 def test_what_billbee_has_no_field_for_is_left_out() -> None:
     """Tax number, register number, website, birthday and the active flag stay in the source."""
     row = dict.fromkeys(("tax_number", "register_number", "website", "birth_date", "active"), None)
-    assert wire.project(row, {}) == {}
+    assert wire.project(row, wire.Words()) == {}
 
 
 def test_a_contact_person_gives_way_to_a_known_person() -> None:
     """First and last name of the source fill the address; its contact person has no second place there."""
     row = {"name": "X AG", "first_name": "Ines", "last_name": "Oster", "contact_person": "Ute Ahn"}
-    assert wire.project(row, {}) == {"name": "X AG", "first_name": "Ines", "last_name": "Oster"}
+    assert wire.project(row, wire.Words()) == {"name": "X AG", "first_name": "Ines", "last_name": "Oster"}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +189,7 @@ def test_a_contact_person_gives_way_to_a_known_person() -> None:
 def test_what_cannot_be_held_is_refused(row: dict[str, str], field: str) -> None:
     """A refusal names the field and holds no value."""
     with pytest.raises(Rejected) as caught:
-        wire.project(row, {})
+        wire.project(row, wire.Words())
 
     assert caught.value.field == field
     assert row[field] not in str(caught.value)
@@ -182,6 +206,8 @@ def test_what_cannot_be_held_is_refused(row: dict[str, str], field: str) -> None
         {"languages": {"de": "1"}},
         {"languages": {"de": 0}},
         {"languages": {"de": 2**31}},
+        {"price_groups": {"retail": "4"}},
+        {"price_groups": {"retail": 2**63}},
         {"token": "x"},
     ],
 )

@@ -11,7 +11,7 @@ from tests.databases import database
 from tests.system.shop_rows import WALKED
 from tests.system.walk import walk
 
-CUSTOMERS = 20  # each kind of trouble once; `python -m tests.system.real_shops` takes more
+CUSTOMERS = 25  # each kind of trouble once; `python -m tests.system.real_shops` takes more
 
 
 @pytest.mark.parametrize("shop", WALKED)

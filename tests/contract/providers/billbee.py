@@ -28,6 +28,8 @@ CUSTOMER = "/api/v1/customers/<int:number>"
 ADDRESSES_OF = "/api/v1/customers/<int:number>/addresses"
 ADDRESS = "/api/v1/customers/addresses/<int:number>"
 LANGUAGES = {"de": 1, "en": 2, "nl": 3}
+PRICE_GROUPS = {"retail": 4, "wholesale": 2**40}
+PURPOSES = {"invoice_email": "DefaultCommercialMailAddress", "x_status": "DefaultStatusUpdatesMailAddress"}
 PLAIN = {
     "email": "Email", "phone": "Tel1", "mobile": "Tel2", "vat_number": "VatId",
 }  # fmt: skip
@@ -53,6 +55,9 @@ COMPANY: Values = {
     "country": "DE",
     "vat_number": "DE811569869",
     "language": "de",
+    "price_group": "wholesale",
+    "invoice_email": "Rechnung@kranbau-ost.example",
+    "x_status": "versand@kranbau-ost.example",
 }
 PERSON: Values = {
     "number": "7",
@@ -82,8 +87,9 @@ def other(number: int) -> Values:
 
 def build(url: str, timeout: float = TIMEOUT, *, key: str = sandbox.API_KEY) -> billbee.Billbee:
     options = billbee.Options(
-        api_key=SecretStr(key), user=sandbox.USER, password=SecretStr(sandbox.PASSWORD), languages=LANGUAGES
-    )
+        api_key=SecretStr(key), user=sandbox.USER, password=SecretStr(sandbox.PASSWORD), languages=LANGUAGES,
+        price_groups=PRICE_GROUPS, extra={PURPOSES["x_status"]: "x_status"},
+    )  # fmt: skip
     return billbee.build(Settings("billbee", url, options, timeout), OPEN_GATE)
 
 
@@ -97,14 +103,21 @@ def stored(twin: Twin, external_id: str) -> Values:
         "number": str(record["Number"]),
         "name": address["Company"] or record["Name"],
         "language": tags.get(record["LanguageId"]),
+        "price_group": {number: word for word, number in PRICE_GROUPS.items()}.get(record["PriceGroupId"]),
+        **{field: _own(record, member) for field, member in PURPOSES.items()},
         "street": " ".join(filter(None, (address["Street"], address["Housenumber"]))) or None,
         "contact_person": " ".join(filter(None, (address["FirstName"], address["LastName"]))) or None,
     }
 
 
+def _own(record: Mapping[str, Any], member: str) -> str | None:
+    value = (record[member] or {}).get("Value")
+    return None if value == record["Email"] else value
+
+
 def small_pages(adapter: ProviderAdapter) -> ProviderAdapter:
     assert isinstance(adapter, billbee.Billbee)
-    return billbee.Billbee(adapter._http, adapter._languages, page_size=2)
+    return billbee.Billbee(adapter._http, adapter._words, page_size=2)
 
 
 def plant(twin: Twin, external_id: str) -> None:
@@ -174,6 +187,30 @@ def a_separate_commercial_mail_stays(world: World) -> None:
     world.adapter.update(fetched(world, remote), {"email": "neu@kranbau.example"})
     assert record["DefaultCommercialMailAddress"] == own
     assert own in record["MetaData"]
+
+
+def one_purpose_has_its_own_address(world: World) -> None:
+    """An invoice address that repeats the main one is none: it follows it, by whichever entry; one that differs is
+    written into an entry of its own, in both homes, and taken away again."""
+    remote = world.adapter.create("12", {"name": "Nur Name GmbH", "email": "a@x.example"})
+    record = world.twin.records[remote.external_id]
+    assert remote.values["invoice_email"] is None
+
+    after = world.adapter.update(fetched(world, remote), {"invoice_email": "r@x.example"})
+    assert (after.values["email"], after.values["invoice_email"]) == ("a@x.example", "r@x.example")
+    assert record["DefaultCommercialMailAddress"]["Value"] == "r@x.example"
+    after = world.adapter.update(fetched(world, remote), {"email": "b@x.example", "invoice_email": "s@x.example"})
+    assert (after.values["email"], after.values["invoice_email"]) == ("b@x.example", "s@x.example")
+    assert "r@x.example" not in [entry["Value"] for entry in record["MetaData"]]
+    assert not rules.contradictions(record) or world.twin.toggle("defaults") == "absent"
+
+    after = world.adapter.update(fetched(world, remote), {"invoice_email": None})
+    assert (after.values["email"], after.values["invoice_email"]) == ("b@x.example", None)
+    assert "s@x.example" not in [entry["Value"] for entry in record["MetaData"]]
+    own = {"Id": 5, "TypeId": 1, "TypeName": "EMail", "SubType": "", "Value": "B@X.example"}
+    record |= {"DefaultCommercialMailAddress": own, "MetaData": [*record["MetaData"], dict(own)]}
+    after = world.adapter.update(fetched(world, remote), {"email": "c@x.example"})
+    assert (after.values["email"], after.values["invoice_email"]) == ("c@x.example", None)
 
 
 def a_shared_entry_is_split(world: World) -> None:
@@ -284,7 +321,8 @@ def an_archived_address_is_unknown(world: World) -> None:
     address = world.twin.records[remote.external_id]["Addresses"][0]
     address |= {"ArchivedAt": "2026-02-01T00:00:00", "Street": "XXX", "Company": "XXX"}
     current = fetched(world, remote)
-    assert set(current.values) == {"email", "phone", "mobile", "vat_number", "number", "language"}
+    contacts = {"email", "phone", "mobile", "invoice_email", "x_status"}
+    assert set(current.values) == contacts | {"vat_number", "number", "language", "price_group"}
     start = len(world.twin.log)
     with pytest.raises(Rejected) as caught:
         world.adapter.update(current, {"email": "neu@kranbau.example", "street": "Kai 1"})
@@ -527,6 +565,10 @@ def _plain_only(body: dict[str, Any], member: str, value: str | None) -> None:
     body[member] = value
 
 
+def _into_the_shared_entry(body: dict[str, Any], member: str, value: str | None) -> None:
+    body[member] = {**(body[member] or {}), "TypeId": 1, "SubType": "", "Value": value}
+
+
 def _put_address(http: Http, current: Remote, change: wire.Change) -> str:
     address = current.raw["found"].address
     if change.members is None or address is None:
@@ -551,8 +593,8 @@ def _careless(answer: Answer) -> Any:
     return answer.record().get("Data") if answer.ok else {}
 
 
-def _floated(customer: Mapping[str, Any], found: reading.Found, languages: Mapping[str, int], **more: bool) -> Remote:
-    return _REMOTE_OF({**customer, "Id": int(float(customer["Id"]))}, found, languages, **more)
+def _floated(customer: Mapping[str, Any], found: reading.Found, words: wire.Words, **more: bool) -> Remote:
+    return _REMOTE_OF({**customer, "Id": int(float(customer["Id"]))}, found, words, **more)
 
 
 _REMOTE_OF = reading.remote_of
@@ -596,6 +638,9 @@ ROW = Row(
         "phone": None,
         "vat_number": "ATU12345675",
         "language": "en",
+        "price_group": "retail",
+        "invoice_email": None,
+        "x_status": "neuer-versand@kranbau-ost.example",
         "fax": "+49 30 777",
         "name2": "c/o Müßig",
         "street2": "Aufgang C 🚪",
@@ -605,7 +650,7 @@ ROW = Row(
     fetch=("GET", CUSTOMER),
     find=("GET", CUSTOMERS),
     scan=("GET", CUSTOMERS),
-    clearable=frozenset(COMPANY) - {"number", "language"},
+    clearable=frozenset(COMPANY) - {"number", "language", "price_group"},
     awkward=("1", "2147483647", "10", "1000000"),
     unknown_id="30000000099999999",
     plant=plant,
@@ -625,6 +670,7 @@ ROW = Row(
         one_change_is_one_write,
         both_homes_of_a_contact_agree,
         a_separate_commercial_mail_stays,
+        one_purpose_has_its_own_address,
         a_shared_entry_is_split,
         street_lines_come_back,
         a_key_that_does_not_fit_is_left_out,
@@ -657,6 +703,8 @@ ROW = Row(
         Breakage("nulls-in-numbers", _set("NUMBERS", frozenset(), billbee_contacts)),
         Breakage("the-archive-dates-are-sent-back", _set("SERVERS", frozenset(), billbee_contacts)),
         Breakage("only-the-plain-contact-changes", _set("_set_contact", _plain_only, billbee_contacts)),
+        Breakage("a-purpose-shares-the-main-entry", _set("_set_purpose", _into_the_shared_entry, billbee_contacts)),
+        Breakage("a-repeated-address-is-one-of-its-own", _set("_repeats", lambda *_: False, billbee_contacts)),
         Breakage("the-address-is-put", _set("_write_address", _put_address)),
         Breakage("every-404-is-an-absence", _set("says_missing", lambda answer: answer.status == 404, billbee_api)),
         Breakage("half-an-update-is-harmless", _set("_after", _no_care)),
