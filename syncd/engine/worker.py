@@ -109,14 +109,18 @@ def heed_the_clock(site: Installation, route: Route) -> None:
     """
     name = f"clock:{route.provider}:{socket.gethostname()}"
     distance = site.clock.now().timestamp() - site.clock.monotonic()
+    if route.lane.distance is not None and abs(route.lane.distance - distance) < STEP:
+        return
     with site.state.read() as tx:
         before = progress.meta(tx, name)
     if before and abs(float(before) - distance) < STEP:
+        route.lane.distance = float(before)
         return
     with site.state.fenced(route.lease) as tx:
         if before:
             journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))
         progress.set_meta(tx, name, repr(distance))
+    route.lane.distance = distance
 
 
 def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
@@ -198,7 +202,7 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
                 return ()
             if only is not None:
                 return [] if only in busy else _takeable(tx, Pair(route.provider, only), site.clock.now())
-            size, threads = route.lane.group(), route.lane.concurrency
+            size, threads = route.lane.group(), route.lane.threads()
             due = work.take(tx, route.provider, site.clock.now(), size * threads, busy)
             return due[: evenly(len(due), size, threads)]
 

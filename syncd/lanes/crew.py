@@ -69,7 +69,7 @@ def _drain_threads(
     busy: dict[Future[None], tuple[str, ...]] = {}
     with ThreadPoolExecutor(lane.concurrency, thread_name_prefix=f"lane-{lane.name}") as pool:
         while True:
-            while len(busy) < lane.concurrency and _open_for_work(lane) and (limit is None or done < limit):
+            while len(busy) < (threads := lane.threads()) and _open_for_work(lane) and (limit is None or done < limit):
                 taken = frozenset(key for keys in busy.values() for key in keys)
                 batch = take(taken)
                 if limit is not None:
@@ -77,7 +77,7 @@ def _drain_threads(
                 if not batch:
                     break
                 done += len(batch)
-                for part in _parts(batch, lane.concurrency - len(busy) if len(batch) < lane.group() else 1):
+                for part in _parts(batch, threads - len(busy) if len(batch) < lane.group() else 1):
                     keys = tuple(work.pair.key for work in part)
                     lane.turns.draw(keys)
                     busy[pool.submit(copy_context().run, _in_turn, lane, handle, part)] = keys

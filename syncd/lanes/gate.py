@@ -14,6 +14,7 @@ from syncd.core.backoff import clamp_retry_after
 from syncd.errors import LeaseLost, Stopped, SyncdError
 from syncd.lanes.breaker import Breaker
 from syncd.lanes.pace import Pace, Repeats
+from syncd.lanes.processor import Processor
 from syncd.lanes.stride import Stride
 from syncd.lanes.trace import Trace
 from syncd.lanes.turns import Turns
@@ -59,6 +60,8 @@ class Lane:
     calls: int = 0
     last_ok: datetime | None = None
     leave: bool = False
+    distance: float | None = None  # of the wall clock to the monotonic one when last looked at, seconds
+    processor: Processor = field(default_factory=Processor)
     seen: float = 0.0  # when it last showed life, monotonic seconds: the watchdog asks
 
     def __post_init__(self) -> None:
@@ -144,6 +147,10 @@ class Lane:
         """How many pairs one thread takes at once: what it gets through in about a second by pace and by experience."""
         paced = 2 * self.pace.interval(self.clock.monotonic()) * self.concurrency
         return self.stride.group(paced)
+
+    def threads(self) -> int:
+        """How many of its threads the lane uses now: one where the processor is what everybody waits for."""
+        return 1 if self.processor.full() else self.concurrency
 
     # -- what happened, and what follows for the whole lane ---------------------------------------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 LARGEST = 100  # pairs
+WHOLE = 1.4  # seconds for a group: half of it reads, half of it writes, so a reading is 0.7 old (`trace.FRESH` is 1)
 FIRST_GUESS = 0.1  # seconds for one pair, before anything was measured
 
 
 class Stride:
-    """What a thread gets through in about a second.
+    """What a thread gets through in `WHOLE` seconds.
 
     Fewer would cost a commit each; of more, what was read would be old before it is written, and a crash would leave
     more writes of unknown outcome.
@@ -30,4 +31,4 @@ class Stride:
         """1 to 100 pairs, where the pace alone takes `paced` seconds for one."""
         with self._lock:
             each = max(paced, self._each)
-        return max(min(int(1.0 / each) if each else LARGEST, LARGEST), 1)
+        return max(min(int(WHOLE / each) if each else LARGEST, LARGEST), 1)

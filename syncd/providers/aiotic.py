@@ -61,7 +61,7 @@ _ERROR_TYPE = re.compile(r"[a-z_]{1,40}\Z")
 class Options(BaseModel):
     """Keys of `[providers.aiotic]` that only this adapter knows. The sync key of a tenant is enough."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     api_key: SecretStr
 

@@ -34,7 +34,7 @@ class Options(BaseModel):
                                instead of parking it
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     api_key: SecretStr
     tenant: str = Field(min_length=1, pattern=r"^[\x21-\x7e]+$")

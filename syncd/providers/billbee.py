@@ -49,7 +49,7 @@ class Options(BaseModel):
     `CAPABILITIES.extra`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     api_key: SecretStr = Field(min_length=1)
     user: str = Field(pattern=r"^[^:\x00-\x1f]+$")

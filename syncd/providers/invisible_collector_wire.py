@@ -44,7 +44,7 @@ class Options(BaseModel):
     the VAT number. `send_mobile` is off where an account refuses `mobile`, which PUT's own table does not list.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     token: SecretStr = Field(min_length=1)
     default_locale: Literal["pt", "es", "en", "fr-fr", "de", "zh-CN"] = "en"

@@ -67,7 +67,7 @@ class Options(BaseModel):
     put aside, who is reviewed instead of updated. `on_delete = "archive"` sets it in any case.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     mode: Literal["cloud", "onprem"] = "cloud"
     token_url: str = "https://auth.jtl-cloud.com/oauth2/token"  # noqa: S105 - an address

@@ -26,7 +26,7 @@ Conditions = dict[str, Annotated[Condition, PlainValidator(condition)]]
 Spellings = Annotated[tuple[str, ...], PlainValidator(plain_values)]
 
 _WHOLE = frozenset({"deleted"})  # a table that is nothing without all of its keys
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class WatchTable(BaseModel):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from pydantic import BeforeValidator
 
@@ -34,6 +33,8 @@ class Wrong(ValueError):
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """`Did you mean x?` for a near miss, else nothing."""
+    from difflib import get_close_matches
+
     near = get_close_matches(str(word), list(known), n=1)
     return f"Did you mean {near[0]}?" if near else ""
 

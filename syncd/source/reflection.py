@@ -6,7 +6,6 @@ a "did you mean". So no configured text ever reaches a statement except as a quo
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -49,7 +48,9 @@ class FoundTable:
 
 def nearest(name: str, names: Collection[str]) -> str:
     """A "did you mean" for a name that does not exist, or ''."""
-    close = difflib.get_close_matches(name.lower(), {each.lower() for each in names}, n=1, cutoff=0.6)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), {each.lower() for each in names}, n=1, cutoff=0.6)
     return next((f'Did you mean "{each}"?' for each in sorted(names) if close and each.lower() == close[0]), "")
 
 

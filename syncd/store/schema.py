@@ -147,7 +147,8 @@ IS_BACKFILL = work.c.reason == sa.literal_column("'backfill'")
 IS_LIVE = work.c.reason != sa.literal_column("'backfill'")
 
 for _name, _part in (("ix_work_live", IS_LIVE), ("ix_work_backfill", IS_BACKFILL)):
-    sa.Index(_name, work.c.provider, work.c.due_at, work.c.generation, sqlite_where=_part, postgresql_where=_part)
+    # PostgreSQL's condition stands in the revision alone: to name it here loads that dialect at every start.
+    sa.Index(_name, work.c.provider, work.c.due_at, work.c.generation, sqlite_where=_part)
 
 intent = sa.Table(
     "intent",

@@ -69,14 +69,20 @@ def buried(tx: Transaction, keys: Keys, provider: str, external_id: str | None =
 
 def buried_ids(tx: Transaction, keys: Keys, provider: str, external_ids: Sequence[str]) -> set[str]:
     """Those of many external ids that lie under a tombstone: one query for a scan's page."""
-    name = digest_name(tx, provider)
-    by_digest = {_external(each, name, external_id): external_id for each in _all(keys) for external_id in external_ids}
-    return _lying(tx, _BURIED_IDS, provider, by_digest)
+    return _buried_ids(tx, keys, provider, digest_name(tx, provider), external_ids)
 
 
 def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[str]) -> set[str]:
     """Those of many customers whose key lies under a tombstone."""
-    name = digest_name(tx, provider)
+    return _buried_keys(tx, keys, provider, digest_name(tx, provider), customers)
+
+
+def _buried_ids(tx: Transaction, keys: Keys, provider: str, name: str, external_ids: Sequence[str]) -> set[str]:
+    by_digest = {_external(each, name, external_id): external_id for each in _all(keys) for external_id in external_ids}
+    return _lying(tx, _BURIED_IDS, provider, by_digest)
+
+
+def _buried_keys(tx: Transaction, keys: Keys, provider: str, name: str, customers: Sequence[str]) -> set[str]:
     by_digest = {_own(each, name, customer): customer for each in _all(keys) for customer in customers}
     return _lying(tx, _BURIED_KEYS, provider, by_digest)
 
@@ -97,8 +103,11 @@ def exhume(tx: Transaction, keys: Keys, provider: str, external_id: str | None =
 
 def exhume_all(tx: Transaction, keys: Keys, provider: str, living: Mapping[str, str]) -> None:
     """`exhume` for many: external id to customer key."""
-    ids = buried_ids(tx, keys, provider, list(living))
-    customers = buried_keys(tx, keys, provider, list(living.values()))
+    if not living:
+        return
+    name = digest_name(tx, provider)
+    ids = _buried_ids(tx, keys, provider, name, list(living))
+    customers = _buried_keys(tx, keys, provider, name, list(living.values()))
     for external_id, key in living.items():
         if external_id in ids or key in customers:
             exhume(tx, keys, provider, external_id, key)

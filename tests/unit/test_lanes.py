@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from syncd.core.model import Pair, Work
 from syncd.errors import LeaseLost, Stopped
 from syncd.lanes import Lane, LanePaused, Pace, drain, together
 from syncd.lanes.pace import BUDGET_CAP
+from syncd.lanes.processor import Processor
 from tests.clock import VirtualClock
 
 GET, PUT = "GET /customers/{id}", "PUT /customers/{id}"
@@ -721,6 +723,30 @@ def test_groups_come_in_the_order_in_which_they_were_taken() -> None:
 
     assert came == list("01245678")
     assert lane.turns.ahead("8") == 0
+
+
+def test_a_busy_processor_leaves_a_lane_one_thread() -> None:
+    """While this process computes all the time, another thread of the lane would only get in the way; as soon as it
+    waits for answers again, all are back."""
+    computed, passed = [0.0], [0.0]
+    busy = Processor(lambda: computed[0], lambda: passed[0])
+    lane = a_lane(VirtualClock(), concurrency=4, processor=busy)
+    threads = [lane.threads()]
+    for more, seconds in ((0.2, 0.2), (0.29, 0.1), (0.1, 0.1), (0.1, 0.3)):
+        computed[0] += more
+        passed[0] += seconds
+        threads.append(lane.threads())
+    assert threads == [4, 4, 1, 1, 4]
+
+
+def test_beside_a_busy_processor_one_thread_drains_the_lane() -> None:
+    """A lane of four threads has no two groups at work at once while the processor has no time for them."""
+    busy = Processor(count().__next__, count().__next__)
+    desk = Desk([str(number) for number in range(12)], chunk=1)
+
+    done = drain(a_lane(VirtualClock(), concurrency=4, processor=busy), desk.take, desk.handle)
+
+    assert (done, desk.together) == (12, 1)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
