@@ -49,7 +49,7 @@ def _link(site: Installation, size: int) -> None:
     statement = """
         INSERT INTO mapping (provider, customer_key, provider_key, external_id, external_ids, base, state)
         WITH RECURSIVE n(i) AS (SELECT 11 UNION ALL SELECT i + 1 FROM n WHERE i < :size)
-        SELECT 'aiotic', CAST(i AS TEXT), 'made-up-' || i, 'made-up-' || i, '{}', '{}', 'excluded' FROM n
+        SELECT 'aiotic', CAST(i AS TEXT), NULL, NULL, '{}', '{}', 'excluded' FROM n
     """
     with site.state.begin() as tx:
         tx.execute(sa.text(statement), {"size": size})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from syncd.sandbox import aiotic
 from syncd.sandbox.five import NAMES
 from syncd.sandbox.kit import Server
 from tests.benchmarks.far import far_five
+from tests.benchmarks.process import daemon_of, megabytes
 from tests.benchmarks.site import Wanted, at
 
 LONGEST = 3_000.0  # seconds until it is given up
@@ -46,16 +46,16 @@ def first_load(directory: Path, count: int) -> Load:
         with at(directory, server, Wanted(NAMES, count, settle="5s")):
             pass  # the shop, its triggers, its settings: the daemon opens them anew
         pairs, began = count * len(NAMES), time.monotonic()
-        with _daemon(directory) as daemon:
+        with daemon_of(directory) as daemon:
             _until(lambda: _linked(directory) >= pairs / 5, daemon)
-            low = _megabytes(daemon.pid)
+            low = megabytes(daemon.pid)
             _until(lambda: _linked(directory) >= pairs / 4, daemon)
             daemon.kill()
-        with _daemon(directory) as daemon:
+        with daemon_of(directory) as daemon:
             _until(lambda: _linked(directory) >= pairs / 2, daemon)
             overtook = _edited(directory, server, daemon)
             _until(lambda: _linked(directory) >= pairs, daemon)
-            seconds, high = time.monotonic() - began, _megabytes(daemon.pid)
+            seconds, high = time.monotonic() - began, megabytes(daemon.pid)
         return Load(seconds, low, high, overtook, all(_records(server, name) == count for name in NAMES))
 
 
@@ -74,18 +74,6 @@ def _edited(directory: Path, server: Server, daemon: subprocess.Popen[bytes]) ->
     return time.monotonic() - began
 
 
-@contextmanager
-def _daemon(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (directory / "log").open("ab") as log:
-        command = [sys.executable, "-m", "syncd", "run", "--config", str(directory / "syncd.toml")]
-        process = subprocess.Popen(command, stderr=log, stdout=log)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
 def _linked(directory: Path) -> int:
     """Pairs that the state calls linked."""
     with closing(sqlite3.connect(f"file:{directory}/state.db?mode=ro", uri=True, timeout=10)) as state:
@@ -95,11 +83,6 @@ def _linked(directory: Path) -> int:
 
 def _records(server: Server, name: str) -> int:
     return int(httpx.get(f"{server.url(name)}/_control", trust_env=False).json()["records"])
-
-
-def _megabytes(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def _until(condition: Callable[[], bool], daemon: subprocess.Popen[bytes]) -> None:

@@ -7,8 +7,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,6 +19,7 @@ from syncd.engine.run import Options, run_cycle
 from syncd.sandbox.five import serve_five
 from syncd.settings import load
 from syncd.source import triggers
+from tests.benchmarks.process import daemon_of, used
 from tests.benchmarks.site import Wanted, at, shop_at
 
 IMPORTS = "import sqlalchemy, httpx, structlog, click"
@@ -52,12 +53,12 @@ def daemon(directory: Path, source: str = "sqlite", changes: int = 15, idle: flo
         settings, change = stack.enter_context(shop_at(directory, server, Wanted(customers=20, source=source)))
         _synced(settings)
         twin = server.twins["aiotic"]
-        process = stack.enter_context(_running(settings.parent))
+        process = stack.enter_context(daemon_of(settings.parent))
         _until(lambda: (settings.parent / "log").read_text().count("daemon.started"))
         time.sleep(3.0)
-        before, began = _used(process.pid), time.monotonic()
+        before, began = used(process.pid), time.monotonic()
         time.sleep(idle)
-        share = (_used(process.pid) - before) / (time.monotonic() - began)
+        share = (used(process.pid) - before) / (time.monotonic() - began)
         took = []
         for turn in range(changes):
             seen = twin.writes()
@@ -97,29 +98,11 @@ def _synced(settings: Path) -> None:
         run_cycle(site, Options(mode="once"))
 
 
-@contextmanager
-def _running(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (directory / "log").open("wb") as log:
-        command = [sys.executable, "-m", "syncd", "run", "--config", str(directory / "syncd.toml")]
-        process = subprocess.Popen(command, stderr=log, stdout=log)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(40)
-
-
 def _cpu(command: Sequence[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _used(pid: int) -> float:
-    """CPU seconds of a process so far (proc(5): fields 14 and 15, in hundredths)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def _until(condition: Callable[[], object], seconds: float = 20.0) -> None:
