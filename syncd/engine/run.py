@@ -19,7 +19,7 @@ from syncd.lanes import together
 from syncd.log import emit, run
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation, Rhythm
-from syncd.runtime.leadership import CAPTURE, hold
+from syncd.runtime.leadership import CAPTURE, hold, keep, lane_name
 from syncd.store import events
 
 ROUNDS = 3
@@ -62,7 +62,9 @@ class Result:
 
 
 def run_cycle(site: Installation, options: Options = Options()) -> Result:
-    """One pass. Trouble with one provider stays in its lane; trouble with source or state is raised."""
+    """One pass. Trouble with one provider stays in its lane; trouble with source or state is raised.
+
+    An `exclusive` run raises `LeaseLost` in the end where another instance took one of its lanes meanwhile."""
     run_id = site.run_id()
     with run(run_id):
         return _cycle(site, options, run_id)
@@ -77,6 +79,7 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
         release_lanes(site, held)
         raise LeaseHeld("another instance holds a lane of this installation", remedy="syncd status")
     tally = Tally(done=options.done)
+    lost = False
     try:
         captured = capture(site).customers
         if options.look:
@@ -84,12 +87,15 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
             if not options.providers:  # the sweep has one cursor: some providers alone would hide rows from the rest
                 rotate(site)
         captured += _drain_rounds(site, held, options, tally)
+        lost = options.exclusive and not all(keep(site, lane_name(route.provider)) for route in held)
     finally:
         if options.exclusive:
             release_lanes(site, held)
     counts = {provider: dict(counter) for provider, counter in tally.counts.items()}
     result = Result(run_id, counts, captured, site.clock.monotonic() - started)
     record(site, options, result)
+    if lost:  # a daemon would see to the rest in its next cycle; this run has none
+        raise LeaseLost("this run lost a lane to another instance, or its lease ran out.", remedy="syncd status")
     return result
 
 

@@ -38,6 +38,7 @@ _MY_DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1698}
 
 _LITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _LITE_REFUSED = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
+_LITE_MISSING = re.compile(r"no such (table|column|view)\b|has no column named|schema has changed")
 
 _NOWHERE: tuple[tuple[str, str], ...] = (  # what a failed connection says, by words that hold no value
     ("Connection refused", "connection refused"),
@@ -143,8 +144,8 @@ def _sqlite(orig: sqlite3.Error) -> Failure:
         # "NOT NULL constraint failed: customers.email": names of the schema, never values
         about = str(orig).partition("constraint failed: ")[2]
         return Failure(Kind.REFUSED, name, column=about.rpartition(".")[2] if "," not in about else "")
-    if code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}:
-        return Failure(Kind.MISSING, name)
+    if code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}:  # one code for whatever is wrong with a statement
+        return Failure(Kind.MISSING if _LITE_MISSING.search(str(orig)) else Kind.REFUSED, name)
     return Failure(Kind.DENIED if code in {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH} else Kind.DOWN, name)
 
 

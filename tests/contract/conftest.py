@@ -8,11 +8,23 @@ from pathlib import Path
 import pytest
 
 from syncd.store.database import State, open_state, upgrade
+from syncd.testing import Row
 from tests.contract.behind import close_all
 from tests.contract.shop import Shop, shop
 from tests.databases import DIALECTS, database
 
 STATE_KEY = b"a state key of at least 32 characters"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """An adapter under the defaults and under the last value of every toggle at once is everybody's; each toggle alone
+    is two minutes of the gate."""
+    for item in items:
+        chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        row = chosen.get("row")
+        if isinstance(row, Row) and "toggles" in chosen and chosen["toggles"] not in ({}, row.all_variants()[-1]):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)
