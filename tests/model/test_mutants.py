@@ -605,6 +605,7 @@ def _catches(mutant: Mutant) -> Iterator[str]:
             return
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(MUTANTS))
 def test_mutant_is_caught(name: str, monkeypatch: Patch) -> None:
     """This wrong implementation does not pass."""

@@ -33,6 +33,11 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+def one_of(names: tuple[str, ...]) -> list[Any]:
+    """The first is everybody's, the others are the gate's."""
+    return [names[0], *(pytest.param(name, marks=pytest.mark.long) for name in names[1:])]
+
+
 def edit(way: Road, provider: str, key: int, **fields: str | None) -> None:
     """What a person at the provider does to the record of a customer."""
     record = way.record(provider, key)
@@ -115,7 +120,7 @@ def test_customers_who_swap_addresses_stay_who_they_are(sqlite_shop: Shop, tmp_p
         assert {name for name, count in written(way, before).items() if count} <= {"azotte"}
 
 
-@pytest.mark.parametrize("winner", [2, 3])
+@pytest.mark.parametrize("winner", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_records_merged_over_there(sqlite_shop: Shop, tmp_path: Path, winner: int) -> None:
     """Two customers joined at Billbee: the lost one is a question, made neither there nor anew; the other one goes on,
     but where it shows the lost one's address now, nobody takes that for his own unasked. The shop keeps both."""
@@ -145,7 +150,7 @@ def test_records_merged_over_there(sqlite_shop: Shop, tmp_path: Path, winner: in
         way.silent()
 
 
-@pytest.mark.parametrize("origin", NAMES)
+@pytest.mark.parametrize("origin", one_of(NAMES))
 def test_edits_of_different_fields_on_both_sides_both_survive(sqlite_shop: Shop, tmp_path: Path, origin: str) -> None:
     """The shop changes one field and the provider another, between two runs: neither is lost."""
     with road(sqlite_shop, tmp_path, 3) as way, way.opened():
@@ -233,7 +238,7 @@ def newcomer(way: Road, provider: str) -> None:
     twin.put(external_id, record)
 
 
-@pytest.mark.parametrize("origin", LISTING)
+@pytest.mark.parametrize("origin", one_of(LISTING))
 def test_a_new_customer_there_is_inserted_once_and_reaches_the_other_four(
     sqlite_shop: Shop, tmp_path: Path, origin: str
 ) -> None:
@@ -255,7 +260,7 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("origin", LISTING)
+@pytest.mark.parametrize("origin", one_of(LISTING))
 def test_a_crash_after_the_insert_makes_no_second_row(sqlite_shop: Shop, tmp_path: Path, origin: str) -> None:
     """The row is in the source and nothing of it in the state: the change log links it, nobody inserts it again."""
     per = {origin: "inbound_create = true\n"}

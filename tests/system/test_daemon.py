@@ -267,6 +267,7 @@ def test_monitor_page_and_metrics_are_kept_fresh(tmp_path: Path) -> None:
     assert "<!doctype html>" in (tmp_path / "page.html").read_text().lower()
 
 
+@pytest.mark.long
 def test_some_seconds_of_the_soak(tmp_path: Path) -> None:
     """The hour that `python -m tests.system.soak` runs, in small: faults, edits on both sides, nothing lost."""
     watch, wrong, code = soak(tmp_path, 10.0, seed=3, customers=30)

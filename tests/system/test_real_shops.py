@@ -14,6 +14,7 @@ from tests.system.walk import walk
 CUSTOMERS = 25  # each kind of trouble once; `python -m tests.system.real_shops` takes more
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shop", WALKED)
 def test_a_real_shop_goes_live(shop: str, tmp_path: Path) -> None:
     """From init to run: no duplicate, nothing overwritten that plan did not show, every doubtful one in review; then
