@@ -46,7 +46,7 @@ def test_status_names_the_daemon(tmp_path: Path) -> None:
         assert land.said("status", "--ready").code == 0
         assert until(lambda: daemon.events("status.snapshot"))
         assert daemon.events("status.snapshot")[-1]["daemons"] != []
-        assert daemon.end()[0] == 0
+        assert daemon.end() == 0
         assert land.said("status", "--json").data["daemons"] == []
         assert land.said("status", "--ready").code == 7
 
@@ -130,7 +130,7 @@ def test_the_page_of_a_killed_daemon_is_red(tmp_path: Path) -> None:
 def test_the_page_of_a_daemon_that_ended_says_so(tmp_path: Path) -> None:
     """An end in order is told by the daemon itself, and its guard leaves with it."""
     with drawing(tmp_path) as (daemon, page):
-        assert daemon.end()[0] == 0
+        assert daemon.end() == 0
         assert "The daemon was stopped" in page.read_text(encoding="utf-8")
         assert SILENT not in page.read_text(encoding="utf-8")
 

@@ -13,7 +13,6 @@ import select
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -658,15 +657,14 @@ def test_no_fate_of_stderr_stops_the_process(target: str) -> None:
     assert (done.returncode, done.stdout) == (0, b"alive\n")
 
 
+@pytest.mark.timeout(120)
 def test_a_reader_that_stopped_reading_holds_up_nobody() -> None:
     """A full pipe costs one line's patience, then lines are lost at once; when somebody reads again, it is told."""
     reader, writer = os.pipe()
     stream = os.fdopen(writer, "w")
     log.setup("info", "json", stream=stream)
-    began = time.monotonic()
-    for _ in range(500):
+    for _ in range(2000):  # a second of patience for each would be half an hour
         log.emit("pair.pushed", provider="jtl", customer_key="1", reason="r" * 200)
-    took = time.monotonic() - began
     os.set_blocking(reader, False)
     while os.read(reader, 1_000_000):
         if not select.select([reader], [], [], 0.1)[0]:
@@ -676,7 +674,6 @@ def test_a_reader_that_stopped_reading_holds_up_nobody() -> None:
     stream.close()
     os.close(reader)
 
-    assert took < 20.0
     assert [json.loads(line)["event"] for line in told if line] == ["pair.pulled", "log.dropped"]
 
 
