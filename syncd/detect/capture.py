@@ -12,7 +12,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from syncd.core.model import Link, Pair, State
+from syncd.core.model import Intent, Link, Pair, State
+from syncd.detect.ownership import reasons, rekeys
 from syncd.detect.resync import begin_anew
 from syncd.errors import LeaseLost, SafetyStop, SetupNeeded
 from syncd.log import emit
@@ -79,7 +80,7 @@ def _consume(site: Installation, lease: Lease) -> Captured:
         with site.state.fenced(lease) as tx:
             keys |= _mark(tx, site, marks, _moved_before(tx, batch))
             progress.set_meta(tx, EXPECTED, promise(batch))
-            moves = [_name_of(entry) for entry in marks if _rekeys(entry)]
+            moves = [_name_of(entry) for entry in marks if rekeys(entry)]
             progress.set_meta(tx, REKEYED, " ".join([str(batch.acks), *moves]) if moves else "")
         changelog.acknowledge(site.source, batch, owner)
         rows += len(batch.entries)
@@ -194,10 +195,6 @@ def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
     return Captured(len(changes.entries), len(keys))
 
 
-def _rekeys(entry: Entry) -> bool:
-    return bool(entry.was) and entry.was != entry.key
-
-
 def _name_of(entry: Entry) -> str:
     return f"{entry.seq}:{_mark_of(entry)}"
 
@@ -209,43 +206,43 @@ def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
     return frozenset(moves) if acks == str(batch.acks) else frozenset()
 
 
-def _follow_key(tx: Transaction, entry: Entry, changed: dict[str, str]) -> None:
-    """A row changed its key: whatever is known of the customer moves along.
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """`ownership.Names` in an open transaction of the state."""
 
-    Who had the new key before left it (deleted, as when a shop merges two customers): he is somebody else, and keeps
-    link and record under a name of his own, as a customer that is gone.
-    """
-    assert entry.was is not None  # noqa: S101 - told by `_rekeys`
-    moves = mapping.is_taken(tx, entry.was)
-    left = changed.get(entry.key) == "deleted" or any(
-        item.reason == "deleted" for item in work.of_customer(tx, entry.key)
-    )
-    first = mapping.make_way(tx, entry.key) if moves or left else None
-    if first is not None:
-        changed[first] = "deleted"
-        emit("pair.rekeyed", customer_key=first, was=entry.key)
-    if not mapping.is_taken(tx, entry.key):
-        mapping.move_key(tx, entry.was, entry.key)
-        emit("pair.rekeyed", customer_key=entry.key, was=entry.was)
-    changed[entry.key] = changed.pop(entry.was, "changed")
-    changed.setdefault(entry.was, "changed")
+    tx: Transaction
+
+    def is_taken(self, key: str) -> bool:
+        return mapping.is_taken(self.tx, key)
+
+    def has_left(self, key: str) -> bool:
+        return any(item.reason == "deleted" for item in work.of_customer(self.tx, key))
+
+    def make_way(self, key: str) -> str | None:
+        first = mapping.make_way(self.tx, key)
+        if first is not None:
+            emit("pair.rekeyed", customer_key=first, was=key)
+        return first
+
+    def move(self, old: str, new: str) -> None:
+        mapping.move_key(self.tx, old, new)
+        emit("pair.rekeyed", customer_key=new, was=old)
 
 
 def _mark(
     tx: Transaction, site: Installation, entries: Iterable[Entry], moved_before: frozenset[str] = frozenset()
 ) -> set[str]:
-    changed: dict[str, str] = {}
     ours: set[Pair] = set()  # rows that we inserted: to the provider they came from they are nobody new
-    for entry in entries:
+
+    def marked(entry: Entry) -> None:
         if entry.op == "T":
             look_at_everything(tx, site)
-            continue
-        if _rekeys(entry) and _name_of(entry) not in moved_before:
-            _follow_key(tx, entry, changed)
+            return
         if entry.table and entry.op in {"I", "D"}:
-            ours -= set(site.pairs(entry.key))
-        ours |= _own_insert(tx, site, entry)
-        changed[entry.key] = reason_of(entry, changed.get(entry.key, "changed"))
+            ours.difference_update(site.pairs(entry.key))
+        ours.update(_link_own_insert(tx, site, entry))
+
+    changed = reasons(entries, _Stored(tx), marked, followed=lambda entry: _name_of(entry) in moved_before)
     now = site.clock.now()
     for reason in ("changed", "inserted", "deleted"):
         pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
@@ -254,30 +251,29 @@ def _mark(
     return set(changed)
 
 
-def reason_of(entry: Entry, before: str) -> str:
-    """Why a customer is due after one more mark. What happened to the row itself outweighs what happened beside it."""
-    if not entry.table or entry.op not in {"I", "D"}:
-        return "changed" if before == "deleted" and entry.op != "D" else before
-    return "inserted" if entry.op == "I" else "deleted"
-
-
-def _own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
-    """A row that an inbound create of ours inserted: link it to its remote before anyone makes a second. Answers the
-    pair that it makes with the provider it came from."""
+def own_insert(tx: Transaction, entry: Entry) -> tuple[Pair, Intent | None] | None:
+    """The pair that a row makes with the provider which an inbound create of ours inserted it from, and the intent of
+    that insert while it is open; None where the row is nobody's of ours."""
     ours = OUR_INSERT.match(entry.origin or "")
     if ours is None or entry.op != "I":
+        return None
+    number = int(ours["intent"])
+    intent = next((each for each in journal.insert_intents(tx, ours["provider"]) if each.id == number), None)
+    return Pair(ours["provider"], entry.key), intent
+
+
+def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
+    """A row that we inserted is linked to its remote before anyone makes a second. Answers the pair."""
+    found = own_insert(tx, entry)
+    if found is None:
         return set()
-    provider = ours["provider"]
-    pair = Pair(provider, entry.key)
-    intent = next((i for i in journal.insert_intents(tx, provider) if i.id == int(ours["intent"])), None)
-    if intent is None:
-        return {pair}
-    external_id = intent.note
-    if not mapping.by_external_id(tx, provider, [external_id]):
-        now = site.clock.now()
-        mapping.save(tx, Link(pair, None, external_id, {}, {}, State.LINKED, now))
-        work.mark(tx, [pair], "adopted", now)
-    journal.close_intent(tx, intent.id)
+    pair, intent = found
+    if intent is not None:
+        if not mapping.by_external_id(tx, pair.provider, [intent.note]):
+            now = site.clock.now()
+            mapping.save(tx, Link(pair, None, intent.note, {}, {}, State.LINKED, now))
+            work.mark(tx, [pair], "adopted", now)
+        journal.close_intent(tx, intent.id)
     return {pair}
 
 

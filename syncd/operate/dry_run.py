@@ -112,9 +112,10 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
     """Everything a `run-once --wait WAIT` that started now would do. Raises what a run would raise before it began:
     `SafetyStop`, `SetupNeeded`, `SourceUnreachable`."""
     result, overlay = Preview(), Overlay()
-    marks, accounts = captured(site), {route.provider: Account(route) for route in routes}
+    marks = captured(site)
+    accounts = {route.provider: Account(replace(route, aliases=marks.aliases)) for route in routes}
     until = site.clock.now() + timedelta(seconds=wait)
-    for route in routes:
+    for route in [account.route for account in accounts.values()]:
         pause = stopped(site, route)
         if pause:
             result.paused[route.provider] = pause
@@ -194,7 +195,7 @@ def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -
     for start in range(0, len(works), CHUNK):
         chunk = works[start : start + CHUNK]
         rows = customers.read(route.source, [work.pair.key for work in chunk])
-        memory = marks.moved(route.provider, remember(route, marks.known_as([work.pair.key for work in chunk])))
+        memory = marks.moved(route.provider, remember(route, [work.pair.key for work in chunk]))
         laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
         for case in patiently_looked(route, laid, memory):
             contested = _contested(route, case.facts, overlay.get(case.pair.key, {}))

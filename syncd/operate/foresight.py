@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, former
+from syncd.core.model import State as LinkState
 from syncd.detect import poll as listings
-from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, reason_of
+from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
 from syncd.detect.first_pass import THROUGH
 from syncd.detect.intake import Obstacle, in_the_way
+from syncd.detect.ownership import reasons
 from syncd.detect.resync import share, worth_a_look
 from syncd.engine.worker import changed_settings
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
 from syncd.reconcile.case import Memory
 from syncd.reconcile.gather import numbered
+from syncd.reconcile.route import Aliases
 from syncd.runtime.installation import Installation
 from syncd.source import changelog, customers, snapshot, timestamps
 from syncd.source.changelog import Entry
 from syncd.source.pointing import customer_marks
 from syncd.store import journal, mapping, progress, work
+from syncd.store.database import State
+
+T = TypeVar("T")
 
 ROWS = 200
 ALL = 1_000_000_000
@@ -29,33 +36,61 @@ ALL = 1_000_000_000
 
 @dataclass
 class Marks:
-    """What the change log says: reasons by customer key; and what the state would be changed to before the first look
-    (re-keyed customers under their new key, the base of newly mapped fields dropped)."""
+    """What the change log says: reasons by customer key; and what the state would be changed to before the first look:
+    who has which key, rows of ours linked to where they came from (`adopted`), the base of newly mapped fields
+    `dropped`."""
 
     reasons: dict[str, str] = field(default_factory=dict)
-    was: dict[str, str] = field(default_factory=dict)
+    aliases: Aliases = field(default_factory=Aliases)
+    adopted: dict[Pair, str] = field(default_factory=dict)
     dropped: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def pair(self, provider: str, key: str) -> Pair:
         """The pair of a customer at one provider."""
         return Pair(provider, key)
 
-    def known_as(self, keys: Sequence[str]) -> list[str]:
-        """These keys and those under which the state still knows the customers."""
-        return [*keys, *(self.was[key] for key in keys if key in self.was)]
-
     def moved(self, provider: str, memory: Memory) -> Memory:
         """The memory as it would be."""
-        links = dict(memory.links)
-        for key, old in self.was.items():
-            if old in links and (key not in links or links[key].external_id is None):
-                links[key] = replace(links.pop(old), pair=Pair(provider, key))
+        ours = {pair.key: external_id for pair, external_id in self.adopted.items() if pair.provider == provider}
+        links = {key: Link(Pair(provider, key), None, ours[key], {}, {}, LinkState.LINKED) for key in ours}
+        memory = replace(memory, links={**links, **memory.links})
         gone = self.dropped.get(provider, frozenset())
         if gone:
-            links = {key: _without(link, gone) for key, link in links.items()}
+            bases = {key: _without(link, gone) for key, link in memory.links.items()}
             intents = {key: [_unsent(each, gone) for each in found] for key, found in memory.intents.items()}
-            memory = replace(memory, intents=intents)
-        return replace(memory, links=links)
+            memory = replace(memory, intents=intents, links=bases)
+        return memory
+
+
+@dataclass
+class _Foretold:
+    """`ownership.Names` over a state that is only read: the keys that change hands, in `before`."""
+
+    state: State
+    before: dict[str, str] = field(default_factory=dict)
+
+    def _stored(self, key: str) -> str:
+        return self.before.get(key, key)
+
+    def is_taken(self, key: str) -> bool:
+        stored = self._stored(key)
+        with self.state.read() as tx:
+            return bool(stored) and mapping.is_taken(tx, stored)
+
+    def has_left(self, key: str) -> bool:
+        stored = self._stored(key)
+        with self.state.read() as tx:
+            return bool(stored) and any(item.reason == "deleted" for item in work.of_customer(tx, stored))
+
+    def make_way(self, key: str) -> str | None:
+        if not self.is_taken(key):
+            return None
+        first = former(key, len(self.before))
+        self.move(key, first)
+        return first
+
+    def move(self, old: str, new: str) -> None:
+        self.before[new], self.before[old] = self._stored(old), ""
 
 
 def _without(link: Link, names: frozenset[str]) -> Link:
@@ -72,22 +107,28 @@ def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
 def captured(site: Installation) -> Marks:
     """The change log as it stands, not acknowledged. Raises `SafetyStop` where a run would."""
     entries, restart = _entries(site)
-    marks = Marks()
-    for entry in entries:
-        if entry.was and entry.was != entry.key:
-            if marks.reasons.get(entry.key) == "deleted":
-                first = former(entry.key, entry.seq)
-                marks.reasons[first], marks.was[first] = marks.reasons.pop(entry.key), entry.key
-            marks.reasons[entry.key] = marks.reasons.pop(entry.was, "changed")
-            marks.reasons.setdefault(entry.was, "changed")
-            marks.was[entry.key] = entry.was
-        if entry.key:
-            marks.reasons[entry.key] = reason_of(entry, marks.reasons.get(entry.key, "changed"))
-        restart = restart or entry.op == "T"
-    if restart:
+    names, inserts, adopted = _Foretold(site.state), [], dict[Pair, str]()
+
+    def marked(entry: Entry) -> None:
+        inserts.append(entry)
+        for pair in site.pairs(entry.key) if entry.table and entry.op in {"I", "D"} else ():
+            adopted.pop(pair, None)
+        adopted.update(_own_insert(site, entry))
+
+    found = reasons(entries, names, marked, followed=lambda _entry: False)
+    if restart or any(entry.op == "T" for entry in inserts):
         for key in _all_keys(site):
-            marks.reasons.setdefault(key, "backfill")
-    return marks
+            found.setdefault(key, "backfill")
+    return Marks(found, Aliases(names.before), adopted)
+
+
+def _own_insert(site: Installation, entry: Entry) -> dict[Pair, str]:
+    """The pair of a row that an inbound create of ours inserted, and the record that it came from."""
+    with site.state.read() as tx:
+        pair, intent = own_insert(tx, entry) or (None, None)
+        if pair is None or intent is None or mapping.by_external_id(tx, pair.provider, [intent.note]):
+            return {}
+    return {pair: intent.note}
 
 
 def _entries(site: Installation) -> tuple[Sequence[Entry], bool]:
@@ -148,24 +189,32 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
         confirming = journal.confirmable(tx, provider, now, 1000)
     marks.dropped[provider] = changed or frozenset()
 
+    works = {key: replace(item, pair=Pair(provider, key)) for key, item in _present(works, marks.aliases).items()}
+    settling = set(_present(dict.fromkeys(settling), marks.aliases))
+
     def mark(keys: Iterable[str], reason: str) -> None:
         for key in keys:
             old = works.get(key) or Work(Pair(provider, key), 0, reason, now, now)
             works[key] = replace(old, reason=work.stronger(old.reason, reason))
 
     for key, reason in marks.reasons.items():
-        mark([key], reason)
+        mark([key], "adopted" if Pair(provider, key) in marks.adopted else reason)
     if not backfilled:
         mark(_all_keys(site, after or None), "backfill")
-        mark(_missing(site, route), "verify")
+        mark(_present(dict.fromkeys(_missing(site, route)), marks.aliases), "verify")
     seen, arrivals, listed, complete = _looked_around(site, route, scan=scan)
-    mark(seen, "scan")
-    mark((pair.key for pair in confirming), "confirm")
+    mark(_present(dict.fromkeys(seen), marks.aliases), "scan")
+    mark(_present(dict.fromkeys(pair.key for pair in confirming), marks.aliases), "confirm")
     mark(_swept(site, route), "verify")
     ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
     free = [item for item in ordered if item.pair.key not in settling]
     whole = route.adapter.capabilities.lists_whole
     return Foreseen(free, arrivals, listed if whole else {}, complete=whole and complete)
+
+
+def _present(stored: Mapping[str, T], aliases: Aliases) -> dict[str, T]:
+    """What is kept by keys of the state, by the keys that those customers have now."""
+    return {now: value for key, value in stored.items() if (now := aliases.now(key))}
 
 
 def _looked_around(

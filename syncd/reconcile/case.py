@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from syncd.core.case import Case
 from syncd.core.effects import Question
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING, NAMES
-from syncd.core.model import Customer, Direction, Intent, Link, Values, Work, is_former
+from syncd.core.model import Customer, Direction, Intent, Link, Pair, Values, Work, is_former
 from syncd.core.recognition import another, perhaps_another
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
@@ -21,6 +22,8 @@ from syncd.reconcile.route import Route
 from syncd.reconcile.unmapped import projected
 from syncd.store import journal, mapping, review
 from syncd.store import work as due
+
+T = TypeVar("T")
 
 TELLING = frozenset(IDENTIFYING) | NAMES
 """Whose row it is, tell these fields, also where the provider's rules refuse the row."""
@@ -38,15 +41,28 @@ class Memory:
 
 def remember(route: Route, keys: Sequence[str]) -> Memory:
     """Read mapping rows, intents and review items of a group."""
+    stored = route.aliases.stored(keys)
+    asked = list(stored.values())
     with route.state.read() as tx:
-        reviews = review.reviews_of(tx, route.provider, keys)
+        reviews = review.reviews_of(tx, route.provider, asked)
         left = [key for key, items in reviews.items() if any(item.decision in review.LEAVE for item in items)]
-        return Memory(
-            mapping.read_many(tx, route.provider, keys),
-            journal.intents(tx, route.provider, keys),
+        memory = Memory(
+            mapping.read_many(tx, route.provider, asked),
+            journal.intents(tx, route.provider, asked),
             reviews,
             review.left_alone(tx, route.provider, left),
         )
+    return _renamed(route, memory, stored) if route.aliases.before else memory
+
+
+def _renamed(route: Route, memory: Memory, stored: Mapping[str, str]) -> Memory:
+    """The memory by the keys that the customers have now."""
+
+    def now(found: Mapping[str, T]) -> dict[str, T]:
+        return {key: found[before] for key, before in stored.items() if before in found}
+
+    links = {key: replace(link, pair=Pair(route.provider, key)) for key, link in now(memory.links).items()}
+    return Memory(links, now(memory.intents), now(memory.reviews), now(memory.left_alone))
 
 
 def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:

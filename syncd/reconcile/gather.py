@@ -230,7 +230,7 @@ class Reserved:
     def of(self, key: str, our_key: str) -> tuple[bool, str | None]:
         """Whether this customer was removed before, and who else holds his key at the provider."""
         holder = self.holders.get(our_key)
-        return key in self.buried, holder if holder != key else None
+        return key in self.buried, holder if holder and holder != key else None
 
 
 def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
@@ -245,7 +245,7 @@ def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
     with route.state.read() as tx:
         buried = tombstones.buried_keys(tx, route.state.graves, route.provider, [case.pair.key for case in wanted])
         holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
-    return Reserved(buried, {our_key: link.pair.key for our_key, link in holders.items()})
+    return Reserved(buried, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
 
 
 def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
@@ -254,11 +254,13 @@ def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     stirred = [case.pair.key for case in cases if case.failure is None and _stirred(case.facts)]
     if not ids and not stirred:
         return list(cases)
+    stored = route.aliases.stored(stirred)
     with route.state.read() as tx:
-        taken = {found: link.pair.key for found, link in mapping.by_external_id(tx, route.provider, ids).items()}
+        linked = mapping.by_external_id(tx, route.provider, ids)
         unearthed = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
-        moves = events.moves(tx, stirred, route.clock.now())
-        siblings = mapping.of_customers(tx, stirred)
+        moves = events.moves(tx, list(stored.values()), route.clock.now())
+        siblings = mapping.of_customers(tx, list(stored.values()))
+    taken = {found: route.aliases.now(link.pair.key) for found, link in linked.items()}
     known = []
     for case in cases:
         found, key = {remote.external_id for remote in case.facts.found}, case.pair.key
@@ -266,9 +268,9 @@ def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
             case.facts,
             claimed=frozenset(each for each in found if taken.get(each, key) != key),
             unearthed=frozenset(found & unearthed),
-            trail=tuple(moves.get(key, ())),
+            trail=tuple(moves.get(stored.get(key, ""), ())),
         )
-        known.append(replace(case, facts=_rivals(route, facts, siblings.get(key, ()))))
+        known.append(replace(case, facts=_rivals(route, facts, siblings.get(stored.get(key, ""), ()))))
     return known
 
 

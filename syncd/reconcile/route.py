@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,13 +33,32 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Aliases:
+    """Who has which key by a change log that nobody has captured: a plan knows that, while the state still has the
+    former keys. `before` is the key under which the state knows the customer of a key, "" where it knows nobody."""
+
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    def stored(self, keys: Iterable[str]) -> dict[str, str]:
+        """Those of these keys whose customers the state may know, with their keys there."""
+        found = {key: self.before.get(key, key) for key in keys}
+        return {key: stored for key, stored in found.items() if stored}
+
+    def now(self, stored: str) -> str:
+        """The key that the customer of a key of the state has now; "" where nobody has him."""
+        if stored not in self.before and stored not in self.before.values():
+            return stored
+        return next((key for key, before in self.before.items() if before == stored), "")
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One provider's road: settings as values, doors to both sides, and the place to write down what happened.
 
     Times are in seconds. `rank` is the provider's place in the settings (earlier wins ties), `ranks` and `policies` are
     those of all providers. `listed` records were read a moment ago by an audit and are not fetched again.
     `mentions` asks the change log of which of these keys it holds an unread mark. `reads_only`: nothing is sent after
-    the look, so that what an adapter would find out while it writes is read, too.
+    the look, so that what an adapter would find out while it writes is read, too. `aliases` are a plan's.
     """
 
     provider: str
@@ -63,6 +82,7 @@ class Route:
     listed: Mapping[str, Remote] = field(default_factory=dict)
     mentions: Callable[[Sequence[str]], set[str]] = lambda _keys: set()
     reads_only: bool = False
+    aliases: Aliases = field(default_factory=Aliases)
 
     def digester(self, provider_key: str) -> Callable[[str, Value], str]:
         """The keyed digest for one pair of this provider."""

@@ -43,6 +43,7 @@ MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan"
 WRITES, VERDICTS = import_module("syncd.core.writes"), import_module("syncd.core.verdicts")
 ARRIVE = import_module("syncd.detect.intake")
 CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
+OWNERSHIP = import_module("syncd.detect.ownership")
 CASE = import_module("syncd.reconcile.case")
 GATHER = import_module("syncd.reconcile.gather")
 AGREEMENT, CHANGES = import_module("syncd.core.agreement"), import_module("syncd.core.changes")
@@ -390,8 +391,8 @@ def refused_row_has_no_owner(patch: Patch) -> None:
 
 def links_travel_to_new_owners(patch: Patch) -> None:
     """A key that was given again and then changed carries the first owner's link along."""
-    told = CAPTURE.reason_of
-    patch.setattr(CAPTURE, "reason_of", lambda entry, before: told(entry, "changed" if entry.was else before))
+    told = OWNERSHIP.reason_of
+    patch.setattr(OWNERSHIP, "reason_of", lambda entry, before: told(entry, "changed" if entry.was else before))
 
 
 def graves_opened_by_key(patch: Patch) -> None:
