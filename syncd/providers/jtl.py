@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.core.model import Cursor, Page, Remote, Removal, Values
 from syncd.errors import NotFound, ProviderError, Rejected, Taken, Temporary, Unauthorized
+from syncd.providers import jtl_access as access
 from syncd.providers import jtl_answers as answers
 from syncd.providers import jtl_lists as lists
 from syncd.providers import jtl_projection as projection
@@ -23,11 +23,9 @@ from syncd.providers import jtl_wire as wire
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
 from syncd.providers.http import Answer, Gate, Http
 from syncd.providers.jtl_projection import Options
-from syncd.providers.oauth import ClientCredentials
 
 PAGE_SIZE = 100
 MAX_ID = 2**31 - 1
-OVERLAP = timedelta(hours=3)
 FAR_FUTURE = "2999-01-01T00:00:00+00:00"
 QUIET = {"disableAutomaticWorkflows": "true"}
 CAPABILITIES = Capabilities(
@@ -142,7 +140,11 @@ class Jtl:
         were deleted meanwhile the scan steps back, so that none slips through.
         """
         cursor = cursor or Cursor()
-        start, total, since = lists.position(cursor) or (1, 0, self._since() if self._knows_changed() else "")
+        start, total, since = lists.position(cursor) or (
+            1,
+            0,
+            lists.since(self._http, self._options.prefix) if self._knows_changed() else "",
+        )
         changed = {"lastChangeFrom": cursor.since} if cursor.since and self._knows_changed() else {}
         for answer, page, following in self._pages(changed, start, total):
             remotes = tuple(self._remote(answer, item) for item in page.items)
@@ -266,15 +268,6 @@ class Jtl:
             self._filters = answer.status != 400 and answers.listing(answers.accepted(answer)).total == 0
         return self._filters
 
-    def _since(self) -> str:
-        """The server's clock, less the overlap; "" where it has none to show."""
-        answer = self._http.request("GET", f"{self._options.prefix}/info")
-        stamp = wire.member(answer.data, "Timestamp") if answer.ok else None
-        try:
-            return (datetime.fromisoformat(stamp) - OVERLAP).isoformat() if isinstance(stamp, str) else ""
-        except (ValueError, OverflowError):
-            return ""
-
 
 # -- the registration -------------------------------------------------------------------------------------------------
 
@@ -287,38 +280,12 @@ def build(settings: Settings, gate: Gate) -> Jtl:
         url=settings.url,
         timeout=settings.timeout,
         gate=gate,
-        credentials=_key(options) if onprem else _oauth(settings.url, options),
-        headers=_headers(options),
+        credentials=access.key(options) if onprem else access.oauth(settings.url, options),
+        headers=access.headers(options),
         allow_http=onprem,
         way=replace(settings.way, private=onprem or settings.way.private),
     )
     return Jtl(http, options)
-
-
-def _headers(options: Options) -> dict[str, str]:
-    """Sent with every request. Without `api-version` the newest one answers, in a format that nobody tested."""
-    headers = {
-        "X-AppID": options.app_id,
-        "X-AppVersion": options.app_version,
-        "api-version": options.api_version,
-        "X-Tenant-ID": str(options.tenant_id) if options.mode == "cloud" else "",
-        "X-RunAs": options.run_as,
-    }
-    return {name: value for name, value in headers.items() if value}
-
-
-def _key(options: Options) -> Mapping[str, str]:
-    return {"Authorization": f"Wawi {options.api_key.get_secret_value()}"}
-
-
-def _oauth(url: str, options: Options) -> ClientCredentials:
-    return ClientCredentials(
-        url=url,
-        token_url=options.token_url,
-        client_id=options.client_id,
-        client_secret=options.client_secret.get_secret_value(),
-        scope=options.scope,
-    )
 
 
 PROVIDER = Provider(

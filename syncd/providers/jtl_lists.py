@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor
 from syncd.errors import Temporary
@@ -12,6 +13,7 @@ from syncd.providers.http import Answer, Http
 from syncd.providers.jtl_wire import member
 
 MAX_PAGES = 100_000
+OVERLAP = timedelta(hours=3)
 
 
 def first(http: Http, path: str) -> Answer:
@@ -51,7 +53,17 @@ def pages(
 def position(cursor: Cursor) -> tuple[int, int, str] | None:
     """Where a scan stopped: the next page, the total so far, and the `since` of its first page."""
     number, _, rest = cursor.position.partition("|")
-    total, _, since = rest.partition("|")
+    total, _, begun = rest.partition("|")
     if not (number.isascii() and number.isdigit() and total.isascii() and total.isdigit() and int(number) > 0):
         return None
-    return int(number), int(total), since
+    return int(number), int(total), begun
+
+
+def since(http: Http, prefix: str) -> str:
+    """The server's clock, less the overlap; "" where it has none to show."""
+    answer = http.request("GET", f"{prefix}/info")
+    stamp = member(answer.data, "Timestamp") if answer.ok else None
+    try:
+        return (datetime.fromisoformat(stamp) - OVERLAP).isoformat() if isinstance(stamp, str) else ""
+    except (ValueError, OverflowError):
+        return ""

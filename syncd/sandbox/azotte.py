@@ -73,7 +73,15 @@ def create_twin(clock: Clock | None = None) -> Twin:
 def create_app(twin: Twin) -> Flask:
     """The app over a twin."""
     app = kit.app(twin, authorised=_authorised, refused=_refused)
+    _add_questions(app, twin)
+    _add_store(app, twin)
+    _add_update(app, twin)
+    _add_delete(app, twin)
+    app.after_request(lambda response: _dressed(twin, response))
+    return app
 
+
+def _add_questions(app: Flask, twin: Twin) -> None:
     @app.post(f"{BASE}/customer/validate")
     def validate() -> Answer:
         wanted = kit.json_body().get("externalId")
@@ -81,6 +89,18 @@ def create_app(twin: Twin) -> Flask:
             raise refusal("INVALID_REQUEST")
         return {"isAvailable": _by_key(twin, wanted) is None, **status("SUCCESS")}
 
+    @app.get(f"{BASE}/customer/info")
+    def info() -> Answer:
+        urn, key = request.args.get("urn"), request.args.get("exId")
+        if not urn and not key:
+            raise refusal("INVALID_REQUEST")
+        record = _by_urn(twin, urn) if urn else _by_key(twin, key or "")
+        if record is None:
+            raise refusal("CUSTOMER_NOT_FOUND")
+        return {"result": _snapshot(twin, record), **status("SUCCESS")}
+
+
+def _add_store(app: Flask, twin: Twin) -> None:
     @app.post(f"{BASE}/customer/store")
     def store() -> Answer:
         body = kit.json_body()
@@ -93,6 +113,8 @@ def create_app(twin: Twin) -> Flask:
         twin.put(urn, record | {"customerUrn": urn, "claimedRegion": body["claimedRegion"], "tenant": _tenant()})
         return _written(twin.records[urn])
 
+
+def _add_update(app: Flask, twin: Twin) -> None:
     @app.post(f"{BASE}/customer/update")
     def update() -> Answer:
         body = kit.json_body()
@@ -110,16 +132,8 @@ def create_app(twin: Twin) -> Flask:
             twin.put(record["customerUrn"], changed)
         return _written(changed)
 
-    @app.get(f"{BASE}/customer/info")
-    def info() -> Answer:
-        urn, key = request.args.get("urn"), request.args.get("exId")
-        if not urn and not key:
-            raise refusal("INVALID_REQUEST")
-        record = _by_urn(twin, urn) if urn else _by_key(twin, key or "")
-        if record is None:
-            raise refusal("CUSTOMER_NOT_FOUND")
-        return {"result": _snapshot(twin, record), **status("SUCCESS")}
 
+def _add_delete(app: Flask, twin: Twin) -> None:
     @app.post(f"{BASE}/customer/delete")
     def delete() -> Answer:
         body = kit.json_body()
@@ -131,9 +145,6 @@ def create_app(twin: Twin) -> Flask:
         if not record.get("erased"):
             twin.put(record["customerUrn"], anonymise(twin, record))
         return status("SUCCESS")
-
-    app.after_request(lambda response: _dressed(twin, response))
-    return app
 
 
 def throttled(*, standard_header: bool) -> Fault:

@@ -13,12 +13,13 @@ from syncd.sandbox.twin import Entry, Record, Refusal, Twin
 
 def add_control(made: Flask, twin: Twin) -> None:
     """Add the routes under `/_control` to an app; they need no credentials, as sandboxes live on loopback."""
+    _add_overview(made, twin)
+    _add_faults(made, twin)
+    _add_behaviour(made, twin)
+    _add_records(made, twin)
 
-    def record_or_404(external_id: str) -> Record:
-        if external_id not in twin.records:
-            raise Refusal(404, {"error": "no such record"})
-        return twin.records[external_id]
 
+def _add_overview(made: Flask, twin: Twin) -> None:
     @made.get("/_control")
     def overview() -> Answer:
         return jsonify(
@@ -26,6 +27,12 @@ def add_control(made: Flask, twin: Twin) -> None:
             records=len(twin.records), requests=len(twin.log), writes=twin.writes(), faults=len(twin.faults.queue),
         )  # fmt: skip
 
+    @made.get("/_control/log")
+    def log() -> Answer:
+        return jsonify([_shown(entry) for entry in twin.requests()])
+
+
+def _add_faults(made: Flask, twin: Twin) -> None:
     @made.post("/_control/faults")
     def add_faults() -> Answer:
         body = request.get_json()
@@ -39,6 +46,10 @@ def add_control(made: Flask, twin: Twin) -> None:
     def drop_faults() -> Answer:
         twin.faults.clear()
         return "", 204
+
+
+def _add_behaviour(made: Flask, twin: Twin) -> None:
+    """How the provider answers from now on, and what becomes of what it holds back."""
 
     @made.post("/_control/toggles")
     def toggles() -> Answer:
@@ -66,9 +77,14 @@ def add_control(made: Flask, twin: Twin) -> None:
         twin.settle()
         return "", 204
 
-    @made.get("/_control/log")
-    def log() -> Answer:
-        return jsonify([_shown(entry) for entry in twin.requests()])
+
+def _add_records(made: Flask, twin: Twin) -> None:
+    """What people do at the provider, by hand."""
+
+    def record_or_404(external_id: str) -> Record:
+        if external_id not in twin.records:
+            raise Refusal(404, {"error": "no such record"})
+        return twin.records[external_id]
 
     @made.get("/_control/records")
     def records() -> Answer:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from syncd.clock import Clock
-from syncd.sandbox import aiotic, azotte, billbee, invisible_collector, jtl
+from syncd.sandbox import aiotic, azotte, billbee, invisible_collector, jtl, jtl_door
 from syncd.sandbox.brought import brought
 from syncd.sandbox.kit import Server, serve
 from syncd.sandbox.twin import Twin
@@ -20,7 +20,7 @@ SECRETS: Mapping[str, str] = {
     "aiotic": aiotic.SYNC_KEY,
     "invisible_collector": invisible_collector.TOKEN,
     "azotte": azotte.API_KEY,
-    "jtl": jtl.CLIENT_SECRET,
+    "jtl": jtl_door.CLIENT_SECRET,
     "billbee-key": billbee.API_KEY,
     "billbee-password": billbee.PASSWORD,
 }
@@ -107,10 +107,10 @@ def _own(name: str, server: Server, secrets: Path) -> str:
         ],
         "jtl": [
             f'url = "{url}/erp"',
-            f'token_url = "{url}{jtl.TOKEN_ROUTE}"',
-            f'client_id = "{jtl.CLIENT_ID}"',
+            f'token_url = "{url}{jtl_door.TOKEN_ROUTE}"',
+            f'client_id = "{jtl_door.CLIENT_ID}"',
             f"client_secret = {secret('jtl')}",
-            f'tenant_id = "{jtl.TENANT}"',
+            f'tenant_id = "{jtl_door.TENANT}"',
             "customer_group_id = 1",
             "internal_company_id = 1",
             'default_language = "DE"',

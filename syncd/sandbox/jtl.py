@@ -30,28 +30,20 @@ started (e-mails!) are counted by `workflows`.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue as Answer
 
 from syncd.clock import Clock, SystemClock
+from syncd.sandbox import jtl_door as door
 from syncd.sandbox import jtl_rules as rules
+from syncd.sandbox import jtl_views as views
 from syncd.sandbox import kit
 from syncd.sandbox.kit import Record, Refusal, Twin
 
 NAME = "jtl"
-CLIENT_ID = "7d0f6f0c-syncd"
-CLIENT_SECRET = "p4ss/w+rd%jtl"  # noqa: S105 - the sandbox's own
-TENANT = "7c0f7d6c-7a53-4a52-8f0c-0f5a3b3d9e11"
-API_KEY = "FB622234-98A7-4D5C-9E6B-1B2E3D4C5F60"
-APP_ID, APP_VERSION = "syncd/1.0.0", "1.0.0"
-CLOUD, ONPREM = "/erp", "/api/eazybusiness"
-TOKEN_ROUTE = "/oauth2/token"  # noqa: S105 - an address
-LIMIT, INTERVAL = 10, 45
 TOGGLES = {
     "version": ("1.5", "1.0"),
     "number_filter": ("exact", "contains", "ignored"),
@@ -82,7 +74,6 @@ SWITCHES = {
     "in_use": ("no", "yes"),
     "rate_limit": ("off", "on"),
 }
-_SEARCHED = ("Company", "FirstName", "LastName", "City", "EmailAddress")
 
 
 def create_twin(clock: Clock | None = None) -> Twin:
@@ -101,59 +92,53 @@ def create_app(twin: Twin) -> Flask:
     tokens: dict[str, datetime] = {}
 
     def authorised() -> bool:
-        if request.path == TOKEN_ROUTE:
+        if request.path == door.TOKEN_ROUTE:
             return True
-        if _is_elsewhere(twin):
+        if door.is_elsewhere(twin):
             raise Refusal(404)
-        if twin.toggle("rate_limit") == "on" and _used(twin) >= LIMIT:
+        if twin.toggle("rate_limit") == "on" and door.used(twin) >= door.LIMIT:
             raise Refusal(429)
-        if request.path.startswith(CLOUD):
-            return _cloud_headers(twin, tokens)
-        return request.path.startswith(ONPREM + "/") and _onprem_headers(twin)
+        if request.path.startswith(door.CLOUD):
+            return door.cloud_headers(twin, tokens)
+        return request.path.startswith(door.ONPREM + "/") and door.onprem_headers(twin)
 
     def refused(status: int, sentence: str) -> Answer:
-        return Response(status=status) if status in {401, 404, 405} else (_error(twin, "BAD_REQUEST", sentence), status)
+        if status in {401, 404, 405}:
+            return Response(status=status)
+        return views.error(twin, "BAD_REQUEST", sentence), status
 
     app = kit.app(twin, authorised=authorised, refused=refused)
-    _token_endpoint(app, twin, tokens)
-    for base in (f"{CLOUD}/v1", CLOUD, f"{ONPREM}/v1", ONPREM):
+    door.add_tokens(app, twin, tokens)
+    for base in (f"{door.CLOUD}/v1", door.CLOUD, f"{door.ONPREM}/v1", door.ONPREM):
         _reading(app, twin, base)
         _writing(app, twin, base)
         _surroundings(app, twin, base)
 
     @app.after_request
     def limits(response: Response) -> Response:
-        left = LIMIT - 1 - _used(twin) if twin.toggle("rate_limit") == "on" else LIMIT
-        response.headers["X-RateLimit-Limit"] = str(LIMIT)
-        response.headers["X-RateLimit-Interval-Length-Seconds"] = str(INTERVAL)
+        left = door.LIMIT - 1 - door.used(twin) if twin.toggle("rate_limit") == "on" else door.LIMIT
+        response.headers["X-RateLimit-Limit"] = str(door.LIMIT)
+        response.headers["X-RateLimit-Interval-Length-Seconds"] = str(door.INTERVAL)
         response.headers["X-RateLimit-Remaining"] = str(max(left, 0))
         return response
 
     return app
 
 
-def _is_elsewhere(twin: Twin) -> bool:
-    """Whether this installation serves the other paths: documented are `/customers` in the cloud, `/v1/customers` on
-    premise."""
-    versioned = request.path.startswith((f"{CLOUD}/v1/", f"{ONPREM}/v1/"))
-    documented = request.path.startswith(f"{ONPREM}/") == versioned
-    return documented == (twin.toggle("paths") == "other")
-
-
 def _reading(app: Flask, twin: Twin, base: str) -> None:
     def page() -> Answer:
-        _scoped(twin, writing=False)
-        return jsonify(_spelled(twin, _page(twin, [_view(twin, r) for r in _selected(twin)])))
+        door.scoped(twin, writing=False)
+        return jsonify(views.spelled(twin, views.page_of(twin, [views.view(twin, r) for r in views.selected(twin)])))
 
     def read(customer_id: str) -> Answer:
-        _scoped(twin, writing=False)
-        return jsonify(_spelled(twin, _view(twin, _known(twin, customer_id))))
+        door.scoped(twin, writing=False)
+        return jsonify(views.spelled(twin, views.view(twin, _known(twin, customer_id))))
 
     def last_change(customer_id: str) -> Answer:
         record = _known(twin, customer_id)
         if twin.toggle("version") == "1.0":
             raise Refusal(404)
-        return jsonify(_spelled(twin, {"Id": record["Id"], "LastChangeDate": record["LastChange"]}))
+        return jsonify(views.spelled(twin, {"Id": record["Id"], "LastChangeDate": record["LastChange"]}))
 
     _route(app, base, "GET", "/customers", page)
     _route(app, base, "GET", "/customers/<customer_id>", read)
@@ -162,17 +147,17 @@ def _reading(app: Flask, twin: Twin, base: str) -> None:
 
 def _writing(app: Flask, twin: Twin, base: str) -> None:
     def create() -> Answer:
-        _scoped(twin, writing=True)
+        door.scoped(twin, writing=True)
         body = _checked(twin, new=True)
         number = body.get("Number") or f"C{9_000_000 + twin.next_id()}"
         _unique(twin, number, None)
         record = rules.created(body, number, twin.now(), twin.next_id)
         twin.put(str(record["Id"]), record)
-        shown = _view(twin, record) if twin.toggle("create_answer") == "whole" else {"Id": record["Id"]}
-        return jsonify(_spelled(twin, shown)), 201
+        shown = views.view(twin, record) if twin.toggle("create_answer") == "whole" else {"Id": record["Id"]}
+        return jsonify(views.spelled(twin, shown)), 201
 
     def update(customer_id: str) -> Answer:
-        _scoped(twin, writing=True)
+        door.scoped(twin, writing=True)
         record = _known(twin, customer_id)
         body = _checked(twin, new=False)
         if body.get("Number"):
@@ -184,13 +169,13 @@ def _writing(app: Flask, twin: Twin, base: str) -> None:
         status = int(twin.toggle("patch_answer"))
         if status == 204:
             return Response(status=204)
-        return jsonify(_spelled(twin, _view(twin, twin.records[customer_id]))), status
+        return jsonify(views.spelled(twin, views.view(twin, twin.records[customer_id]))), status
 
     def delete(customer_id: str) -> Answer:
-        _scoped(twin, writing=True)
+        door.scoped(twin, writing=True)
         _known(twin, customer_id)
         if twin.toggle("in_use") == "yes":
-            raise Refusal(400, _error(twin, "IN_USE", "The customer has orders."))
+            raise Refusal(400, views.error(twin, "IN_USE", "The customer has orders."))
         twin.drop(customer_id)
         return Response(status=204)
 
@@ -204,13 +189,13 @@ def _surroundings(app: Flask, twin: Twin, base: str) -> None:
         stamp = rules.moment(twin.now())
         version = f"{twin.toggle('version')}.10.0"
         shown = {"Version": version, "Timestamp": stamp, "Tenant": "eazybusiness", "Type": "WAWI-Api"}
-        return jsonify(_spelled(twin, shown))
+        return jsonify(views.spelled(twin, shown))
 
     def groups() -> Answer:
-        return jsonify(_spelled(twin, list(rules.GROUPS)))
+        return jsonify(views.spelled(twin, list(rules.GROUPS)))
 
     def companies() -> Answer:
-        return jsonify(_spelled(twin, list(rules.COMPANIES)))
+        return jsonify(views.spelled(twin, list(rules.COMPANIES)))
 
     _route(app, base, "GET", "/info", info)
     _route(app, base, "GET", "/customerGroups", groups)
@@ -221,67 +206,6 @@ def _route(app: Flask, base: str, method: str, path: str, handler: Callable[...,
     app.add_url_rule(base + path, f"{method} {base}{path}", handler, methods=[method])
 
 
-# -- who asks ---------------------------------------------------------------------------------------------------------
-
-
-def _token_endpoint(app: Flask, twin: Twin, tokens: dict[str, datetime]) -> None:
-    basic = "Basic " + base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-
-    @app.post(TOKEN_ROUTE)
-    def token() -> Answer:
-        if request.mimetype != "application/x-www-form-urlencoded":
-            raise Refusal(400, {"error": "invalid_request"})
-        if request.headers.get("Authorization") != basic:
-            raise Refusal(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
-        if request.form.get("grant_type") != "client_credentials":
-            raise Refusal(400, {"error": "unsupported_grant_type"})
-        if twin.toggle("identity") == "zitadel" and not request.form.get("scope"):
-            raise Refusal(400, {"error": "invalid_scope"})
-        life = int(twin.toggle("token_life"))
-        made = f"eyJhbGciOiJSUzI1NiJ9.{len(tokens)}.sandbox"
-        tokens[made] = twin.now() + timedelta(seconds=life)
-        answer = {"access_token": made, "token_type": "Bearer", "expires_in": life, "scope": "openid"}
-        return jsonify(answer)
-
-
-def _cloud_headers(twin: Twin, tokens: Mapping[str, datetime]) -> bool:
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind != "Bearer" or token not in tokens or tokens[token] <= twin.now():
-        return False
-    _demand(twin, "X-Tenant-ID")
-    return request.headers["X-Tenant-ID"].lower() == TENANT and _registered(twin)
-
-
-def _onprem_headers(twin: Twin) -> bool:
-    return request.headers.get("Authorization") == f"Wawi {API_KEY}" and _registered(twin)
-
-
-def _registered(twin: Twin) -> bool:
-    for header in ("X-AppID", "X-AppVersion", "api-version"):
-        _demand(twin, header)
-    given = (request.headers["X-AppID"], request.headers["X-AppVersion"])
-    return given == (APP_ID, APP_VERSION) and request.headers["api-version"] == "1.0"
-
-
-def _demand(twin: Twin, header: str) -> None:
-    if not request.headers.get(header):
-        status = int(twin.toggle("missing_header"))
-        raise Refusal(status, None if status == 401 else _error(twin, "HEADER_MISSING", f"{header} is required."))
-
-
-def _scoped(twin: Twin, *, writing: bool) -> None:
-    if twin.toggle("licence") == "missing":
-        raise Refusal(402)
-    if twin.toggle("scopes") == "none" or (writing and twin.toggle("scopes") == "read"):
-        raise Refusal(403)
-
-
-def _used(twin: Twin) -> int:
-    """How much of the cloud's limit is used up: so many requests an interval, and no word about when to come back."""
-    since = twin.now() - timedelta(seconds=INTERVAL)
-    return sum(entry.at > since and entry.status != 429 and entry.path != TOKEN_ROUTE for entry in twin.log)
-
-
 # -- customers --------------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +213,7 @@ def _checked(twin: Twin, *, new: bool) -> Record:
     body = kit.json_body()
     wrong = rules.complaints(body, new=new)
     if wrong:
-        raise Refusal(400, _error(twin, "VALIDATION_ERROR", "One or more validation errors occurred.", wrong))
+        raise Refusal(400, views.error(twin, "VALIDATION_ERROR", "One or more validation errors occurred.", wrong))
     return body
 
 
@@ -298,106 +222,16 @@ def _unique(twin: Twin, number: str, own: Record | None) -> None:
     if how == "off" or all(r is own or r["Number"] != number for r in twin.records.values()):
         return
     if how == "409":
-        raise Refusal(409, _error(twin, "CONFLICT", "The customer exists already."))
+        raise Refusal(409, views.error(twin, "CONFLICT", "The customer exists already."))
     wrong = {"Number": f"'{number}' exists already."}
-    raise Refusal(400, _error(twin, "VALIDATION_ERROR", "One or more validation errors occurred.", wrong))
+    raise Refusal(400, views.error(twin, "VALIDATION_ERROR", "One or more validation errors occurred.", wrong))
 
 
 def _known(twin: Twin, customer_id: str) -> Record:
     if customer_id not in twin.records:
         code = {"code": "NOT_FOUND", "other": "CUSTOMER_MISSING", "sentence": None}[twin.toggle("not_found")]
-        raise Refusal(404, _error(twin, code, "The customer does not exist."))
+        raise Refusal(404, views.error(twin, code, "The customer does not exist."))
     return twin.records[customer_id]
-
-
-def _selected(twin: Twin) -> list[Record]:
-    """Who fits the query. Filters that a version does not know are overlooked without a word."""
-    found = sorted(twin.records.values(), key=lambda record: int(record["Id"]))
-    if twin.toggle("order") == "newest":
-        found.reverse()
-    number, word = request.args.get("number"), request.args.get("searchKeyWord", "").lower()
-    if number and twin.toggle("number_filter") != "ignored":
-        exact = twin.toggle("number_filter") == "exact"
-        found = [r for r in found if (r["Number"] == number if exact else number.lower() in r["Number"].lower())]
-    if word:
-        found = [r for r in found if word in _text(r).lower()]
-    if twin.toggle("version") != "1.0":
-        for name, fits in (("lastChangeFrom", datetime.__ge__), ("lastChangeTo", datetime.__le__)):
-            if at := request.args.get(name):
-                limit = _moment(twin, name, at)
-                found = [r for r in found if fits(datetime.fromisoformat(r["LastChange"]), limit)]
-    return found
-
-
-def _moment(twin: Twin, name: str, text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal(400, _error(twin, "VALIDATION_ERROR", "Wrong type.", {name: "Wrong type."})) from None
-
-
-def _text(record: Record) -> str:
-    return " ".join([record["Number"], *(str(record["BillingAddress"].get(name) or "") for name in _SEARCHED)])
-
-
-def _page(twin: Twin, found: list[Record]) -> Record:
-    try:
-        number, size = int(request.args.get("pageNumber", 1)), int(request.args.get("pageSize", 100))
-    except ValueError:
-        raise Refusal(400, _error(twin, "VALIDATION_ERROR", "Wrong type.", {"pageNumber": "Wrong type."})) from None
-    size = min(size, int(twin.toggle("page_size")))
-    pages = max(-(-len(found) // size), 1)
-    following = min(number + 1, pages) if number < pages or twin.toggle("last_page") == "repeats" else None
-    before = max(number - 1, 1) if number > 1 or twin.toggle("last_page") == "repeats" else None
-    promised = {
-        "TotalItems": len(found), "PageNumber": number, "PageSize": size, "Items": found[(number - 1) * size :][:size],
-    }  # fmt: skip
-    if twin.toggle("envelope") == "promised":
-        return promised
-    return promised | {
-        "TotalPages": pages, "HasPreviousPage": number > 1, "HasNextPage": number < pages,
-        "NextPageNumber": following, "PreviousPageNumber": before,
-    }  # fmt: skip
-
-
-def _view(twin: Twin, record: Record) -> Record:
-    shown = {name: value for name, value in record.items() if name != "LastChange" or twin.toggle("version") != "1.0"}
-    if shown["Birthday"] and twin.toggle("birthday") == "utc":
-        shown["Birthday"] = rules.in_utc(shown["Birthday"])
-    if shown["Birthday"] is None and twin.toggle("no_birthday") == "year-one":
-        shown["Birthday"] = "0001-01-01T00:00:00.0000000+00:00"
-    if shown["LanguageIso"] and twin.toggle("language_case") == "lower":
-        shown["LanguageIso"] = shown["LanguageIso"].lower()
-    return _without_nulls(shown) if twin.toggle("unset") == "absent" else shown
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
-    return value
-
-
-def _spelled(twin: Twin, value: Any) -> Any:
-    """An answer in the spelling of the toggle."""
-    if twin.toggle("spelling") == "pascal":
-        return value
-    if isinstance(value, list):
-        return [_spelled(twin, item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name[:1].lower() + name[1:]: _spelled(twin, item) for name, item in value.items()}
-
-
-def _error(twin: Twin, code: str | None, sentence: str, wrong: Mapping[str, str] | None = None) -> Record:
-    where = twin.toggle("complaints")
-    if wrong and where == "aspnet":
-        return {"title": sentence, "status": 400, "errors": {name: [why] for name, why in wrong.items()}}
-    body: Record = {"ErrorCode": code, "ValidationErrors": {}, "ErrorMessage": sentence, "Stacktrace": None}
-    body |= {} if twin.toggle("version") == "1.0" and not wrong else {"Errors": {}}
-    body[where if where != "aspnet" else "ValidationErrors"] = dict(wrong or {})
-    spelled = _spelled(twin, body)
-    assert isinstance(spelled, dict)  # noqa: S101 - for the type checker
-    return spelled
 
 
 def _lock(twin: Twin, record: Record) -> None:

@@ -30,6 +30,7 @@ from syncd.providers.http import OPEN_GATE, Gate
 from syncd.providers.jtl import Jtl, build
 from syncd.providers.jtl_projection import Options
 from syncd.sandbox import jtl as sandbox
+from syncd.sandbox import jtl_door as door
 from syncd.sandbox import jtl_rules as rules
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.kit import Server, Twin, serve
@@ -84,9 +85,9 @@ def adapter(server: Server, twin: Twin) -> Jtl:
 def given(**more: Any) -> dict[str, Any]:
     """Settings of the cloud mode."""
     return {
-        "client_id": sandbox.CLIENT_ID,
-        "client_secret": sandbox.CLIENT_SECRET,
-        "tenant_id": sandbox.TENANT,
+        "client_id": door.CLIENT_ID,
+        "client_secret": door.CLIENT_SECRET,
+        "tenant_id": door.TENANT,
         "customer_group_id": 1,
         "internal_company_id": 2,
         "default_country": "DE",
@@ -96,18 +97,18 @@ def given(**more: Any) -> dict[str, Any]:
 
 def onprem(**more: Any) -> dict[str, Any]:
     """Settings of the server on the merchant's own machine."""
-    return {"mode": "onprem", "api_key": sandbox.API_KEY, "customer_group_id": 1, "internal_company_id": 1} | more
+    return {"mode": "onprem", "api_key": door.API_KEY, "customer_group_id": 1, "internal_company_id": 1} | more
 
 
 def make(
     server: Server,
-    path: str = sandbox.CLOUD,
+    path: str = door.CLOUD,
     options: dict[str, Any] | None = None,
     gate: Gate = OPEN_GATE,
     **more: Any,
 ) -> Jtl:
     base = server.url(sandbox.NAME)
-    told = options or given(token_url=base + sandbox.TOKEN_ROUTE, **more)
+    told = options or given(token_url=base + door.TOKEN_ROUTE, **more)
     return closed_behind(build(Settings("jtl", base + path, Options.model_validate(told), timeout=2.0), gate))
 
 
@@ -175,9 +176,9 @@ def test_one_token_serves_many_requests(adapter: Jtl, twin: Twin) -> None:
     adapter.probe()
     adapter.find("K-40017", {})
 
-    assert len(twin.requests(route=sandbox.TOKEN_ROUTE)) == 1
+    assert len(twin.requests(route=door.TOKEN_ROUTE)) == 1
     for entry in twin.requests()[1:]:
-        assert entry.headers["x-tenant-id"] == sandbox.TENANT
+        assert entry.headers["x-tenant-id"] == door.TENANT
         assert (entry.headers["x-appid"], entry.headers["x-appversion"]) == ("syncd/1.0.0", "1.0.0")
         assert entry.headers["api-version"] == "1.0"
 
@@ -188,7 +189,7 @@ def test_an_expired_token_is_renewed_once(adapter: Jtl, twin: Twin) -> None:
     twin.faults.add(Fault("status", method="POST", route=CUSTOMERS, status=401))
 
     assert created(adapter).key == "K-40017"
-    assert len(twin.requests(route=sandbox.TOKEN_ROUTE)) == 2
+    assert len(twin.requests(route=door.TOKEN_ROUTE)) == 2
     assert len(twin.records) == 1
 
 
@@ -221,11 +222,11 @@ def test_a_missing_tenant_is_a_mistake_in_the_settings(server: Server, twin: Twi
 
 def test_on_premise_takes_the_key_of_the_registration(server: Server, twin: Twin) -> None:
     """`Authorization: Wawi …`, without tenant and without any token request."""
-    adapter = make(server, sandbox.ONPREM, onprem(default_language="de"))
+    adapter = make(server, door.ONPREM, onprem(default_language="de"))
     remote = created(adapter)
 
     assert adapter.fetch(remote.external_id) == remote
-    assert twin.log[0].headers["authorization"] == f"Wawi {sandbox.API_KEY}"
+    assert twin.log[0].headers["authorization"] == f"Wawi {door.API_KEY}"
     assert "x-tenant-id" not in twin.log[0].headers
     assert adapter.capabilities.rate > make(server).capabilities.rate
 
@@ -241,7 +242,7 @@ def test_a_wrong_mandant_is_no_absence(server: Server, twin: Twin, path: str) ->
 
 @pytest.mark.parametrize(
     ("mode", "base", "documented", "other"),
-    [("cloud", sandbox.CLOUD, "", "/v1"), ("onprem", sandbox.ONPREM, "/v1", "")],
+    [("cloud", door.CLOUD, "", "/v1"), ("onprem", door.ONPREM, "/v1", "")],
 )
 def test_the_prefix_is_the_documented_one_of_the_mode(
     server: Server, twin: Twin, mode: str, base: str, documented: str, other: str
@@ -250,12 +251,12 @@ def test_the_prefix_is_the_documented_one_of_the_mode(
     told = onprem(default_language="de") if mode == "onprem" else None
     adapter = make(server, base, told)
     assert adapter.fetch(created(adapter).external_id) is not None
-    assert {e.path for e in twin.requests("POST")} - {sandbox.TOKEN_ROUTE} == {f"{base}{documented}/customers"}
+    assert {e.path for e in twin.requests("POST")} - {door.TOKEN_ROUTE} == {f"{base}{documented}/customers"}
 
     twin.set(paths="other")
     with pytest.raises(Unauthorized, match=f'set path_prefix = "{other}"'):
         adapter.probe()
-    more = {**(told or given(token_url=server.url(sandbox.NAME) + sandbox.TOKEN_ROUTE)), "path_prefix": other}
+    more = {**(told or given(token_url=server.url(sandbox.NAME) + door.TOKEN_ROUTE)), "path_prefix": other}
     assert make(server, base, more).probe()
 
 

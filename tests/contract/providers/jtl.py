@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from syncd.core.model import Remote, Value, Values
 from syncd.errors import Rejected
 from syncd.providers import jtl as adapter_module
+from syncd.providers import jtl_access as access
 from syncd.providers import jtl_answers as answers
 from syncd.providers import jtl_projection as projection
 from syncd.providers import jtl_wire as wire
@@ -22,6 +23,7 @@ from syncd.providers.http import OPEN_GATE, Answer
 from syncd.providers.jtl import Jtl, build
 from syncd.providers.jtl_projection import Options
 from syncd.sandbox import jtl as sandbox
+from syncd.sandbox import jtl_door as door
 from syncd.sandbox.kit import Fault, Twin
 from syncd.testing.row import TIMEOUT, Breakage, Row, Toggles, World
 
@@ -53,20 +55,20 @@ TOP = {
 }
 
 
-def _build(url: str, timeout: float = TIMEOUT, *, secret: str = sandbox.CLIENT_SECRET) -> Jtl:
+def _build(url: str, timeout: float = TIMEOUT, *, secret: str = door.CLIENT_SECRET) -> Jtl:
     options = Options(
-        token_url=url + sandbox.TOKEN_ROUTE,
+        token_url=url + door.TOKEN_ROUTE,
         scope="openid",
-        client_id=sandbox.CLIENT_ID,
+        client_id=door.CLIENT_ID,
         client_secret=SecretStr(secret),
-        tenant_id=UUID(sandbox.TENANT),
+        tenant_id=UUID(door.TENANT),
         customer_group_id=1,
         internal_company_id=1,
         default_country="DE",
         default_language="de",
         is_locked="archived",
     )
-    return build(Settings("jtl", url + sandbox.CLOUD, options, timeout=timeout), OPEN_GATE)
+    return build(Settings("jtl", url + door.CLOUD, options, timeout=timeout), OPEN_GATE)
 
 
 def _stored(twin: Twin, external_id: str) -> Values:
@@ -285,9 +287,9 @@ BREAKAGES = (
     Breakage("VatId is spelled as people would", _swap(wire, "TABLE", _misspelt)),
     Breakage("the first hit of a number is ours", _swap(Jtl, "find", _first_hit), {"number_filter": "contains"}),
     Breakage("null is sent to clear", _swap(wire, "_written", _nulls)),
-    Breakage("no api-version", _swap(adapter_module, "_headers", _without("api-version"))),
-    Breakage("no tenant", _swap(adapter_module, "_headers", _without("X-Tenant-ID"))),
-    Breakage("no app id", _swap(adapter_module, "_headers", _without("X-AppID"))),
+    Breakage("no api-version", _swap(access, "headers", _without("api-version"))),
+    Breakage("no tenant", _swap(access, "headers", _without("X-Tenant-ID"))),
+    Breakage("no app id", _swap(access, "headers", _without("X-AppID"))),
     Breakage("only the first page is read", _swap(answers, "listing", _one_page), {"page_size": "3"}),
     Breakage("a PATCH holds everything", _swap(Jtl, "update", _whole_record)),
     Breakage(
@@ -405,7 +407,7 @@ ROW = Row(
     planted=_planted,
     odd=("register_number", {"CommercialRegisterNumber": 98765, "commercialRegisterNumber": 98765}),
     foreign={"Id": 999999, "id": 999999},
-    secrets=(sandbox.CLIENT_SECRET,),
+    secrets=(door.CLIENT_SECRET,),
     clearable=frozenset(
         {"email", "phone", "mobile", "fax", "street", "street2", "postal_code", "state", "vat_number", "tax_number"}
         | {"register_number", "website", "first_name", "last_name"}
