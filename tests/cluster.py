@@ -27,7 +27,6 @@ from sqlalchemy.engine import URL
 LIMIT = 60.0  # seconds for any of the server's own commands
 SETTINGS = """
 listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
 fsync = off
 max_prepared_transactions = 20
 wal_level = replica
@@ -57,6 +56,11 @@ class Cluster:
 
     def url(self, database: str = "postgres") -> URL:
         return URL.create("postgresql+psycopg", "postgres", host="127.0.0.1", port=self.port, database=database)
+
+    @property
+    def sockets(self) -> Path:
+        """The directory with its unix socket."""
+        return self.data.parent
 
     def command(self, program: str, *words: str) -> None:
         """One of PostgreSQL's own programs, ended with success within its time."""
@@ -155,7 +159,7 @@ def cluster() -> Iterator[Cluster]:
         own = Cluster(Path(made) / "primary", free_port(), account)
         own.command("initdb", "-D", str(own.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         with (own.data / "postgresql.conf").open("a") as settings:
-            settings.write(f"{SETTINGS}port = {own.port}\n")
+            settings.write(f"{SETTINGS}unix_socket_directories = '{made}'\nport = {own.port}\n")
         own.start()
         try:
             yield own

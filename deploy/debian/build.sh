@@ -49,6 +49,8 @@ lay_rest() {
   root=$1 doc=$1/usr/share/doc/syncd
   install -d -m 755 "$root/DEBIAN" "$root/lib/systemd/system" "$root/usr/lib/sysusers.d" "$root/etc/syncd" "$doc"
   install -m 644 "$source"/deploy/syncd*.service "$source"/deploy/syncd*.timer "$root/lib/systemd/system"
+  install -m 644 "$source"/deploy/network-less/syncd-out@* "$root/lib/systemd/system"
+  install -m 644 "$source/deploy/network-less/syncd.service.conf" "$doc/network-less.conf"
   install -m 644 "$source/deploy/syncd.sysusers" "$root/usr/lib/sysusers.d/syncd.conf"
   install -m 644 "$source/deploy/syncd-status.sysusers" "$root/usr/lib/sysusers.d/syncd-status.conf"
   install -m 644 "$source/deploy/syncd.toml" "$root/etc/syncd/syncd.toml"
