@@ -24,7 +24,8 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Link an existing remote; `own` when our create of unknown outcome made it: what was sent is then the base."""
+    """Link the pair to a remote that exists. `own`: our own create, whose answer was lost, made that remote; what that
+    create sent is then the base."""
 
     remote: Remote
     own: bool
@@ -32,10 +33,11 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Move fields between two linked sides. `settle` fields only move the base, `review` maps field to reason,
-    `reasons` every field's reason, `resolved` conflicts that were decided without a person and whose value won
-    (`source` or a provider by its name), `lossy` fields kept shorter there, `frozen` fields that swing to and fro with
-    those who swing them."""
+    """Move fields between the source row and the remote of a linked pair. `settle` fields move only their base;
+    `review` maps a field to the reason why a person is asked; `reasons` holds every field's reason; `resolved` maps a
+    field whose conflict needed no person to the side whose value won (`source`, or a provider's name); `lossy` fields
+    are kept shorter at the provider; `frozen` maps a field that swings to and fro to the writers that contradict each
+    other."""
 
     push: Values = field(default_factory=dict)
     pull: Values = field(default_factory=dict)
@@ -74,9 +76,10 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """Forget the link; `tombstone` keeps anybody from bringing the customer back unasked. `again`: there is a row
-    under this key, which is then looked at as one that nobody linked. `guarded`: a filter sent the customer away, and
-    one line in the settings may send everybody."""
+    """Forget the link. `tombstone`: leave one, so that no scan and no retry brings the customer back unasked. `again`:
+    the source has a row under this key, and the next look treats that row as an unlinked customer. `guarded`: a filter
+    excludes the customer; the delete guard counts this, for one wrong line of the settings may exclude every
+    customer."""
 
     reason: str
     tombstone: bool

@@ -1,7 +1,8 @@
-"""An exchange of fields, as values: what it writes first, what is agreed after each write, what is left of it. Pure.
+"""How a linked pair's fields are exchanged, as values: the first write, the base after each write, and the change that
+ends the exchange. Pure.
 
-Into the source first, then to the provider: a value that the source does not take never reaches the provider as one
-that it has.
+The pull into the source comes first, the push to the provider second, made from the row as it then is. Example: the
+source's column refuses a pulled last name; the full name that is pushed is then composed of the source's own last name.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
 
 
 def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
-    """The first write of an exchange behind all guards that it concerns; without one, the change that ends it."""
+    """The first write of an exchange, with all guards that the whole exchange concerns; where no field moves, the
+    change that ends the look."""
     facts, customer = case.facts, case.customer
     assert customer is not None and facts.link is not None and facts.remote is not None  # noqa: S101, PT018
     fresh = _pulled_before(facts, renewed(facts, facts.remote.values, action.settle, provisional=False))
@@ -54,8 +56,8 @@ def asks_of(case: Case, terms: Terms, action: Exchange) -> tuple[Ask, ...]:
 
 
 def asked_about(case: Case, asks: Sequence[Ask]) -> tuple[Ask, ...]:
-    """Those of an operation's guards that have anything to ask: what a person accepted with a match report neither
-    counts nor waits."""
+    """The guards of an operation that still have to be asked: an operation that a person accepted with a match report
+    is neither counted nor held back."""
     work = case.work
     return tuple(ask for ask in asks if not accepted(work.error_class, work.error, ask.verb, ask.names))
 
@@ -73,8 +75,9 @@ def writing(case: Case, verb: Verb, values: Values) -> Write:
 
 
 def _shortened_again(case: Case, verb: Verb, name: str, value: Value) -> bool:
-    """Whether this very value was promised before, and a short form of it stands there still. That may be what was
-    there before, so it is sent once more; but after this write it is the provider's own form, and explains nothing."""
+    """Whether the source's value was pushed before, that push waits for its confirming reading, and the provider shows
+    a cut form of the value. The cut form may be older than that push, so the value is pushed once more; after this
+    second push the cut form is the provider's own spelling, and the intent does not keep it as the value before."""
     source = (case.facts.source or {}).get(name)
     if verb is not Verb.UPDATE or not degraded(source, value):
         return False
@@ -83,14 +86,16 @@ def _shortened_again(case: Case, verb: Verb, name: str, value: Value) -> bool:
 
 
 def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, FieldBase]:
-    """A pull that a crash kept from being recorded is still a pull: the order of providers depends on it."""
+    """Mark the base of values whose pull a crash kept from being recorded as pulled: the order of the providers depends
+    on that mark."""
     sent = {(name, s.sent) for i in facts.intents if i.verb is Verb.PULL for name, s in i.fields.items()}
     return {n: replace(entry, pulled=True) if (n, entry.provider) in sent else entry for n, entry in fresh.items()}
 
 
 def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, str]) -> dict[str, FieldBase]:
-    """A conflict over what may be left of an older write of ours outlives that write: the mark keeps what is shown
-    from being taken for an edit once the write is confirmed and forgotten."""
+    """Mark as `disputed` the base of fields in conflict whose provider value may be left of an older push of ours. The
+    intent of that push is closed one day; without the mark, a later look would then take the provider's value for a
+    person's edit."""
     writes = [intent for intent in facts.intents if intent.verb in OUTWARD]
 
     def unsure(name: str, entry: FieldBase) -> bool:
@@ -133,10 +138,11 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
 
 
 def _anew(case: Case, push: Values, projected: Values) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """What is left to push once the row holds what was pulled, and which composed fields the provider shows already.
+    """What is left to push once the row holds the pulled values, and which composed fields the provider shows already.
 
-    A last name that was edited there shows in the full name, too: sent as it was composed before, the old name would
-    go back."""
+    Example: a last name edited at the provider is pulled. The full name is composed anew from the row; as composed
+    before the pull it would push the old last name back.
+    """
     remote = case.facts.remote.values if case.facts.remote else {}
     left = {name: projected.get(name, value) if name in case.facts.composed else value for name, value in push.items()}
     shown = tuple(
@@ -157,8 +163,8 @@ def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: 
 
 
 def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]:
-    """Of these pulled fields, those that won over an edit of the source's own, directly or by winning over a provider's
-    value that had done so."""
+    """Of the pulled fields, those whose value won over an edit made in the source itself: in this conflict, or because
+    it won over another provider's value that had won over such an edit."""
     won = {name for name in names if action.reasons.get(name) == "conflict"}
     return {name for name in won if name not in facts.rivals or name in facts.beaten}
 
@@ -166,7 +172,8 @@ def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]
 def _not_pulled(
     case: Case, terms: Terms, action: Exchange, refused: Sequence[str], *, any_pulled: bool
 ) -> tuple[Ask, ...]:
-    """What the source refused was not executed, however often it is tried: the guards count it not."""
+    """The guards' counts to give back for fields that the source refused: their pull was not executed, however often it
+    is tried."""
     if not refused:
         return ()
     empties = blanked(case.facts.source or {}, {name: action.pull[name] for name in refused})
@@ -212,9 +219,11 @@ def concluded(intent: int, terms: Terms, *, provisional: bool) -> Ended:
 
 
 def _respelled(case: Case, action: Exchange, progress: Progress, stored: Remote) -> dict[str, FieldBase]:
-    """Where an update sends the whole record, what came back for fields that were only repeated is their new spelling.
+    """Where an update sends the whole record, the provider may answer a field that was only repeated in another
+    spelling: that spelling becomes the field's base.
 
-    Only a re-spelling counts: anything else is an edit that slipped in between, and the next look sees it as one.
+    Only a re-spelling or a cut form counts. Any other value is an edit that a person made in between, and the next look
+    sees it as one.
     """
     before = case.facts.remote.values if case.facts.remote is not None else {}
     fresh = {}
@@ -292,7 +301,8 @@ def _kind(case: Case, progress: Progress) -> str:
 
 
 def _identifiers(link: Link, remote: Remote, progress: Progress) -> dict[str, str]:
-    """What the provider calls the record; another name is believed once nobody is asked about it any more."""
+    """The external ids to store for the record. A changed id is stored once no `other-record` question about it is
+    open."""
     if "other-record" in progress.review.values():
         return {**remote.external_ids, **link.external_ids}
     return {**link.external_ids, **remote.external_ids}

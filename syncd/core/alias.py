@@ -39,7 +39,8 @@ def is_alias(text: str) -> bool:
 
 
 def alias(secret: bytes, key: str) -> str:
-    """The alias of a key; who had a key before its owner of today stays apart (`key-…†41`)."""
+    """The alias of a key. A former key (`2†41`, the first owner of key 2) keeps its mark and so an alias of its own:
+    `key-…†41`."""
     own, mark = FORMER.sub("", key), FORMER.search(key)
     keyed = hashlib.sha256(b"syncd alias" + secret).digest()
     return f"key-{hashlib.blake2b(own.encode('utf-8', 'replace'), digest_size=6, key=keyed).hexdigest()}" + (

@@ -1,4 +1,5 @@
-"""One pair on the desk: the work, its facts, and how far its exchange is."""
+"""The values of one look at a pair: the due pair with its facts (`Case`), what holds for the look (`Terms`), how far an
+exchange is (`Progress`), the decision (`Decided`) and what follows from an outcome (`Step`)."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ class Case:
     key        our key at the provider
     asked      the questions that are open about this pair, by kind
     ignored    kinds whose last question a person chose to leave alone
-    failure    why the other side could not be read: then the facts are those from before
+    failure    why the remote could not be read: the facts then hold only what state and source say
     respelled  the row's own key, where the mark came in another spelling
     spared     the lane's budget for repeats is used up: not looked at now
     read       when the record was read, in monotonic seconds, and by which request
-    requests   how many requests that took
+    requests   how many requests the look has made so far
     """
 
     work: Work

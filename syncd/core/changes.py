@@ -63,7 +63,8 @@ def changes(decided: Decided, outcome: Outcome, terms: Terms, projected: Values)
 
 
 def linked_elsewhere(decided: Decided, terms: Terms) -> Change:
-    """The record that this case came to is another customer's: nothing of it is kept but the question."""
+    """The change where the remote turns out to be linked to another customer: nothing of this look is stored but its
+    closed intents and the question to a person."""
     change = park(decided.case, terms, ELSEWHERE)
     shown = change.link.state if change.link is not None else None
     close = (decided.intent, *change.close) if decided.intent else change.close
@@ -104,7 +105,8 @@ def _so_far(decided: Decided) -> Case:
 
 
 def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
-    """Nobody's failure, but for a provider that says so of one record again and again: that one waits ever longer."""
+    """A stale write is no failure. But where a provider answers so for one pair at two looks in a row, it counts as a
+    failure of the pair, which then waits longer each time."""
     if outcome.why is None:
         return look_again(case, terms, outcome.pause, "moved")
     if case.work.error_class == outcome.why.kind:
@@ -113,8 +115,8 @@ def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
 
 
 def _not_done(decided: Decided, change: Change, terms: Terms) -> Change:
-    """The write was certainly not executed: its intent goes, and the guards count it not. What was pulled before a
-    push stays counted."""
+    """The write was certainly not executed: its intent is closed, and the guards' counts are given back. A pull that
+    was executed before a push stays counted."""
     asks, action = decided.asks, decided.action
     if isinstance(action, Exchange) and _verb(decided) == Verb.UPDATE:
         asks = asks_of(decided.case, terms, replace(action, pull={}))
@@ -143,8 +145,9 @@ def _created(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
 
 
 def _in_the_way(case: Case, terms: Terms, name: str, holder: str) -> Park:
-    """Where the adapter itself looked under our key before it created, its answer is the look-up's. A holder that the
-    provider named stands in the command that links it."""
+    """The question to a person where another record has the key or a value already. An adapter that looks under our key
+    before it creates has made the look-up: the question is then that of a look-up. Where the provider named the record
+    in the way, the question holds the command that links that record."""
     if terms.looks_first and name in {"", "number"}:
         return FOUND
     link = f"; if it is this one: syncd link {shlex.join([terms.provider, case.pair.key, holder])}" if holder else ""
@@ -194,9 +197,9 @@ def _removed(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
 
 
 def _unknown(decided: Decided, terms: Terms, why: Failure) -> Change:
-    """Nobody knows whether the write took effect: leave it alone for the settle time, counted from now, the end of
-    the request; then look. A write that carries the version it was read with cannot take effect late over a newer one:
-    there is nothing to wait for."""
+    """Nobody knows whether the write took effect: the pair is left alone for the settle time, counted from now, the end
+    of the request; then a look finds out. A write that carries the version of the record it was read with cannot take
+    effect late over a newer record: the next look need not wait."""
     case, verb = _so_far(decided), _verb(decided)
     until = terms.later(0.0 if terms.conditional and verb != Verb.CREATE else terms.settle)
     move = (Moved(decided.intent, Stage.OPEN, until),)

@@ -1,7 +1,7 @@
 """The decision about a case as an effect: a write behind its guards, or a change of the state. Pure.
 
-`plan` says what, this says by which write or change. `syncd plan`, `--dry-run`, `explain` and the daemon all stop or go
-on from here.
+`plan` says which action; `decide` says by which write or change. `syncd plan`, `--dry-run`, `explain` and the daemon
+all stop or go on from here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def decide(case: Case, terms: Terms) -> Decided:
             asks = (Ask("delete", terms.guards.delete),)
             return Decided(case, action, Write(Verb.REMOVE, {}, {}, remote=remote, how=how), asks)
         case Unlink(guarded=True) if case.facts.link is not None and case.facts.link.external_id is not None:
-            asks = (Ask("unlink", terms.guards.delete),)  # whom a filter sends away: as many as may be deleted
+            asks = (Ask("unlink", terms.guards.delete),)  # excluded by a filter: the delete guard's limit
             return Decided(case, action, asks=asks, change=endings.forget(case, action))
         case _:
             return Decided(case, action, change=_change(case, terms, action))
@@ -63,8 +63,8 @@ def _change(case: Case, terms: Terms, action: Action) -> Change:
 
 
 def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided:
-    """Creates of a first pass that a person approved do not count for the guard. Where the number is no field of the
-    provider's but the key itself, it is not sent among the fields."""
+    """A create in a first pass that a person approved is not counted by the guard. Where the provider takes our number
+    as its key and not as a field, the number is not sent among the fields."""
     sent = {name: Sent(None, case.facts.digest(name, value)) for name, value in values.items()}
     named = {name: value for name, value in values.items() if name != "number" or case.facts.rules.renumbers}
     asks = () if case.work.reason == "backfill" else asked_about(case, [Ask("create", terms.guards.create)])

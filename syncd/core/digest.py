@@ -13,7 +13,7 @@ SIZE = 16  # bytes; 32 hex characters
 
 
 def digest(key: bytes, provider: str, provider_key: str, field: str, value: Value) -> str:
-    """blake2b over provider, our key there, field and the canonical value; None and "" never meet.
+    """blake2b over provider, our key there, field and the canonical value; an empty text counts as None.
 
     Our key at the provider is used rather than the customer key, so that a re-keyed customer keeps its base.
     """
@@ -21,7 +21,7 @@ def digest(key: bytes, provider: str, provider_key: str, field: str, value: Valu
 
 
 def digester(key: bytes, provider: str, provider_key: str) -> Callable[[str, Value], str]:
-    """`digest` for one pair. One look asks for the same few values again and again, so answers are kept in it."""
+    """`digest` for one pair. One look asks for the same few values again and again, so the answers are kept."""
     begun = _keyed(key).copy()
     begun.update(_framed(provider) + _framed(provider_key))
     known: dict[tuple[str, Value], str] = {}

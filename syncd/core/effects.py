@@ -71,8 +71,9 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """What was to be overwritten is not what was read any more; look again after `pause` seconds. `why`: the provider
-    said so itself (409, 412), which is a failure of the pair only where it says so again and again."""
+    """The record or row is not, or no longer surely, the one that was read; look again after `pause` seconds. `why`:
+    the provider itself refused the older version (409, 412), a failure of the pair only from the second time in a
+    row."""
 
     pause: float = 0.0
     why: Failure | None = None
@@ -82,9 +83,10 @@ class Stale:
 class Failure:
     """Why a request, or a write, came to nothing: the error's class and sentence.
 
-    `mine` says whether the pair is tried again later because of it; otherwise the whole lane stands still, and the pair
-    stays due as it is. `counts`: others get through, so that it is an attempt. `wait` seconds at least until the next.
-    `unknown`: a request left, and nobody knows whether it took effect. `jitter` is drawn when it happened.
+    `mine`: the pair is tried again later; otherwise the failure is the lane's, which stands still, and the pair stays
+    due as it is. `counts`: other pairs get through, so the failure uses up an attempt. `wait`: seconds at least until
+    the next attempt. `unknown`: a request left, and nobody knows whether it took effect. `jitter` is drawn when the
+    failure happens.
     """
 
     kind: str
@@ -105,7 +107,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Certainly not executed, but for what `half` of several requests did."""
+    """The write was certainly not executed; with `half`, one of its several requests was."""
 
     why: Failure
     half: bool = False
@@ -135,7 +137,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a change notes of its pair, and says of it."""
+    """The events that a change stores for its pair, and the log lines that it writes."""
 
     notes: tuple[Note, ...] = ()
     lines: tuple[Line, ...] = ()
@@ -183,17 +185,18 @@ class Change:
 
     kind       the word that the closing line counts; "" while the look goes on
     link       the mapping row, stored whole; `state` alone changes what is shown of it; `unlink` drops it
-    finish     the mark goes, unless a newer one came
-    later      the mark waits
+    finish     the due mark is deleted, unless a newer mark came
+    later      the pair stays due, from a later moment on
+    staged     (guard, fields) of an operation that a guard holds back
     mark       (key, reason) of a mark to be made
-    moves_to   the row's own key, to which what is known under the mark's spelling moves
+    moves_to   the row's own key, to which the link under the mark's spelling moves
     close      ids of intents that are over; `close_all` closes every one of the pair
-    move       intents that go on otherwise
-    closing    kinds of review items whose reason is gone
+    move       intents that go on in another stage
+    closing    kinds of review items to close: their reason is gone
     questions  review items to be opened or brought up to date
     announce   the item that stands for all customers who wait for `adopt`
     refund     operations that the guards counted and that were not executed
-    grave      a tombstone to be left; `living` the external id that a customer has again
+    grave      a tombstone to be left; `living` an external id that is linked again, whose tombstone goes
     """
 
     work: Work

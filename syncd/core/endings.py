@@ -35,7 +35,7 @@ def told(case: Case, event: str, fields: Iterable[str] = (), detail: str = "", *
 
 
 def and_told(change: Change, *others: Told) -> Change:
-    """The change with what the others note and say."""
+    """The change with the events and log lines of the others added."""
     return replace(
         change,
         notes=change.notes + tuple(note for other in others for note in other.notes),
@@ -49,7 +49,8 @@ def waited(case: Case, terms: Terms) -> float:
 
 
 def closing(link: Link | None, keep: Iterable[str] = ()) -> tuple[str, ...]:
-    """The kinds of questions whose reason is gone when a look ended with this mapping row, but for those to keep."""
+    """The kinds of review items whose reason is gone when a look ends with this mapping row; the kinds in `keep` stay
+    open."""
     answered = HELD_KINDS if link is None or link.external_id is not None else ()
     kept = set(keep)
     return tuple(kind for kind in (*FIELD_KINDS, *PAIR_KINDS, *answered) if kind not in kept)
@@ -59,7 +60,7 @@ def closing(link: Link | None, keep: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def agreed(case: Case, terms: Terms) -> Change:
-    """Both sides agree, or the pair is excluded: the mark goes, and so do confirmed writes."""
+    """Both sides agree, or the pair is excluded: the due mark is deleted, and confirmed intents are closed."""
     link = case.facts.link
     if link is None or link.external_id is None:
         shown = replace(case.row, state=State.EXCLUDED)
@@ -74,7 +75,8 @@ def agreed(case: Case, terms: Terms) -> Change:
 
 
 def settled(intents: tuple[Intent, ...], terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
-    """Writes that this look judged: those to be forgotten, and those that get one more settle time for late effects."""
+    """What becomes of the intents that this look judged: ids to close, and intents that wait one more settle time,
+    because their write may still take effect late."""
     waits = [i for i in intents if i.stage is Stage.OPEN and i.verb in {Verb.UPDATE, Verb.CREATE}]
     over = [i for i in intents if i not in waits and (i.stage is Stage.OPEN or i.settle_until <= terms.now)]
     until = terms.later(terms.settle)
@@ -82,8 +84,9 @@ def settled(intents: tuple[Intent, ...], terms: Terms) -> tuple[tuple[int, ...],
 
 
 def confirmed(base: Mapping[str, FieldBase], facts: Facts, now: datetime) -> dict[str, FieldBase]:
-    """The base after one more reading: without its provisional marks, once every write that waited for a confirming one
-    had it; until then it keeps which fields were shown as the answer had promised them."""
+    """The base after one more reading of the record. Once no intent waits for its confirming reading, the provisional
+    marks go; until then a provisional field is marked `shown` when the record shows what the provider's answer
+    promised."""
     if not any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in facts.intents):
         return {name: _sure(entry) for name, entry in base.items()}
     there = facts.remote.values if facts.remote is not None else {}
@@ -118,8 +121,8 @@ def wait(case: Case, terms: Terms, why: str) -> Change:
 
 
 def look_again(case: Case, terms: Terms, pause: float, why: str = "") -> Change:
-    """Nobody's failure: after `pause` seconds the pair is looked at anew, with what both sides hold by then. What a
-    person approved stays approved."""
+    """No failure: after `pause` seconds the next look reads both sides anew. An operation that a person released or
+    accepted stays so."""
     work = case.work
     kept = (work.error_class, work.error) if work.error_class.startswith((GRANTED, ACCEPTED)) else (why, "")
     return Change(work, "again", later=Later(terms.later(pause), work.attempts, *kept))
@@ -128,8 +131,8 @@ def look_again(case: Case, terms: Terms, pause: float, why: str = "") -> Change:
 def respelled(case: Case) -> Change:
     """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key.
 
-    A link under that spelling moves along. Where the row's own key is linked as well (`AB1` went, and somebody else
-    became `ab1`), it is the first owner's.
+    A link under the mark's spelling moves along. Where the row's own key has a link of its own (`AB1` was deleted, then
+    another customer got `ab1`), the link under the mark's spelling is the first owner's.
     """
     linked = case.facts.link is not None and case.facts.link.external_id is not None
     moves_to = case.respelled if linked else ""
@@ -170,7 +173,8 @@ def _parked(case: Case, change: Change, kind: str) -> Change:
 
 
 def let_go(case: Case, terms: Terms) -> tuple[int, ...]:
-    """A pair that stops here gets no confirming reading: what waited for one is forgotten once it cannot land late."""
+    """The intents to close when a pair is parked, rejected or staged. Such a pair gets no confirming reading, so an
+    executed write is forgotten once its settle time is over and it cannot take effect late."""
     done = [i for i in case.facts.intents if i.stage is Stage.CONFIRM and i.settle_until <= terms.now]
     return tuple(intent.id for intent in done)
 
@@ -187,8 +191,8 @@ def reject(case: Case, terms: Terms, name: str, reason: str) -> Change:
 
 
 def staged(case: Case, terms: Terms, ask: Ask) -> Change:
-    """A guard holds the operation back until a person lets it go, or until it is not needed any more. As with a pair
-    that is parked no confirming reading is made meanwhile."""
+    """A guard holds the operation back until a person releases it, or until a look finds that it is not needed any
+    more. Like a parked pair, the pair gets no confirming reading meanwhile."""
     link = case.facts.link
     shown = replace(link, state=State.REVIEW) if link is not None else None
     change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names), close=let_go(case, terms))
@@ -203,8 +207,8 @@ def staged(case: Case, terms: Terms, ask: Ask) -> Change:
 
 
 def failed(case: Case, terms: Terms, failure: Failure) -> Change:
-    """A failure of this pair; one of the whole lane leaves the pair due as it is. It counts only while others get
-    through, and too many make a dead letter."""
+    """A failure of this pair; a failure of the whole lane leaves the pair due as it is. A failure uses up an attempt
+    only while other pairs get through; a pair without attempts left becomes a dead letter."""
     work = case.work
     if not failure.mine:
         return Change(work, "deferred")
@@ -213,8 +217,8 @@ def failed(case: Case, terms: Terms, failure: Failure) -> Change:
         return dead_letter(case, terms, failure, attempts)
     pause = max(delay(terms.backoff, max(attempts, 1), failure.jitter), failure.wait)
     why = (failure.kind, failure.message)
-    approved = work.error_class == ACCEPTED and work.reason != "backfill"  # where it is, the reason says it, too
-    if approved or work.error_class.startswith(GRANTED):  # what a person let go stays so until it is done
+    approved = work.error_class == ACCEPTED and work.reason != "backfill"  # a backfill's reason says so by itself
+    if approved or work.error_class.startswith(GRANTED):  # a person's release holds until the write is done
         why = (work.error_class, work.error)
     later = Later(terms.later(pause), attempts, *why)
     change = Change(work, "retry", later=later, retry_at=later.due_at)
@@ -225,7 +229,9 @@ def failed(case: Case, terms: Terms, failure: Failure) -> Change:
 def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Change:
     """The pair used up its attempts; an open intent stays and is judged first when anything revives the pair.
 
-    Where somebody else has the key by now, a person is asked: nothing but his item would still know it then.
+    Where another customer has the key by now, a person is asked, for only the review item remembers the first owner.
+    Example: customer 2 is deleted and another customer gets key 2. After a mere dead letter, a later look would take
+    the new row for an edit of the first customer.
     """
     if case.facts.reborn and another(case.facts):
         return park(case, terms, FIRST_OWNER)
@@ -254,6 +260,6 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
         grave=Grave(external_id, action.reason) if action.tombstone and external_id else None,
         mark=(case.pair.key, "changed") if action.again else None,
     )
-    if link is None and not external_id:  # of somebody forgotten there is nothing left to note
+    if link is None and not external_id:  # no link and no record: nothing to note
         return change
     return and_told(change, told(case, event, (), action.reason, reason=action.reason))

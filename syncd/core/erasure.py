@@ -41,8 +41,8 @@ _NOT_LETTER = re.compile(r"[\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What speaks for it: fields that hold a placeholder, and fields that changed although one edit rarely changes them
-    together. Names of fields only."""
+    """The signs of an erasure: fields that hold a placeholder, and fields that changed `at_once` although one edit
+    rarely changes them together. Names of fields only."""
 
     placeholders: tuple[str, ...] = ()
     at_once: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ def placeholder(value: Value) -> bool:
 
 
 def erased(values: Values) -> bool:
-    """Whether a record that nobody linked is one of a person who was erased: it is no newcomer."""
+    """Whether an unlinked record shows a person who was erased: such a record is not taken in as a new customer."""
     return any(placeholder(values.get(name)) for name in (*NAMES, "email"))
 
 
@@ -111,8 +111,8 @@ def _agreed(facts: Facts, name: str) -> bool:
 
 
 def _moved(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> bool:
-    """Whether the provider shows something that was neither agreed, nor is explained by our own writes, nor is what it
-    makes of the source's value."""
+    """Whether the provider shows a value that was not agreed, that no write of ours explains, and that is no re-spelled
+    or cut form of the source's value."""
     there = facts.remote.values if facts.remote is not None else {}
     if name not in there:
         return False

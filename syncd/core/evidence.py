@@ -121,7 +121,8 @@ def _ends(values: Values) -> dict[str, str]:
 
 
 def _names(one: Values, other: Values) -> Likeness | None:
-    """Of two companies, or of two persons; where only one side has a company's name, whichever of its two fits."""
+    """Compare company with company, or person with person; where only one record has a company's name, either of its
+    two names may agree."""
     said = [alike(mine, theirs) for mine in _called(one, other) for theirs in _called(other, one)]
     return Likeness.AGREE if Likeness.AGREE in said else next((each for each in said if each is not None), None)
 
@@ -137,7 +138,8 @@ def _called(values: Values, other: Values) -> list[str]:
 
 
 def _contacts(one: Values, other: Values) -> bool | None:
-    """Whom a company names may change, but two of them are two customers more often than not."""
+    """A company's contact person may change, but records with two different contacts are two customers more often than
+    not."""
     firsts = _text(one, "first_name"), _text(other, "first_name")
     if not all(firsts):
         return None

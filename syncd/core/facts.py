@@ -57,25 +57,26 @@ class Facts:
     """All that `plan` may look at.
 
     source     the projected row, None where it could not be read (then `departure` says what is known)
-    row        what tells whose row it is (numbers, e-mail, names), also where a rule refuses its projection
+    row        the fields that tell whose row it is (numbers, e-mail, names), also where a rule refuses the projection
     rejection  (field, reason) where the provider's rules refuse the projection
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked
     claimed    external ids among `found` that are linked to other customers
     unearthed  external ids among `found` that lie under a tombstone
-    holder     another customer whose reserved key at this provider is the one we want
+    holder     another customer that has our key at this provider reserved
     key_alive  after a deletion: another live customer carries our key at the provider
-    succeeded  after a deletion: another customer has the source's key now, so that whose record it is may be mistaken
+    succeeded  after a deletion: another customer has the source's key now, so a person says whose record it is
+    buried     a tombstone says that this customer was removed from this provider before
     reborn     the row was inserted, or deleted and inserted again, since the last look
-    unread     the change log, or a mark that came since, knows more of this key than this look does
+    unread     the change log, or a newer mark, holds a change of this key that this look has not seen
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
     ties       for fields in conflict whose value here came from another provider: which of the two is first;
                `rivals` names that provider, `beaten` are fields where it won over an edit of the source's own
     locked     fields of joined tables in which this customer has no row to write to
     trail      what moved fields of this customer lately, at any provider, oldest first; `at` is the moment of this look
-    held       (kind, reason) of a question that is not answered, or was answered with "leave it alone": nothing is
-               created before
+    held       (kind, reason) of a question that is open, or was answered with "leave it alone": until another answer
+               nothing is created
     """
 
     rules: Rules
@@ -111,7 +112,7 @@ class Facts:
 
 
 def seen(facts: Facts, name: str) -> tuple[Seen | None, Seen | None]:
-    """Both sides of a field with their digests; None where unknown."""
+    """One field on both sides, each value with its digest; None where that side is unknown."""
 
     here, there = facts.source, facts.remote.values if facts.remote is not None else None
     return (

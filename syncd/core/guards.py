@@ -64,7 +64,8 @@ class Ask:
 def granted(error_class: str, shown: str, ask: Ask) -> bool:
     """Whether a person's release covers this operation: this verb, and these fields (`shown`, joined) or fewer.
 
-    It passes the milder guards of the same operation too: two that are both full would hand it to and fro for ever.
+    A release passes the milder guards of the same operation too: else, with two guards full, the second would stage
+    what the first let pass, and so on for ever.
     """
     if not error_class.startswith(GRANTED):
         return False
@@ -124,7 +125,7 @@ def flips(history: Sequence[Move], coming: Move) -> bool:
 
 
 def writers(history: Sequence[Move], coming: Move) -> tuple[str, ...]:
-    """Who pulls at a field that swings: the providers that contradict each other, or one of them and the source."""
+    """The writers of a field that swings: the providers that contradict each other, or this provider and the source."""
     recent = _recent(history, coming)
     pulls = [move.provider for move in recent if move.direction == "pull"]
     if _reversals(pulls) >= REVERSALS:

@@ -84,7 +84,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All of it. `twice` groups remotes that look like one customer over there; `numbers_apart`: no number counted."""
+    """The whole report. `twice` groups remotes that look like one customer at the provider; `numbers_apart`: no number
+    counted."""
 
     matches: tuple[Match, ...]
     only_here: tuple[str, ...]
@@ -216,7 +217,7 @@ def ranges_apart(contradicted: int, compared: int) -> bool:
 
 
 def _without_number(claim: _Claim) -> _Claim:
-    """The claim without its number as a reason; who has nothing else, keeps it as a doubt."""
+    """The claim with its number as a doubt (`numbers-apart`) instead of a reason."""
     if not claim.by_number:
         return claim
     return replace(claim, reasons=(*(why for why in claim.reasons if why != NUMBER), APART))

@@ -39,7 +39,8 @@ class Verdict(StrEnum):
 
 
 class Tie(StrEnum):
-    """Where the source's value came from, when another provider gave it: does that one come first in the settings?"""
+    """Which provider wins a conflict about a source value that came from another provider: `ours`, the one of this
+    pair; `theirs`, the other; `review`, a person decides; `none`, the source's value is its own."""
 
     NONE = "none"
     OURS = "ours"
@@ -61,8 +62,8 @@ class FieldFacts:
     equal      both sides mean the same in comparison form
     degraded   the provider's value is a cut, re-cased or re-punctuated form of the source's
     late       digests that our own writes of unknown outcome explain
-    sent       those of them that may still be stored, or be left there in a cut form
-    unsettled  such a write is being judged right now
+    sent       what those writes sent, as far as the provider may store it yet, or keep a cut form of it
+    unsettled  the outcome of such a write is not known yet: this look judges it
     fill       adoption: an empty side may be filled from the other, as the match report showed
     fresh      the field was mapped after the pair was linked: the provider's empty side is filled, like any change
     decision   what a person decided for exactly these two values
@@ -182,8 +183,8 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
         return Decision(Verdict.SETTLE, "lossy")
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")
-    # What stands there may be a cut form of an older value of ours, and only its digest is left to compare with.
-    # So may a cut form that comes after a reading which showed all of it: a provider mended late, or a person edited.
+    # The provider's value may be a cut form of an older value that we sent, of which only the digest is left.
+    # A cut form after a reading of the full value is as doubtful: the provider cut it late, or a person edited.
     mended = base.provisional and base.shown and facts.degraded
     doubtful = _superseded(facts, source) or base.disputed or (base.provisional and ours) or mended
     if not ours and not doubtful:

@@ -62,7 +62,7 @@ class Direction(StrEnum):
 
 
 class Policy(StrEnum):
-    """Who wins when both sides changed one field differently."""
+    """Whose value wins when both sides changed one field differently."""
 
     SOURCE = "source"
     PROVIDER = "provider"
@@ -133,7 +133,7 @@ def former(key: str, number: int) -> str:
 
 
 def is_former(key: str) -> bool:
-    """Whether this names somebody who had a key before the customer who has it now."""
+    """Whether this is a former key: the name of a key's first owner, once another customer has the key."""
     return FORMER.search(key) is not None
 
 
@@ -196,11 +196,10 @@ class Customer:
 class FieldBase:
     """What was last agreed for one field: a keyed digest of the source's and of the provider's spelling.
 
-    `provider` is None while the provider cannot show the field. `provisional` until one confirming read; `shown` says
-    that a reading before that showed the provider's value already, so that a shorter form is nobody's but an editor's.
-    `pulled` marks a source value that came from this provider, `overruled` that it won over an edit of the source's
-    own, `disputed` that what the provider shows may be left of
-    an older write of ours, so that nobody but a person can call it an edit.
+    `provider` is None while the provider cannot show the field. `provisional`: the provider's spelling waits for one
+    confirming reading; `shown`: a reading showed it already, so that a shorter form after that is a person's edit.
+    `pulled`: the source's value came from this provider; `overruled`: that value won over an edit made in the source.
+    `disputed`: the provider's value may be left of an older write of ours, so that only a person can call it an edit.
     """
 
     source: str

@@ -5,9 +5,9 @@ that is true decides:
 
     a person ordered `unlink`             unlink; later while the outcome of a create of ours is unknown
     the row cannot be read                as "gone" below
-    it looks like somebody else's
-        not all of it is captured yet     wait
-        it came anew                      unlink with a tombstone, then look again; where the settings remove: park
+    the row looks like another customer's
+        its marks are not all captured    wait
+        it was inserted anew              unlink with a tombstone, then look again; where the settings remove: park
     linked
         the record is gone or archived    park: nobody is brought back by a write
         the provider's rules refuse it    reject
@@ -39,7 +39,7 @@ that is true decides:
         edited there, or not ours         park; also where our lost create may be one of several records
         else                              remove
 
-What a person ordered (`create`, `keep`, `remove`) stands before the doubt it answers, never before the key of another.
+A person's order (`create`, `keep`, `remove`) overrules the doubt it answers, never another customer's right to a key.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
 
 
 def _link_ordered(ours: tuple[Remote, ...]) -> Action:
-    """A person named the record. It must be there, in use, and nobody else's."""
+    """A person named the record to link. The record must exist, be in use, and be linked to no other customer."""
     if len(ours) != 1:
         return Park("ambiguous", "the record to be linked is not there, or is linked to another customer")
     if ours[0].archived:
@@ -131,7 +131,8 @@ def _link_ordered(ours: tuple[Remote, ...]) -> Action:
 
 
 def _came_back(facts: Facts, ours: tuple[Remote, ...]) -> Action:
-    """The record that was buried, and nobody else's who has the number by now, is linked again."""
+    """A removed customer is in the source again. Its record under the tombstone is linked again, where number, e-mail
+    or VAT number show the same person; the record of another customer who got the number meanwhile is not."""
     known = len(ours) == 1 and len(facts.found) == 1 and ours[0].external_id in facts.unearthed
     if known and same_person(facts.source or {}, ours[0].values):
         return Adopt(ours[0], own=False)
@@ -168,8 +169,9 @@ def _departed(facts: Facts) -> Action:
 
 
 def _succeeded(facts: Facts) -> Action:
-    """Somebody else has the key now. By itself only the link is ended, and the row is looked at as one that nobody
-    linked; whether the first customer's record goes too is asked, for he may live on under another key."""
+    """Another customer has the key now. Unasked only the link ends, and the row is looked at as an unlinked customer;
+    whether the first customer's record is removed, a person decides. Example: customer 2 is deleted, then customer 1
+    gets key 2. The first customer 2 may live on under key 7, so his record is not removed unasked."""
     match _departed(replace(facts, source=None, departure=Departure.GONE)):
         case Remove(remote, how) if facts.ordered == "remove":
             return Remove(remote, how, again=True)

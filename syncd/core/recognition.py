@@ -12,7 +12,7 @@ from syncd.core.normalise import degraded, equal
 from syncd.core.writes import late_digests, unknown_create
 
 PROVING = frozenset({"name", "email", "vat_number"})
-"""What identifies a customer beside our key, which a record that is asked about carries."""
+"""What identifies a customer beside our key, which every record that is compared here carries."""
 ADDRESS = frozenset({"street", "street2", "postal_code", "city", "state"})
 SHARED = frozenset({"city", "postal_code", "state"})
 """Neighbours share them: they can contradict, but prove nothing."""
@@ -22,10 +22,10 @@ TELLING = 8  # characters
 
 
 def another(facts: Facts) -> bool:
-    """Whether the row may be somebody else's under a known key: nothing that identifies a customer stayed, or only the
-    e-mail address did, which families and head offices share. Example: deleted and inserted again with `info@` as
-    before, another number and other names: somebody else of that office. Without numbers so much as the phone or the
-    street of before speaks for the same customer."""
+    """Whether the row may be another customer's under a known key: no identifying value stayed, or only the e-mail
+    address did, which families and head offices share. Example: customer 2 is deleted and a row is inserted under key 2
+    with `info@` as before, another number and other names: another customer of that office. Where the row has no
+    number, an unchanged phone or street is enough to speak for the same customer."""
     link, number = facts.link, facts.row.get("number")
     if link is not None and number is not None and number == link.provider_key:
         return False
@@ -43,8 +43,8 @@ def another(facts: Facts) -> bool:
 
 
 def perhaps_another(facts: Facts) -> bool:
-    """Whether the row may be somebody else's under a known key, as far as the log has to be asked: its number, name,
-    e-mail or VAT number is another one than was agreed. Shops merge customers who share some of them."""
+    """Whether the change log has to be asked whose row this is: its number, name, e-mail or VAT number differs from
+    what was agreed. A weaker sign than `another`, for shops merge customers who share some of these values."""
     own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
     agreed = {name: entry.source for name, entry in base.items()}
     agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
@@ -54,8 +54,9 @@ def perhaps_another(facts: Facts) -> bool:
 
 
 def another_record(facts: Facts) -> bool:
-    """Whether the provider shows one of its own identifiers changed under the same link: after a merge, or of a record
-    made anew under our key, what it shows may be somebody else's. Our key may change; it is nobody's identity."""
+    """Whether the provider shows one of its own ids changed under the same link: after a merge, or where the record was
+    made anew under our key, the record's values may be another customer's. A change of our own key does not count, for
+    our key identifies no record."""
     if facts.link is None or facts.remote is None:
         return False
     before, now = facts.link.external_ids, facts.remote.external_ids
@@ -78,8 +79,8 @@ def recognised(facts: Facts, remote: Remote) -> bool:
 def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[str, FieldBase]:
     """The base once the record of a lost create is linked: what was sent.
 
-    Where it shows something else, nobody knows who typed that, so it never reaches the source unasked. A country or
-    language that was not sent is the provider's default, as after a create that was answered.
+    Where the record shows another value, nobody knows who typed that value, so it never reaches the source unasked. A
+    country or language that was not sent is the provider's default, as after a create that was answered.
     """
     base: dict[str, FieldBase] = {}
     for name, digests in created.fields.items():
@@ -129,7 +130,7 @@ def _telling(facts: Facts, sent: frozenset[str], name: str, value: Value) -> int
 
 
 def edited_there(facts: Facts, remote: Remote) -> bool:
-    """Whether the record shows anything that neither was agreed nor is explained by our own unconfirmed writes."""
+    """Whether the record shows any value that was not agreed and that no unconfirmed write of ours explains."""
     base = facts.link.base if facts.link is not None else {}
     late = late_digests(facts.intents)
     return any(

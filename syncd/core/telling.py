@@ -1,4 +1,4 @@
-"""What is asked and told of an exchange. Pure."""
+"""The review items that an exchange of fields opens, and the events and log lines that tell of it. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def exchanged(decided: Decided) -> tuple[Exchange, Progress, Case]:
 
 
 def questions_of(case: Case, action: Exchange, progress: Progress) -> tuple[Question, ...]:
-    """One for each kind of reason that keeps fields from moving."""
+    """One review item for each kind of reason that keeps fields from moving."""
     kinds: dict[str, list[str]] = {}
     for name, reason in progress.review.items():
         kinds.setdefault(reason.replace("-", "_"), []).append(name)
@@ -30,7 +30,8 @@ def questions_of(case: Case, action: Exchange, progress: Progress) -> tuple[Ques
 
 
 def _reason(case: Case, action: Exchange, kind: str, names: Sequence[str]) -> str:
-    """The reason of a frozen field names those who swing it; a later look knows them from the open item alone."""
+    """The reason of a review item, as a person reads it. For frozen fields it names the writers that contradict each
+    other, which a later look knows from the open item alone."""
     if kind == "erased":
         return erasure(case.facts).said
     if kind == "frozen" and action.frozen:
@@ -50,7 +51,7 @@ def _shown(facts: Facts, names: Iterable[str]) -> dict[str, list[str | None]]:
 
 
 def said(case: Case, action: Exchange, progress: Progress, terms: Terms) -> Iterator[Told]:
-    """What moved, whose value won, and what is kept shorter over there."""
+    """Which fields moved, whose value won a conflict, and which fields the provider keeps shorter."""
     if progress.pulled:
         yield told(case, "pair.pulled", progress.pulled, wait_s=waited(case, terms))
     if progress.pushed:
@@ -64,8 +65,8 @@ def said(case: Case, action: Exchange, progress: Progress, terms: Terms) -> Iter
 
 
 def _resolutions(case: Case, action: Exchange) -> Iterator[tuple[list[str], str, str, str]]:
-    """Conflicts that were decided without a person: fields, whose value won, whose lost, and by which policy. A value
-    that another provider brought is not the source's own: then the order of the providers decided."""
+    """Conflicts that were decided without a person: fields, winner, loser, and by which policy. Where the source's
+    value came from another provider, the order of the providers decided."""
     rules, rivals = case.facts.rules, case.facts.rivals
     sides = {name: (winner, rivals.get(name, "source")) for name, winner in action.resolved.items()}
     for winner, other in sorted(set(sides.values())):
@@ -75,7 +76,7 @@ def _resolutions(case: Case, action: Exchange) -> Iterator[tuple[list[str], str,
 
 
 def opened(case: Case, action: Exchange, questions: Sequence[Question]) -> Told:
-    """Fields that freeze now, and those about which a person was not asked like this before."""
+    """What is told of fields that this look freezes, and of questions that are new or show other values than before."""
     if not (action.frozen or questions):
         return Told()
     notes: tuple[Note, ...] = ()

@@ -1,6 +1,6 @@
-"""What happens to each field of a linked pair whose both sides were read: what `merge` says, but for what stands
-against it. `plan` asks for it, and its table says in which order.
-"""
+"""What happens to each field of a linked pair: the verdict of `merge`, unless something beside the field stands against
+it (a read-only source, an erased person, a field that swings, a person's ruling). The table of `plan` says in which
+order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def exchange(facts: Facts) -> Action:
 
 
 def judged(facts: Facts) -> tuple[dict[str, Decision], dict[str, tuple[str, ...]]]:
-    """What happens to each field and why: what `merge` says, but for what stands against it; and who swings fields."""
+    """Each field's verdict and reason, after the rules that overrule `merge`; and of each frozen field the writers that
+    contradict each other."""
     said = {name: _overrule(facts, name, decision) for name, decision in verdicts(facts).items()}
     there = facts.remote.values if facts.remote is not None else {}
     pull = {name: there[name] for name, decision in said.items() if decision.verdict is Verdict.PULL}
@@ -64,8 +65,8 @@ def judged(facts: Facts) -> tuple[dict[str, Decision], dict[str, tuple[str, ...]
 
 
 def _swinging(facts: Facts, said: Mapping[str, Decision]) -> dict[str, tuple[str, ...]]:
-    """Fields that would go to and fro between two that contradict each other, with those who swing them; what a person
-    decided is no swing."""
+    """Fields that would swing to and fro between two writers (two providers, or this provider and the source), each
+    with these writers. A move that a person decided never counts as a swing."""
     base = facts.link.base if facts.link is not None else {}
     frozen = {}
     for name, decision in said.items() if facts.trail else ():
@@ -91,7 +92,7 @@ def _locked(facts: Facts, name: str) -> str:
 
 
 def _held_back(facts: Facts, pull: Values) -> str:
-    """Why nothing of this pull reaches the source unasked; "" where it may."""
+    """Why no pull of this pair reaches the source unasked; "" where pulls may."""
     if not facts.rules.writable:
         return "read-only"
     if guts(facts.source or {}, pull):
@@ -100,8 +101,9 @@ def _held_back(facts: Facts, pull: Values) -> str:
 
 
 def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
-    """A number that is the provider's address for the customer cannot follow; and a person may have said `ignore` for
-    exactly what is there now."""
+    """The decision after three rules: a number that the provider cannot change stays; a field that the provider cannot
+    empty is asked about; and a field that a person said to `ignore` stays, while both sides show what that person
+    saw."""
     if name == "number" and not facts.rules.renumbers:
         decision = _number_for_good(facts, decision)
     if not facts.rules.clears and _stays_filled(facts, name, decision):
@@ -112,7 +114,8 @@ def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
 
 
 def _number_for_good(facts: Facts, decision: Decision) -> Decision:
-    """Whoever is linked under another number keeps it there; only a change since then is worth a question."""
+    """A customer who was linked under another number keeps that number at the provider; only a later change of the
+    number is a question."""
     if decision.verdict in {Verdict.KEEP, Verdict.SETTLE}:
         return decision
     if facts.link is None or "number" not in facts.link.base:
@@ -121,7 +124,8 @@ def _number_for_good(facts: Facts, decision: Decision) -> Decision:
 
 
 def _stays_filled(facts: Facts, name: str, decision: Decision) -> bool:
-    """Emptied here, and the provider cannot empty it: agreeing in silence would hide that it still holds the value."""
+    """Whether the source's value is empty and the provider cannot empty its own: agreeing in silence would hide that
+    the provider still holds the value."""
     source, there = seen(facts, name)
     if source is None or source.value is not None or decision.verdict not in {Verdict.PUSH, Verdict.KEEP}:
         return False

@@ -1,8 +1,8 @@
-"""What our own writes explain and leave behind: the base of what was agreed, and values that nobody typed; and what of
-a record is news beside that base.
+"""What our own writes explain: the base after an agreement, provider values that no person typed, and what of a record
+is news beside the base.
 
-An intent that is not closed yet speaks here: a create that may have happened, a late or superseded update, a pull
-that a crash kept from being recorded.
+An intent that is not closed yet counts: a create that may have happened, a late or superseded update, a pull that a
+crash kept from being recorded.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
 
 
 def recovered(facts: Facts) -> Facts:
-    """With the base of pulls that reached the source before a crash kept them from being recorded: what the row holds
-    there is no edit of a person, so that a later one at the provider meets no conflict.
+    """The facts with the base of pulls that a crash kept from being recorded. Where the row holds the pulled value, no
+    person edited the row, and a later edit at the provider meets no conflict.
 
-    Where the row holds neither what was pulled nor what stood there before, nobody knows whether a person typed it
-    over the one or the other: the provider's value is no longer sure to be the newer one, and never wins unasked.
+    Where the row holds neither the pulled value nor the value before it, a person typed over one of the two, and nobody
+    knows over which: the field is disputed, and the provider's value never wins unasked.
     """
     pulls = [intent for intent in facts.intents if intent.verb is Verb.PULL and intent.stage is Stage.OPEN]
     if facts.link is None or not pulls:
@@ -68,8 +68,9 @@ def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional:
 
 
 def is_news(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> bool:
-    """Whether a record is not what was last agreed, as far as it shows it; or shows for the first time what an answer
-    only promised: the look that follows remembers it, so that who shortens it later is no provider that cuts."""
+    """Whether a record is archived, shows a value that differs from the base, or shows for the first time a value that
+    only the provider's answer had promised. The look that follows marks such a value as shown: a shorter form after
+    that is a person's edit, not the provider's cut."""
     if remote.archived:
         return True
     if remote.version is not None and remote.version == link.version:
@@ -84,7 +85,8 @@ def _news(entry: FieldBase, shown: str) -> bool:
 
 
 def versioned(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> Link:
-    """The link with the record's version, where nothing of the record is news and nobody is asked about it."""
+    """The link with the record's version; without one where something of the record is news, or a person is asked about
+    it."""
     unread = replace(link, version=None)
     known = link.state is State.LINKED and not remote.provisional and not is_news(unread, remote, digest)
     return replace(unread, version=remote.version) if known else unread

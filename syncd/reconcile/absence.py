@@ -1,9 +1,9 @@
-"""What it means that a row cannot be read: a deletion is believed on proof alone.
+"""What a look makes of a source row that it cannot read: a deletion is believed on proof alone.
 
-A trigger's mark on the table itself is one, a row that stands there and is marked as deleted another; without them, two
-looks a minute apart that find the row nowhere are. A view that stops to show a row, and a source that is empty, prove
-nothing; a filter of the settings that sends the row away proves that it has left, and nothing more. What two looks had
-proved stays proved for an operation that a guard held back and a person released.
+Proof is a trigger's mark on the table itself, a row that is marked as deleted (`[source.deleted]`), or two looks a
+minute apart that find the row nowhere. A view that no longer shows the row, and an empty source, prove nothing; a
+filter of the settings proves only that the customer is excluded. For an operation that a guard held back and a person
+released, the two looks are not repeated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from syncd.source import customers
 
 
 def departed(route: Route, work: Work, *, proven: bool) -> Departure:
-    """Look at the source once more. `proven`: an earlier look knew that the row is gone, and asked what to do."""
+    """Look at the source once more. `proven`: an earlier look proved the deletion, and its question to a person is
+    open."""
     presence = customers.presence(route.source, work.pair.key)
     if presence.in_view:
         return Departure.BACK  # the next look reads it

@@ -14,7 +14,7 @@
     OutcomeUnknown            Failure    one more failure                      settles, or is read again
     any other ProviderError   Failure    -                                     tried again later
 
-`LeaseLost` and all that source and state raise is nobody's to keep here.
+`LeaseLost` and the errors of source and state are not caught here.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from syncd.lanes import LanePaused, Outdated
 from syncd.reconcile.route import Route
 
 T = TypeVar("T")
-POISONOUS = 3  # failures while others got through, after which a pair no longer speaks for its provider
+POISONOUS = 3  # attempts used up, after which a pair's failures say nothing about its provider any more
 
 
 def attempt(route: Route, attempts: int, call: Callable[[], T]) -> T | Refused | Missing | Stale | Failure:
-    """The answer, or what kept it. `attempts` of the pair so far."""
+    """The call's answer, or its error as a value. `attempts`: how many the pair has used up so far."""
     try:
         return call()
     except Taken as taken:
@@ -76,8 +76,8 @@ def _of_the_lane(error: SyncdError) -> Failure:
 
 
 def _of_the_pair(route: Route, attempts: int, error: Temporary | OutcomeUnknown) -> Failure:
-    """An attempt where others get through while this fails: of a lost answer they did before it, of others they still
-    do after it."""
+    """A failure of one pair. It counts as an attempt where the lane is healthy, because other pairs get through: judged
+    before this failure is noted where an answer was lost, after it otherwise."""
     unknown, wait = isinstance(error, OutcomeUnknown), getattr(error, "retry_after", None) or 0.0
     counts = route.lane.healthy()
     if wait:

@@ -26,7 +26,7 @@ from syncd.store import work as due
 T = TypeVar("T")
 
 TELLING = frozenset(IDENTIFYING) | NAMES
-"""Whose row it is, tell these fields, also where the provider's rules refuse the row."""
+"""The fields that tell whose row it is; kept also where the provider's rules refuse the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def _renamed(route: Route, memory: Memory, stored: Mapping[str, str]) -> Memory:
 
 
 def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:
-    """What is known before the provider is asked; a failure after it still knows whose row this is."""
+    """The case before the provider is asked anything. Where the provider then fails, this case still tells whose row it
+    is."""
     key = work.pair.key
     link, items = memory.links.get(key), memory.reviews.get(key, ())
     ordered = orders(items)
@@ -111,8 +112,9 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
 
 
 def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
-    """Those whose row may be somebody else's know whether something happened to the key that no look was told of yet.
-    First the log is asked, then the mark: capture makes the mark before it takes the log's."""
+    """The cases; where a row may be another customer's, with the answer whether the change log or a newer mark holds a
+    change of its key that no look has seen. The log is asked first and the marks second: capture makes the mark before
+    it deletes the log's row, so a change is never missed between the two."""
     doubtful = [case.pair.key for case in cases if _doubtful(case)]
     if not doubtful:
         return list(cases)
@@ -132,8 +134,8 @@ def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
 
 
 def _doubtful(case: Case) -> bool:
-    """Whether the log has to be asked whose row this is. An unlinked row may be a customer who had another key a moment
-    ago: without a number nothing tells."""
+    """Whether the change log must be asked whose row this is. An unlinked row without a number may be a customer that
+    had another key a moment ago: nothing in the row tells."""
     facts, linked = case.facts, case.facts.link is not None and case.facts.link.external_id is not None
     if case.customer is None:
         return False
@@ -142,7 +144,7 @@ def _doubtful(case: Case) -> bool:
 
 
 def _frozen(facts: Facts) -> str | None:
-    """The key that nothing changes any more: a record carries it, or may carry it."""
+    """Our key at the provider where nothing may change it any more: a record carries it, or may carry it."""
     link = facts.link
     if link is None or (link.external_id is None and unknown_create(facts) is None):
         return None
@@ -150,8 +152,8 @@ def _frozen(facts: Facts) -> str | None:
 
 
 def _keyed(facts: Facts, our_key: str) -> Link | None:
-    """The link with the key it is known by: one that was reserved for a create which did not happen is given up, and
-    one that a crash left linked without a key (an inbound insert) gets the one its first base is made under."""
+    """The link with our key at the provider. A key that was reserved for a create which did not happen is given up; a
+    link that a crash left without a key (an inbound insert) gets the key under which its first base is made."""
     link = facts.link
     if link is None or link.provider_key == our_key:
         return link
@@ -173,15 +175,17 @@ def _projected(route: Route, customer: Customer) -> tuple[Values | None, tuple[s
 
 
 def _composed(route: Route, row: Values, wanted: Values) -> frozenset[str]:
-    """Which fields are put together of others for this very row. An empty second line of the street makes nothing of
-    the first; a private person's name is first and last name, also where the table has a column for companies: an edit
-    there makes no company of a person. What has no column at all is composed for everybody."""
+    """Which fields the projection puts together of others for this very row. Where the second line of the street is
+    empty, the street is one column and not composed. A private person's name is first and last name, also where the
+    table has a company column: an edit of the name at the provider makes no company of a person. A field without a
+    column is composed for every row."""
     filled = frozenset(name for name in route.known if row.get(name) is not None or wanted.get(name, "") is None)
     return (route.adapter.composed(route.known) - route.known) | (route.adapter.composed(filled) & route.known)
 
 
 def readable(route: Route, customer: Customer) -> Values:
-    """The row's values; one that has no canonical form (too long, NUL, no date) refuses the customer, not the run."""
+    """The row's values. A value that has no canonical form (too long, NUL, no date) rejects this customer alone; the
+    run goes on."""
     for name, reason in customer.problems.items():
         if not name or route.rules.fields.get(name) is not Direction.OFF:
             raise Rejected(name, reason)

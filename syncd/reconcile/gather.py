@@ -100,12 +100,12 @@ def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Fact
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:
-    """A person gave up a record that is gone or archived: he links another one, or lets one be created."""
+    """Whether a person gave up a record that is gone or archived, by linking another or by ordering a create."""
     return (ordered.create or ordered.word == "link") and (facts.remote is None or facts.remote.archived)
 
 
 def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
-    """A linked pair's remote. While a person is `asked` about it, no look ends without having seen it."""
+    """A linked pair's remote. While a question about the pair is open, every look fetches the remote."""
     link = facts.link
     assert link is not None and link.external_id is not None  # noqa: S101, PT018 - told by the caller
     if not asked and _untouched(work, facts):
@@ -172,9 +172,9 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
 
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
-    """Records with our key. A provider that only lists is listed once per cycle for first looks, else afresh; who only
-    compares and has a whole listing at hand (`listing.keys`) asks nobody once more. Of such a listing the ids alone are
-    kept: a record with our key is the exception and is read by itself."""
+    """Records that carry our key. A provider that can only be listed is listed once per cycle for first looks, and
+    afresh after an unknown create; a comparison with a listing at hand (`listing.keys`) lists nothing again. A listing
+    keeps ids alone: a record with our key is the exception, fetched by itself."""
     scans = route.adapter.capabilities.identity is Identity.SCAN
     if fresh or not (scans or route.listing.keys is not None):
         return route.adapter.find(our_key, values)
@@ -195,7 +195,7 @@ def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[str, ...]]:
 
 
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
-    """What is known about a row that is not there; `proven`: an earlier look knew, and asked what to do."""
+    """What is known about a row that is not there; `proven`: an earlier look proved it, and asked what to do."""
     departure = departed(route, work, proven=proven)
     facts = replace(facts, departure=departure)
     if departure is not Departure.GONE:
@@ -210,7 +210,7 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
 
 
 def _carried(route: Route, our_key: str, gone: str) -> bool:
-    """Whether another live customer is known by this key: by his number, or by the source's key where he has none."""
+    """Whether another live customer has this key at the provider: its number, or without one its source key."""
     if number_taken(route.source, our_key, other_than=gone):
         return True
     row = customers.read(route.source, [our_key]).get(our_key)
@@ -222,19 +222,19 @@ def _carried(route: Route, our_key: str, gone: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Customers who were removed before, and who holds which of our keys."""
+    """Customers with a tombstone at this provider, and which customer holds which of our keys."""
 
     buried: set[str]
     holders: Mapping[str, str]
 
     def of(self, key: str, our_key: str) -> tuple[bool, str | None]:
-        """Whether this customer was removed before, and who else holds his key at the provider."""
+        """Whether this customer has a tombstone, and who else holds its key at the provider."""
         holder = self.holders.get(our_key)
         return key in self.buried, holder if holder and holder != key else None
 
 
 def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
-    """Asked for those who are not linked, or whose record a person gave up."""
+    """Read tombstones and key holders for pairs that are not linked, or whose record a person may have given up."""
     wanted = [
         case
         for case in cases
@@ -249,7 +249,8 @@ def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
 
 
 def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
-    """With whose the found records are, and for those that changed over there, who else moved their fields."""
+    """The cases, with the owners of found records and, where a record shows a change, the latest moves of its
+    fields."""
     ids = [remote.external_id for case in cases for remote in case.facts.found]
     stirred = [case.pair.key for case in cases if case.failure is None and _stirred(case.facts)]
     if not ids and not stirred:
@@ -275,8 +276,8 @@ def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
 
 
 def _stirred(facts: Facts) -> bool:
-    """Whether anything but the source's own edits may move fields here: something is shown that was not agreed, or the
-    source takes back what it got from this provider."""
+    """Whether fields may move otherwise than by an edit in the source: the record shows a value that was not agreed, or
+    the source changed a value that it had got from this provider."""
     if facts.found:
         return True
     if facts.link is None or facts.remote is None or facts.source is None:
@@ -292,8 +293,7 @@ def _stirred(facts: Facts) -> bool:
 
 
 def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
-    """With the other provider that the source's value came from, field by field where there is one, and which of the
-    two is first."""
+    """The facts with the provider that each field's source value came from (`rivals`), and which of the two wins."""
     rivals: dict[str, str] = {}
     beaten: set[str] = set()
     for link in siblings:
@@ -310,8 +310,8 @@ def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
 
 
 def tie(route: Route, other: str, *, beaten: bool) -> Tie:
-    """The order of the providers decides. But where A's policy lets the source win, and B's value won over an edit of
-    the source's own, B wins over A: else it would matter which lane ran first."""
+    """Which provider wins over a source value that provider `other` brought: the earlier in the settings. But where A's
+    policy is `source`, and B's value won over an edit in the source, B wins: the order of the lanes must not matter."""
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
         return Tie.REVIEW
     if beaten and route.rules.policy is Policy.SOURCE:

@@ -1,8 +1,8 @@
-"""Before anything leaves: guards are counted in one place and in order, keys reserved, and all intents opened, in one
-transaction that exists only while the lease is ours.
+"""What happens before any write leaves: guards are counted in one place and in order, keys reserved, and all intents
+opened, in one transaction that commits only while the lease is ours.
 
-All is counted before the operations, so that threads cannot pass a limit together; what was certainly not executed is
-given back with its outcome.
+Operations are counted before they are executed, so that two threads cannot pass a limit together; the count of an
+operation that was certainly not executed is given back with its outcome.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ KEY_TAKEN = Park("key_taken", "another customer already has this key at the prov
 
 
 def admit(route: Route, decided: Sequence[Decided]) -> tuple[list[Decided], list[Decided]]:
-    """Those whose write may leave, each with its open intent, and those that a guard, or another customer who has the
-    key, holds back, each with its change. Who was erased or re-keyed meanwhile is in neither."""
+    """Sort the group: cases whose write may leave, each with its open intent; and cases held back by a guard, or
+    because another customer has the key, each with its change. A pair that was erased or re-keyed meanwhile is in
+    neither."""
     wanted = [each for each in decided if each.write is not None or each.asks]
     if not wanted:
         return [], []
@@ -45,8 +46,8 @@ def admit(route: Route, decided: Sequence[Decided]) -> tuple[list[Decided], list
 
 
 def _order_matters(route: Route, wanted: Sequence[Decided], budget: Budget) -> bool:
-    """Whether a limit would be passed if all that was taken before this group were executed too. Where it would not,
-    nobody waits: one slow reading must not hold up a whole lane."""
+    """Whether a limit would be passed if all pairs taken before this group were executed too. Where it would not, the
+    group does not wait for its turn: one slow reading must not hold up a whole lane."""
     before = route.lane.turns.ahead(wanted[0].case.pair.key)  # first this, then what is spent: twice is safe
     asks = [ask for each in wanted for ask in each.asks if ask.limit is not None]
     if not before or not asks:
@@ -78,7 +79,7 @@ def _reserve(tx: Transaction, route: Route, passed: Sequence[Decided]) -> tuple[
 
 
 def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[Decided]:
-    """Open all intents; what an earlier create left open is this one's from here on."""
+    """Open all intents. A create's new intent stands for those, too, that an earlier create of the pair left open."""
     creates = [each.case for each in passed if _verb(each) is Verb.CREATE]
     journal.close_all(tx, [case.pair for case in creates if case.facts.intents])
     work.judged(tx, [case.work for case in creates])
@@ -103,8 +104,8 @@ def _verb(decided: Decided) -> Verb:
 
 @dataclass
 class Budget:
-    """What guards have counted beside the state: `rows` of the source, and operations that passed in this group or,
-    for a plan, before it. `doubtful` are those of them that the source refused at their last attempt."""
+    """What guards have counted beside the state: `rows` of the source, and operations that `passed` in this group or,
+    for a plan, before it. `doubtful` are those among them whose pull the source refused at the last attempt."""
 
     rows: int
     passed: Counter[str] = field(default_factory=Counter)
@@ -232,7 +233,7 @@ def _pairs(tx: Transaction, route: Route) -> int:
 
 
 def source_rows(route: Route) -> int:
-    """How many customers there are, counted once a cycle: guards need the size, not the figure."""
+    """How many source rows there are, counted once a cycle: guards need no exact figure."""
     if route.listing.rows is None:
         route.listing.rows = customers.count(route.source)
     return route.listing.rows

@@ -1,8 +1,8 @@
 """What guards hold back: one open review item per guard and provider, whose number stands for exactly what it shows.
 
-When more is held back, the item goes on under a new number, and the old number goes on standing for what it showed. So
-a person who releases what he saw releases that and nothing else, however busy the daemon was since he looked.
-`work.shown` holds the first number under which an operation was shown.
+When more is held back, the item goes on under a new number, and the old number goes on standing for what it showed.
+Example: item 7 shows 12 deletions, then 3 more are held back and the item goes on as 8. Releasing 7 lets the 12 pass
+and nothing else, however busy the daemon was. `work.shown` holds the first number under which an operation was shown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INSERT = "guard_insert"  # new rows are no due pairs: `detect.intake` keeps that
 
 
 def announce(tx: Transaction, provider: str, kind: str, reason: str, now: datetime) -> None:
-    """One review item that stands for many; its count is brought up to date once a run, by `recount`."""
+    """Open the review item that stands for many pairs; its count is brought up to date once a run, by `recount`."""
     if standing(tx, provider, kind) is None:
         number = review.open_review(tx, provider, "", kind, {}, reason, now)
         if kind.startswith(GUARD):
@@ -45,7 +45,8 @@ def _recount(tx: Transaction, item: Review, now: datetime) -> None:
 
 
 def release(tx: Transaction, found: Review, now: datetime) -> int:
-    """Grant what this number showed and is still held back; what came later goes on waiting under another number."""
+    """Release the operations that this item's number showed and that are still held back; later ones go on waiting
+    under another number."""
     waits = _class(found.kind)
     released = waiting.release(tx, found.provider, waits, GRANTED + found.kind.removeprefix(GUARD), now, shown=found.id)
     review.conclude(tx, found.id, "release", now)

@@ -1,6 +1,7 @@
 """What people decided about a pair: rulings for its fields, and orders for the pair as a whole.
 
-They are kept on review items and acted on by the next look, wherever it runs; so a decision never races a worker.
+Decisions are kept on review items, and the next look acts on them, in whichever process; so a decision never races a
+worker.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ BUSY_PAUSE = 5.0  # seconds until a locked source row is tried again
 
 
 def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
-    """Write the values into the row as it was read; `Stale` when it moved or is locked.
+    """Write the values into the row as it was read; `Stale` when the row changed since or is locked.
 
-    The intent covers every attempt: what one of them leaves out because the column refuses it was not written.
+    One intent covers all tries: a field that its column refuses is left out of the next try, and so was never written.
     """
     progress, wanted = decided.progress, dict(values)
     assert progress is not None  # noqa: S101 - made by `exchange`
@@ -36,7 +36,7 @@ def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
 
 
 def projection(route: Route, customer: Customer | None) -> Values:
-    """The row as this provider sees it; one that its rules refuse now is taken as it is."""
+    """The row as this provider sees it; a row that the provider's rules refuse now is answered as it is."""
     if customer is None:
         return {}
     try:

@@ -1,7 +1,8 @@
-"""What came of a group, in one transaction: links, bases, intents, reviews, work, events, refunds. Then it is told.
+"""Store the results of a group in one transaction (links, bases, intents, reviews, work, events, refunds), then tell
+them.
 
-A change whose record is another customer's fails its group: then every pair is recorded by itself, and that one asks a
-person.
+Where a change claims a remote that is linked to another customer, the group's transaction fails: every pair is then
+recorded by itself, and that one pair is parked for a person.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from syncd.store.database import Transaction
 def record(
     route: Route, decided: Sequence[Decided], held: Sequence[Decided], sent: Sequence[tuple[Decided, Outcome]]
 ) -> tuple[list[Report], list[Decided]]:
-    """Store what was decided, held back and done. Answers the looks that ended, and what the others go on with."""
+    """Store what was decided, held back and done. Answers reports of the looks that ended, and the cases with which the
+    other looks go on."""
     terms = route.terms()
     back = {each.case.pair.key for each in held}
     ended_so = [*held, *(each for each in decided if each.case.pair.key not in back)]
@@ -39,15 +41,14 @@ def record(
         steps.append((each, changes(each, outcome, terms, projection(route, row))))
     stored = _stored(route, steps)
     _learn(route, decided, sent)
-    erased = len(decided) - len(stored)  # or re-keyed, meanwhile: nothing of it may be written
+    erased = len(decided) - len(stored)  # or re-keyed meanwhile: nothing is written for such a pair
     ended = [_told(route, step) for step in stored]
     reports = [report for report, step in zip(ended, stored, strict=True) if step.then is None]
     return reports + [Report("deferred")] * erased, [step.then for step in stored if step.then is not None]
 
 
 def _stored(route: Route, steps: Sequence[tuple[Decided, Step]]) -> list[Step]:
-    """Store these steps together, or one by one where they cannot be; those of pairs that are due no more are left
-    out."""
+    """Store these steps together, or one by one where they cannot be; a step whose pair is due no more is left out."""
     try:
         return _together(route, steps)
     except AlreadyLinked:
@@ -68,7 +69,7 @@ def _together(route: Route, steps: Sequence[tuple[Decided, Step]]) -> list[Step]
 
 
 def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
-    """Tell the state all of these changes, each part for all of them at once."""
+    """Store all of these changes, each part for all of them at once."""
     now = route.clock.now()
     spend(tx, route, [ask for each in told for ask in each.refund], -1)
     journal.close_all(tx, [each.pair for each in told if each.close_all])
@@ -105,7 +106,8 @@ def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
 
 
 def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:
-    """What is known under a mark's spelling moves to the row's own key, or makes way for the customer who has it."""
+    """All that is known under a mark's spelling moves to the row's own key. Where that key has a link of its own, the
+    link under the mark's spelling is the first owner's: it moves to a former key and is looked at as deleted."""
     if not mapping.is_taken(tx, key):
         mapping.move_key(tx, pair.key, key)
     elif (first := mapping.make_way(tx, pair.key)) is not None:
@@ -113,7 +115,7 @@ def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:
 
 
 def _waits(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
-    """What waits for a person stands behind one item for all."""
+    """Operations that a guard staged, and pairs that wait for `adopt`: one review item stands for all of a kind."""
     now = route.clock.now()
     verbs = {}
     for each in told:
@@ -128,7 +130,7 @@ def _waits(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
 
 
 def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decided, Outcome]]) -> None:
-    """A look that asked the provider and had nothing to write got through; and a new record is listed from now on."""
+    """Tell the lane that a look without a write got its answers, and add created records to the cycle's listing."""
     if any(each.change is not None and each.case.failure is None and each.case.requests for each in decided):
         route.lane.succeeded()
     keys = route.listing.keys
@@ -140,7 +142,7 @@ def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decide
 
 
 def _told(route: Route, step: Step) -> Report:
-    """Say what is durable now; one look's word for the closing line."""
+    """Write the log lines of a change that is durable now, and answer the look's word for the closing line."""
     change = step.change
     for line in change.lines:
         more: dict[str, Any] = {**line.more, "fields": sorted(line.fields)} if line.fields else dict(line.more)

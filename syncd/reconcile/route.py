@@ -21,10 +21,14 @@ from syncd.store.leases import Lease
 
 @dataclass
 class Listing:
-    """What is read once per cycle: our keys with their ids at a provider that can only be listed, before the first
-    create (only a first look: after an unknown create the adapter lists afresh), the number of source rows, of the
-    customers whose deletion was due those that have a row again, and of linked customers that were due, by key, whether
-    a filter has sent them away."""
+    """What is read once per cycle.
+
+    keys     our keys with their external ids at a provider that can only be listed; for first looks alone, because
+             after an unknown create the adapter lists afresh
+    rows     the number of source rows
+    present  of the customers whose deletion was due, those that have a row again
+    left     linked customers that were due, by key: whether a filter or a view hides their row
+    """
 
     keys: dict[str, tuple[str, ...]] | None = None
     rows: int | None = None
@@ -53,12 +57,12 @@ class Aliases:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One provider's road: settings as values, doors to both sides, and the place to write down what happened.
+    """All that the looks at one provider's pairs need: settings as values, adapter, source, state, lane and lease.
 
     Times are in seconds. `rank` is the provider's place in the settings (earlier wins ties), `ranks` and `policies` are
-    those of all providers. `listed` records were read a moment ago by an audit and are not fetched again.
-    `mentions` asks the change log of which of these keys it holds an unread mark. `reads_only`: nothing is sent after
-    the look, so that what an adapter would find out while it writes is read, too. `aliases` are a plan's.
+    those of all providers. `listed` records were read a moment ago by an audit and are not fetched again. `mentions`
+    asks the change log of which of these keys it holds an unread mark. `reads_only`: the look sends no write, so it
+    also reads what an adapter otherwise finds out while it writes. `aliases` are a plan's.
     """
 
     provider: str

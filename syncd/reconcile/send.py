@@ -1,8 +1,8 @@
-"""Writes leave here, and nowhere else: each comes back as an outcome.
+"""The only place that sends writes; each comes back as an outcome.
 
-What was read for a write must not be old when it leaves, for an edit typed in between would vanish: where the write
-would wait for its pace, or came late behind others of its group, its slot is taken first and the record is read again;
-one that moved is left for another look.
+A write follows its reading at once, for it would overwrite an edit made in between. Where the write would wait for the
+lane's pace, or comes late behind others of its group, its slot is taken first and the record is read again; a record
+that changed meanwhile is left for another look.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _create(route: Route, decided: Decided, write: Write) -> Outcome:
 
 def _over(route: Route, decided: Decided, write: Write, call: Callable[[Remote], Remote | None]) -> Outcome:
     """Write over the record as it was read; where the write would leave too late for that, its slot is taken first, and
-    the record is read again. `Stale` where it is another by then."""
+    the record is read again. `Stale` where the record has changed by then."""
     read = write.remote
     assert read is not None  # noqa: S101 - made by `decide`
     outcome = _written(route, decided, lambda: call(read), decided.case.read)

@@ -1,4 +1,4 @@
-"""A value that no entry of the settings' value map names: never sent, and nobody's default stands in for it."""
+"""A value that no entry of the settings' value map names: never sent, and no default is put in its place."""
 
 from __future__ import annotations
 
