@@ -78,6 +78,7 @@ def contents(path: Path) -> dict[str, list[Any]]:
         return {table: state.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_thousands_of_existing_customers_get_not_one_duplicate(tmp_path: Path) -> None:
     """match tells apart who is who, adopt and a run link, fill and create exactly that, and the next run is silent."""
