@@ -13,6 +13,7 @@ from syncd.core.model import Remote, Values
 from syncd.engine.run import Options, run_cycle
 from syncd.errors import OutcomeUnknown, Stale, Taken, Temporary
 from syncd.runtime.installation import Installation
+from syncd.sandbox.faults import Fault
 from syncd.store import mapping, progress, review
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop
@@ -74,6 +75,23 @@ def test_five_conflicts_about_five_records_are_no_outage(sqlite_shop: Shop) -> N
         run_cycle(made, Options())
         assert {record["name"] for record in shelf.records.values()} == {"Neu"}
         assert {_state(made, str(n)) for n in range(1, 9)} == {"linked"}
+
+
+def test_five_conflicts_at_jtl_are_no_outage_either(tmp_path: Path) -> None:
+    """JTL-Wawi's own 409 about a customer who changed meanwhile: read again, written, and the lane never stops."""
+    with landscape(tmp_path, 5, ("jtl",)) as land:
+        land.run()
+        land.twin("jtl").faults.add(
+            Fault("status", method="PATCH", status=409, times=5, body='{"ErrorCode": "CONFLICT"}')
+        )
+        land.sql("UPDATE customers SET city = 'Emden'")
+        land.run()
+
+        refused = [entry for entry in land.twin("jtl").log if entry.method == "PATCH" and entry.status == 409]
+        assert len({entry.path for entry in refused}) == 5
+        assert {record["BillingAddress"]["City"] for record in land.twin("jtl").records.values()} == {"Emden"}
+        (line,) = land.said("status", "--json").data["providers"]
+        assert line["state"] == "ok"
 
 
 def test_a_conflict_for_ever_waits_ever_longer(sqlite_shop: Shop) -> None:

@@ -20,7 +20,9 @@ from syncd.bootstrap import open_settings_source, open_settings_state
 from syncd.source import triggers
 from syncd.store import schema
 from syncd.store.leases import lock_file
-from tests.fixtures.former import Former, restored
+from tests.databases import database
+from tests.fixtures.former import FIRST, Former, restored
+from tests.system.landscape import landscape
 
 DIALECTS = ("sqlite", "postgresql")
 NEW = {"mapping": {"version"}}
@@ -194,8 +196,8 @@ def test_a_backup_of_the_former_state_is_a_way_back(tmp_path: Path) -> None:
 
 
 def test_older_triggers_capture_until_they_are_upgraded(tmp_path: Path) -> None:
-    """What 1.0.0 installed goes on capturing; `triggers install` makes it this version's. (On SQLite and MariaDB both
-    versions install the same.)"""
+    """What 1.0.0 installed goes on capturing; `triggers install` makes it this version's. (SQLite: both install the
+    same.)"""
     with restored("postgresql", tmp_path) as former:
         upgraded(former)
         land = former.land
@@ -212,3 +214,34 @@ def test_older_triggers_capture_until_they_are_upgraded(tmp_path: Path) -> None:
             ddl = triggers._ddl(source)
             assert ddl.installed(conn, source) == ddl.expected(source) != ddl.former(source)
         source.close()
+
+
+def test_older_triggers_on_mariadb_capture_too(tmp_path: Path) -> None:
+    """What 1.0.0 printed for the DBA of `crm`, one statement a paragraph, is in order; `triggers install` adds the
+    seal."""
+    printed = (FIRST / "triggers.mysql.sql").read_text(encoding="utf-8")
+    fields = {"number": "number", "name": "name"}
+    with database("mysql", tmp_path) as url:
+        engine = sa.create_engine(url)
+
+        def shop(*statements: str) -> None:
+            with engine.begin() as conn:
+                for statement in statements:
+                    conn.exec_driver_sql(statement)
+
+        shop(
+            "CREATE TABLE customers (id integer AUTO_INCREMENT PRIMARY KEY, number varchar(20), name varchar(80))",
+            "INSERT INTO customers (number, name) VALUES ('1001', 'Eins')",
+            *printed.replace("`crm`", f"`{sa.make_url(url).database}`").split("\n\n"),
+        )
+        plain = sa.make_url(url).set(password=None).render_as_string()
+        with landscape(tmp_path, 0, ("aiotic",), install=False, source_url=plain, fields=fields) as land:
+            assert land.said("triggers", "check").code == 0
+            for name in ("Zwei", "Drei"):
+                shop(f"UPDATE customers SET name = '{name}'")
+                land.run()
+                assert land.twin("aiotic").records["1001"]["name"] == name
+                assert land.said("triggers", "install").code == 0
+        with engine.connect() as conn:
+            assert conn.exec_driver_sql("SELECT count(*) FROM syncd_seal").scalar() == 3
+        engine.dispose()
