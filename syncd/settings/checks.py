@@ -164,6 +164,23 @@ def _check_inbound(draft: Draft, source: SourceTable, findings: Findings) -> Non
         findings.add(place, "needs direction = both or pull.")
     if draft.provider is not None and not draft.provider.capabilities.lists:
         findings.add(place, f"needs a listing, and {draft.provider.name} has none.", "Remove it.")
+    if lost := _beside(draft, source):
+        fields, tables = ", ".join(lost), ", ".join(sorted({f'"{join}"' for join in lost.values()}))
+        reason = f"a new row would be without {fields}: syncd makes rows in {source.table} alone, not in {tables}."
+        remedy = f'Remove it, or write "off" for {fields} under [providers.{draft.name}.fields]; then syncd doctor.'
+        findings.add(place, reason, remedy)
+
+
+def _beside(draft: Draft, source: SourceTable) -> dict[str, str]:
+    """The fields of this provider that stand in joined tables, and in which: what a new customer row cannot hold."""
+    joins, own = {join.name for join in source.join}, own_members(draft.table.extra).values()
+    held = draft.provider.capabilities.fields if draft.provider is not None else frozenset[str]()
+    beside = {name: column.rpartition(".")[0] for name, column in source.fields.items()}
+    return {
+        name: join
+        for name, join in beside.items()
+        if join in joins and (name in held or name in own) and draft.table.fields.get(name) != Direction.OFF
+    }
 
 
 def _check_removal(draft: Draft, provider: Provider, findings: Findings) -> None:

@@ -107,9 +107,14 @@ def insert(
     """A new row, its key chosen by the database where it can; the change log carries `origin` beside it.
 
     `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile, as after a process slept,
-    or when the new row's key is `held` by somebody whose departure nobody knows yet.
+    or when the new row's key is `held` by somebody whose departure nobody knows yet. A value for a joined table is
+    refused: rows are made in the customer table alone, and leaving it out would lose it.
     """
-    values = {name: value for name, value in values.items() if not _is_beside(source, name)}
+    joined = {name: source.fields[name].join for name in values if name in source.fields and source.fields[name].join}
+    lost = next((name for name in joined if values[name] is not None), None)
+    if lost is not None:
+        return Refused(lost, f'a new customer has no row of "{joined[lost]}" to write it to')
+    values = {name: value for name, value in values.items() if name not in joined}
     try:
         given = {name: value for name, value in values.items() if value is not None}
         new = _new_row(source) | _to_columns(source, given, {}, new=True).get("", {})
@@ -158,12 +163,6 @@ def _to_columns(
             raise _Unwritable(Refused(name, str(problem))) from None
         columns.setdefault(mapped.join, {})[mapped.column.key] = fitting
     return columns
-
-
-def _is_beside(source: Source, name: str) -> bool:
-    """Whether the field belongs to a joined table, where an inbound create writes nothing."""
-    mapped = source.fields.get(name)
-    return mapped is not None and bool(mapped.join)
 
 
 def _new_row(source: Source) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from syncd.core.model import Values
 from syncd.core.selection import Condition, Deleted, Join
 from syncd.errors import SettingsError
 from syncd.source import changelog, customers, ids, lookup, soundness, triggers
@@ -217,11 +218,14 @@ def test_what_cannot_be_written_beside(any_shop: Shop) -> None:
 
 
 def test_a_new_row_is_a_customer(any_shop: Shop) -> None:
-    """It gets what the filter asks for; joined rows are nobody's to make."""
+    """It gets what the filter asks for; a value for a joined table refuses the whole row, for nothing may be lost."""
     where = {"kind": Condition(("company", "person"))}
     with opened(any_shop, where=where, fields=FIELDS | {"number": "id"}) as source:
-        values = {"number": "9", "email": "z@x.de", "street": "Neu 1", "language": "de"}
-        made = customers.insert(source, values, "o")
+        values: Values = {"number": "9", "email": "z@x.de", "street": "Neu 1", "language": "de"}
+        refused = customers.insert(source, values, "o")
+        assert refused == customers.Refused("street", 'a new customer has no row of "address" to write it to')
+        assert any_shop.value("SELECT count(*) FROM customer WHERE id = 9") == 0
+        made = customers.insert(source, {**values, "street": None}, "o")
         assert isinstance(made, customers.Written)
         assert made.customer.values["street"] is None
     assert any_shop.value("SELECT kind FROM customer WHERE id = 9") == "company"

@@ -54,6 +54,25 @@ def test_what_the_table_does_not_have(
         assert land.writes() == writes
 
 
+def test_new_rows_and_joined_tables_go_not_together(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """A customer who comes from a provider would be without what joined tables hold: exit 2, with the fields and the
+    tables. With those fields off he comes, and nothing of him is lost."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        assert land.said("run-once").code == 0
+        land.extra = {"jtl": "inbound_create = true\n"}
+        land.write()
+        for words in (("doctor",), ("run-once",)):
+            answer = land.said(*words)
+            said = answer.out + answer.err
+            assert answer.code == 2
+            for told in ("providers.jtl.inbound_create", "street, postal_code, city, country", '"address"', "doctor"):
+                assert told in said, said
+        off = "".join(f'{name} = "off"\n' for name in ("street", "postal_code", "city", "country"))
+        land.extra = {"jtl": f"inbound_create = true\n[providers.jtl.fields]\n{off}"}
+        land.write()
+        assert land.said("doctor").code == 0
+
+
 def test_a_rule_that_sends_everybody_away_says_what_to_type(sqlite_shop: Shop, tmp_path: Path) -> None:
     """Exit 6; the question names the provider, the guard, how many, and the command that lets them go."""
     with shop_of_four(sqlite_shop, tmp_path) as land:
