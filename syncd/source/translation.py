@@ -24,8 +24,10 @@ def customers_of(source: Source, rows: Iterable[RowMapping]) -> list[Customer]:
         customer = _customer(source, row)
         if customer.key in found:
             names = ", ".join(f'"{joined.name}"' for joined in source.joins)
-            reason = f"the joins {names} give" if source.joins else "the view shows"
-            customer = Customer(customer.key, {}, {}, {"": f"{reason} several rows for this key"})
+            reason = "the view shows several rows for this key"
+            if source.joins:
+                reason = f"the joins {names} give several rows for this key: syncd doctor says which one"
+            customer = Customer(customer.key, {}, {}, {"": reason})
         found[customer.key] = customer
     return list(found.values())
 

@@ -867,6 +867,18 @@ def test_half_a_list_never_passes_for_a_whole_one(adapter: Jtl, twin: Twin, patc
         list(adapter.scan(None))
 
 
+def test_a_list_without_has_next_page_is_read_to_its_end(adapter: Jtl, twin: Twin) -> None:
+    """Where a page tells only what is promised (TotalItems, PageNumber, PageSize, Items), the total tells the end; and
+    a list that is shorter than that is no whole one."""
+    twin.set(envelope="promised", page_size="3")
+    plain(twin, 7)
+    assert len([remote for page in adapter.scan(None) for remote in page.remotes]) == 7
+    assert len(adapter.find("10003", {})) <= 1
+    twin.faults.add(Fault("merge", route=CUSTOMERS, skip=2, patch={"Items": []}))
+    with pytest.raises(Temporary):
+        list(adapter.scan(None))
+
+
 def test_a_list_that_is_shorter_than_it_says_is_refused(adapter: Jtl, twin: Twin) -> None:
     """Fewer customers than the total at the end of a list from its beginning: some slipped through."""
     plain(twin, 3)

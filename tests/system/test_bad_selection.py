@@ -1,7 +1,7 @@
 """What cannot be meant in the settings of a real shop: place, reason and what to do next; and nothing is lost.
 
-A value without an entry, a view that cannot be written and a short `id_column` stand in `test_joined_shop.py`, two rows
-for one customer in `contract/test_source_joins.py`, a `db copy` into a full state in `test_state_moves.py`.
+A value without an entry, a view that cannot be written and a short `id_column` stand in `test_joined_shop.py`, a
+`db copy` into a full state in `test_state_moves.py`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,33 @@ def test_what_the_table_does_not_have(
         writes = land.writes()
         assert land.said("run-once").code == 0
         assert land.writes() == writes
+
+
+def test_a_join_with_two_rows_for_one_customer(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """`doctor` names the join, the customers and the way out (2); they alone are left alone, linked as they are, until
+    there is one row again."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        assert land.said("run-once").code == 0
+        before, text = links(land), land.config.read_text(encoding="utf-8")
+        twin = '[[source.join]]\nname = "twin"\ntable = "address"\non = { kind = "customer.kind" }\nwrite = false\n'
+        land.config.write_text(text.replace("[source.where]", f"{twin}[source.where]"), encoding="utf-8")
+        land.install()
+        sqlite_shop.run("UPDATE customer SET kind = 'billing' WHERE id IN (1, 2)")
+        answer = land.said("doctor")
+        assert answer.code == 2
+        for told in ('the join "twin" gives more than one row for 2 customers (1, 2)', "source.join[3]"):
+            assert told in answer.out, answer.out
+
+        sqlite_shop.run("UPDATE customer SET email = 'new' || email WHERE id IN (1, 3)")
+        land.said("run-once")
+        emails = {record["email"] for record in land.twin("aiotic").records.values()}
+        assert {"p1@example.com", "newp3@example.com"} <= emails
+        assert "newp1@example.com" not in emails
+        assert {n: len(held) for n, held in links(land).items()} == {n: len(held) for n, held in before.items()}
+        assert "syncd doctor says which one" in land.said("explain", "1").out
+        sqlite_shop.run("UPDATE customer SET kind = 'company' WHERE id IN (1, 2)")
+        assert land.said("run-once").code == 0
+        assert "newp1@example.com" in {record["email"] for record in land.twin("aiotic").records.values()}
 
 
 def test_new_rows_and_joined_tables_go_not_together(sqlite_shop: Shop, tmp_path: Path) -> None:
