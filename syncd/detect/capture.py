@@ -1,7 +1,7 @@
-"""From the change log to due pairs: durable here first, acknowledged there second.
+"""From the change log to due pairs: marks are durable in the state first, then the log's rows are acknowledged.
 
-Rows are marks, never events: doubled, reordered or repeated ones do no harm. The algorithm and its evidence: a row is
-consumed by its own key, under a fence that tells a restored or cloned side from an interrupted acknowledge.
+Rows are marks, never events: doubled, reordered or repeated ones do no harm. A row is consumed by its own key, under a
+fence that tells a restored or cloned database from an interrupted acknowledge.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ class Captured:
 
 
 def capture(site: Installation) -> Captured:
-    """Consume the change log until it is empty; while another process captures, nothing.
+    """Consume the change log until it is empty; while another process captures, only watch the fence.
 
-    Raises `SafetyStop` when the fence tells of a restore or a clone, `LeaseLost` when somebody took over meanwhile.
+    Raises `SafetyStop` when the fence tells of a restore or a clone, `LeaseLost` when another process took over
+    meanwhile.
     """
     held = hold(site, CAPTURE)
     if held is None:
@@ -117,9 +118,9 @@ def check_fence(site: Installation, batch: Batch, owner: str) -> None:
 
 
 def watch_fence(site: Installation) -> None:
-    """Stop beside another process that captures, too, when source or state turn out to be restored.
+    """While another process captures: stop, too, when the fence shows that source or state were restored.
 
-    Its acknowledgements move while we look, so the count may be anything that was right at some time meanwhile.
+    The other process goes on acknowledging, so the fence's count may be any that was right while we looked.
     """
     if site.source.config.change_log != "triggers":
         return
@@ -139,8 +140,8 @@ def _expected(site: Installation) -> int:
 
 
 def promise(batch: Batch) -> str:
-    """What the state remembers of an acknowledge it is about to make: the count after it, and the number of the first
-    and the last row that will go, each with a mark of its key."""
+    """What the state remembers of an acknowledge that is about to be made: the count of acknowledges after it, and the
+    numbers of the first and the last row to delete, each with a checksum of its key."""
     if not batch.entries:
         return str(batch.acks)
     first, last = batch.entries[0], batch.entries[-1]
@@ -158,8 +159,8 @@ def promised(expected: str) -> int:
 
 def _rows_are_there(batch: Batch, expected: str) -> bool:
     """Whether the rows of the last acknowledge are still in the log, as they are when it was interrupted. A source
-    that was restored to just before it has none, or gave their numbers to other customers. Rows that committed late
-    may stand before them, so that a full batch need not reach them."""
+    restored to a moment before it has none of them, or gave their numbers to other customers. Rows that committed late
+    may stand before them, so a full batch need not reach them."""
     words = [int(word) for word in expected.split()[1:]]
     there = {entry.seq: _mark_of(entry) for entry in batch.entries}
     end = max(there) if len(there) >= BATCH else math.inf
@@ -169,7 +170,7 @@ def _rows_are_there(batch: Batch, expected: str) -> bool:
 def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
     """What the fence tells of a restore, a clone or a replaced state; "" when it is as we left it.
 
-    `owner` and `expected` are the state's memory of it, "" where the state has none yet.
+    `owner` and `expected` are what the state remembers of the fence, "" where it remembers nothing yet.
     """
     if batch.owner and batch.owner != owner:
         return "the source's change log belongs to another installation, or this state is new or a copy"
@@ -278,8 +279,8 @@ def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[P
 
 
 def require_triggers(site: Installation) -> None:
-    """Raise `SetupNeeded` where changes would be lost, and remember it: whoever mends the triggers, by whatever means,
-    everything is looked at once, for nobody knows what changed meanwhile."""
+    """Raise `SetupNeeded` where changes would be lost, and note it in the state: once the triggers are mended, by
+    whatever means, every row and link is looked at once, for changes in between left no mark."""
     try:
         triggers.require(site.source)
     except SetupNeeded:
@@ -295,7 +296,7 @@ def require_triggers(site: Installation) -> None:
 
 
 def look_at_everything(tx: Transaction, site: Installation) -> None:
-    """A TRUNCATE, a reset or a recovery: every source row and every mapping is looked at once more."""
+    """Have every source row and every link looked at once more: after a TRUNCATE, a reset or a recovery."""
     for route in site.routes:
         progress.save_provider_state(tx, route.provider, backfilled=False)
         progress.set_cursor(tx, f"backfill:{route.provider}", "")

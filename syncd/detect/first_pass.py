@@ -1,6 +1,6 @@
-"""The first pass over a provider's customers, and that after a change of the settings: every row, then every mapping.
+"""The first pass for a provider, and the pass after a change of the settings: every source row, then every link.
 
-The rows show everybody but those whom a filter now hides; they are linked, so the mappings show them.
+The rows show every customer but those that a filter now excludes; these are linked, so the links show them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ THROUGH = "through"  # a position: that part of the pass is done
 
 
 def first_pass(site: Installation, route: Route) -> None:
-    """A provider that has not finished its first pass gets everybody once, resumably, behind live changes."""
+    """Mark every source row for a provider that has not finished its first pass, once, resumably, behind live
+    changes."""
     name = f"backfill:{route.provider}"
     with site.state.read() as tx:
         if progress.provider_state(tx, route.provider).backfilled:
@@ -37,7 +38,7 @@ def first_pass(site: Installation, route: Route) -> None:
 
 
 def _look_who_left(site: Installation, route: Route) -> bool:
-    """Mark who is linked and no customer by the settings any more; whether all mappings were gone through."""
+    """Mark linked customers that a filter of the settings now excludes. Answers whether all links were gone through."""
     name = f"left:{route.provider}"
     with site.state.read() as tx:
         after = progress.cursor(tx, name)
@@ -47,7 +48,7 @@ def _look_who_left(site: Installation, route: Route) -> bool:
 
 
 def mark_missing(site: Installation, route: Route, name: str, after: str, pages: int) -> str:
-    """Mark those of the next mappings whose row is not there, and keep the position under `name`; where it is then."""
+    """Mark those of the next links whose source row is not there. The position is kept under `name`, and answered."""
     for _ in range(pages):
         if after == THROUGH:
             break

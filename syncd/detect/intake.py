@@ -1,4 +1,5 @@
-"""A remote that nobody linked, at a provider whose new customers are wanted: into the source, once, or to a person."""
+"""Take in a new customer from a provider (`inbound_create`): an unlinked remote becomes a source row, once, or a
+question to a person."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ LOOKS = "looks like this customer"
 
 
 class Obstacle(StrEnum):
-    """Why a record that nobody linked does not become a row."""
+    """Why an unlinked record does not become a source row."""
 
     NONE = "none"
     KNOWN = "known"  # archived, linked, buried, on its way in, or made by a create of ours
@@ -40,7 +41,8 @@ class Obstacle(StrEnum):
 
 
 def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -> None:
-    """Insert a remote that matches nobody; what stands in the way is asked about, once, or is nobody's business."""
+    """Insert the row of an unlinked remote that matches no customer. An obstacle is asked about once, or needs no
+    person."""
     _forget_unexecuted(site, route, remote)
     obstacle, keys = in_the_way(site, route, remote)
     if obstacle is not Obstacle.NONE:
@@ -64,7 +66,8 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
 
 
 def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstacle, tuple[str, ...]]:
-    """What keeps a record from becoming a row, and the customers it concerns. Reads only: `plan` asks the same."""
+    """The obstacle that keeps a record from becoming a row, and the customers it concerns. Reads only: `plan` asks the
+    same."""
     if remote.archived or erased(remote.values):
         return Obstacle.KNOWN, ()
     with site.state.read() as tx:
@@ -83,13 +86,13 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
         holder = mapping.by_provider_key(tx, route.provider, [remote.key]).get(remote.key) if remote.key else None
     if holder is None:
         return Obstacle.NONE, ()
-    # Who holds the key and is not linked is looked at by himself: our own create may just have made this record.
+    # A customer that holds the key without a link has a look of its own: its create may just have made this record.
     return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
 
 
 def row_of(route: Route, remote: Remote) -> Values:
-    """What of a remote becomes a new row: mapped fields that are not switched off, and its number in any case, which
-    is our key there and must not become another one by the way of a row without."""
+    """The values of the new row: mapped fields that are not switched off, and the record's number in any case. The
+    number is our key at the provider; a row without it would get another key."""
     shown = numbered(route, remote).values
     off = {name for name, direction in route.rules.fields.items() if direction is Direction.OFF and name != "number"}
     return {name: value for name, value in shown.items() if name in route.known - off}
@@ -101,13 +104,15 @@ def _identity(remote: Remote) -> Values:
 
 
 def _is_taken(site: Installation, pair: Pair) -> bool:
-    """Whether the key is still linked to somebody: the database gives one again before capture told that he left."""
+    """Whether the key of the new row is still linked to a customer: after a deletion the database may give a key again
+    before capture has told of the deletion."""
     with site.state.read() as tx:
         return _linked(mapping.read(tx, pair))
 
 
 def _is_free(tx: Transaction, pair: Pair) -> bool:
-    """Whether a record may be this customer's: he has none, and none that is likely ours is being looked for."""
+    """Whether a record may be this customer's: it has no link, and no create of its own whose record is being looked
+    for."""
     under_way = journal.intents(tx, pair.provider, [pair.key]).get(pair.key, ())
     return not _linked(mapping.read(tx, pair)) and not any(intent.verb is Verb.CREATE for intent in under_way)
 
@@ -117,7 +122,7 @@ def _inserts_of(tx: Transaction, route: Route, remote: Remote) -> list[Intent]:
 
 
 def _forget_unexecuted(site: Installation, route: Route, remote: Remote) -> None:
-    """An insert of unknown outcome whose time is over: capture ran since and found no row of ours."""
+    """Close an insert of unknown outcome whose settle time is over: capture ran since then and found no row of ours."""
     with site.state.read() as tx:
         over = [i for i in _inserts_of(tx, route, remote) if i.settle_until <= site.clock.now()]
     if over:
@@ -154,14 +159,14 @@ def ask_twice(tx: Transaction, route: Route, key: str, now: datetime) -> None:
 
 
 def _ask_candidate(tx: Transaction, route: Route, remote: Remote, key: str, now: datetime) -> None:
-    """Not where a person said no; `syncd link` still links them."""
+    """Ask whether the record is this customer, unless a person said no before; `syncd link` still links the two."""
     if not any(review.ignored(tx, route.provider, key, kind) for kind in (CANDIDATE, "unlinked")):
         reason = f"remote {remote.external_id} {LOOKS}; syncd link {route.provider} decides"
         review.open_review(tx, route.provider, key, CANDIDATE, {}, reason, now)
 
 
 def _refused(site: Installation, route: Route, remote: Remote, reason: str, found: Newcomers) -> None:
-    """The source does not take this record: one question a record, for as long as scans find it so."""
+    """The source does not take this record: one question per record, open for as long as scans find it refused."""
     found.refused.add(remote.external_id)
     with site.state.fenced(route.lease) as tx:
         key = REMOTE + remote.external_id
@@ -169,8 +174,8 @@ def _refused(site: Installation, route: Route, remote: Remote, reason: str, foun
 
 
 def close_answered(tx: Transaction, route: Route, found: Newcomers, now: datetime) -> None:
-    """After a complete listing: questions about records that are linked, gone or otherwise now are over. A customer who
-    was held back by one is looked at anew."""
+    """After a complete listing: close questions about records that are linked or gone by now, or that match no more. A
+    customer whose create such a question held back is looked at anew."""
     for item in review.reviews(tx, provider=route.provider):
         key = item.customer_key
         refused = item.kind == NOT_INSERTED and key.removeprefix(REMOTE) not in found.refused
@@ -214,7 +219,7 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
 
 
 def _projection(route: Route, values: Values) -> Values:
-    """The row as this provider sees it, its number included also where that is the address and no field over there."""
+    """The row as this provider sees it; with its number also where the number is the provider's key and no field."""
     own = {"number": values["number"]} if values.get("number") else {}
     try:
         return {**own, **route.adapter.project(values)}

@@ -1,7 +1,8 @@
-"""The guard at the door of the source: how many new rows providers may bring, and which records wait outside.
+"""The guard on new source rows: how many a provider may bring (`inbound_create`), and which records wait outside.
 
 A record that waits is known by a keyed digest of its external id alone. The review item holds exactly the digests it
-shows; when another record must wait, the item goes on under a new number. A release lets exactly the shown ones in.
+shows; when another record must wait, the item goes on under a new number. A release lets in exactly the records that
+the released number showed.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ RELEASED = "inserts:"
 
 @dataclass
 class Newcomers:
-    """What one sweep finds out about records that nobody linked: digests of those that wait outside, the released ones
-    as read when it began, external ids that the source refused, customers whose key another record carries, and those
-    who look like a record."""
+    """What one sweep finds out about unlinked records: digests of those that wait outside (`kept_out`), the `released`
+    ones as read when the sweep began, external ids that the source `refused`, customers whose key a second record
+    carries (`twice`), and customers that look like a record (`matched`)."""
 
     released: str = ""
     kept_out: set[str] = field(default_factory=set)
@@ -41,7 +42,7 @@ class Newcomers:
 
 
 def newcomers(site: Installation, route: Route) -> Newcomers:
-    """At the beginning of a sweep."""
+    """What a sweep begins with: the records released so far."""
     with site.state.read() as tx:
         return Newcomers(released=progress.meta(tx, RELEASED + route.provider))
 
@@ -81,7 +82,8 @@ def refund(tx: Transaction, route: Route, now: datetime) -> None:
 
 
 def announce(site: Installation, route: Route, found: Newcomers, *, complete: bool) -> None:
-    """Bring the item up to date: what waits besides what it shows; at the end of a complete listing, nothing else."""
+    """Bring the review item up to date: records that wait are added to it; after a complete listing it shows these
+    alone."""
     with site.state.read() as tx:
         item = standing(tx, route.provider, INSERT)
     shown = set(item.fields.get(RECORDS, ())) if item is not None else set()

@@ -29,7 +29,8 @@ MISSED = ("remote_gone", "remote_archived")
 
 
 def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
-    """Everything that is due to be looked at for one provider; lane trouble ends the look, the next cycle resumes."""
+    """All looks at one provider that are due: the first pass, and a listing or a re-read. Trouble of the lane ends
+    them, and the next cycle resumes."""
     first_pass(site, route)
     try:
         if is_due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
@@ -104,7 +105,8 @@ def _from_the_start(start: Cursor | None) -> bool:
 
 
 def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]], found: Newcomers) -> None:
-    """Two records with one key of ours, in a complete listing; the question closes itself when it is over."""
+    """Ask about every customer whose key several records of a complete listing carry; the question closes itself when
+    that is over."""
     double = {id_ for ids in carriers.values() if len(ids) > 1 for id_ in ids}
     now = site.clock.now()
     with site.state.fenced(route.lease) as tx:
@@ -165,7 +167,8 @@ def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcom
 
 
 def _ordered(site: Installation, route: Route) -> dict[str, str]:
-    """Who is to be linked to which record, where a listing shows all that there is to compare."""
+    """By external id, the customers that a person ordered to be linked; empty where a listing does not show whole
+    records."""
     if not route.adapter.capabilities.lists_whole:
         return {}
     with site.state.read() as tx:
@@ -173,8 +176,8 @@ def _ordered(site: Installation, route: Route) -> dict[str, str]:
 
 
 def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: Mapping[str, str]) -> None:
-    """Link whom a person ordered to be linked to records of this page, as far as nothing is to be written for it: no
-    record is fetched again only to be compared."""
+    """Link customers of this page as a person ordered, as far as nothing has to be written: no record is fetched again
+    only to be compared."""
     wanted = [remote for remote in remotes if remote.external_id in ordered]
     for start in range(0, len(wanted), ROWS):
         shown = {remote.external_id: remote for remote in wanted[start : start + ROWS]}
@@ -185,8 +188,8 @@ def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: 
 
 
 def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes: Iterable[Remote]) -> list[Pair]:
-    """The pairs of listed records that are not what was last agreed, or that are back and in use while a person is
-    asked because they were gone or archived."""
+    """The pairs whose listed record differs from the base, or is in use again while a person is asked because it was
+    gone or archived."""
     asked = review.reviews_of(tx, route.provider, [link.pair.key for link in links.values()])
     missed = {key for key, items in asked.items() if any(i.kind in MISSED and i.closed_at is None for i in items)}
     known = [(links[remote.external_id], remote) for remote in remotes if remote.external_id in links]
@@ -198,14 +201,15 @@ def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:
-    """Whether a listed record is worth a look: not where a person is asked about one that is archived anyway."""
+    """Whether a listed record is worth a look: not an archived one about which a person is asked already."""
     if link.state is State.REVIEW and remote.archived:
         return False
     return is_news(link, remote, route.digester(link.provider_key or ""))
 
 
 def _missing(site: Installation, route: Route, seen: set[str]) -> None:
-    """Linked records that a complete listing did not show are fetched one by one; only that proves anything."""
+    """Mark linked pairs whose record a complete listing did not show: the fetch of their looks alone proves
+    anything."""
     after = ""
     while True:
         with site.state.read() as tx:
@@ -220,7 +224,8 @@ def _missing(site: Installation, route: Route, seen: set[str]) -> None:
 
 
 def unseen(link: Link, seen: Container[str]) -> bool:
-    """Whether a complete listing should have shown this pair's record and did not; not where a person knows already."""
+    """Whether a complete listing should have shown this pair's record and did not; never for a pair in review or
+    excluded."""
     return (
         link.external_id is not None
         and link.external_id not in seen
@@ -233,7 +238,8 @@ def unseen(link: Link, seen: Container[str]) -> bool:
 
 
 def listed(site: Installation, route: Route) -> tuple[dict[str, Remote], bool]:
-    """What the next scan would read, by external id, and whether it would be a complete listing. Keeps no position."""
+    """The records that the next scan would read, by external id, and whether its listing would be complete. Keeps no
+    position."""
     start = _cursor(site, route)
     remotes = {remote.external_id: remote for page in _pages(route, start) for remote in page.remotes}
     return remotes, start is None or (not start.position and not start.since)
@@ -264,7 +270,7 @@ def reread(site: Installation, route: Route) -> None:
 
 
 def confirm(site: Installation, route: Route) -> None:
-    """Writes whose settle time is over and which nothing has confirmed yet get their one reading."""
+    """Mark the pairs of executed writes whose settle time is over: each gets the one reading that confirms it."""
     with site.state.read() as tx:
         pairs = journal.confirmable(tx, route.provider, site.clock.now(), 1000)
     if pairs:

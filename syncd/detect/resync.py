@@ -1,7 +1,7 @@
-"""The rotating sweep that bounds how long anything unseen can stay unseen.
+"""The rotating sweep: it bounds how long a change that nothing reported can stay unseen.
 
 Triggers can be bypassed (TRUNCATE and cascades on MariaDB, disabled triggers, restores), and some providers cannot
-list. So every source row and every mapping is looked at once per `verify` period, a piece per cycle, behind live work.
+list. So every source row and every link is looked at once per `verify` period, a piece per cycle, behind live work.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from syncd.store.database import Transaction
 def rotate(site: Installation) -> None:
     """Start a pass when its period has passed, and carry it on by as much as this cycle's share.
 
-    One process does so at a time, for all providers: whoever holds a lane finds the marks. First all rows, then all
-    mappings; each has a position of its own, because the source and the state put keys in different orders.
+    One process does so at a time, for all providers; the process that holds a lane finds the marks. First all rows,
+    then all links; each has a position of its own, because the source and the state put keys in different orders.
     """
     tenure = hold(site, VERIFY)
     if tenure is None:
@@ -72,7 +72,8 @@ def share(site: Installation) -> int:
 
 
 def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> int:
-    """Look at the next rows; how many pages are left for the mappings once they are through, one at least; else 0."""
+    """Look at the next rows. Answers how many pages are left for the links: at least one once all rows were seen, else
+    0."""
     for left in range(pages - 1, -1, -1):
         rows = customers.page(site.source, after or None, ROWS)
         for route in routes:
@@ -87,7 +88,7 @@ def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -
 
 
 def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> None:
-    """Mark what is worth a look. What is due already needs no mark."""
+    """Mark the pairs of these rows that are worth a look. A pair that is due already needs no mark."""
     with site.state.read() as tx:
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
         idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
@@ -101,14 +102,15 @@ def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> No
 
 
 def worth_a_look(route: Route, row: Customer, link: Link | None, *, shown: bool) -> bool:
-    """Whether the sweep spends a request: where a listing has shown the other side, only what that cannot settle."""
+    """Whether the sweep marks this row. Where a lately complete listing has shown the remote of a linked pair, only a
+    row that differs from its base."""
     if not shown or link is None or link.state is not State.LINKED:
         return True
     return drifts(route, row, link)
 
 
 def drifts(route: Route, row: Customer, link: Link | None) -> bool:
-    """Whether a source row differs from the base without anybody having reported it."""
+    """Whether a source row differs from the base although no mark reported it."""
     if link is None:
         return True
     if link.external_id is None or link.state is not State.LINKED:
@@ -126,7 +128,8 @@ def drifts(route: Route, row: Customer, link: Link | None) -> bool:
 
 
 def _mappings(site: Installation, route: Route, pages: int) -> bool:
-    """Look at the next mappings of one provider: those whose row is not there become due, proven by the look alone.
+    """Look at the next links of one provider: those whose row is not there become due, and their looks prove the
+    deletion.
 
     Answers whether this provider is through with the pass.
     """

@@ -1,7 +1,8 @@
-"""Keeping the column for external ids as the links are: after each group of looks, for the customers looked at.
+"""Keep the source's column for external ids (`id_column`) as the links are: after each group of looks, for its
+customers.
 
-Between the look and the column a process may die. So a note about the group is durable before the look and goes when
-the column is written; what a note names is made good before the lane's next work.
+A process may die between the look and the write to the column. So a note about the group is durable before the look and
+goes when the column is written; the customers of a note that is left over are written before the lane's next work.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from syncd.store.database import Transaction
 
 @contextmanager
 def ids_recorded(route: Route, works: Sequence[Work]) -> Iterator[None]:
-    """Around a group of looks: write what they linked into the column, and empty what they unlinked. What an earlier
-    system left in the column of a customer who was never linked stays."""
+    """Around a group of looks: write the ids of customers they linked into the column, and empty the column of
+    customers they unlinked. An id that an earlier system left in the row of a never linked customer stays."""
     if route.source.id_column is None:
         yield
         return
@@ -34,7 +35,7 @@ def ids_recorded(route: Route, works: Sequence[Work]) -> Iterator[None]:
 
 
 def make_good(route: Route) -> None:
-    """Write the ids that a process did not come to before it ended, or that a locked row kept out."""
+    """Write the ids that a process did not write before it ended, or that a locked row kept out."""
     if route.source.id_column is None:
         return
     with route.state.read() as tx:
@@ -62,7 +63,7 @@ def _linked(tx: Transaction, route: Route, keys: Sequence[str]) -> dict[str, str
 
 
 def _noted(tx: Transaction, route: Route) -> dict[str, str]:
-    """By customer's key, the external id that was linked before the look, "" for none."""
+    """The notes by customer key: the external id that was linked before the look, "" for none."""
     noted: dict[str, str] = json.loads(progress.cursor(tx, f"ids:{route.provider}") or "{}")
     return noted
 

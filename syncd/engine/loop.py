@@ -1,8 +1,9 @@
-"""How a daemon cycles: capture at every poll, lanes that go on by themselves, and nobody who waits for the slowest.
+"""How a daemon cycles: capture at every poll, and lanes that go on by themselves, so that no lane waits for the
+slowest.
 
 `run_cycle` ends when nothing is due any more. A daemon cannot wait for that: a first pass at two requests a second
 takes hours, and the other providers' changes would lie in the log meanwhile. So each poll captures, sets idle lanes to
-work where there is something for them to do, gathers what lanes have finished, and leaves the others at it.
+work where they have something to do, gathers what lanes have finished, and lets the others go on.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What became of one poll. `errors` by provider are those that no lane expects: broken doors, or bugs."""
+    """What became of one poll. `errors` by provider are unexpected ones: an unreachable source or state, or bugs."""
 
     result: Result
     errors: Mapping[str, BaseException]
@@ -74,12 +75,12 @@ def poll(state: Steady, patience: float) -> Polled:
 def _captured(site: Installation) -> Captured:
     try:
         return capture(site)
-    except LeaseLost:  # we were away for longer than the lease; what we read is the successor's now
+    except LeaseLost:  # we were away for longer than the lease: capture is the successor's now
         return Captured()
 
 
 def gather(state: Steady, seconds: float) -> tuple[dict[str, dict[str, int]], dict[str, BaseException]]:
-    """Wait at most so long; counts and unexpected errors of the lanes that have ended."""
+    """Wait at most so many seconds; counts and unexpected errors of the lanes that have ended."""
     counts, errors = {}, {}
     for provider, error in state.crew.ended(seconds).items():
         tally = state.tallies.pop(provider)
@@ -176,14 +177,14 @@ def _look_due(site: Installation, route: Route, last: str) -> bool:
 
 
 def dismiss(state: Steady) -> None:
-    """The end: no more jobs, and the leases back at once where every lane has ended its work."""
+    """The end: start no more jobs, and give the leases back at once where every lane has ended its work."""
     state.crew.close()
     if not state.crew.busy():
         give_back(state.site)
 
 
 def finish(state: Steady) -> bool:
-    """After the stop signal: tell what the lanes did that have ended since; whether all have."""
+    """After the stop signal: record what the lanes did that have ended since. Answers whether all lanes have ended."""
     counts, _ = gather(state, 0.0)
     if counts:
         site = state.site

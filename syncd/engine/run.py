@@ -31,8 +31,9 @@ __all__ = ["Installation", "Options", "Result", "Rhythm", "run_cycle"]
 class Options:
     """How one cycle differs from another. `wait` in seconds: how long a run may wait for retries and pauses.
 
-    `limit` is how many pairs of each provider this run may look at. `done` hears how many more were looked at.
-    `look` false only drains what is due (the daemon's fast poll); `exclusive` fails when another instance holds a lane.
+    `limit` is how many pairs of each provider this run may look at. `done` is called with the number of pairs just
+    looked at. `look` false only drains what is due (the daemon's fast poll); `exclusive` fails when another instance
+    holds a lane.
     """
 
     mode: str = "cycle"
@@ -109,7 +110,8 @@ def _looking(site: Installation, route: Route, *, force: bool) -> Callable[[], N
 
 
 def _drain_rounds(site: Installation, held: Sequence[Route], options: Options, tally: Tally) -> int:
-    """Drain, then take up what our own writes to the source caused, until nothing is due; wait where it is worth it."""
+    """Drain, then capture and drain what our own writes to the source caused, until nothing is due or the rounds are
+    used up; wait for retries and pauses that end in time."""
     captured = 0
     deadline: datetime | None = None
     for turn in range(options.rounds + 1):
@@ -166,7 +168,7 @@ UNDONE = ("retry", "ambiguous", "rejected", "dead", "review", "staged", "deferre
 
 
 def record(site: Installation, options: Options, result: Result) -> None:
-    """One row and one line a cycle that did something; an idle poll leaves neither."""
+    """Store one run and log one line for a cycle that did something; an idle poll leaves neither."""
     totals: dict[str, int] = {}
     for counts in result.counts.values():
         for kind, number in counts.items():

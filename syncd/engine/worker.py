@@ -1,4 +1,5 @@
-"""Working off what is due: take a lane, load its condition, probe where it was down, drain, keep its condition."""
+"""Work off one lane: take its lease, load its condition, probe a provider that was down, drain due pairs, keep the
+condition."""
 
 from __future__ import annotations
 
@@ -23,13 +24,14 @@ from syncd.store import journal, leases, mapping, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
 
-STEP = 2.0  # seconds: by less, clocks drift apart and are put right without a jump
+STEP = 2.0  # seconds: a smaller distance is drift, which is put right without a jump
 KEEP = 30.0  # seconds: a first pass takes hours, and what the lane learned must outlive a crash in it
 
 
 @dataclass
 class Tally:
-    """What a run did, counted by provider and kind; filled by the lanes. `done` hears of every few pairs at once."""
+    """What a run did, counted by provider and kind; filled by the lanes. `done` is called after every group with its
+    size."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     done: Callable[[int], None] = field(default=lambda _pairs: None)
@@ -80,7 +82,8 @@ def ready_to_create(tx: Transaction, route: Route) -> bool:
 
 
 def _hold(site: Installation, provider: str) -> Held | None:
-    """Our lease on a lane; one that is new in our hands settles new settings first."""
+    """Our lease on a lane. A lease that is new to this process is worked on only after the predecessor's intents settle
+    anew and changed settings are applied."""
     name = lane_name(provider)
     before = site.held.get(name)
     held = hold(site, name)
@@ -93,19 +96,20 @@ def _hold(site: Installation, provider: str) -> Held | None:
 
 
 def settle_what_was_left(site: Installation, provider: str, lease: leases.Lease) -> None:
-    """The writes that a predecessor left under way settle from now on: the predecessor sent nothing any more."""
+    """Let the intents that a predecessor left under way settle from now on: since it lost the lease it has sent
+    nothing."""
     route = next(route for route in site.routes if route.provider == provider)
     with site.state.fenced(lease) as tx:
         journal.adrift(tx, provider, lease.epoch, route.later(route.timeout + route.settle))
 
 
 def heed_the_clock(site: Installation, route: Route) -> None:
-    """Where the wall clock was set, all that settles is waited for once more.
+    """Where the wall clock was set, everything that settles is waited for once more.
 
-    Settle times are wall times, so a clock that is set 5 minutes forward would end them all at once, and a write that
-    is still on its way would be looked for too early. The wall clock's distance to the monotonic one changes by such a
+    Settle times are wall times: a clock that is set 5 minutes forward would end them all at once, and a write that is
+    still on its way would be looked for too early. The wall clock's distance to the monotonic one changes by such a
     step only (and by a reboot or a suspended machine, where waiting anew does no harm). The distance is kept in the
-    state, so that it is noticed across a restart too. Machines that share a state ask its server for the time.
+    state, so that a step is noticed across a restart too. Machines that share a state ask its server for the time.
     """
     name = f"clock:{route.provider}:{socket.gethostname()}"
     distance = site.clock.now().timestamp() - site.clock.monotonic()
@@ -152,7 +156,8 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
 
 
 def changed_settings(tx: Transaction, site: Installation, provider: str) -> frozenset[str] | None:
-    """Fields that are mapped to another column than before, or no longer; None when nothing at all has changed."""
+    """Fields that are mapped to another column than before, or no longer; None when no setting of the provider has
+    changed."""
     wanted = site.field_hashes.get(provider, {})
     before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
     kept = progress.provider_state(tx, provider)
@@ -237,7 +242,7 @@ def evenly(due: int, size: int, threads: int) -> int:
 
 
 def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
-    """This pair if it is due; a write whose outcome has not settled keeps it back as it does for everybody."""
+    """This pair if it is due; an open intent that has not settled holds the pair back, as in every lane's taking."""
     item = work.read(tx, pair)
     if item is None or item.due_at > now:
         return []
@@ -269,7 +274,8 @@ def probe(route: Route) -> bool:
 
 
 def keep_condition(site: Installation, route: Route) -> None:
-    """Write down the lane's condition and its calls, so that a restart changes nothing; idle ones write nothing."""
+    """Store the lane's condition and its calls, so that a restart changes nothing; a lane where nothing changed stores
+    nothing."""
     lane, held = route.lane, site.held.get(lane_name(route.provider))
     calls, condition = lane.take_calls(), lane.dump()
     if not calls and held is not None and held.condition == condition:

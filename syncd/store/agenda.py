@@ -1,4 +1,4 @@
-"""What every provider has to do at this moment, in four small questions: a daemon asks at every poll."""
+"""What each provider has to do at this moment, in four small queries that a daemon makes at every poll."""
 
 from __future__ import annotations
 

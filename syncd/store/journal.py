@@ -1,8 +1,8 @@
-"""The journal: what is being written (intents), and, from their own modules, what waits for a person (`review`) and
-what happened (`events`).
+"""The journal: the intents of writes that are under way or unconfirmed, and, from their own modules, the items that
+wait for a person (`review`) and the events of each pair (`events`).
 
-An intent is durable before its request leaves. Whatever happens afterwards, the next look at the pair finds it and
-judges by what the remote shows.
+An intent is durable before its request leaves. Whatever happens after that, the next look at the pair finds the intent
+and judges by what the remote shows.
 """
 
 from __future__ import annotations
@@ -203,12 +203,12 @@ def move_intents(tx: Transaction, moves: Sequence[Moved]) -> None:
 
 
 def close_intent(tx: Transaction, intent_id: int) -> bool:
-    """The outcome is known and recorded."""
+    """Close one intent: the outcome of its write is known and recorded."""
     return close_intents(tx, [intent_id]) == 1
 
 
 def close_intents(tx: Transaction, ids: Sequence[int]) -> int:
-    """The outcomes of these writes are known and recorded; answers how many were open."""
+    """Close these intents: the outcomes of their writes are known and recorded. Answers how many were open."""
     return tx.execute(_CLOSE, {"chosen": list(ids)}).rowcount if ids else 0
 
 
@@ -228,8 +228,8 @@ def close_provider_intents(tx: Transaction, provider: str, verbs: Collection[Ver
 
 
 def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> None:
-    """Fields that are mapped to another column now: what was sent from the old one explains nothing any more. A lost
-    create is recognised by all that it sent, so it keeps that."""
+    """Drop fields that are mapped to another column now from the intents: what was sent from the old column explains no
+    value any more. A lost create keeps them, for its record is recognised by all that was sent."""
     others = sa.or_(intent.c.verb != Verb.CREATE.value, ~IS_OPEN)
     for found in tx.execute(sa.select(intent.c.id, intent.c.fields).where(intent.c.provider == provider, others)).all():
         kept = {name: sent for name, sent in found.fields.items() if name not in names}
@@ -238,14 +238,14 @@ def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> Non
 
 
 def adrift(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
-    """Let the writes settle from now on that another epoch left under way: nobody knows when their requests were sent,
-    for one may have waited for its pace long after its intent was opened. One whose request has ended has its own
-    time already."""
+    """Let writes that another epoch left under way settle from now on: nobody knows when their requests were sent, for
+    a request may wait for the pace long after its intent was opened. An intent whose request has ended keeps its own
+    time."""
     return tx.execute(_ADRIFT, {"of_provider": provider, "of_epoch": epoch, "until": until}).rowcount
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
-    """Let all writes of a provider that settle, or wait for their confirming reading, settle once more from now on."""
+    """Let all writes of a provider that settle, or wait for their confirming reading, do so once more from now on."""
     return tx.execute(intent.update().where(intent.c.provider == provider).values(settle_until=until)).rowcount
 
 

@@ -69,8 +69,8 @@ def new_key_beside(state: Path) -> bytes:
 
 
 def settle_key_files(state: Path) -> None:
-    """End a change of the key: where the state is written under the key in `<state>.key.new` already, that is the key
-    from now on. A change that did not come so far leaves the state and its key as they were."""
+    """End a change of the key that was interrupted: where the state is written under the key in `<state>.key.new`
+    already, that key counts from now on. Otherwise state and key stay as they were."""
     new, present = _new(state), state.with_name(f"{state.name}.key")
     if not (new.exists() and present.exists()) or _written_under(state) != fingerprint(_private(new).strip()):
         return

@@ -1,7 +1,7 @@
 """The state key: the secret under which every digest in the state is made.
 
-Without it a digest cannot be turned back into a postal code by trying all of them, so it never lies in the database
-itself. A state that meets another key than its own knows no base any more: that must be noticed, not computed with.
+Without the key nobody can turn a digest back into a postal code by trying all of them, so the key never lies in the
+database itself. A state that is opened with another key knows no base any more: that is noticed and refused.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def digest_names(tx: Transaction) -> dict[str, str]:
 
 
 def check_key(tx: Transaction, key: bytes, older: Sequence[bytes] = (), *, remember: bool = True) -> None:
-    """Raise `SafetyStop` when the state was written under another key, or tombstones under an older one that is not
-    there; the first caller sets the key if he may."""
+    """Raise `SafetyStop` when the state was written under another key, or tombstones under an older key that is not
+    given. With `remember`, a state without a key takes this one."""
     found = _meta(tx, FINGERPRINT)
     if not found and remember:
         tx.execute(schema.meta.insert().values(name=FINGERPRINT, value=fingerprint(key), number=0))
@@ -80,7 +80,7 @@ def key_is_known(tx: Transaction, key: bytes, older: Sequence[bytes] = ()) -> bo
 
 
 def fingerprint(key: bytes) -> str:
-    """What the state keeps of a key: enough to know it again."""
+    """What the state keeps of a key: a digest that recognises the key and does not reveal it."""
     return keyed(key, FINGERPRINT)
 
 

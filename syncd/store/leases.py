@@ -1,8 +1,9 @@
-"""Who may work: lease rows with an epoch for machines that share a state, a file lock for one machine.
+"""Leases: which process may work, by rows with an epoch for machines that share a state, by a file lock for one
+machine.
 
-A lock that a server holds for a session can be lost without its holder knowing; a lease row cannot, because every
-late write checks the epoch first (`State.fenced`). Time is the database's own, so that the clocks of the machines
-do not matter.
+A lock that a server holds for a session can be lost without its holder knowing; a lease row cannot, because every late
+write checks the epoch first (`State.fenced`). Time is the database's own, so that the clocks of the machines do not
+matter.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ def acquire(
 
 
 def renew(tx: Transaction, lease: Lease, ttl: float, now: float | None = None) -> bool:
-    """Extend by `ttl` seconds from now; False when somebody else took over. One that ran out and that nobody took
-    may be renewed: no other epoch has written since."""
+    """Extend by `ttl` seconds from now; False when another holder took over. An expired lease that nobody took may be
+    renewed: no other epoch has written since."""
     return tx.execute(_RENEWED, {**_mine(lease), "until": moment_of(tx, now) + ttl}).rowcount == 1
 
 
 def release(tx: Transaction, lease: Lease) -> bool:
-    """Give it back at once; the row stays, because its epoch must go on growing."""
+    """Give the lease back at once; the row stays, because its epoch must go on growing."""
     return tx.execute(_RELEASED, _mine(lease)).rowcount == 1
 
 

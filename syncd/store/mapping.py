@@ -1,4 +1,4 @@
-"""The mapping: which remote is which customer's, and what was last agreed with it.
+"""The mapping: which remote is linked to which customer, and the base of each link.
 
 The counts per state in `provider_state` are kept in the same transaction as every change here, so that no status ever
 has to count this table.
@@ -43,7 +43,7 @@ def by_external_id(tx: Transaction, provider: str, ids: Sequence[str]) -> dict[s
 
 
 def by_provider_key(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, Link]:
-    """Who holds these keys of ours at a provider, by key."""
+    """The links that hold these keys of ours at a provider, by that key."""
     return {str(link.provider_key): link for link in _where_in(tx, provider, _BY_KEY, keys)}
 
 
@@ -83,8 +83,8 @@ def longest_id(tx: Transaction, provider: str) -> str:
 def reserve(tx: Transaction, provider: str, keys: Mapping[str, str], now: datetime) -> dict[str, str]:
     """Claim our keys at a provider (by customer key) before anything is sent under them.
 
-    Answers who is refused, and the customer key of the one who holds what he wanted; all others have theirs now. A key
-    that a customer held before is given up, so a renumbering reserves first and sends then.
+    Answers the refused customers, each with the customer that holds the wanted key; all others hold theirs from now on.
+    A customer's former key is given up, so a renumbering reserves first and sends then.
     """
     claimed = {link.provider_key: link.pair.key for link in _where_in(tx, provider, _BY_KEY, list(keys.values()))}
     refused: dict[str, str] = {}
@@ -169,9 +169,9 @@ def is_taken(tx: Transaction, key: str) -> bool:
 
 
 def make_way(tx: Transaction, key: str) -> str | None:
-    """Another customer has this key now: everything known of the first owner moves to a name that no row has.
+    """Another customer has this key now: all that the state knows of the first owner moves to a former key, `2†41`.
 
-    Answers that name; None where the key holds no link and no create of unknown outcome, so that nobody is in the way.
+    Answers the former key; None where the key holds no link and no create of unknown outcome, and so no first owner.
     """
     if not is_taken(tx, key):
         return None
@@ -196,7 +196,8 @@ def _creating(tx: Transaction, key: str) -> set[str]:
 
 
 def _make_room_in_review(tx: Transaction, old: str, new: str) -> None:
-    """One open item a kind: what the new key asked while it stood alone is asked again if it is still true."""
+    """One open item per kind: an item of the new key makes room for one of the old key, and is opened again if it is
+    still true."""
     is_open = review.c.closed_at.is_(None)
     same = sa.select(review.c.provider, review.c.kind).where(review.c.customer_key == old, is_open)
     tx.execute(
@@ -219,8 +220,8 @@ def _where_in(tx: Transaction, provider: str, query: sa.Select[Any], values: Seq
 
 
 def _states_unless_taken(tx: Transaction, links: Sequence[Link]) -> list[str]:
-    """The states in which those of these pairs that have a row are shown so far; refuses identifiers that another
-    row, or another of these, holds.
+    """The shown states of those of these pairs that have a row already. Raises `AlreadyLinked` for an identifier that
+    another row, or another of these links, holds.
 
     Writers take turns, so the answer stays true until this transaction ends.
     """

@@ -1,4 +1,4 @@
-"""Questions that a status asks. They read what is kept small (due pairs, open items) or counted with every change."""
+"""Queries of a status. They read small tables (due pairs, open items) or counts that are kept with every change."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Due rows of one provider and error class: those that could be looked at now, the others, since when the oldest
-    of the first waits, and the oldest `live` one of them: a change, and none that a first pass only came across."""
+    """Due rows of one provider and error class: how many could be looked at `now`, how many `later`; since when the
+    `oldest` of the first waits, and the oldest `live` one, which a change made due and not a first pass."""
 
     provider: str
     error_class: str

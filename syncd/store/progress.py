@@ -1,4 +1,5 @@
-"""How far we are: positions of scans, facts about this installation, the condition and the budget of each provider."""
+"""How far the work is: positions of scans, facts about this installation, the condition and the budget of each
+provider."""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def spend(tx: Transaction, provider: str, verb: str, n: int, at: datetime) -> No
 
 
 def spent(tx: Transaction, provider: str, verb: str, since: datetime) -> int:
-    """Operations counted since then; the hour in which `since` lies counts whole, so a guard errs on the safe side."""
+    """Operations counted since that moment; the whole hour in which `since` lies counts, so a guard errs on the safe
+    side."""
     return int(tx.execute(_SPENT, {"of_provider": provider, "of_verb": verb, "since": _hour(since)}).scalar_one())
 
 

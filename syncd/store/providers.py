@@ -1,8 +1,8 @@
-"""A provider's whole share of the state: it gets another name, or goes.
+"""A provider's whole share of the state: renamed, or removed.
 
 Digests are made over the provider's name, and nobody can make them anew without the values. So a renamed provider keeps
-the old name inside its digests (`keys.digest_name`): bases, intents and tombstones stay readable. A newcomer that takes
-the free name later gets a digest name of its own, `billbee†7`, and never meets what was agreed under the other.
+the old name inside its digests (`keys.digest_name`): bases, intents and tombstones stay readable. Another provider that
+takes the free name later gets a digest name of its own, `billbee†7`, so that it never finds the renamed one's bases.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def rename(tx: Transaction, old: str, new: str) -> None:
 def remove(tx: Transaction, provider: str) -> None:
     """Forget a provider: links, due pairs, intents, questions, events, counts and positions.
 
-    Tombstones of people whom somebody erased stay, digests that they are: a provider of this name that comes back must
-    not bring them back.
+    Tombstones of erased persons stay, for they are digests alone: a provider added later under this name must not bring
+    an erased person back.
     """
     for table in _BY_PROVIDER:
         mine = table.c.provider == provider

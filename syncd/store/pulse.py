@@ -1,7 +1,7 @@
 """Signs of life: each daemon writes one row about itself again and again, so that any command can tell that it lives.
 
-Time is the state database's own, as with leases: machines whose clocks differ are no dead daemons. An end in order
-takes the row away, so that a row which grows old is a daemon that died or hangs.
+Time is the state database's own, as with leases, so that a machine whose clock is wrong is not taken for a dead daemon.
+A daemon that ends in order deletes its row, so an old row is a daemon that died or hangs.
 """
 
 from __future__ import annotations

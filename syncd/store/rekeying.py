@@ -1,5 +1,5 @@
-"""The state under another key: every digest whose value could be read is made anew, every other one becomes a digest
-that no value has, which says of a side what the old one said: it is not as it was agreed.
+"""The state under another key. Every digest whose value could be read is made anew; every other digest is replaced by
+one that no value has, which says the same as before: that side is not as it was agreed.
 
 Tombstones stay as they are; nobody can make them anew without the ids.
 """
@@ -38,8 +38,8 @@ def unconfirmed(tx: Transaction) -> int:
 
 
 def rekey(tx: Transaction, old: bytes, new: bytes, known: Mapping[str, str]) -> int:
-    """Write the state under `new`; `known` maps old digests to new ones. Answers how many digests of bases had no value
-    any more: those fields were being edited on one side."""
+    """Write the state under `new`; `known` maps old digests to new ones. Answers how many digests of bases matched no
+    value that was read: their fields were being edited on one side."""
     lost = 0
     for table, column in _HOLDERS:
         identity = list(table.primary_key.columns)

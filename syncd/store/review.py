@@ -1,4 +1,5 @@
-"""What waits for a person. One open item per provider, customer and kind; it closes itself when its reason is gone.
+"""Review items: one open item per provider, customer and kind, which waits for a person and closes itself when its
+reason is gone.
 
 A decision is given on what the person saw: when the digests under an open item change, the decision is void.
 """
@@ -20,7 +21,7 @@ CHUNK = 500
 RENEWED = "renewed"
 LINK = "link:"  # a decision, before the external id of a record
 LEAVE = ("ignore", "unlink")
-"""Decisions that outlive their item: leave this customer alone as long as nobody says otherwise."""
+"""Decisions that outlive their item: this customer is left alone until a person says otherwise."""
 
 
 _CLOSE = (
@@ -144,7 +145,7 @@ def conclude(tx: Transaction, review_id: int, decision: str, now: datetime) -> N
 
 
 def drop_renewed(tx: Transaction, provider: str, kind: str) -> None:
-    """The former numbers of an item that is over stand for nothing any more."""
+    """Delete the former numbers of an item that is closed: a person can release nothing by them any more."""
     same = (table.c.provider == provider, table.c.customer_key == "", table.c.kind == kind)
     tx.execute(table.delete().where(*same, table.c.decision == RENEWED))
 
@@ -181,7 +182,7 @@ def _listing(names: frozenset[str], *, open_only: bool) -> sa.Select[Any]:
 
 
 def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Review]]:
-    """What still counts for these customers at one provider, by key: open items, and all that a person left alone."""
+    """The items that still count for these customers at one provider, by key: open ones, and those left alone."""
     found: dict[str, list[Review]] = {}
     for start in range(0, len(keys), CHUNK):
         asked = {"of_provider": provider, "chosen": list(keys[start : start + CHUNK])}
@@ -215,7 +216,7 @@ def ignored(tx: Transaction, provider: str, key: str, kind: str) -> bool:
 
 
 def take_up(tx: Transaction, provider: str, key: str, now: datetime) -> int:
-    """A person who left a customer alone changed his mind: what he said before no longer counts."""
+    """Revoke the decisions to leave this customer alone: a person wants the customer looked at again."""
     same = (table.c.provider == provider, table.c.customer_key == key, table.c.decision.in_(LEAVE))
     closed = sa.func.coalesce(table.c.closed_at, now)
     return tx.execute(table.update().where(*same).values(decision="revoked", closed_at=closed)).rowcount

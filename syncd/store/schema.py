@@ -25,13 +25,13 @@ REVISIONS: tuple[str, ...] = ("0001", "0002")
 BACKFILL = "backfill"
 """The reason of a pair that only the first pass over the source has named: it stands behind live changes."""
 CHANGED = "changed"
-"""The reason of an ordinary edit; says nothing that the present row does not say."""
+"""The reason of an ordinary edit: all there is to know stands in the present row."""
 ADOPTED = "adopted"
 """The reason of a pair that a person accepted from a match report: it allows one filling of empty sides."""
 INSERTED = "inserted"
-"""The reason of a pair whose row a trigger saw coming: under a linked key it may be somebody else's."""
+"""The reason of a pair whose row a trigger saw inserted: under a linked key it may be another customer's row."""
 DELETED = "deleted"
-"""The reason of a pair whose row a trigger saw going: the proof must outlive every other mark."""
+"""The reason of a pair whose row a trigger saw deleted: this proof must outlive every other mark."""
 
 DIGEST = 32  # characters
 _HEX = re.compile(r"[0-9a-f]*")

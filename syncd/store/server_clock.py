@@ -1,4 +1,4 @@
-"""The time that counts for all that is stored: the state database's own, wherever it is a server.
+"""The clock by which everything in the state is stored: the state database's own, wherever it is a server.
 
 Settle times, due times, pauses and heartbeats are written by one machine and read by another. With each machine's own
 clock, a successor that is 30 s ahead would look for a lost create 30 s early and make a second record, and a capturing

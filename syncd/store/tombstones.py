@@ -1,8 +1,8 @@
-"""Who must never come back unasked: tombstones, which hold keyed digests alone.
+"""Tombstones: customers that must not come back unasked, as keyed digests alone.
 
-A scan, an old copy or a retry asks here before it brings anybody back. Nobody can make a tombstone anew under another
-key without the ids, so the keys that `syncd db rekey` replaced still find the older ones: `keys` is the key of the
-state, or that key and the older ones behind it.
+A scan, an old copy or a retry asks here before it brings a customer back. Nobody can make a tombstone anew under
+another key without the ids, so the keys that `syncd db rekey` replaced still find the older tombstones: `keys` is the
+key of the state, or that key and the older ones behind it.
 """
 
 from __future__ import annotations
