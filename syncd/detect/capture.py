@@ -209,7 +209,7 @@ def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """`ownership.Names` in an open transaction of the state."""
+    """`ownership.Names` over the state, in one open transaction."""
 
     tx: Transaction
 
@@ -233,7 +233,7 @@ class _Stored:
 def _mark(
     tx: Transaction, site: Installation, entries: Iterable[Entry], moved_before: frozenset[str] = frozenset()
 ) -> set[str]:
-    ours: set[Pair] = set()  # rows that we inserted: to the provider they came from they are nobody new
+    ours: set[Pair] = set()  # rows that we inserted: for the provider they came from they are no new customers
 
     def marked(entry: Entry) -> None:
         if entry.op == "T":
@@ -253,8 +253,8 @@ def _mark(
 
 
 def own_insert(tx: Transaction, entry: Entry) -> tuple[Pair, Intent | None] | None:
-    """The pair that a row makes with the provider which an inbound create of ours inserted it from, and the intent of
-    that insert while it is open; None where the row is nobody's of ours."""
+    """The pair of a row that an inbound create of ours inserted, at the provider which the record came from, and the
+    intent of that insert while it is open. None where the row is no insert of ours."""
     ours = OUR_INSERT.match(entry.origin or "")
     if ours is None or entry.op != "I":
         return None
@@ -264,7 +264,7 @@ def own_insert(tx: Transaction, entry: Entry) -> tuple[Pair, Intent | None] | No
 
 
 def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
-    """A row that we inserted is linked to its remote before anyone makes a second. Answers the pair."""
+    """Link a row that we inserted to its remote, before a look makes a second record. Answers the pair."""
     found = own_insert(tx, entry)
     if found is None:
         return set()

@@ -1,9 +1,9 @@
-"""Whose key is it now? What the rows of the change log say, in their order: who is due and why, who has which key.
+"""Whose key is it now? What the rows of the change log say, in order: which customer is due and why, and has which key.
 
-A run follows them in the state (`capture`), a plan in its mind (`operate.foresight`): by these same rules.
+By these rules a run changes the keys in the state (`capture`), and a plan foretells them (`operate.foresight`).
 
     row of the log                      who had the new key before       the customer with the new key
-    2 gets the key 5                    nobody                           is 2, with everything known of him
+    2 gets the key 5                    nobody                           is 2, with its links and open intents
     2 goes, then 1 gets the key 2       keeps record and link as `2†9`   is 1 (a shop merged two customers)
     1 and 2 swap by way of 9            is 2                             is 1
 """
@@ -17,7 +17,7 @@ from syncd.source.changelog import Entry
 
 
 class Names(Protocol):
-    """Who is known by which key."""
+    """The keys under which the state, or a plan, knows customers."""
 
     def is_taken(self, key: str) -> bool:
         """Whether this key holds a link, or a create of unknown outcome, at any provider."""
@@ -26,19 +26,19 @@ class Names(Protocol):
         """Whether an earlier row of the log has told that this key's row was deleted, and no look has seen it."""
 
     def make_way(self, key: str) -> str | None:
-        """The first owner of the key gets a name that no row has; answers it, or None where nobody is known by the
-        key."""
+        """Move the first owner of this key to a former key (`2†9`). Answers the former key, or None where the key has
+        no owner."""
 
     def move(self, old: str, new: str) -> None:
-        """Everything that is known under the old key is known under the new one."""
+        """Move everything that is known under the old key to the new one."""
 
 
 def reasons(
     entries: Iterable[Entry], names: Names, marked: Callable[[Entry], None], *, followed: Callable[[Entry], bool]
 ) -> dict[str, str]:
-    """Why each customer is due, by the key that is his at the end. `marked` hears of every row in its turn, `followed`
-    tells of a changed key that was followed before a crash, and is not followed again: a swap that is followed twice
-    would give everybody the other one's record."""
+    """Why each customer is due, by its key after all these rows. `marked` is called with every row in turn. `followed`
+    tells whether a changed key was followed before a crash; such a row is not followed again, for a swap that is
+    followed twice gives each customer the other's record."""
     changed: dict[str, str] = {}
     for entry in entries:
         if entry.op == "T":
@@ -57,8 +57,8 @@ def rekeys(entry: Entry) -> bool:
 
 
 def _follow(names: Names, entry: Entry, changed: dict[str, str]) -> None:
-    """Whatever is known of the customer moves along. Who had the new key before left it: he is somebody else, and keeps
-    link and record under a name of his own, as a customer that is gone."""
+    """A row got another key: all that is known of its customer moves along. The first owner of the new key has left it
+    and is another customer: link and record stay with the first owner under a former key, as of a deleted customer."""
     assert entry.was is not None  # noqa: S101 - told by `rekeys`
     moves = names.is_taken(entry.was)
     left = changed.get(entry.key) == "deleted" or names.has_left(entry.key)
@@ -72,7 +72,8 @@ def _follow(names: Names, entry: Entry, changed: dict[str, str]) -> None:
 
 
 def reason_of(entry: Entry, before: str) -> str:
-    """Why a customer is due after one more row. What happened to the row itself outweighs what happened beside it."""
+    """Why a customer is due after one more row of the log. An insert or deletion of the row itself outweighs a change
+    of its joined rows."""
     if not entry.table or entry.op not in {"I", "D"}:
         return "changed" if before == "deleted" and entry.op != "D" else before
     return "inserted" if entry.op == "I" else "deleted"

@@ -1,4 +1,4 @@
-"""The threads: taking a lane's due pairs until none is left, and lanes that work beside each other."""
+"""The threads: `drain` takes a lane's due pairs until none is left, and `Crew` lets lanes work beside each other."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _in_turn(lane: Lane, handle: Callable[[Sequence[Work]], None], part: Sequenc
     try:
         handle(part)
     finally:
-        lane.turns.over(part[0].pair.key)  # whatever ended it: nobody waits for a group that is gone
+        lane.turns.over(part[0].pair.key)  # however the group ended: no other group waits for it any more
 
 
 def _parts(batch: Sequence[Work], threads: int) -> list[Sequence[Work]]:
@@ -125,7 +125,7 @@ class Crew:
         return ended
 
     def close(self) -> None:
-        """No more jobs. Does not wait: whoever must not leave a job behind asks `ended` first."""
+        """Start no more jobs. Does not wait: a caller that must not leave a job behind asks `ended` first."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

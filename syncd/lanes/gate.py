@@ -1,4 +1,5 @@
-"""The gate that every request of a provider passes, and the switch that shuts it while that provider is in trouble."""
+"""The gate that every request of a provider passes (lease, pace, fresh reading), and the breaker that shuts it while
+the provider is in trouble."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ REFUSED_PAUSE = 900.0  # one probe every 15 minutes while credentials are refuse
 
 
 class LanePaused(SyncdError):
-    """The lane takes no requests until `until` (wall clock); the pair that met this stays due, unharmed."""
+    """The lane takes no requests until `until` (wall clock); the pair whose look ends with this error stays due,
+    unharmed."""
 
     def __init__(self, reason: str, until: datetime) -> None:
         super().__init__(reason)
@@ -36,15 +38,15 @@ class LanePaused(SyncdError):
 
 
 class Outdated(LanePaused):
-    """The write would wait for its pace until its reading is older than `FRESH`, and take away what a person types
-    meanwhile: it was not sent. `Lane.book` reserves the slots, then the pair is read and judged anew."""
+    """The write was not sent: by the time its pace allows, its reading would be older than `FRESH`, and the write would
+    overwrite what a person types meanwhile. `Lane.book` reserves the slots, then the pair is read and judged anew."""
 
 
 @dataclass
 class Lane:
     """The gate of one provider. `keep` renews the lease and says whether it is still ours; `trace` is what the calling
     thread has read and written, `stride` how much a thread takes at once, `turns` which group asks its guards first.
-    `leave` asks whoever works on the lane to take no more: another daemon is to have it."""
+    `leave`: the lane takes no more pairs, because another daemon is to have it."""
 
     name: str
     clock: Clock
@@ -149,7 +151,7 @@ class Lane:
         return self.stride.group(paced)
 
     def threads(self) -> int:
-        """How many of its threads the lane uses now: one where the processor is what everybody waits for."""
+        """How many of its threads the lane uses now: one while this process keeps the processor busy."""
         return 1 if self.processor.full() else self.concurrency
 
     # -- what happened, and what follows for the whole lane ---------------------------------------------------
@@ -169,10 +171,11 @@ class Lane:
             self.settle_pause("ok")
 
     def failed(self, reason: str) -> None:
-        """A request failed as it does when a provider is down. Five in a row, or half of the last twenty, open."""
+        """A request failed as requests do when a provider is down. Five failures in a row, or half of the last twenty
+        requests, open the breaker."""
         with self._lock:
             if self.breaker.state == "down" and self.paused_until() is not None:
-                return  # it left before the breaker opened
+                return  # the request left before the breaker opened
             between, self.trace.got_through = self.trace.got_through, False
             self._recent.extend([True, False] if between else [False])
             failures = 1 if between else self.breaker.failures + 1
@@ -186,7 +189,7 @@ class Lane:
         self._pause("down", reason, pause, opened)
 
     def throttled(self, seconds: float | None, reason: str = "the provider asks to slow down") -> None:
-        """A 429: the whole lane waits, nobody is to blame."""
+        """A 429: the whole lane waits, and no pair uses up an attempt."""
         pause = clamp_retry_after(seconds) or 2.0
         self._pause("throttled", reason, pause * (1.0 + 0.1 * self.jitter()), self.breaker.opened)
 
@@ -212,7 +215,7 @@ class Lane:
         self.settle_pause(state)
 
     def healthy(self) -> bool:
-        """Whether others got through lately: only then a failure counts against its own customer."""
+        """Whether other pairs got through lately: only then a failure counts as an attempt of its own pair."""
         with self._lock:
             return self.breaker.state == "ok" and any(self._recent)
 

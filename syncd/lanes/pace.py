@@ -81,7 +81,8 @@ class Pace:
                 self._next[name] = max(self._next.get(name, 0.0), now + length)
 
     def judge(self, status: int, *, paused: bool) -> None:
-        """What an answer says of our pace. Those that were on their way when the lane was `paused` say nothing new."""
+        """Slow down or speed up by an answer. An answer to a request that left before the lane was `paused` says
+        nothing new."""
         if status == 429:
             if not paused:
                 self.slower()
@@ -140,23 +141,23 @@ def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
 
 
 class Repeats:
-    """What may still be repeated: ten at once, then one per ten successes or ten seconds. Times are monotonic."""
+    """The budget for repeated requests: ten at once, then one per ten successes or ten seconds. Times are monotonic."""
 
     def __init__(self, now: float) -> None:
         self._left, self._at = BUDGET_CAP, now
 
     def left(self, now: float) -> float:
-        """With what has trickled in until now."""
+        """The budget now, with what the time since the last call has added."""
         self._left = min(BUDGET_CAP, self._left + (now - self._at) * BUDGET_TRICKLE)
         self._at = now
         return self._left
 
     def earn(self) -> None:
-        """A success."""
+        """A success adds a tenth of a repeat."""
         self._left = min(BUDGET_CAP, self._left + BUDGET_GAIN)
 
     def spend(self, now: float) -> bool:
-        """One repeat; False where none is left."""
+        """Spend one repeat; False where none is left."""
         if self.left(now) < 1.0:
             return False
         self._left -= 1.0

@@ -25,7 +25,7 @@ class Processor:
         self._before, self._at, self._full = spent(), now(), False
 
     def full(self) -> bool:
-        """Whether it was busy all the time when last measured."""
+        """Whether this process kept one core busy all the time when last measured."""
         spent, now = self._spent(), self._now()
         if now - self._at >= WINDOW:
             self._full = spent - self._before >= FULL * (now - self._at)

@@ -10,10 +10,10 @@ FIRST_GUESS = 0.1  # seconds for one pair, before anything was measured
 
 
 class Stride:
-    """What a thread gets through in `WHOLE` seconds.
+    """How many pairs a thread gets through in `WHOLE` seconds.
 
-    Fewer would cost a commit each; of more, what was read would be old before it is written, and a crash would leave
-    more writes of unknown outcome.
+    Smaller groups cost a commit for each few pairs; in larger ones a reading is old before its write leaves, and a
+    crash leaves more writes of unknown outcome.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,5 @@
-"""What one thread has read and written since its look at a pair began: whether a write may leave on that reading."""
+"""What one thread has read and written since it began a look at a pair: it decides whether a write may leave on that
+reading."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ Reading = tuple[float, str]
 
 
 class Trace(threading.local):
-    """One look at one pair. `wanted` are the endpoints of a reading and of the write that it would be too old for,
-    `booked` those whose slots are taken already. `got_through`: a reading was answered since the last failure or write.
-    Moments are monotonic seconds."""
+    """One thread's look at one pair. `wanted`: the endpoints of the reading and of the write that was refused as
+    outdated; `booked`: endpoints whose slots are taken already. `got_through`: a reading was answered since the last
+    failure or write. Moments are monotonic seconds."""
 
     def __init__(self) -> None:
         self.writing = self.acknowledged = self.got_through = False

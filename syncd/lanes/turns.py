@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 
 class Turns:
-    """The groups that have not passed their guards, in the order in which they were taken. Whoever drew no turn (a
-    look outside of `drain`) has nobody before him."""
+    """The groups that have not passed their guards, in the order in which they were taken. A look outside of `drain`
+    draws no turn and waits for no group."""
 
     def __init__(self) -> None:
         self._open: list[frozenset[str]] = []
@@ -29,12 +29,14 @@ class Turns:
             return self._ahead(key)
 
     def come(self, key: str) -> None:
-        """Wait until no group is before this customer's. A thread works on every one of those, so all of them end."""
+        """Wait until all groups before this customer's have passed. A thread works on each of them, so all of them
+        end."""
         with self._moved:
             self._moved.wait_for(lambda: self._ahead(key) == 0)
 
     def over(self, key: str) -> None:
-        """This customer's group has passed its guards, or has ended without them; said twice, it changes nothing."""
+        """This customer's group has passed its guards, or has ended without asking them; a second call changes
+        nothing."""
         with self._moved:
             self._open = [group for group in self._open if key not in group]
             self._moved.notify_all()

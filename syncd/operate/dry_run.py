@@ -71,7 +71,8 @@ class Waiting:
 
 @dataclass
 class Preview:
-    """The list. `troubles` names providers that could not be read, or that a person paused, and why."""
+    """What a run would do: its operations and waiting pairs. `troubles` names providers that could not be read, or that
+    a person paused, and why."""
 
     operations: list[Operation] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
@@ -89,13 +90,14 @@ class Preview:
 
 @dataclass
 class Account:
-    """What passed the guards of one provider in this plan, by customer; what a later look replaces is given back."""
+    """What passed the guards of one provider in this plan, by customer; the counts of an operation that a later look
+    replaces are given back."""
 
     route: Route
     booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
 
     def judged(self, decided: Decided) -> Decided:
-        """The same, or with the change of a guard that would hold it back."""
+        """The decision as it is, or with the change of the guard that would hold it back."""
         passed = Counter[str]()
         for asks in self.booked.values():
             for ask in asks:
@@ -134,7 +136,8 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
 
 
 def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
-    """Where the guard would hold back one deletion, it holds back all that are due; unlinks by a filter likewise."""
+    """Deletions are judged together: where the guard would hold back one, it holds back all that are due. Unlinks by a
+    filter likewise."""
     for verb in ("delete", "unlink"):
         over = {item.provider for item in result.waiting if (item.kind, item.reason) == ("staged", verb)}
         booked = {
@@ -149,7 +152,7 @@ def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
 
 
 def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Preview) -> None:
-    """Records that would become rows, under a key that stands for the one which the source will choose."""
+    """List records that would become rows, each under a key that stands for the one which the source will choose."""
     entering, outside = foretold(site, route, remotes)
     for remote in entering:
         key = REMOTE + remote.external_id
@@ -166,8 +169,8 @@ def _through(account: Account, works: Sequence[Work], marks: Marks, overlay: Ove
 
 
 def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    """Rows that a pull or an insert would change, once more for every other provider; what it would push there gives
-    way to what it pushes then."""
+    """Look once more, for every other provider, at rows that a pull or an insert would change; what that look would
+    push replaces what was listed before."""
     for account in accounts.values():
         route = account.route
         keys = [key for key, laid in overlay.items() if any(one.provider != route.provider for one in laid.values())]

@@ -1,4 +1,4 @@
-"""Looking at one customer without touching anything: what a cycle would see, decide and do. For `explain`."""
+"""Look at one customer without touching anything: what a cycle would see, decide and do. For `syncd explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which pairs a run that started now would look at, and why: what capture, scan and sweep would mark, unmarked."""
+"""Which pairs a run that started now would look at, and why: all that capture, scan and sweep would mark, without
+marking."""
 
 from __future__ import annotations
 
@@ -36,9 +37,9 @@ ALL = 1_000_000_000
 
 @dataclass
 class Marks:
-    """What the change log says: reasons by customer key; and what the state would be changed to before the first look:
-    who has which key, rows of ours linked to where they came from (`adopted`), the base of newly mapped fields
-    `dropped`."""
+    """What the change log says: reasons by customer key; and how capture would change the state before the first look:
+    which customer has which key, rows that we inserted and the records they came from (`adopted`), and the base of
+    newly mapped fields (`dropped`)."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
@@ -50,7 +51,7 @@ class Marks:
         return Pair(provider, key)
 
     def moved(self, provider: str, memory: Memory) -> Memory:
-        """The memory as it would be."""
+        """The pair's memory as capture would leave it."""
         ours = {pair.key: external_id for pair, external_id in self.adopted.items() if pair.provider == provider}
         links = {key: Link(Pair(provider, key), None, ours[key], {}, {}, LinkState.LINKED) for key in ours}
         memory = replace(memory, links={**links, **memory.links})
@@ -156,7 +157,7 @@ def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
 
 
 def _missing(site: Installation, route: Route) -> Iterator[str]:
-    """Who is linked and no customer by the settings any more."""
+    """Linked customers that are no customers by the settings any more."""
     keys = [link.pair.key for link in links_of(site, route)]
     for start in range(0, len(keys), ROWS):
         chunk = keys[start : start + ROWS]
@@ -213,7 +214,7 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
 
 
 def _present(stored: Mapping[str, T], aliases: Aliases) -> dict[str, T]:
-    """What is kept by keys of the state, by the keys that those customers have now."""
+    """The same by present keys: what the state keeps under older keys, under the keys that those customers have now."""
     return {now: value for key, value in stored.items() if (now := aliases.now(key))}
 
 

@@ -14,8 +14,8 @@ PAGE = 500
 def linked(state: State, providers: Sequence[str]) -> Iterator[Link]:
     """Every pair that holds an external id, by provider as given and then by key.
 
-    Each page is a reading transaction of its own, so that a long list holds up nobody; a link made meanwhile may or may
-    not be on it.
+    Each page is a reading transaction of its own, so that a long list holds up no writer; a link made meanwhile may be
+    on the list or not.
     """
     for provider in providers:
         after = ""

@@ -1,7 +1,7 @@
 """A provider says that records changed there: what a webhook receiver passes on, without their contents.
 
-The notice is a mark like any other. What it says is not believed but looked up, so a forged, repeated or late one costs
-one reading and does no harm.
+The notice becomes a mark like any other. A look checks what it says, so a forged, repeated or late notice costs one
+reading and does no harm.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""First contact with a provider that already has customers: who is who, as a report; and what a person accepts of it.
+"""First contact with a provider that already has customers: which record is which customer, as a report; and what a
+person accepts of that report.
 
-Looking writes nothing anywhere. Accepting leaves orders: the next look fetches each record, links it if it is still
-there and nobody else's, fills empty sides as the report said, and leaves everything doubtful to a person.
+`survey` writes nothing anywhere. `accept` leaves orders: the next look fetches each record, links it if it still exists
+and is linked to no other customer, fills empty sides as the report said, and leaves everything doubtful to a person.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All lines. `complete` is False where the provider cannot list: then it is not known who is only there."""
+    """All lines. `complete` is False where the provider cannot list: then records that are only at the provider are not
+    known."""
 
     provider: str
     lines: tuple[Line, ...]
@@ -57,13 +59,13 @@ class Report:
 
     @property
     def numbers_apart(self) -> bool:
-        """Whether the numbers of the two sides come from different ranges, so that nobody is sure by number."""
+        """Whether the numbers of the two sides come from different ranges, so that no match is sure by its number."""
         return any(APART in line.reasons for line in self.lines)
 
 
 @dataclass
 class Notes:
-    """What is heard of on the way: `step(done)` now and then, `line` where every line is kept at once."""
+    """What `survey` calls on its way: `step(done)` now and then, `line` where every line is kept at once."""
 
     step: Callable[[int], None] = field(default=lambda _done: None)
     line: Callable[[Line], None] = field(default=lambda _line: None)
@@ -71,8 +73,8 @@ class Notes:
 
 
 def survey(site: Installation, route: Route, notes: Notes) -> Report:
-    """Compare everybody who is not linked yet. A listing where there is one, else one look-up a customer, which takes
-    its time at the provider's pace; `notes.known` holds lines of an interrupted report that are not looked up again."""
+    """Compare every unlinked customer: with a listing where there is one, else by one look-up per customer, at the
+    provider's pace; `notes.known` holds lines of an interrupted report that are not looked up again."""
     if route.adapter.capabilities.lists:
         return Report(route.provider, _from_listing(site, route, notes), complete=True)
     lines = []
@@ -104,7 +106,7 @@ def _projected(route: Route, values: Values) -> Values:
     try:
         return route.adapter.project(values)
     except Rejected:
-        return {}  # the provider's rules refuse it as it is; who it is can be seen all the same
+        return {}  # the provider's rules refuse the row, but it can be matched all the same
 
 
 def _from_listing(site: Installation, route: Route, notes: Notes) -> tuple[Line, ...]:
@@ -172,7 +174,8 @@ def _looked_up(route: Route, here: Here, notes: Notes) -> Line:
 
 
 def _by_number(lines: Sequence[Line]) -> list[Line]:
-    """Nobody is sure by number where most numbers are two customers'; `match` sees to it where it has a listing."""
+    """Make no line sure by number where most equal numbers belong to two customers; `match` does so itself where it has
+    a listing."""
     same = [line for line in lines if NUMBER in line.reasons]
     if not ranges_apart(sum(not DOUBTS.isdisjoint(line.reasons) for line in same), len(same)):
         return list(lines)
@@ -232,7 +235,7 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
 
 
 def _accept_creates(tx: Transaction, site: Installation, route: Route, keys: Sequence[str]) -> None:
-    """Who is only here is created as approved, whatever makes the pair due meanwhile."""
+    """Approve the creates of customers that are only here, whatever mark makes their pairs due meanwhile."""
     links = mapping.read_many(tx, route.provider, keys)
     new = [key for key in keys if key not in links or links[key].external_id is None]
     work.mark(tx, [Pair(route.provider, key) for key in new], BACKFILL, site.clock.now())

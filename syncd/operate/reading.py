@@ -24,7 +24,8 @@ PATIENCE = 120.0  # seconds; a provider that wants a longer rest ends the look
 
 
 def chosen(site: Installation, providers: Iterable[str]) -> list[Route]:
-    """The named providers' routes for reading, all of them when none is named. Raises `UsageError` for a stranger."""
+    """The named providers' routes for reading, all of them when none is named. Raises `UsageError` for an unknown
+    name."""
     wanted = set(providers)
     names = [route.provider for route in site.routes]
     strangers = sorted(wanted - set(names))
@@ -55,7 +56,7 @@ def stopped(site: Installation, route: Route) -> str:
 
 
 def patiently(route: Route, call: Callable[[], T]) -> T:
-    """A reading that waits when the provider asks to slow down, and tries again what failed on the way."""
+    """A reading that waits when the provider asks to slow down, and is repeated where a request failed on the way."""
     for attempt in range(1, TRIES):
         try:
             return call()

@@ -1,8 +1,8 @@
 """After a restore, a clone, a lost state or a lost key: what differs, and how to go on without damage.
 
-Going on never trusts more than is known. A source that went back may have lost customers: their records stay where
-they are, unlinked under a tombstone. A state that went back may have forgotten links: nothing is created before a match
-report is accepted again. Then everything is looked at once more, planned and guarded.
+`recover` trusts no more than is known. A source that was restored may have lost customers: their records stay at the
+provider, unlinked under a tombstone. A state that was restored may have lost links: nothing is created before a match
+report is accepted again. Then every row and link is looked at once more, planned and guarded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROWS = 200
 
 
 class Loss(StrEnum):
-    """Which side went back, as far as the fence tells."""
+    """Which side was restored or replaced, as far as the fence tells."""
 
     NONE = "none"
     OWNER = "owner"  # another state consumed this log: a new or cloned state, or a restored source
@@ -141,9 +141,9 @@ def _absent(site: Installation, links: Sequence[Link]) -> Iterator[list[Link]]:
 
 
 def _let_go(site: Installation, route: Route) -> None:
-    """Customers that the source does not have any more keep their records, and their keys name nobody.
+    """Customers that the source does not have any more keep their records; their links end under a tombstone.
 
-    Else a new row that gets an old number would overwrite somebody, and a restore would count as a deletion.
+    Else a new row under such a key would overwrite that customer's record, and the restore would count as a deletion.
     """
     links = [link for link in links_of(site, route) if link.external_id is not None]
     for gone in _absent(site, links):
@@ -165,7 +165,7 @@ def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:
 
 
 def _distrust(tx: Transaction, site: Installation) -> None:
-    """The state may have forgotten what was created: creates wait for a match report, old intents explain nothing
+    """The state may have lost records of creates: new creates wait for a match report, and old intents explain no value
     any more. Creates of unknown outcome stay, and settle first."""
     for route in site.routes:
         progress.set_meta(tx, f"adopted:{route.provider}", "")

@@ -1,7 +1,7 @@
-"""`syncd db rekey`: the state under another key, without a loss and without asking anybody anything.
+"""`syncd db rekey`: the state under another key, without losing a base and without asking a person.
 
-Both sides of every link are read, so that its digests can be made anew; then all of them change in one transaction. A
-crash before leaves the old state whole, and the old key with it.
+Both sides of every link are read, so that its digests can be made anew; then all digests change in one transaction. A
+crash before that leaves the old state whole, and the old key with it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed:
-    """How many links were read, and how many agreed values were not there any more: edits that were under way."""
+    """How many links were read, and how many agreed values neither side showed any more: edits that were under way."""
 
     links: int
     edited: int

@@ -69,7 +69,7 @@ def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
 
 
 def typed(kind: str, *, writable: bool = True) -> list[str]:
-    """The same as a person types them."""
+    """The same decisions as options that a person types."""
     return [_TYPED.get(word, f"--{word}") for word in allowed(kind, writable=writable)]
 
 
@@ -162,7 +162,8 @@ def decide_all(state: State, shown: Sequence[Review], decision: str, now: dateti
 
 
 def list_anew(tx: Transaction, provider: str) -> None:
-    """The next look at this provider lists everybody, so that many who are to be linked need not be fetched each."""
+    """Have the next scan of this provider list every record, so that many records to be linked need not be fetched one
+    by one."""
     for name in (f"scan:{provider}", f"scan:{provider}:at"):
         progress.set_cursor(tx, name, "")
 
@@ -200,7 +201,8 @@ def _release(tx: Transaction, found: Review, now: datetime) -> int:
 
 
 def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> None:
-    """A person knows which record this customer is; the next look links it if it is there and nobody else's."""
+    """A person knows which record this customer is; the next look links it if it exists and is linked to no other
+    customer."""
     with state.begin() as tx:
         link = mapping.read(tx, pair)
         if link is not None and link.external_id == external_id:
@@ -224,7 +226,7 @@ def offer(tx: Transaction, pair: Pair, external_id: str, reason: str, now: datet
 
 
 def order_unlink(state: State, pair: Pair, now: datetime) -> str:
-    """Forget which record this customer is, and leave both alone until a person links them; the external id."""
+    """Forget which record this customer is, and leave both alone until a person links them. Answers the external id."""
     with state.begin() as tx:
         link = mapping.read(tx, pair)
         if link is None or link.external_id is None:

@@ -168,7 +168,8 @@ def _with_backlog(line: ProviderFacts, backlog: Iterable[overview.Waiting], revi
 
 
 def _failed(error_class: str) -> bool:
-    """A pair whose attempt failed stays in retry until it succeeds, also while its next attempt is due already."""
+    """Whether a pair's attempt failed: such a pair is shown in retry until it succeeds, also while its next attempt is
+    due already."""
     return is_failure(error_class) or error_class == UNKNOWN
 
 
@@ -189,7 +190,7 @@ def _items(tx: Transaction, line: ProviderFacts) -> Iterator[Item]:
 
 
 def _counted(asked: Review) -> str:
-    """The reason, with the number of those that one item stands for."""
+    """The item's reason, with the number of customers that the item stands for."""
     if asked.kind.startswith("guard_"):
         return f"{asked.count} held back: {asked.reason}"
     return f"{asked.count} {asked.reason}" if asked.kind == "adopt" and asked.count else asked.reason

@@ -25,7 +25,7 @@ def mark_customer(site: Installation, key: str, providers: frozenset[str]) -> in
 
 
 def sync_customer(site: Installation, key: str, providers: frozenset[str], wait: float) -> Result:
-    """Mark the customer and work off its pairs and nobody else's, with what its own pulls cause at other providers.
+    """Mark one customer and work off its pairs alone, with what its own pulls cause at other providers.
 
     `wait` in seconds for retries and settle times. Raises `LeaseHeld` where a daemon holds the lanes: the mark stays.
     """

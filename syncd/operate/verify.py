@@ -1,8 +1,8 @@
-"""`syncd verify`: are both sides as they should be? Reads all of it, or a sample, and writes nothing.
+"""`syncd verify`: do both sides agree? Reads all customers, or a sample, and writes nothing.
 
-It asks the same question as a run, so a pending change counts as a difference too. A listing that shows whole records
-is enough; what any other shows to be different is fetched once more before it is reported. Two records that carry one
-customer's key are found on the way.
+Verify decides as a run does, so a pending change counts as a difference too. A listing that shows whole records is
+enough; a difference that any other listing shows is fetched once more before it is reported. Two records that carry one
+customer's key are reported too.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _judged(decided: Decided) -> Difference | None:
 
 
 def _found(site: Installation, route: Route, rows: Sequence[Customer], result: Audit) -> dict[str, Remote]:
-    """Where nothing lists: each linked customer's records by our key; more than one is a duplicate."""
+    """For a provider that cannot list: each linked customer's records by our key; more than one is a duplicate."""
     with site.state.read() as tx:
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
     remotes: dict[str, Remote] = {}

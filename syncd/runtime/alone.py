@@ -1,4 +1,4 @@
-"""Being the only one at work: for commands that change the state as a whole."""
+"""Being the only process at work on a state: for commands that change the state as a whole."""
 
 from __future__ import annotations
 

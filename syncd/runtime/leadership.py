@@ -1,4 +1,5 @@
-"""Who may do what: lanes, capture and verify are each held by one process at a time, through a lease with an epoch.
+"""Which process works on what: lanes, capture and verify are each held by one process at a time, by a lease with an
+epoch.
 
 Leases are remembered between cycles in `Installation.held`, so that an idle poll writes nothing.
 """
@@ -41,7 +42,8 @@ def hold(site: Installation, name: str) -> Held | None:
 def fair_share(site: Installation) -> int:
     """How many lanes this process may hold, so that they spread over all daemons that share the state.
 
-    Each daemon shows by a lease of its own that it lives; one that died leaves its share after that has run out.
+    Each daemon shows by a lease of its own that it lives; when a dead daemon's lease has run out, the others share its
+    lanes.
     """
     if site.sole:
         return len(site.routes)
@@ -56,7 +58,7 @@ def fair_share(site: Installation) -> int:
 
 
 def keep(site: Installation, name: str) -> bool:
-    """Extend our lease; False when somebody took over."""
+    """Extend our lease; False when another process took over."""
     held, now = site.held.get(name), site.clock.monotonic()
     if held is None:
         return False
@@ -70,7 +72,7 @@ def keep(site: Installation, name: str) -> bool:
 
 
 def forfeit(site: Installation, name: str) -> None:
-    """Somebody took over: what is remembered of our lease is void, however young it is, and the next look asks anew."""
+    """Another process took over: forget our lease, however young it is, so that the next look asks the state again."""
     site.held.pop(name, None)
 
 

@@ -1,6 +1,5 @@
-"""Due pairs that wait for a person under one word: `adopt`, or the guard that holds them back. Which of them a review
-item has shown, and how they are let go.
-"""
+"""Due pairs that wait for a person under one error class: `adopt`, or the guard that holds their operation back. Which
+of them a review item has shown, and how a person releases them."""
 
 from __future__ import annotations
 
@@ -19,8 +18,8 @@ from syncd.store.work import is_pair, next_generation, postpone
 
 
 def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, fields: Sequence[str]) -> bool:
-    """Hold an operation back behind a guard, under `error_class`. One that was shown stays shown as long as it grows by
-    no field; any other is new to every item."""
+    """Hold a pair's operation back behind a guard, under `error_class`. An operation that a review item has shown stays
+    shown as long as no field is added to it; any other is new to every item."""
     known = work.error_class == error_class and set(fields) <= set(work.error.split(","))
     if not postpone(tx, [(work, Later(due_at, work.attempts, error_class, ",".join(fields)))]):
         return False
@@ -30,7 +29,7 @@ def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, field
 
 
 def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
-    """What no review item has shown yet is shown by this one from here on."""
+    """Note the operations that no review item has shown yet as shown by this one."""
     chosen = (table.c.provider == provider, table.c.error_class == error_class, table.c.shown == 0)
     tx.execute(table.update().where(*chosen).values(shown=item))
 
@@ -38,10 +37,10 @@ def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
 def release(
     tx: Transaction, provider: str, error_class: str, granted: str, now: datetime, shown: int | None = None
 ) -> int:
-    """Make due now what waits under `error_class`, as `granted` from here on; answers how many. With `shown` only what
-    that review item or an older one showed.
+    """Make the pairs under `error_class` due now, with the class `granted`; answers how many. With `shown` only those
+    that this review item or an older one showed.
 
-    A new generation keeps a worker who holds one of them from putting it off again. Customers that waited for
+    A new generation keeps a worker that holds one of these pairs from putting it off again. Pairs that waited for
     `adopt` belong to the first pass: their creates were approved with it.
     """
     values: dict[str, Any] = {"error_class": granted, "due_at": now, "generation": next_generation(tx)}
@@ -54,8 +53,9 @@ def release(
 
 
 def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
-    """Keys of linked customers whose record is to be removed as things stand: due because a trigger saw the row going
-    or a second look will prove it, or held back by the guard. One whose removal is under way is counted already."""
+    """Keys of linked customers whose record is to be removed as things stand: due because a trigger saw the row deleted
+    or a second look will prove it, or held back by the guard. A removal that is under way is counted already and left
+    out."""
     removing = sa.exists().where(
         intent.c.provider == table.c.provider,
         intent.c.customer_key == table.c.customer_key,
@@ -72,8 +72,8 @@ def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
 
 
 def linked_due(tx: Transaction, provider: str, now: datetime) -> list[str]:
-    """Keys of linked customers who are due for another reason than a deletion, or whose unlinking a guard holds back:
-    a filter may have sent any of them away."""
+    """Keys of linked customers that are due for another reason than a deletion, or whose unlinking a guard holds back:
+    a filter may exclude any of them."""
     due = sa.and_(table.c.due_at <= now, table.c.reason != DELETED)
     query = (
         sa.select(table.c.customer_key)

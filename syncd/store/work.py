@@ -1,7 +1,8 @@
 """The due pairs: what must be looked at, why, and since when. No data, no events: a mark on a due pair changes little.
 
 Every mark takes the next generation, and finishing deletes only the generation that was read *before* the source row
-was read. So a mark that arrives while somebody works can never be deleted by him.
+was read. Example: a look takes generation 7, a mark makes it 8, and finishing 7 deletes nothing. So no worker deletes a
+mark that arrived while it worked.
 """
 
 from __future__ import annotations
@@ -105,12 +106,12 @@ def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[st
 
 
 def finish(tx: Transaction, works: Sequence[Work]) -> int:
-    """Done, unless somebody marked a pair again meanwhile: then it stays due. Answers how many are done."""
+    """Delete the marks of these pairs; a pair that was marked again meanwhile stays due. Answers how many are done."""
     return tx.execute(_FINISH, [_as_read(work) for work in works]).rowcount if works else 0
 
 
 def postpone(tx: Transaction, waits: Sequence[tuple[Work, Later]]) -> int:
-    """Put pairs off; not those that were marked again meanwhile. Answers how many were."""
+    """Put pairs off, except those that were marked again meanwhile. Answers how many were put off."""
     rows = [
         _as_read(work)
         | {"due_at": wait.due_at, "attempts": wait.attempts, "error_class": wait.error_class, "error": wait.error}
@@ -120,14 +121,14 @@ def postpone(tx: Transaction, waits: Sequence[tuple[Work, Later]]) -> int:
 
 
 def judged(tx: Transaction, works: Sequence[Work]) -> None:
-    """Rows that these marks saw coming were looked at and are acted on: from here on they are like any others."""
+    """Note that a look has seen the inserted rows behind these marks: from here on the pairs are like any others."""
     seen = [_as_read(work) for work in works if work.reason in {INSERTED, DELETED}]
     if seen:
         tx.execute(_JUDGED, seen)
 
 
 def generations(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, int]:
-    """The generation of each of these customers' marks; who was erased or got another key has none any more."""
+    """The generation of each of these customers' marks; a customer that was erased or re-keyed meanwhile has none."""
     chosen = {"of_provider": provider, "chosen": list(keys)}
     return {row.customer_key: row.generation for row in tx.execute(_GENERATIONS, chosen)} if keys else {}
 
@@ -139,7 +140,7 @@ def read(tx: Transaction, pair: Pair) -> Work | None:
 
 
 def to_be_linked(tx: Transaction, provider: str, keys: Collection[str], now: datetime) -> list[Work]:
-    """Those of these customers who are due now to be linked as a person ordered, and of whom no write is under way."""
+    """Due pairs of these customers that a person ordered to be linked, without those that have a write under way."""
     under_way = sa.exists().where(*_same_pair())
     chosen = (table.c.provider == provider, table.c.reason == ADOPTED, table.c.due_at <= now, ~under_way)
     rows = tx.execute(sa.select(table).where(*chosen, table.c.customer_key.in_(keys)).order_by(table.c.generation))
@@ -169,7 +170,7 @@ def stronger(one: str, other: str) -> str:
 
 
 def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
-    """Keys of pairs whose write of unknown outcome has not settled at this moment: nobody looks at them before."""
+    """Keys of pairs with an intent that has not settled at this moment: no look takes them before it has."""
     query = sa.select(intent.c.customer_key).where(intent.c.provider == provider, IS_OPEN, intent.c.settle_until > now)
     return list(tx.execute(query).scalars())
 
