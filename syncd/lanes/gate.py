@@ -15,7 +15,7 @@ from syncd.core.backoff import clamp_retry_after
 from syncd.errors import LeaseLost, Stopped, SyncdError
 from syncd.lanes.breaker import Breaker
 from syncd.lanes.pace import Pace, Repeats
-from syncd.lanes.processor import Processor
+from syncd.lanes.processor import Cpu
 from syncd.lanes.stride import Stride
 from syncd.lanes.trace import Trace
 from syncd.lanes.turns import Turns
@@ -63,7 +63,7 @@ class Lane:
     last_ok: datetime | None = None
     leave: bool = False
     distance: float | None = None  # of the wall clock to the monotonic one when last looked at, seconds
-    processor: Processor = field(default_factory=Processor)
+    processor: Cpu = field(default_factory=Cpu)
     seen: float = 0.0  # when it last showed life, monotonic seconds: the watchdog asks
 
     def __post_init__(self) -> None:

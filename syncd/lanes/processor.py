@@ -9,7 +9,7 @@ WINDOW = 0.25  # seconds between two measurements: the processor's own clock is 
 FULL = 0.85  # the share of one core from which on threads only wait for each other
 
 
-class Processor:
+class Cpu:
     """Python computes in one thread at a time. Where that thread is never idle, a lane's other threads shorten no
     request: each pair seems slower, so groups get smaller, and every switch between threads costs.
 

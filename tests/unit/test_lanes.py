@@ -17,7 +17,7 @@ from syncd.core.model import Pair, Work
 from syncd.errors import LeaseLost, Stopped
 from syncd.lanes import Lane, LanePaused, Pace, drain, together
 from syncd.lanes.pace import BUDGET_CAP
-from syncd.lanes.processor import Processor
+from syncd.lanes.processor import Cpu
 from tests.clock import VirtualClock
 
 GET, PUT = "GET /customers/{id}", "PUT /customers/{id}"
@@ -729,7 +729,7 @@ def test_a_busy_processor_leaves_a_lane_one_thread() -> None:
     """While this process computes all the time, another thread of the lane would only get in the way; as soon as it
     waits for answers again, all are back."""
     computed, passed = [0.0], [0.0]
-    busy = Processor(lambda: computed[0], lambda: passed[0])
+    busy = Cpu(lambda: computed[0], lambda: passed[0])
     lane = a_lane(VirtualClock(), concurrency=4, processor=busy)
     threads = [lane.threads()]
     for more, seconds in ((0.2, 0.2), (0.29, 0.1), (0.1, 0.1), (0.1, 0.3)):
@@ -741,7 +741,7 @@ def test_a_busy_processor_leaves_a_lane_one_thread() -> None:
 
 def test_beside_a_busy_processor_one_thread_drains_the_lane() -> None:
     """A lane of four threads has no two groups at work at once while the processor has no time for them."""
-    busy = Processor(count().__next__, count().__next__)
+    busy = Cpu(count().__next__, count().__next__)
     desk = Desk([str(number) for number in range(12)], chunk=1)
 
     done = drain(a_lane(VirtualClock(), concurrency=4, processor=busy), desk.take, desk.handle)
