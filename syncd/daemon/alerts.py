@@ -1,7 +1,7 @@
-"""A dead man's switch: somebody else's monitor hears from us regularly, and calls a person when it does not.
+"""A dead man's switch: an outside monitor hears from the daemon regularly, and calls a person when it does not.
 
 The addresses are those of healthchecks.io and its like: `url` is well, `url/start` begins, `url/fail` is not. A ping
-that fails never hurts: it is one warning. It goes by a courier, so that a monitor which is slow holds up nobody.
+that fails never hurts: it is one warning. Pings go by a courier, so that a slow monitor holds up no cycle.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WELL = frozenset({OK, RETRY, PERSON})  # what waits for a person is on the stat
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """One call; an address may itself be a secret. Without one nobody is called."""
+    """One call; an address may itself be a secret. Without an address no call is made."""
 
     address: str = field(repr=False)
     body: bytes | None = None

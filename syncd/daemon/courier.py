@@ -1,7 +1,7 @@
-"""Whatever goes to somebody outside (a monitor, a page, a metrics file) goes by a courier: a thread of its own.
+"""A courier: a thread of its own for each thing that goes outside (to a monitor, a page, a metrics file).
 
-Who hands something over never waits, and holds no lock that an outsider could keep. Of two things that wait for a
-slow outsider only the newer one goes: each says how it stands now.
+The caller that hands something over never waits, and holds no lock that an outsider could keep. Of two reports that
+wait for a slow outsider only the newer one goes: each says how things stand now.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 
 class Courier:
-    """Brings things to `deliver`, one after the other. An error in it ends that thread; the next thing gets another.
+    """Brings things to `deliver`, one after the other. An error in `deliver` ends the thread; the next thing gets
+    another.
 
-    The thread does not keep the process from ending: what an outsider did not take by then he does not get.
+    The thread does not keep the process from ending: what an outsider did not take by then is dropped.
     """
 
     def __init__(self, name: str, deliver: Callable[[Any], None]) -> None:
@@ -25,7 +26,7 @@ class Courier:
         self._thread: threading.Thread | None = None
 
     def hand(self, thing: object) -> None:
-        """Take this along; what still waits is out of date."""
+        """Deliver this next; a thing that still waits is out of date and dropped."""
         with self._lock:
             self._waiting[:] = [thing]
             if self._thread is None or not self._thread.is_alive():

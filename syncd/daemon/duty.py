@@ -1,6 +1,7 @@
-"""What the daemon does again and again, and what becomes of an error: it is told once, the daemon stays.
+"""What the daemon does again and again (poll, status, signs of life), and what becomes of an error: it is told once,
+and the daemon stays.
 
-The poll and the snapshot of the status wait for each other nowhere. Nothing here knows a customer.
+The poll and the snapshot of the status never wait for each other. Nothing here knows a customer.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Duty:
             with contextlib.suppress(StateUnreachable):  # the next poll meets the same, and says so
                 self._beat(at_once=self.trouble.event != before)
             self._polled = self.site.clock.monotonic()
-        if self.trouble.event != before:  # the page and the monitor hear of it at once
+        if self.trouble.event != before:  # page and monitor are told at once
             self.snapshot()
 
     def _beat(self, *, at_once: bool = False) -> None:
@@ -116,14 +117,14 @@ class Duty:
             raise doors[0]
 
     def snapshot(self) -> None:
-        """Tell the whole status: to the log, and to whoever else the settings name. It waits for no poll: one that
-        hangs is what people must hear of."""
+        """Tell the whole status: to the log, and to every outsider that the settings name. A snapshot waits for no
+        poll: a poll that hangs is just what people must be told."""
         with self._telling:
             if not self._ending:
                 self._guarded_snapshot()
 
     def last_word(self) -> None:
-        """How things stand at the end, for whoever looks at the page after the daemon has gone."""
+        """Tell how things stand at the end, for readers of the page after the daemon has gone."""
         if not self._telling.acquire(timeout=FAREWELL):
             return
         try:
@@ -171,7 +172,7 @@ class Duty:
             self._recovered()
 
     def _guarded_snapshot(self) -> None:
-        """The boundary of the snapshot: a status that cannot be told keeps nobody from working."""
+        """The boundary of the snapshot: an error in telling the status stops no poll."""
         now = self.site.clock.monotonic()
         try:
             self._snapshot()
@@ -184,7 +185,7 @@ class Duty:
                 emit("job.failed", action="snapshot", exc=error)
 
     def _stand(self, error: Exception) -> None:
-        """Remember what is in the way."""
+        """Remember the trouble that keeps the daemon from working."""
         before = self.trouble.event
         self.trouble = stand(self.trouble, error, self.site.clock.monotonic(), self._wanted.poll)
         if self.trouble.event != before:

@@ -9,7 +9,7 @@ from syncd.clock import Clock
 
 
 class Notifier:
-    """The line to systemd. What cannot be sent is not sent: nobody dies of a status line."""
+    """The line to systemd. A datagram that cannot be sent is dropped: a status line must not end the daemon."""
 
     def __init__(self, address: str, clock: Clock) -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address

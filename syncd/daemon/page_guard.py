@@ -1,8 +1,9 @@
-"""A dead daemon's page: a small process of its own that holds the page as it must read when nobody draws it any more.
+"""A dead daemon's page: a small process of its own that shows, once the daemon is gone, that nothing updates the page
+any more.
 
 The daemon draws its page, and each time hands over (standard input: eight digits of length, then the text) what the
-page would say if this were the last word. Where it dies, or says nothing for `PATIENCE` seconds, that is what is shown.
-A frame of no length is its farewell: then the page stays as the daemon left it.
+page must say if this was the last drawing. Where the daemon dies, or says nothing for `PATIENCE` seconds, the guard
+shows that text. A frame of no length is the daemon's farewell: then the page stays as the daemon left it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _DIGITS = 8
 
 
 class Guard:
-    """The daemon's end. Not for several threads at once. A guard that was ended by somebody is started again."""
+    """The daemon's end of the line. Not for several threads at once. A guard process that was killed is started
+    again."""
 
     def __init__(self, page: Path, patience: float = PATIENCE) -> None:
         self._command = [sys.executable, "-m", "syncd.daemon.page_guard", str(page), str(patience)]

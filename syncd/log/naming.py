@@ -1,7 +1,7 @@
-"""What a customer is called in every line of this process: by its key, or by an alias (`core.alias`).
+"""The name of a customer in every line of this process: its key, or an alias (`core.alias`).
 
-The secret of aliases lies with the state, so whoever opens a state says how customers are called from then on. Before
-that a key that may be a person is not shown at all.
+The secret of aliases lies with the state, so opening a state decides how customers are called from then on. Before
+that, a personal key is `[key]`.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Capabilities:
     composed    fields that may be computed from several source fields: push-only then (see `composed()`)
     writeonly   fields that are sent but cannot be read back (unknown on that side)
     lists       a complete listing exists; `changed_since` a filtered one may exist
-    lists_whole a listing shows of each record all that `fetch` shows: who is only compared need not be fetched
+    lists_whole a listing shows of each record all that `fetch` shows: a record that is only compared is not fetched
     replaces    an update replaces the whole record, so it starts from the fresh remote
     renumbers   our key at the provider may change later as an ordinary field
     clears      an empty value can be sent and is kept as empty

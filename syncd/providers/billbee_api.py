@@ -59,8 +59,8 @@ def accepted(answer: Answer, sent: Row) -> None:
 
 
 def says_missing(answer: Answer) -> bool:
-    """A 404 that may be Billbee's word for an unknown id, which has no documented body. A page, or the framework's
-    answer for a path that it does not serve (`MessageDetail`), is not."""
+    """Whether a 404 may be Billbee's word for an unknown id, which has no documented body. A web page is not, nor the
+    framework's answer for a path that it does not serve (`MessageDetail`)."""
     plausible = answer.data is None or (isinstance(answer.data, dict) and "MessageDetail" not in answer.data)
     return answer.status in {404, 410} and not answer.text and plausible
 

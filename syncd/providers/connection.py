@@ -129,7 +129,7 @@ def _direct(host: str, port: int, deadline: float, way: Way) -> socket.socket:
 
 
 def _relayed(path: str, deadline: float) -> socket.socket:
-    """The socket behind which somebody else reaches the host; TLS goes through it to the host itself."""
+    """A connection through the local socket of a relay (`[network]`); TLS goes through the relay to the host itself."""
     plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         plain.settimeout(_left(deadline))

@@ -116,7 +116,8 @@ def _read(http: Http, address: str) -> Record | None:
 
 
 def _by_key(http: Http, key: str) -> list[Record]:
-    """By path first, which is documented; by search when that finds nobody, or somebody whose gid is our key."""
+    """Records with our key: by path first, which is documented; by search when the path finds no record, or one whose
+    gid happens to be our key."""
     record = _read(http, key) if _addressable(key) else None
     if record is not None and record.get("externalId") == key:
         return [record]
@@ -181,7 +182,8 @@ def _read_back(http: Http, answer: Answer, sent: Record, gid: str | None) -> Rem
 
 
 def _taken(http: Http, answer: Answer, sent: Record, gid: str | None) -> ProviderError:
-    """Who holds what we wanted: the 409 may name the holder's gid, else our key and VAT number are searched for."""
+    """Which record holds the value that was refused: the 409 may name its gid, else our key and VAT number are searched
+    for."""
     told = _text(answer.data, "gid") or _text(answer.data, "id")
     others = _holders(http, sent, told, gid)
     holder = others[0] if len(others) == 1 else {}
@@ -222,8 +224,8 @@ def _refused(answer: Answer) -> ProviderError:
 
 
 def _is_absent(http: Http, answer: Answer) -> bool:
-    """Whether a 404 of the documented shape speaks of the customer. Its sentence is written nowhere, and the server's
-    word for a path that it does not serve has the same shape: beside that one the token's company does not answer."""
+    """Whether a 404 speaks of the customer. The sentence of that 404 is documented nowhere, and the server answers a
+    path that it does not serve in the same shape; but then the token's company does not answer either."""
     if not _proves_absence(answer):
         return False
     if "customer" not in (_text(answer.data, "message") or "").lower():

@@ -1,4 +1,4 @@
-"""The process environment, read here and nowhere else, when somebody asks and never at import time."""
+"""The process environment, read here and nowhere else, when a caller asks and never at import time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The change log: read the marks, make them due elsewhere, then delete exactly those rows.
+"""The change log: read the marks, make their pairs due in the state, then delete exactly those rows.
 
 Consuming loses nothing, because a row leaves the log only by the deletion of what was read: a transaction that commits
-late, a sequence with holes, a number used twice do no harm. Any "everything up to n" does lose.
+late, a sequence with holes, a number used twice do no harm. A log that is read "up to number n" loses rows: 7 may
+commit after 8 was read.
 
 The fence counts acknowledgements and names the state database that consumes. A count that went backwards means a
 restored backup, another owner a clone: both stop us.
@@ -90,7 +91,7 @@ def unread(source: Source, key: str) -> bool:
 def mentions(source: Source, keys: Sequence[str]) -> set[str]:
     """Those of these keys of which a mark is still to be read: a row was made, removed or moved since the last capture.
 
-    Answers none where the log is not consumed, so that no mark ever leaves it.
+    Empty where the log is not consumed, for there no mark ever leaves it.
     """
     if source.config.change_log != "triggers":
         return set()
@@ -138,9 +139,9 @@ def _delete(conn: sa.Connection, source: Source, entries: tuple[Entry, ...]) -> 
 
 
 def claim(source: Source, owner: str) -> int:
-    """Make `owner` the only consumer of this log, if nobody is yet; the fence's count.
+    """Make `owner` the only consumer of this log, if it has no owner yet. Answers the fence's count.
 
-    Raises SafetyStop when another state database consumes it: each would get half of the changes.
+    Raises SafetyStop when another state database consumes the log: each would get half of the changes.
     """
 
     def work(conn: sa.Connection) -> int:
@@ -159,7 +160,7 @@ def claim(source: Source, owner: str) -> int:
 
 
 def release(source: Source, owner: str) -> None:
-    """Give the log up, so that another state database may claim it. Not ours: nothing happens."""
+    """Give the log up, so that another state database may claim it. Does nothing where the log is not ours."""
 
     def work(conn: sa.Connection) -> None:
         fence = source.fence
@@ -170,7 +171,7 @@ def release(source: Source, owner: str) -> None:
 
 
 def seize(source: Source, owner: str) -> int:
-    """Take the log over from whoever owned it, after a person confirmed it; the fence's count."""
+    """Take the log over from its present owner, after a person confirmed it. Answers the fence's count."""
 
     def work(conn: sa.Connection) -> int:
         conn.execute(source.fence.update().where(source.fence.c.id == 1).values(owner=owner))

@@ -41,7 +41,7 @@ class Presence:
     """Where a key exists: among the customers, and anywhere at all; for a view `in_table` is its first watched table.
 
     `deleted`: the row stands there and is marked as deleted. `outside`: the row stands there, and a filter of the
-    settings sends it away. Both are certain at one look.
+    settings excludes it. Both are certain at one look.
     """
 
     in_view: bool

@@ -1,4 +1,4 @@
-"""The user's database, opened: what is mapped to what, and the two ways in.
+"""The user's database, opened: its tables and columns as the settings map them, and the only two ways in.
 
 A *reading* is one autocommitted SELECT at a time. A *transaction* is short, READ COMMITTED, with a lock timeout and an
 origin that the triggers can see. Nothing is ever sent outside these two. The pool survives a restart of the database.

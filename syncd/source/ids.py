@@ -37,7 +37,7 @@ def record(source: Source, provider: str, wanted: Mapping[str, str | None]) -> l
 
 
 def held_ids(source: Source, keys: list[str]) -> dict[str, str | None]:
-    """What the column holds for rows with these keys, whoever they are customers of."""
+    """What the column holds for rows with these keys, whether or not a provider's filter excludes them."""
     column = source.id_column
     values = [value for key in keys if (value := bound(source.key_kind, key)) is not None]
     if column is None or not values:

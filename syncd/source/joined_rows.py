@@ -1,7 +1,8 @@
-"""Writing a joined row beside the customer's own: which row it is, that it is this customer's alone, and the locks.
+"""Writing a joined row beside the customer's own: which row it is, that no other customer shares it, and the locks.
 
-Everybody locks in one order: the customer's row first, then the joined rows in the order of the settings. A row that
-another customer has too is never written: what one provider says about one customer would become true for others.
+Every writer locks in one order: the customer's row first, then the joined rows in the order of the settings. A joined
+row that two customers share is never written. Example: two customers share an address; a provider's new street for one
+of them would move the other, too.
 """
 
 from __future__ import annotations

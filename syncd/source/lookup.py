@@ -1,4 +1,4 @@
-"""Finding source customers by what they hold: before a new row is inserted, and before a remote is removed."""
+"""Find source customers by the values they hold: before a new row is inserted, and before a remote is removed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """From a joined row that changed to the customers it belongs to.
 
-The log holds what leads to the joined row (its `address_id`), not customers: a trigger that looked for them itself
-would miss one whom another open transaction just pointed here, and nobody would ever hear of him. Capture asks after
-the commit, and asks for what led there before the change as well as for what leads there now.
+The log holds the value that leads to the joined row (its `address_id`), not customers. A trigger that looked for
+customers itself would miss a customer whom another open transaction has just pointed at this row, and that change would
+never be seen. Capture asks after the commit, for the customers that the value from before the change and the present
+one lead to.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ CHUNK = 200
 
 
 def customer_marks(source: Source, entries: Sequence[Entry]) -> list[Entry]:
-    """The marks with customers in the place of joined rows, and without those that our own ids left.
+    """The marks with customers in the place of joined rows, and without those that our own writes of external ids left.
 
-    A join that the settings do not know any more stands for everybody: then everything is looked at.
+    A join that the settings no longer have may concern any customer: then every row is looked at.
     """
     marks: list[Entry] = []
     led: dict[str, dict[str, Entry]] = {}
@@ -48,8 +49,8 @@ def customer_marks(source: Source, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def pointing(source: Source, joined: Joined, values: Iterable[str]) -> list[str]:
-    """Keys of the rows whose join leads over any of these values; filters do not count: who is filtered out may just
-    have come in."""
+    """Keys of the rows whose join leads over any of these values. Filters are not applied: a customer that they
+    excluded may be included since this very change."""
     wanted = [value for text in values if (value := bound(joined.pointed_kind, text)) is not None]
     rows = rows_from(source, [joined.parent] if joined.parent else [])
     query = sa.select(source.key).select_from(rows).where(source.key.is_not(None)).distinct()

@@ -26,8 +26,8 @@ def query_of(source: Source) -> sa.Select[Any]:
 
 
 def page_of(source: Source, after: sa.ColumnElement[bool] | None, limit: int) -> sa.Select[Any]:
-    """The next rows by key. Where a key may come twice (a view, a join), the keys are counted, not the rows: a page
-    that is not full is the last one."""
+    """The next rows by key. Where a key may come twice (a view, a join), keys are counted and not rows: a page that is
+    not full is the last one."""
     conditions = [source.key.is_not(None), *([] if after is None else [after])]
     if not source.joins and not source.is_view:
         return query_of(source).where(*conditions).order_by(source.key).limit(limit)

@@ -1,8 +1,8 @@
-"""Triggers that the account cannot see: MariaDB and MySQL show them only to whoever may change them (TRIGGER).
+"""Triggers that the account cannot see: MariaDB and MySQL show them only to accounts that may change them (TRIGGER).
 
-syncd's account should not have that right, so whoever installs leaves a seal beside the log: a digest of every trigger
-as it was made. The seal tells a trigger that was never made or that other settings ask for. That it is still there is
-shown by a write: a row is set to what it holds, its mark has to stand in the log, and all of it is rolled back.
+syncd's account should not have that right, so the installing account leaves a seal beside the log: a digest of every
+trigger as it was made. The seal shows a trigger that was never made, or that other settings ask for. A write shows that
+a trigger is still there: a row is set to what it holds, its mark has to stand in the log, and all of it is rolled back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def table(source: Source) -> str:
 
 
 def statements(source: Source, wanted: Mapping[str, str]) -> list[str]:
-    """What whoever installs runs last; safe to repeat."""
+    """The statements that the installing account runs last; safe to repeat."""
     here, column = table(source), "CHAR(32) CHARACTER SET ascii NOT NULL"
     rows = ", ".join(f"('{_name(name)}', '{_digest(text)}')" for name, text in wanted.items())
     return [
@@ -52,7 +52,7 @@ def is_blind(conn: sa.Connection, watched: Watched) -> bool:
 
 
 def broken(conn: sa.Connection, source: Source, wanted: Mapping[str, str]) -> list[Problem]:
-    """What the seal says of triggers that nobody here can see."""
+    """What the seal says of triggers that our account cannot see."""
     kept = sa.table("syncd_seal", sa.column("name"), sa.column("made"), schema=source.log.schema)
     try:
         with translated():

@@ -1,4 +1,5 @@
-"""What `doctor` says about joins, value maps and columns that nobody can write: what only the rows can tell."""
+"""What `doctor` says about joins, value maps and columns that the database lets nobody write: what only the rows
+show."""
 
 from __future__ import annotations
 

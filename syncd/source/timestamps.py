@@ -59,7 +59,7 @@ def read(source: Source, cursor: str, overlap: timedelta = OVERLAP) -> Changes:
 def _rows(
     source: Source, latest: datetime | None, overlap: timedelta
 ) -> tuple[list[tuple[str, str, datetime]], datetime]:
-    """(key, stamp, moment) in the overlap, and the database's own clock as naive UTC."""
+    """(key, stamp, moment) of the rows in the overlap, and the database's own clock as naive UTC."""
     stamp = source.updated_at
     if stamp is None:
         raise ValueError("the source was opened without updated_at")

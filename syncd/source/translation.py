@@ -18,7 +18,7 @@ NO_ROW = "no row"
 
 
 def customers_of(source: Source, rows: Iterable[RowMapping]) -> list[Customer]:
-    """The customers of these rows; one whose key comes twice is one that cannot be read."""
+    """The customers of these rows; a customer whose key comes twice has a problem and cannot be read."""
     found: dict[str, Customer] = {}
     for row in rows:
         customer = _customer(source, row)
@@ -59,7 +59,7 @@ def _customer(source: Source, raw: RowMapping) -> Customer:
 
 
 def meaning(mapped: MappedColumn, raw: object) -> tuple[Value, bool]:
-    """The canonical value of what a column holds, and whether anybody knows what it means. Raises UnreadableError."""
+    """The canonical value of a column's value, and whether the value map knows it. Raises UnreadableError."""
     if mapped.spellings is None:
         return canonical(mapped.field, raw), True
     word = spelling_of(raw)

@@ -1,4 +1,4 @@
-"""What a day looked like at one provider: a bar an hour, outages, and how many customers waited for how long."""
+"""One provider's day for the status page: a bar an hour, outages, and how many customers waited for how long."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BARS = 24
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One hour: how many ended well, are tried again, or need a person; heights in parts of 100. `out` is the share of
-    the hour in which it did not work, `mute` that nobody logged anything, `backlog` the most that waited, `delay` the
-    95 % quantile of the waiting times in seconds."""
+    """One hour: how many pairs ended well, are tried again, or need a person; heights in parts of 100. `out` is the
+    share of the hour in which the provider did not work, `mute`: no line was logged, `backlog` the most pairs that
+    waited, `delay` the 95 % quantile of the waiting times in seconds."""
 
     label: str
     done: int
@@ -52,8 +52,8 @@ def quantile(steps: Counter[int], share: float) -> float | None:
 
 
 def bars_of(name: str, hours: Sequence[Hour | None], now: datetime) -> tuple[Bar, ...]:
-    """One provider's bars, the highest of them 100. An hour that is missing between others is one in which nobody was
-    at work; before the first one the log did not begin."""
+    """One provider's bars, the highest of them 100. A missing hour between others is one in which no daemon was at
+    work; before the first one the log did not begin."""
     first = int(now.timestamp()) // 3600 - BARS + 1
     known = [place for place, hour in enumerate(hours) if hour is not None]
     bars = []
@@ -91,7 +91,7 @@ def _heights(bar: Bar, most: int) -> tuple[float, float, float]:
 
 
 def summary(name: str, bars: Sequence[Bar]) -> str:
-    """The graph in a sentence, for those who cannot see it."""
+    """The graph in a sentence, for readers who cannot see it."""
     done, retried, failed = (sum(getattr(bar, word) for bar in bars) for word in ("done", "retried", "failed"))
     words = [f"{done:,} done, {retried:,} tried again, {failed:,} need a person"]
     if not done + retried + failed:

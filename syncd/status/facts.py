@@ -1,4 +1,4 @@
-"""What a status is made of, and what it says, as values: facts go in, a `Report` comes out."""
+"""The facts that a status is built from, and the status itself (`Report`), as values."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ProviderFacts:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Whether anybody works, and whether it could: the daemons that have not ended in order, the last run, why the
+    """Whether a daemon works, and whether it could: the daemons that have not ended in order, the last run, why the
     state database cannot be written ("" where it can), and by how many seconds this machine's clock is `ahead` of the
     state's. `vanished` are the pairs of each provider that the settings no longer have."""
 

@@ -118,8 +118,8 @@ class Folded:
 
 
 def take(folded: Folded, event: Mapping[str, Any] | None, now: datetime) -> None:
-    """Fold one line; None is a foreign one. What claims to come from the future is counted and left out: one such
-    line would otherwise stand for the present for ever."""
+    """Fold one line; None is a foreign one. A line from the future is counted and left out: it would otherwise stand
+    for the present for ever."""
     folded.lines += 1
     at = moment(event.get("timestamp")) if event is not None else None
     if event is None or at is None:
@@ -148,7 +148,7 @@ def _latest(at: datetime, event: Mapping[str, Any]) -> Latest:
 
 
 def _spelled(event: Mapping[str, Any]) -> str:
-    """The whole line in one spelling: only what says exactly the same is the same line once more."""
+    """The whole line in one spelling: two lines are the same line only where they say exactly the same."""
     return json.dumps(event, sort_keys=True, default=str)
 
 
@@ -195,7 +195,7 @@ def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[
 
 
 def _standing(folded: Folded, at: datetime, event: Mapping[str, Any]) -> None:
-    """Who did not work when this snapshot was made, and how many waited."""
+    """Note which providers did not work when this snapshot was made, and how many pairs waited."""
     hour = _first_seen(folded, at, event)
     if hour is None:
         return

@@ -1,6 +1,6 @@
 """Log lines as people have them: plain, behind a prefix, or wrapped by journald; anything else is foreign.
 
-Nothing in a line is trusted: it may come from another program, from another version, or from somebody who wants it.
+Nothing in a line is trusted: it may come from another program, from another version, or from an attacker.
 """
 
 from __future__ import annotations

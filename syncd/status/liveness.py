@@ -33,5 +33,5 @@ def state_of(age: float, poll: float, trouble: str) -> str:
 
 
 def alive(daemons: Sequence[Daemon]) -> bool:
-    """Whether anybody is at work: one living daemon is enough."""
+    """Whether work goes on: one living daemon is enough."""
     return any(daemon.state != "silent" for daemon in daemons)

@@ -37,7 +37,7 @@ def render(folded: Folded, report: Report, now: datetime) -> str:
 
 
 def publish(path: Path, text: str) -> None:
-    """Put a page in its place in one step: whoever reads sees the old one or the new one. Raises OSError."""
+    """Put a page in its place in one step: a reader gets the old page or the new one, never a part. Raises OSError."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

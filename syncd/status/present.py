@@ -1,6 +1,5 @@
-"""How things stand now according to a folded log: the last snapshot, what happened after it, and whether anybody is
-still talking. Silence is never "ok".
-"""
+"""How things stand now according to a folded log: the last snapshot, what happened after it, and whether syncd still
+logs. Silence is never "ok"."""
 
 from __future__ import annotations
 
@@ -66,8 +65,8 @@ def _problem(
 
 
 def causes(problems: Sequence[Problem]) -> list[Problem]:
-    """One fault once: customers that a provider's outage keeps waiting are no faults of their own, and where nobody
-    works at all nothing else is late."""
+    """The problems without mere consequences: customers that wait because of a provider's outage are no faults of their
+    own, and where no daemon works, late changes are not listed besides."""
     out = {problem.provider for problem in problems if problem.kind in {"down", "blocked"}}
     nobody = any(problem.kind in NOBODY for problem in problems)
     return [

@@ -1,6 +1,6 @@
 """The status as a value: facts in, one judgement out. Pure, so that it says the same wherever it is asked.
 
-`cycle.overview` collects the facts; `status --json`, the log's `status.snapshot` and `run-once` show the answer.
+`operate.status` collects the facts; `status --json`, the log's `status.snapshot` and `run-once` show the answer.
 """
 
 from __future__ import annotations

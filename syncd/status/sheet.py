@@ -190,7 +190,7 @@ def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
 
 
 def _whom(report: Report, problem: Problem) -> str:
-    """Whom a fault keeps waiting that is nobody's own."""
+    """The customers that a fault of a whole provider, source or daemon keeps waiting, in words."""
     if problem.customer_key:
         return ""
     if not problem.provider:
@@ -254,8 +254,8 @@ def _reason(report: Report, problem: Problem, sentence: str) -> str:
 
 
 def _size(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> int:
-    """How many a card stands for. Where it is the only one about a figure of its provider, what that figure says: a
-    snapshot lists but the first."""
+    """How many customers a card stands for. Where it is the only card about a figure of its provider, that figure: a
+    snapshot lists only the first problems."""
     first = group[0]
     about = [each[0] for each in groups if (each[0].provider, column(each[0])) == (first.provider, column(first))]
     lines = [line for line in report.providers if line.name == first.provider]

@@ -20,9 +20,10 @@ def snapshot_event(report: Report) -> dict[str, Any]:
 
 
 def dated(report: Report, first: dict[tuple[str, str], datetime]) -> Report:
-    """The report with a since for every problem that is nobody's own: where it tells none, since it was `first` told.
+    """The report with a since for every problem that is no single customer's: where the problem has none, the moment
+    when it was `first` told.
 
-    `first` is the teller's memory from one report to the next: what is over is forgotten.
+    `first` is the teller's memory from one report to the next: problems that are over are dropped from it.
     """
     there = {(problem.provider, problem.kind) for problem in report.problems if not problem.customer_key}
     for gone in first.keys() - there:
