@@ -86,7 +86,7 @@ def _linked(facts: Facts) -> Action:
 def _unlinked(facts: Facts) -> Action:
     ours = tuple(remote for remote in facts.found if remote.external_id not in facts.claimed)
     if facts.ordered == "link":
-        return _link_ordered(ours)
+        return _link_ordered(facts, ours)
     if unknown_create(facts) is not None:
         found = _lost_create(facts, ours)
         if found is not None:
@@ -121,13 +121,14 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
     return None
 
 
-def _link_ordered(ours: tuple[Remote, ...]) -> Action:
-    """A person named the record to link. The record must exist, be in use, and be linked to no other customer."""
+def _link_ordered(facts: Facts, ours: tuple[Remote, ...]) -> Action:
+    """A person named the record to link. The record must exist, be in use, and be linked to no other customer. Where our
+    lost create made the record, what was sent is what was agreed, as if nobody had said so."""
     if len(ours) != 1:
         return Park("ambiguous", "the record to be linked is not there, or is linked to another customer")
     if ours[0].archived:
         return Park("remote_archived", "the record to be linked is archived or anonymised")
-    return Adopt(ours[0], own=False)
+    return Adopt(ours[0], own=unknown_create(facts) is not None and recognised(facts, ours[0]))
 
 
 def _came_back(facts: Facts, ours: tuple[Remote, ...]) -> Action:

@@ -20,7 +20,7 @@ from syncd.errors import UsageError
 from syncd.providers.adapter import Identity
 from tests.model import oracle, product
 from tests.model.effects import Crash
-from tests.model.hostile import PLAIN, WORST_DELAY, Fault, Hostile, Nature, Record
+from tests.model.hostile import PLACEHOLDERS, PLAIN, WORST_DELAY, Fault, Hostile, Nature, Record
 from tests.model.product import Options, allowed, decide, journal
 from tests.model.world import COLUMNS, SETTLE, Profile, Setting, World
 
@@ -318,11 +318,19 @@ def _keys_change_hands(world: World, how: str, who: int, whom: int) -> None:
 
 
 def _erased(world: World, signs: tuple[str, ...], provider: Hostile, record: Record | None) -> None:
-    """Somebody's data are erased over there, by placeholders."""
-    if record is None or record.archived:
+    """Somebody's data are erased over there, by placeholders, of which one at least stands where we look: what else
+    goes is an edit like any other to who sees nothing but that."""
+    if record is None or record.archived or not any(_looked_at(world, provider, record, name) for name in signs):
         return
     world.befall(record.of, "erased")
     provider.erase(record, signs)
+
+
+def _looked_at(world: World, provider: Hostile, record: Record, name: str) -> bool:
+    """Whether a placeholder in this field can be seen."""
+    directions = dict(world.setting.profiles[world.providers.index(provider)].directions)
+    shown = name in record.values and name not in provider.nature.hidden
+    return name in PLACEHOLDERS and shown and directions.get(name) is not Direction.OFF
 
 
 def _merged_there(world: World, where: int, which: int, into: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -26,9 +26,10 @@ T = TypeVar("T")
 PAGE = 2
 LATENCY = 0.05  # seconds a request takes
 WORST_DELAY = 50.0  # seconds by which anything lands, and is found, after its request ended; settle is longer
+PLACEHOLDERS: Mapping[str, Value] = {"name": "Deleted", "email": "deleted@example.invalid", "first_name": "User"}
 CUT = 16  # characters that a cutting provider keeps
 WINDOW = 1.5  # seconds between a reading and the sending of the write built from it: README's "one request long"
-TAG = re.compile(r"[a-z](t\d+|r\d+|st\d+)v", re.IGNORECASE)
+TAG = re.compile(r"[a-z]([tr]\d+|s[tr]\d+)v", re.IGNORECASE)
 PLAIN = frozenset({"name", "email", "city", "first_name", "last_name"})
 
 
@@ -217,12 +218,7 @@ class Hostile:
 
     def erase(self, record: Record, signs: Sequence[str]) -> None:
         """Somebody is erased over there: placeholders stand where these of his values were, the others stay."""
-        words = {
-            "name": "Deleted",
-            "email": f"deleted-{record.rev}@example.invalid",
-            "first_name": "User",
-            "city": None,
-        }
+        words = {**PLACEHOLDERS, "email": f"deleted-{record.rev}@example.invalid", "city": None}
         record.values |= {name: words[name] for name in signs if name in words and name in record.values}
         record.rev += 1
 

@@ -120,6 +120,17 @@ NAMED: Mapping[str, History] = (
         for policy, way in ((Policy.PROVIDER, Direction.BOTH), (Policy.SOURCE, Direction.PULL))
     }
     | {
+        f"linked by hand while nobody knows whether our create arrived, {policy}, {kept}": _alone(
+            Profile(Nature(keeps=(("name", kept),), delay=20.0), policy=policy),
+            ("fault", 0, "late", "write", 30.0),
+            RUN,
+            ("wait", 31.0),
+            ("operator", "link", 0, 0),
+        )
+        for policy in Policy
+        for kept in ("cut", "upper", "squeeze")
+    }
+    | {
         f"a key given to somebody with the same e-mail address, after {edits} edits, numbers {numbered}": _alone(
             Profile(SHARING), *[EDIT] * edits, RUN, ("replace", 0), RUN, shared=True, numbered=numbered
         )

@@ -645,7 +645,7 @@ class World:
         return next(each for each in self.providers if each.name == name)
 
 
-_TAG = re.compile(r"[a-z](r\d+|st\d+)v")
+_TAG = re.compile(r"[a-z](r\d+|s[rt]\d+)v")
 _UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
   WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected', 'excluded')"""
 

@@ -368,6 +368,8 @@ def test_explain_shows_what_the_plan_does() -> None:
         (unlinked(intents=(LOST,), rejection=("name", "x")), Reject("name", "x")),
         (unlinked(buried=True, found=(MINE,)), None),
         (unlinked(ordered="link", found=(MINE,)), Adopt(MINE, own=False)),
+        (unlinked(ordered="link", found=(MINE,), intents=(LOST,)), Adopt(MINE, own=True)),
+        (unlinked(ordered="link", found=(OTHER,), intents=(LOST,)), Adopt(OTHER, own=False)),
         (unlinked(ordered="unlink"), Unlink("unlinked by a person", tombstone=False)),
     ],
 )
