@@ -378,6 +378,7 @@ def _about_one(world: World, command: str, provider: Hostile, person: Any) -> No
                 world.befall(person.tag, "linked")
         elif command == "forget":
             product.forget(world.site, key)
+            world.nobody_knows(person)
             for each in world.providers:
                 world.leave_alone(each.name, key, "forgotten")
 

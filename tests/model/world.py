@@ -18,7 +18,7 @@ from syncd.core.digest import digest
 from syncd.core.facts import Rules
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
-from syncd.core.normalise import canonical
+from syncd.core.normalise import canonical, degraded
 from syncd.errors import LeaseHeld, LeaseLost
 from syncd.lanes import Lane, Pace
 from tests.clock import ProcessClock, VirtualClock
@@ -294,15 +294,12 @@ class World:
     def run(self, options: Options = LOOK, *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
         """One cycle; False when the process died in it and was started again, or lost its lease."""
         self.effects.arm(crash_at, dict(planned or {}))
-        shown = {id(record): dict(record.shown) for each in self.providers for record in each.records.values()}
+        shown = self._shown()
         try:
             with watched_source(self.effects), product.in_turn(self.order):
                 run_cycle(self.site, options)
         except Crash:
-            self.effects.disarm()
-            for record in (record for each in self.providers for record in each.records.values()):
-                record.shown = shown.get(id(record), {})  # whoever read it may have died before he wrote it down
-            self.restart()
+            self._died(shown)
             return False
         except LeaseLost:
             self.effects.disarm()
@@ -311,9 +308,23 @@ class World:
         return True
 
     def guarded(self, command: Callable[[], object]) -> None:
-        """A command of the operator's that works on the state as a process does: it may meet a daemon."""
-        with watched_source(self.effects), product.in_turn(self.order), contextlib.suppress(LeaseHeld, LeaseLost):
-            command()
+        """A command of the operator's that works on the state as a process does: it may meet a daemon, and may die."""
+        shown = self._shown()
+        try:
+            with watched_source(self.effects), product.in_turn(self.order), contextlib.suppress(LeaseHeld, LeaseLost):
+                command()
+        except Crash:
+            self._died(shown)
+
+    def _shown(self) -> dict[int, dict[str, Value]]:
+        return {id(record): dict(record.shown) for each in self.providers for record in each.records.values()}
+
+    def _died(self, shown: dict[int, dict[str, Value]]) -> None:
+        """A process is gone and another one begins; whoever read a record may have died before he wrote it down."""
+        self.effects.disarm()
+        for record in (record for each in self.providers for record in each.records.values()):
+            record.shown = shown.get(id(record), {})
+        self.restart()
 
     def beside(
         self,
@@ -475,6 +486,15 @@ class World:
         """A person wants nothing done about this pair any more."""
         self.happened.add(what)
         self.left_alone.add((provider, key))
+
+    def nobody_knows(self, person: Person) -> None:
+        """What was agreed about somebody is forgotten. A provider's form of an older value than the row's looks like
+        anybody's from now on, and may win where the settings give that provider the say."""
+        row = self.row(person) or {}
+        for record in (each for provider in self.providers for each in provider.records.values()):
+            for name in record.values.keys() & row.keys() if record.of == person.tag else ():
+                if not degraded(row[name], record.values[name]):
+                    self.typed.setdefault((person.tag, name), set()).add(record.values[name])
 
     def renumber(self, person: Person) -> None:
         """The row gets another customer number."""
