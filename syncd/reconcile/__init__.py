@@ -28,12 +28,13 @@ def reconcile(route: Route, works: Sequence[Work]) -> list[Report]:
     """Look at a group of taken pairs of one lane, and do what follows. Raises `LeaseLost`, and what state and source
     raise.
 
-    The generations were read with the works, the rows are read after them, the records last. An adoption, and a pull
-    that a push follows, are a round of their own: the look then goes on from what was just recorded.
+    The generations were read with the works, the rows are read after them, the records last. Adoptions, and a pull
+    that a push follows, are a round of their own: the look then goes on from what was just recorded. Adoptions come
+    first, so that what follows from them meets the guards in its place among the others, as a plan says.
     """
     cases = gather(route, works)  # reads only; a failed read is a case with a failure
     decided = [decide(case, route.terms()) for case in cases]  # pure: a write behind its guards, or a change
-    reports: list[Report] = []
+    reports, decided = _adopted(route, decided)
     while decided:
         admitted, held = admit(route, decided)  # one transaction: guards counted, keys reserved, all intents opened
         outcomes = send(route, admitted)  # the only caller of the adapters' writes
@@ -54,6 +55,17 @@ def compare(route: Route, works: Sequence[Work]) -> list[Report]:
         ended, quiet = record(route, quiet, (), ())
         reports += ended
     return reports
+
+
+def _adopted(route: Route, decided: Sequence[Decided]) -> tuple[list[Report], list[Decided]]:
+    """Records adoptions; the looks that ended with them, and all others, in their order."""
+    adopting = [each for each in decided if each.then is not None]
+    if not adopting:
+        return [], list(decided)
+    reports, then = record(route, adopting, (), ())
+    following = {each.case.pair: each for each in then}
+    open_ = [following.get(each.case.pair) if each.then is not None else each for each in decided]
+    return reports, [each for each in open_ if each is not None]
 
 
 def _own_row(case: Case) -> bool:

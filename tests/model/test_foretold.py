@@ -8,10 +8,13 @@ import random
 
 import pytest
 
-from syncd.core.model import Policy, Removal
+from syncd.core.guards import Guards, Limit
+from syncd.core.model import Pair, Policy, Removal
 from syncd.engine.run import Options
 from syncd.operate.dry_run import preview
 from syncd.operate.reading import chosen
+from syncd.operate.review import order_link, order_unlink
+from syncd.store import mapping
 from tests.model.hostile import Nature
 from tests.model.test_sequences import LIST, SEARCH, SETTLED
 from tests.model.world import Profile, Setting, World
@@ -156,3 +159,28 @@ def test_keys_that_change_hands_are_foretold(seed: int) -> None:
     before, expected = _last_event(made), _planned(made)
     made.run(SCAN)
     assert _unnumbered(_noted(made, before)) == _unnumbered(expected)
+
+
+@pytest.mark.parametrize("linked", [0, 1])
+def test_an_adoption_and_its_write_meet_the_guard_where_they_stand(linked: int) -> None:
+    """One update is allowed. A customer who is linked and written to, and one who is written to: whoever is due first
+    is written to, in the plan and in the run."""
+    made = World(Setting((Profile(SEARCH),), 2, guards=Guards(update=Limit(None, 1, 86_400.0))))
+    made.run()
+    made.clock.advance(SETTLED)
+    person = made.people[linked]
+    pair = Pair("p0", str(person.key))
+    with made.state.read() as tx:
+        link = mapping.read(tx, pair)
+    assert link is not None
+    assert link.external_id is not None
+    order_unlink(made.state, pair, made.clock.now())
+    made.run()
+    order_link(made.state, pair, link.external_id, made.clock.now())
+    for each in made.people:
+        made.write(each, "name", made.value(each.tag, "name"))
+    before, expected = _last_event(made), _planned(made)
+    made.run(SCAN)
+    assert _noted(made, before) == expected
+    assert ("p0", pair.key, "adopt") in expected
+    assert sum(verb == "update" for _, _, verb in expected) == 1
