@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from syncd.core.actions import Action, Adopt
 from syncd.core.erasure import Erasure
-from syncd.core.facts import Departure, Facts
+from syncd.core.facts import LONG_AGO, Departure, Facts
 from syncd.core.model import Policy, Remote, Removal, Stage, Values, Work
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
@@ -415,6 +415,12 @@ def unsettled_inserts_forgotten(patch: Patch) -> None:
     patch.setattr(journal, "insert_intents", lambda _tx, _provider: [])
 
 
+def inserts_given_up_before_they_settle(patch: Patch) -> None:
+    """A newcomer's row that may be under way is given up, and inserted anew, at the next look."""
+    of = ARRIVE._inserts_of
+    patch.setattr(ARRIVE, "_inserts_of", lambda *given: [replace(one, settle_until=LONG_AGO) for one in of(*given)])
+
+
 def key_taken_over_unseen(patch: Patch) -> None:
     """A link is overwritten by the next customer of its key, and nothing remembers the record."""
     patch.setattr(ARRIVE, "_is_taken", lambda *_given: False)
@@ -541,6 +547,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(newcomers_without_number, (partial(keys.test_a_newcomer_keeps_his_number, CREATING),)),
         Mutant(insert_without_a_second_look, (keys.test_two_holders_insert_one_row,)),
         Mutant(unsettled_inserts_forgotten, _histories("a newcomer whose insert")),
+        Mutant(inserts_given_up_before_they_settle, (keys.test_a_row_that_may_be_under_way_is_awaited,)),
         Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
         Mutant(
             settle_counts_from_the_opening,

@@ -193,6 +193,26 @@ def test_two_holders_insert_one_row() -> None:
         assert made.sql("SELECT count(*) FROM customers")[0][0] == 2
 
 
+def test_a_row_that_may_be_under_way_is_awaited() -> None:
+    """An insert whose process died before it knew may still be executed: no successor inserts that record again before
+    the settle time is over, and then one does."""
+    under_way = 0
+    for at in range(1, _points_of_an_arrival() + 1):
+        made = world(Profile(SEARCH, inbound=True))
+        made.arrive_there(made.providers[0])
+        made.run(SCAN, crash_at=at)
+        rows = made.sql("SELECT count(*) FROM customers")[0][0]
+        with made.state.read() as tx:
+            if rows > 1 or not journal.insert_intents(tx, "p0"):
+                continue
+        under_way += 1
+        made.run(SCAN)
+        assert made.sql("SELECT count(*) FROM customers")[0][0] == 1, f"died at point {at}"
+        run(made, SCAN, pause=SETTLED)
+        assert made.sql("SELECT count(*) FROM customers")[0][0] == 2
+    assert under_way
+
+
 def _points_of_an_arrival() -> int:
     made = world(Profile(SEARCH, inbound=True))
     made.arrive_there(made.providers[0])
