@@ -393,7 +393,8 @@ class World:
         """A key that nobody ever had."""
         self._serial += 1
         if self.setting.keys == "int":
-            return max([*(int(person.key) for person in self.people), 0]) + 1
+            taken = int(self.sql("SELECT coalesce(max(id), 0) FROM customers")[0][0])  # by rows that nobody saw, too
+            return max([*(int(person.key) for person in self.people), taken]) + 1
         if self.setting.keys == "uuid":
             return str(uuid.UUID(int=self._serial << 64 | 0xABCDEF))
         return f"AB{self._serial}"

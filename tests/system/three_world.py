@@ -95,7 +95,7 @@ def three(directory: Path, seed: int, customers: int) -> Iterator[Three]:
         try:
             for number in range(3):
                 made.start(number)
-            assert until(lambda: filled(made), 90.0), [each.log.read_text() for each in made.daemons]
+            assert until(lambda: filled(made), 240.0), [each.log.read_text() for each in made.daemons]
             yield made
         finally:
             for stack in made.starts:
