@@ -144,7 +144,7 @@ class NotFound(ProviderError):
 
 
 class Stale(ProviderError):
-    """This record changed since it was read, so nothing was written: read it again. Nobody's failure."""
+    """This record changed since it was read, so nothing was written: read it again. No failure of the pair."""
 
 
 class Unauthorized(ProviderError):

@@ -13,7 +13,7 @@ from syncd.cli.output import document, echo
 
 
 def first_sync(walk: Walk, customers: int) -> None:
-    """Everybody gets everywhere, once."""
+    """Every customer gets to every provider, once."""
     from syncd.bootstrap import open_settings_source
     from syncd.log import setup
     from syncd.sandbox.shop import make_shop

@@ -1,4 +1,4 @@
-"""What `syncd doctor` looks at in the state: file, revision, clock, who is at work, the fence."""
+"""What `syncd doctor` looks at in the state: file, revision, clock, which processes are at work, the fence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that look wrong: who has them, and which provider would refuse them."""
+"""Values that look wrong: which customers have them, and which provider would refuse them."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ def shown_report(report: Report) -> Report:
 
 
 def meant(text: str, state: State, source: Source | None = None) -> str:
-    """The key that a person means by it: itself, unless it is an alias of somebody whom state or source knows."""
+    """The key that a person means by this text: the text itself, unless it is the alias of a customer whom state or
+    source knows."""
     from syncd.core.alias import is_alias
     from syncd.operate.names import holder
 

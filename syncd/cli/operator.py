@@ -61,8 +61,8 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
 
 
 def _reasons(tx: Transaction, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """For what these pairs are due. Who was never created where a match report was accepted still belongs to the first
-    pass that a person approved: asking for him once more makes him no surprise for the guard."""
+    """The reason for which each of these pairs becomes due. A customer that was never created where a match report was
+    accepted still belongs to the first pass that a person approved: the guard does not count its create."""
     from syncd.store import mapping, progress
 
     marks: dict[str, list[Pair]] = {}

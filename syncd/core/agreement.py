@@ -22,7 +22,7 @@ from syncd.core.telling import exchanged, opened, questions_of, said
 from syncd.core.writes import OUTWARD, renewed, versioned
 
 Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
-"""Intents that are over, by their ids, and those that go on in another stage."""
+"""The ids of intents to close, and the intents that go on in another stage."""
 
 
 def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
@@ -258,8 +258,8 @@ def finished(
     stored: Remote | None = None,
     ended: Ended = ((), ()),
 ) -> Change:
-    """What was agreed, the questions that stay open, and what is told of it. `stored`: the record as a push left it;
-    `ended` is what becomes of the intent of the write just done."""
+    """The change that ends an exchange: the agreed base, the questions that stay open, events and log lines. `stored`:
+    the record as a push left it; `ended`: what becomes of the intent of the write just done."""
     link, remote = case.facts.link, case.facts.remote
     assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
     close, move = settled(case.facts.intents, terms)

@@ -1,8 +1,8 @@
-"""What a customer is called where others read: its key, or an alias where the key itself may be a person.
+"""The name of a customer where others read it: its key, or an alias where the key itself may tell who a person is.
 
-A number and a UUID say nothing about anybody. Any other text may be an e-mail address or a name, so logs, pages and
+A number and a UUID say nothing about a person. Any other text may be an e-mail address or a name, so logs, pages and
 pipes get `key-` and twelve hex digits, keyed by the state's secret: the same customer is the same alias everywhere, and
-nobody without the secret can test a guess. Commands take both.
+without the secret no guess can be tested. Commands take both.
 """
 
 from __future__ import annotations

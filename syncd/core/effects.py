@@ -7,7 +7,7 @@ Nothing here does anything.
     Stored     was executed; the record or row as it is now      a new base, links, events
     Refused    was refused by a rule, or a value is taken        rejected, or a person is asked
     Missing    had no record to go to                            another look
-    Stale      came too late: the other side moved meanwhile     another look; nobody's failure
+    Stale      came too late: the other side moved meanwhile     another look; no failure
     Unknown    may have been executed                            settle, then look
     NotSent    was certainly not executed                        closed and given back; tried again later
 """

@@ -32,7 +32,7 @@ _STREET_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 _STREET_END = re.compile(r"(strasse|straße|straat|platz|plein)\b")
 _WORD = re.compile(r"[^\W_]+")
-_REAL_VAT = 5  # digits, not all the same: "DE999999999" and "none" are nobody's
+_REAL_VAT = 5  # digits, not all the same: "DE999999999" and "none" identify nobody
 _END = 5  # digits; what has fewer is no number to call
 
 

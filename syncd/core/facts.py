@@ -36,7 +36,7 @@ class Rules:
     create: CreateMode = CreateMode.AFTER_MATCH
     adopted: bool = False
     writable: bool = True
-    one_way: frozenset[str] = frozenset()  # fields of the source whose column nobody can write
+    one_way: frozenset[str] = frozenset()  # fields of the source whose column cannot be written
     repeatable: bool = True  # a create may be repeated once a look-up proves that nothing arrived
     renumbers: bool = True  # our key at the provider may change later, as an ordinary field
     clears: bool = True  # an empty value can be sent and is kept as empty
@@ -71,8 +71,8 @@ class Facts:
     unread     the change log, or a newer mark, holds a change of this key that this look has not seen
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
-    ties       for fields in conflict whose value here came from another provider: which of the two is first;
-               `rivals` names that provider, `beaten` are fields where it won over an edit of the source's own
+    ties       for fields in conflict whose source value came from another provider: which of the two wins;
+               `rivals` names that provider, `beaten` are fields where its value won over an edit in the source
     locked     fields of joined tables in which this customer has no row to write to
     trail      what moved fields of this customer lately, at any provider, oldest first; `at` is the moment of this look
     held       (kind, reason) of a question that is open, or was answered with "leave it alone": until another answer

@@ -3,7 +3,7 @@
     sure        the same number or VAT id, each side has it only once, and what else both hold speaks for it
     probable    one candidate: by number or VAT id with a doubt, by e-mail with postal code or name, or by name with the
                 whole address
-    ambiguous   several candidates, one that several customers claim, or our number on a record that is somebody else
+    ambiguous   several candidates, one that several customers claim, or our number on another customer's record
 
 What `sure` needs beside the number or the VAT id (`core.evidence` says what agrees and what contradicts):
 

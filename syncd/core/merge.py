@@ -1,4 +1,4 @@
-"""One field, two sides, one base: who goes where.
+"""The merge of one field: two sides, one base, one verdict.
 
 The three-way merge of Unison and OfflineIMAP, by field, with a base *per side* as vdirsyncer keeps it, so that a
 provider that reformats is no editor. Whole behaviour:

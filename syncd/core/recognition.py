@@ -66,9 +66,10 @@ def another_record(facts: Facts) -> bool:
 def recognised(facts: Facts, remote: Remote) -> bool:
     """Whether a record can be the one that our lost create made, and not a person's under the same key.
 
-    It is ours where no value that it shows contradicts what was sent; or where what identifies a customer agrees and no
-    more contradicts than agrees, so that somebody edited it since. Example: name and e-mail as sent, another phone:
-    ours, edited. The e-mail as sent, another name and another street: somebody else of that household.
+    The record is ours where no value that it shows contradicts what was sent; or where an identifying value agrees and
+    no more values contradict than agree, so that a person edited the record since. Example: name and e-mail as sent,
+    another phone: ours, edited. The e-mail as sent, another name and another street: another customer of that
+    household.
     """
     agreed, contradicted = _compared(facts, remote)
     if not contradicted:
@@ -112,8 +113,8 @@ def _compared(facts: Facts, remote: Remote) -> tuple[set[str], set[str]]:
 
 
 def _as_sent(facts: Facts, sent: frozenset[str], name: str, value: Value) -> bool:
-    """Whether a value is one that was sent, or what the provider makes of it: re-spelled or cut off. The form can be
-    compared only as long as the row holds what was sent."""
+    """Whether a value is one that was sent, or the provider's form of it: re-spelled or cut off. The provider's form
+    can be recognised only as long as the row holds the value that was sent."""
     if facts.digest(name, value) in sent:
         return True
     own = (facts.source or {}).get(name)

@@ -12,7 +12,7 @@ from syncd.status.facts import Report
 
 AGAIN = 600.0  # seconds after which a standing trouble is told once more
 LONGEST_PAUSE = 60.0  # seconds between two tries while a database is away
-PERSON_PAUSE = 10.0  # the same while a person must act: what he did is noticed soon
+PERSON_PAUSE = 10.0  # the same while a person must act: the remedy is noticed soon
 _COMMAND = re.compile(r"syncd [^`\n]+")
 _EVENTS: Sequence[tuple[type[SyncdError], str]] = (
     (SourceUnreachable, "source.unreachable"),

@@ -201,8 +201,8 @@ def _name_of(entry: Entry) -> str:
 
 
 def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
-    """Changed keys of this batch that were followed before a crash kept it from being acknowledged. Marks may be
-    repeated; a swap that is followed twice gives everybody the other one's record."""
+    """Changed keys of this batch that were followed before a crash kept the batch from being acknowledged. Marks may be
+    repeated; but a swap of keys that is followed twice gives each customer the other's record."""
     acks, *moves = (progress.meta(tx, REKEYED) or "-").split()
     return frozenset(moves) if acks == str(batch.acks) else frozenset()
 

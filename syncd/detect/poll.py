@@ -1,6 +1,6 @@
-"""Looking at the providers' side: listings, re-reads, and first passes over the source. All of it only marks pairs.
+"""Looking at the providers' side: the first pass, listings, re-reads, confirming readings. All of it only marks pairs.
 
-A page proves nothing by itself: it makes a pair due, and the look that follows fetches for itself. A listing that
+A page proves nothing by itself: it makes a pair due, and the look that follows fetches the record. A listing that
 fails, repeats, misses or shifts rows is never read as a deletion.
 """
 
@@ -266,7 +266,7 @@ def reread(site: Installation, route: Route) -> None:
             return
 
 
-# -- first pass over the source ------------------------------------------------------------------------------------
+# -- confirming readings -------------------------------------------------------------------------------------------
 
 
 def confirm(site: Installation, route: Route) -> None:

@@ -1,1 +1,1 @@
-"""Working off what is due: one pass to the end (`run`), the daemon's pass (`loop`), one lane (`worker`)."""
+"""Working off due pairs: one pass to the end (`run`), the daemon's pass (`loop`), one lane (`worker`)."""

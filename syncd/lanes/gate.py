@@ -171,8 +171,7 @@ class Lane:
             self.settle_pause("ok")
 
     def failed(self, reason: str) -> None:
-        """A request failed as requests do when a provider is down. Five failures in a row, or half of the last twenty
-        requests, open the breaker."""
+        """A request failed as when a provider is down. Five in a row, or half of the last twenty, open the breaker."""
         with self._lock:
             if self.breaker.state == "down" and self.paused_until() is not None:
                 return  # the request left before the breaker opened

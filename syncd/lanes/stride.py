@@ -21,8 +21,8 @@ class Stride:
         self._lock = threading.Lock()
 
     def took(self, pairs: int, seconds: float) -> None:
-        """A group of so many pairs took so long. A slower one is believed at once: a group that takes too long reads
-        twice what it writes."""
+        """Learn from a group of so many pairs that took so long. A slower group is believed at once: where a group
+        takes too long, its readings are too old to write on and are made again."""
         each = seconds / pairs if pairs else 0.0
         with self._lock:
             self._each = max(each, (self._each + each) / 2) if pairs else self._each

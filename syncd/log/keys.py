@@ -90,7 +90,7 @@ def key(value: object) -> Verdict:
 
 
 def sentence(value: object) -> Verdict:
-    """Words of our own, without anything that looks like somebody's data."""
+    """Words of our own, without anything that looks like personal data."""
     if not isinstance(value, str):
         return _REFUSED
     text = " ".join(value[: 4 * LONGEST].split())

@@ -129,7 +129,8 @@ def _deliver(sinks: list[Sink], listener: Callable[[Mapping[str, object]], None]
 
 
 class _Library(logging.Handler):
-    """Takes what libraries log. Their words may hold values, so only who, how grave, where and which exception."""
+    """Takes what libraries log. Their words may hold values, so only the library, the level, the place and the
+    exception's class are kept."""
 
     def __init__(self, file: LogFile | None) -> None:
         super().__init__()

@@ -14,7 +14,8 @@ def copy_state(state: State, target: State, where: str) -> dict[str, int]:
     """Copy every row into the empty `target`, count and compare; answers the rows per table.
 
     All or nothing: the target is filled in one transaction, and the source cannot change meanwhile. Raises `UsageError`
-    for a target that is not empty, `LeaseHeld` while somebody works on the source, `SafetyStop` where the two differ.
+    for a target that is not empty, `LeaseHeld` while another process works on the source, `SafetyStop` where the two
+    differ.
     """
     with target.read() as tx:  # first of all: the target may be this very state, and would wait for itself
         _empty(tx)

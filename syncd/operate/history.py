@@ -1,7 +1,7 @@
-"""What happened to one customer: what, who, when, which fields, in which run. No values: the state has none.
+"""What happened to one customer: what, when, caused by whom, which fields, in which run. No values: the state has none.
 
 The state keeps the last fifty events of each pair and every question that a person was asked; the run of an event is
-the one that was under way then. Where several machines had runs under way, nobody can tell, and none is named.
+the one that was under way then. Where several machines had runs under way, the run is unknown and none is named.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ NOTIFIED = "notified"
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """The keys of customers that are due now, and the external ids that nobody is linked to."""
+    """The keys of customers that are due now, and the external ids that are linked to no customer."""
 
     due: tuple[str, ...]
     unknown: tuple[str, ...]

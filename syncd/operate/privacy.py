@@ -1,6 +1,6 @@
-"""What a data protection officer asks: which fields go to whom, what is stored where and for how long.
+"""What a data protection officer asks: which provider gets which fields, what is stored where and for how long.
 
-From the settings alone: nothing is opened and nobody is asked.
+All answers come from the settings: no database is opened and no provider is asked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Store:
 
 
 def recipients(settings: Settings, directions: Directions) -> list[Recipient]:
-    """Who gets what, by provider. A field that its adapter composes of others is named as it is called there."""
+    """Each provider and the fields it gets. A composed field is named as the provider's adapter names it."""
     found = []
     for wanted in settings.providers:
         can, mapped = wanted.provider.capabilities.fields, set(settings.source.fields)

@@ -179,7 +179,7 @@ def _distrust(tx: Transaction, site: Installation) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """Who was erased, where the customer was linked, by provider, and whether the source still has the row."""
+    """The erased customer: its key, where it was linked, by provider, and whether the source still has the row."""
 
     key: str
     linked: dict[str, str]

@@ -35,11 +35,12 @@ class Rekeyed:
 
 
 def rekey(site: Installation, make: Callable[[], bytes], step: Callable[[int], None]) -> Rekeyed:
-    """Read everything, then write the state under the key that `make` gives. `step` hears how many links were read.
+    """Read everything, then write the state under the key that `make` gives. `step` is called with the number of links
+    read.
 
-    Raises `LeaseHeld` while somebody works on the state, `UsageError` where something has to be done before,
-    `SafetyStop` where somebody worked on the state meanwhile, `ProviderError` where a provider cannot be read: nothing
-    was changed then.
+    Raises `LeaseHeld` while another process works on the state, `UsageError` where something has to be done before,
+    `SafetyStop` where the state was changed meanwhile, `ProviderError` where a provider cannot be read: nothing was
+    changed then.
     """
     with alone(site.state, "syncd db rekey") as tx:
         _ready(rekeying.unconfirmed(tx), providers.vanished(tx, {route.provider for route in site.routes}))

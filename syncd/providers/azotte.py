@@ -143,7 +143,7 @@ class Azotte:
         return self._remote(answer)
 
     def _write(self, action: str, body: Mapping[str, Any]) -> tuple[Remote, Answer]:
-        """Store or update. With `omit_taken` a customer goes without the e-mail or phone that somebody else has."""
+        """Store or update. With `omit_taken` a customer goes without an e-mail or phone that another customer has."""
         try:
             answer = self._call("POST", action, body=body)
         except Taken as taken:

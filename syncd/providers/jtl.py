@@ -218,15 +218,16 @@ class Jtl:
         return found[0]
 
     def _taken(self, answer: Answer, key: str, own: str = "") -> Taken | None:
-        """`Taken` where a refusal is about the number and somebody else has it. JTL documents no such answer."""
+        """`Taken` where a refusal is about the number and another customer has it. JTL documents no such answer."""
         if answer.status != 409 and not answers.complains_about("number", answer):
             return None
         return self._holder(key, own, answer.status)
 
     def _holder(self, number: str, own: str, status: int | None = None) -> Taken | None:
-        """The refusal of a number that others than `own` have, None where nobody has it.
+        """The refusal of a number that a customer other than `own` has, None where no other has it.
 
-        JTL documents numbers as unique and some versions take one twice, so it is asked before one is changed as well.
+        JTL documents numbers as unique and some versions take one twice, so JTL is asked before a number is changed as
+        well.
         """
         others = [remote.external_id for remote in self.find(number, {}) if remote.external_id != own]
         if not others:

@@ -26,9 +26,9 @@ def pages(
 ) -> Iterator[tuple[Answer, answers.Listing, int]]:
     """A paged list to its end, each page with the number of the next, 0 after the last.
 
-    `total` is what the page before `number` said. Whatever does not add up raises: half a list must never pass for
-    a whole one. The end is told by the documented flags alone: on its last page JTL names that page as the next.
-    Customers added meanwhile move others back and so hide nobody who was there before.
+    `total` is what the page before `number` said. Figures that contradict each other raise: half a list must never pass
+    for a whole one. The end is told by the documented flags alone: on its last page JTL names that page as the next.
+    Customers added meanwhile move others to later pages, so no customer that was there before is hidden.
     """
     seen: set[object] = set()
     least = None if number == 1 else 0

@@ -25,8 +25,8 @@ __all__ = ["Route", "compare", "reconcile"]
 
 
 def reconcile(route: Route, works: Sequence[Work]) -> list[Report]:
-    """Look at a group of taken pairs of one lane, and do what follows. Raises `LeaseLost`, and what state and source
-    raise.
+    """Look at a group of taken pairs of one lane, and do what follows. Raises `LeaseLost`, and the errors of state and
+    source.
 
     The generations were read with the works, the rows are read after them, the records last. Adoptions, and a pull
     that a push follows, are a round of their own: the look then goes on from what was just recorded. Adoptions come

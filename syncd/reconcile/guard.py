@@ -199,9 +199,9 @@ def _too_many(tx: Transaction, route: Route, over: Callable[[int], bool]) -> boo
 
 
 def _too_many_left(tx: Transaction, route: Route, over: Callable[[int], bool]) -> bool:
-    """Customers whom a filter sends away are judged together like deletions: a slip of the pen in a condition must not
-    end the first ten links. Of 12 customers that left, with a limit of 10, nobody is unlinked. A customer who became
-    due after `prepared` looked counts as gone."""
+    """Customers whom a filter excludes are judged together like deletions: a slip of the pen in a condition must not
+    end the first ten links. Of 12 excluded customers, with a limit of 10, none is unlinked. A customer that became due
+    after `prepared` looked counts as excluded."""
     due = waiting.linked_due(tx, route.provider, route.clock.now())
     return over(max(sum(route.listing.left.get(key, True) for key in due), 1))
 

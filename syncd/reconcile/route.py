@@ -38,18 +38,19 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Aliases:
-    """Who has which key by a change log that nobody has captured: a plan knows that, while the state still has the
-    former keys. `before` is the key under which the state knows the customer of a key, "" where it knows nobody."""
+    """Which customer has which key by a change log that is not captured yet: a plan knows it, while the state still has
+    the former keys. `before` maps a key to the key under which the state knows its customer, "" where the state knows
+    none."""
 
     before: Mapping[str, str] = field(default_factory=dict)
 
     def stored(self, keys: Iterable[str]) -> dict[str, str]:
-        """Those of these keys whose customers the state may know, with their keys there."""
+        """Those of these keys whose customers the state may know, each with its key in the state."""
         found = {key: self.before.get(key, key) for key in keys}
         return {key: stored for key, stored in found.items() if stored}
 
     def now(self, stored: str) -> str:
-        """The key that the customer of a key of the state has now; "" where nobody has him."""
+        """The present key of the customer that the state knows under this key; "" where no customer has it any more."""
         if stored not in self.before and stored not in self.before.values():
             return stored
         return next((key for key, before in self.before.items() if before == stored), "")

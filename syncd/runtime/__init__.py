@@ -1,1 +1,1 @@
-"""One syncd, put together: what an installation is, and who may work on which lane."""
+"""One syncd, put together: the values an installation consists of, and which process may work on which lane."""

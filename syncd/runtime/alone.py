@@ -17,7 +17,7 @@ from syncd.store.schema import pulse as table
 
 @contextmanager
 def alone(state: State, command: str) -> Iterator[Transaction]:
-    """A writing transaction while nobody works on this state; raises `LeaseHeld` with the way on otherwise.
+    """A writing transaction while no other process works on this state; raises `LeaseHeld` with the way on otherwise.
 
     SQLite: the file lock is held. PostgreSQL: no lease and no daemon is alive, and no process can take a lease before
     this transaction ends, because writers take turns.

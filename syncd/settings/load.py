@@ -68,7 +68,7 @@ Registry = Mapping[str, Provider | EntryPoint]
 def find(path: Path | None = None) -> Path:
     """The settings file: what `--config` names, `$SYNCD_CONFIG`, `./syncd.toml`, `/etc/syncd/syncd.toml`.
 
-    A file that somebody named is never replaced by one that happens to lie about.
+    A file that a person named is never replaced by another one that lies in the usual places.
     """
     configured = Environment().config
     named = path or (Path(configured) if configured else None)

@@ -50,8 +50,8 @@ def _from_file(name: str) -> str:
 
 
 def _judge_place(path: Path, place: Path) -> None:
-    """A directory on the way to a secret: whoever may write there, or owns it, may put another one in its place. In one
-    with the sticky bit (/tmp) nobody can move what is not his."""
+    """Judge a directory on the way to a secret: an account that may write there, or owns it, may put another file in
+    the secret's place. In a directory with the sticky bit (/tmp) an account can move only its own files."""
     try:
         status = place.stat()
     except OSError as error:

@@ -21,7 +21,7 @@ from syncd.source.naming import POINTED
 from syncd.source.shape import Joined
 
 IDS = "syncd:ids:"
-"""Origin of our writes into a column for external ids: they change nothing that anybody is told of."""
+"""Origin of our writes into a column for external ids: they change no field of a customer."""
 CHUNK = 200
 
 

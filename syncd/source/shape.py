@@ -1,4 +1,5 @@
-"""What an opened source is made of: what is mapped to what, which rows count, which tables are watched."""
+"""The values that an opened source is made of: columns of fields, which rows are customers, which tables are
+watched."""
 
 from __future__ import annotations
 
@@ -69,7 +70,7 @@ class Pointer:
 class Watched:
     """A table with triggers. `own`: it is `source.table`. `rekeys`: a changed key is the customer's new key.
 
-    A joined table that nobody watches for a key of its own has only `pointers`; then `key` must not be asked for.
+    A joined table that is watched only for its pointers has no key of its own; then `key` must not be asked for.
     """
 
     table: sa.Table

@@ -45,7 +45,7 @@ def double_rows(source: Source) -> list[Problem]:
 
 
 def unmapped(source: Source) -> list[Problem]:
-    """Values that no entry of a value map names, counted by field. No value is shown: it may be anybody's."""
+    """Values that no entry of a value map names, counted by field. No value is shown: it may be personal data."""
     found = []
     for name, mapped in source.fields.items():
         if mapped.spellings is None:

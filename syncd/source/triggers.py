@@ -36,8 +36,8 @@ def statements(source: Source) -> list[str]:
 def install(source: Source) -> None:
     """Create what is missing or altered; what is in order is not touched, so that repeating it locks nothing.
 
-    Where triggers were missing beside a log that was there, nobody knows what changed meanwhile: a mark in the log has
-    everything looked at once. It is written before the triggers as well, so that a crash between them forgets nothing.
+    Where triggers were missing beside a log that was there, changes may have left no mark: a mark in the log has every
+    row looked at once. That mark is written before the triggers as well, so that a crash between them forgets nothing.
     Raises UsageError where this source has no triggers of ours, SourceUnreachable where the account may not.
     """
     if source.config.change_log == "updated_at":
@@ -104,7 +104,7 @@ def vitality(source: Source) -> list[Problem]:
 
 
 def advice(source: Source) -> list[Problem]:
-    """What nobody must mend, but should know: changes that this way of capture sees late or never."""
+    """What need not be mended, but should be known: changes that this way of capture sees late or never."""
     if source.config.change_log == "updated_at":
         reason = 'change_log = "updated_at" is not loss-free: deletions, late commits and skipped stamps are seen late.'
         return [Problem("source.change_log", reason, 'The verify sweep bounds how late. "triggers" loses nothing.')]

@@ -66,7 +66,7 @@ def _planned(conn: sa.Connection, view: sa.Table, name: str) -> bool:
 
 
 def one_way(source: Source) -> frozenset[str]:
-    """Fields whose column nobody can write: a change seen at a provider stays a question."""
+    """Fields whose column the database lets nobody write: a change seen at a provider stays a question."""
     return frozenset(
         name
         for name, mapped in source.fields.items()

@@ -1,4 +1,4 @@
-"""Writing a customer back, only if nobody changed the row meanwhile.
+"""Writing a customer back, only if the row is still as it was read (compare-and-set).
 
 A write is one short transaction: lock, compare every mapped column exactly with what was seen, UPDATE, read again. What
 the row then holds is the truth; a value the column does not hold as sent is rolled back and named.
@@ -55,7 +55,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody holds the row for longer than the lock timeout: try again."""
+    """Another transaction holds the row for longer than the lock timeout: try again."""
 
 
 def update(source: Source, seen: Customer, changes: Values, origin: str) -> Written | Moved | Refused | Busy:
@@ -106,9 +106,9 @@ def insert(
 ) -> Written | Refused | Busy | Moved:
     """A new row, its key chosen by the database where it can; the change log carries `origin` beside it.
 
-    `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile, as after a process slept,
-    or when the new row's key is `held` by somebody whose departure nobody knows yet. A value for a joined table is
-    refused: rows are made in the customer table alone, and leaving it out would lose it.
+    `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile (the process may have
+    slept), or when the new row's key is `held` by a customer whose deletion capture has not told of yet. A value for a
+    joined table is refused: rows are made in the customer table alone, and leaving the value out would lose it.
     """
     joined = {name: source.fields[name].join for name in values if name in source.fields and source.fields[name].join}
     lost = next((name for name in joined if values[name] is not None), None)

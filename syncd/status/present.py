@@ -16,8 +16,8 @@ from syncd.status.recorded import command_of, judge, remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE
 
 SILENT = timedelta(seconds=100)
-"""Without a line for so long nobody is alive: a snapshot comes every minute, and the next one would be due soon. Who
-writes a page every 20 seconds says so within two of these minutes."""
+"""Without a line for so long no daemon is alive: a snapshot comes every minute, and the next one would be due soon. A
+page that is written every 20 seconds says so within two of these minutes."""
 
 Slot = tuple[str, str, str]
 

@@ -105,7 +105,7 @@ SOURCE: Mapping[str, Remedy] = MappingProxyType(
     }
 )
 
-# Whether anybody is at work, and whether it could be.
+# Whether a daemon is at work, and whether it could be.
 DAEMON: Mapping[str, Remedy] = MappingProxyType(
     {
         "daemon_silent": Remedy(

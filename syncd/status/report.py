@@ -16,9 +16,9 @@ from syncd.status.facts import GuardFacts, Item, Life, Problem, ProviderFacts, P
 from syncd.status.liveness import alive
 from syncd.status.remedies import DAEMON, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
 
-LATE = timedelta(minutes=5)  # a change that waits longer in the log: nobody captures
+LATE = timedelta(minutes=5)  # a change that waits longer in the log: no process captures
 SKEW = 5.0  # seconds between two clocks before it is worth a word
-STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: nobody works
+STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: no lane works
 _NOTHING = Life()
 _STOPPED = frozenset({"restored", "triggers", "settings", "unreachable"})
 

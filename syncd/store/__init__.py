@@ -1,5 +1,5 @@
-"""Our own state: what was agreed, what is due, what is under way, what waits for a person.
+"""syncd's own state database: links with their bases, due pairs, intents, review items, leases, positions, tombstones.
 
-Read `schema` for the tables and `database` for how they are opened; every other module is one noun of section "State"
-in the README and consists of functions that take an open `Transaction`.
+Read `schema` for the tables and `database` for how they are opened. Every other module is about one noun (`mapping`,
+`work`, `journal`, `review` ...) and consists of functions that take an open `Transaction`.
 """

@@ -57,9 +57,9 @@ def acquire(
     """Take the lease for `ttl` seconds. `sole`: the file lock proves that any other holder is dead, so its lease is
     void at once.
 
-    `holder` names one process for its life (host, pid and something random). The epoch grows with every change of
-    hands and whenever a lease had run out, so it never repeats. Raises `LeaseHeld` while somebody else's is
-    unexpired. `now` (seconds) replaces the database's clock in the simulation.
+    `holder` names one process for its life (host, pid and something random). The epoch grows with every change of hands
+    and whenever a lease had run out, so it never repeats. Raises `LeaseHeld` while another holder's lease is unexpired.
+    `now` (seconds) replaces the database's clock in the simulation.
     """
     moment = moment_of(tx, now)
     row = tx.execute(_HELD, {"of_name": name}).one_or_none()

@@ -26,13 +26,14 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def looked_over(tx: Transaction) -> dict[str, tuple[int, str]]:
-    """What the tables that hold digests contain: nobody may have written to them between reading and rekeying."""
+    """The contents of the tables that hold digests, as counts and checksums: they must not change between reading and
+    rekeying."""
     found = contents(tx)
     return {name: found[name] for name in (*(table.name for table, _ in _HOLDERS), "tombstone")}
 
 
 def unconfirmed(tx: Transaction) -> int:
-    """Writes whose outcome nobody knows yet."""
+    """How many writes have an unknown outcome."""
     query = sa.select(sa.func.count()).select_from(schema.intent).where(schema.intent.c.stage == Stage.OPEN.value)
     return int(tx.execute(query).scalar_one())
 

@@ -104,7 +104,8 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
 ) -> int:
     """Ask a person; answers the item's number, which stays while the item is open.
 
-    The same question again only renews reason and count. Other digests are another question: what was decided is void.
+    The same question again only renews reason and count. With other digests it is another question, and the decision is
+    void.
     """
     field_names(fields)
     digests(digest for seen in fields.values() for digest in seen)

@@ -274,7 +274,7 @@ _POSTPONE = (
 
 NOW = sa.bindparam("now", type_=table.c.due_at.type)
 _IS_HELD = sa.exists().where(*_same_pair(), intent.c.stage.concat("") == Stage.OPEN.value, intent.c.settle_until > NOW)
-"""An unknown outcome has not settled: nobody may look before. The stage is an expression here, for no index is to
+"""An unknown outcome has not settled: no look may come before. The stage is an expression here, for no index is to
 answer by it: with 5 000 writes under way that would read all of them for every due pair."""
 _OF_PROVIDER = table.c.provider == sa.bindparam("of_provider")
 _ONE = sa.select(table).where(_OF_PROVIDER, table.c.customer_key == sa.bindparam("of_key"))
