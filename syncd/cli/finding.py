@@ -1,4 +1,4 @@
-"""One line of `syncd doctor`, and those that several of its parts say."""
+"""One line of `syncd doctor` (a check), and the checks that several parts of doctor share."""
 
 from __future__ import annotations
 

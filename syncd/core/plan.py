@@ -123,7 +123,7 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
 
 def _link_ordered(facts: Facts, ours: tuple[Remote, ...]) -> Action:
     """A person named the record to link. The record must exist, be in use, and be linked to no other customer. Where
-    our lost create made the record, what was sent is what was agreed, as if nobody had said so."""
+    our lost create made the record, the base is what that create sent, as if no person had named it."""
     if len(ours) != 1:
         return Park("ambiguous", "the record to be linked is not there, or is linked to another customer")
     if ours[0].archived:
