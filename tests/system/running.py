@@ -48,8 +48,8 @@ class Running:
         return self.process.wait(seconds)
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-    """Wait for a condition; whether it came true in time."""
+def until(condition: Callable[[], object], seconds: float = 90.0) -> bool:
+    """Wait for a condition; whether it came true. A busy machine takes its time, so the limit is far away."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

@@ -120,7 +120,7 @@ def test_a_stopped_daemon_is_succeeded_and_writes_nothing_when_it_wakes(tmp_path
     """Lanes spread over two daemons. One is frozen beyond its lease: the other takes all over and delivers, once; the
     woken one sends nothing of what it had in hand, and both go on together."""
     with shared(tmp_path) as site, running(site.config, tmp_path) as first, running(site.config, tmp_path) as second:
-        assert until(lambda: filled(site), 30.0), first.log.read_text() + second.log.read_text()
+        assert until(lambda: filled(site)), first.log.read_text() + second.log.read_text()
         assert until(lambda: len({h for name, h in site.holders().items() if name.startswith("lane:")}) == 2)
         holders = site.holders()
         assert {"capture", "verify", "lane:aiotic", "lane:jtl"} <= set(holders)
@@ -150,7 +150,7 @@ def test_a_database_that_goes_away_is_told_once_and_caught_up_with(tmp_path: Pat
     where = server("postgresql")
     with shared(tmp_path) as site, running(site.config, tmp_path) as daemon:
         assert where is not None
-        assert until(lambda: filled(site), 30.0)
+        assert until(lambda: filled(site))
         until(lambda: False, 2.0)
         name, before = site.shop.url.database, site.writes()
         admin = sa.create_engine(where, isolation_level="AUTOCOMMIT")

@@ -116,7 +116,7 @@ def drawing(directory: Path) -> Iterator[tuple[Running, Path]]:
         config = land.config.read_text(encoding="utf-8")
         land.config.write_text(f'{config}\n[log]\nstatus_page = "{page}"\n', encoding="utf-8")
         with running(land.config, directory) as daemon:
-            assert until(lambda: page.exists() and SILENT not in page.read_text(encoding="utf-8"), 60)
+            assert until(lambda: page.exists() and SILENT not in page.read_text(encoding="utf-8"))
             yield daemon, page
 
 
@@ -237,7 +237,7 @@ def test_a_disk_that_fills_up_under_a_daemon(tmp_path: Path) -> None:
                 assert (answer.code, answer.data["state"]) == (7, "stopped")
                 assert until(lambda: page.exists() and "cannot write its state" in page.read_text())
                 (disk / "fill").unlink()
-                assert until(lambda: daemon.events("daemon.recovered"), 20.0)
+                assert until(lambda: daemon.events("daemon.recovered"))
                 assert until(lambda: land.said("status").code == 0)
 
 

@@ -8,8 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from syncd.status.shape import iso
 from syncd.status.snapshot import snapshot_event
 from tests.system.browser import browse, first_pixel, served, widths
 from tests.system.installed import Installed, installed
+from tests.system.running import until
 
 PASSING = {"at", "oldest_due_s", "lag_s"}  # these go on while nobody does anything
 
@@ -226,15 +226,6 @@ def test_the_commands_manners(tmp_path: Path) -> None:
     assert run(str(logged), "-o", str(tmp_path / "none" / "page.html"))[0] == 2
     assert json.loads(run("--json")[1])["problems"][0]["kind"] == "silent"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["syncd.log"]
-
-
-def until(condition: Callable[[], bool], limit: float = 20.0) -> bool:
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_watching_a_log(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from syncd.sandbox.five import NAMES
 from tests.contract.shop import Shop
 from tests.system.people import EXPECTED, Person, people, seen, shares_email
@@ -12,9 +14,16 @@ from tests.system.road import Road, road
 COUNT = 500
 
 
-def test_awkward_customers_reach_all_five_once_and_right(any_shop: Shop, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fixture",
+    ["sqlite_shop", *(pytest.param(name, marks=pytest.mark.long) for name in ("postgres_shop", "mariadb_shop"))],
+)
+def test_awkward_customers_reach_all_five_once_and_right(
+    fixture: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """500 German and Dutch customers are at each provider once, every mapped field right; the next run writes nothing;
     a changed e-mail is one write a provider, and so are ten edits between two runs."""
+    any_shop: Shop = request.getfixturevalue(fixture)
     everybody = people(COUNT)
     with road(any_shop, tmp_path, COUNT) as way, way.opened():
         first = way.run()
