@@ -26,7 +26,7 @@ CAUSES = {
     "key_taken": {"renumbered", "reinserted", "rekeyed", "twin"},
     "came_back": {"reinserted", "forgotten", "unlinked"},
     "taken": {"stranger"},
-    "twice": {"stranger", "reinserted", "ordered"},
+    "twice": {"stranger", "reinserted", "ordered", "twin"},
     "unknown_create": {"narrow"},
     "delete_conflict": {"deleted"},
     "no_base": {"reinserted", "remapped", "stranger", "inbound", "forgotten", "unlinked"},
