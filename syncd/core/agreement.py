@@ -19,7 +19,7 @@ from syncd.core.guards import Ask, accepted, blanked
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Value, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.telling import exchanged, opened, questions_of, said
-from syncd.core.writes import OUTWARD, renewed, versioned
+from syncd.core.writes import OUTWARD, renewed, returning, versioned
 
 Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
 """The ids of intents to close, and the intents that go on in another stage."""
@@ -46,13 +46,20 @@ def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
 def asks_of(case: Case, terms: Terms, action: Exchange) -> tuple[Ask, ...]:
     """Every guard this exchange concerns."""
     remote, source = case.facts.remote, case.facts.source or {}
-    empties = blanked(remote.values if remote else {}, action.push) + blanked(source, action.pull)
+    push, pull = counted(case.facts, action, action.push), counted(case.facts, action, action.pull)
+    empties = blanked(remote.values if remote else {}, push) + blanked(source, pull)
     asks = (
         Ask("blank", terms.guards.blank, empties),
-        Ask("update", terms.guards.update, tuple(action.push)),
-        Ask("overwrite", terms.guards.overwrite, tuple(action.pull)),
+        Ask("update", terms.guards.update, tuple(push)),
+        Ask("overwrite", terms.guards.overwrite, tuple(pull)),
     )
     return asked_about(case, [ask for ask in asks if ask.names])
+
+
+def counted(facts: Facts, action: Exchange, values: Values) -> Values:
+    """Those of an exchange's values that guards count: all but those that come back."""
+    back = returning(facts, action.reasons)
+    return {name: value for name, value in values.items() if name not in back} if back else values
 
 
 def asked_about(case: Case, asks: Sequence[Ask]) -> tuple[Ask, ...]:
@@ -120,9 +127,11 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
     push, shown = _anew(case, action.push, projected)
     base = {**progress.base, **_pulled_base(case, action, (*names, *shown), projected)}
     after = Progress(base, customer, review, pulled=names)
-    back = _not_pulled(case, terms, action, stored.refused, any_pulled=bool(names))
-    if action.push and not push:
-        back += asked_about(case, [Ask("update", terms.guards.update, tuple(action.push))])
+    any_pulled = bool(counted(case.facts, action, {name: action.pull[name] for name in names}))
+    back = _not_pulled(case, terms, action, stored.refused, any_pulled=any_pulled)
+    asked = counted(case.facts, action, action.push)
+    if asked and not push:
+        back += asked_about(case, [Ask("update", terms.guards.update, tuple(asked))])
     action = replace(action, push=push)
     went = replace(decided, action=action, progress=after)
     if not push:
@@ -174,11 +183,12 @@ def _not_pulled(
 ) -> tuple[Ask, ...]:
     """The guards' counts to give back for fields that the source refused: their pull was not executed, however often it
     is tried."""
-    if not refused:
+    asked = counted(case.facts, action, {name: action.pull[name] for name in refused})
+    if not asked:
         return ()
-    empties = blanked(case.facts.source or {}, {name: action.pull[name] for name in refused})
+    empties = blanked(case.facts.source or {}, asked)
     asks = (Ask("blank", terms.guards.blank, empties),) if empties else ()
-    return asks if any_pulled else (*asks, Ask("overwrite", terms.guards.overwrite, tuple(refused)))
+    return asks if any_pulled else (*asks, Ask("overwrite", terms.guards.overwrite, tuple(asked)))
 
 
 # -- before and after the provider was written -------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def _sure(entry: FieldBase) -> FieldBase:
         return entry
     if entry.pulled or entry.frozen or entry.disputed or entry.overruled:
         return replace(entry, provisional=False, shown=False)
-    return FieldBase(entry.source, entry.provider)
+    return FieldBase(entry.source, entry.provider, earlier=entry.earlier)
 
 
 def wait(case: Case, terms: Terms, why: str) -> Change:

@@ -200,6 +200,8 @@ class FieldBase:
     confirming reading; `shown`: a reading showed it already, so that a shorter form after that is a person's edit.
     `pulled`: the source's value came from this provider; `overruled`: that value won over an edit made in the source.
     `disputed`: the provider's value may be left of an older write of ours, so that only a person can call it an edit.
+    `earlier`: what was agreed before the last change, source and provider; a value that comes back to it counts for no
+    guard.
     """
 
     source: str
@@ -210,6 +212,7 @@ class FieldBase:
     disputed: bool = False
     overruled: bool = False
     shown: bool = False
+    earlier: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

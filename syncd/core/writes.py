@@ -7,7 +7,7 @@ crash kept from being recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from syncd.core.facts import Facts, seen
@@ -55,16 +55,40 @@ def recovered(facts: Facts) -> Facts:
 
 def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> dict[str, FieldBase]:
     """The base after agreement: the source's present spelling, and the provider's as stored (None where unreadable)."""
-    source = facts.source or {}
-    return {
-        name: FieldBase(
-            source=facts.digest(name, source[name]),
-            provider=facts.digest(name, stored[name]) if name in stored else None,
-            provisional=provisional,
-        )
-        for name in names
-        if name in source
-    }
+    source, digest = facts.source or {}, facts.digest
+    base = facts.link.base if facts.link is not None else {}
+    fresh = {}
+    for name in names:
+        if name in source:
+            here, there = digest(name, source[name]), digest(name, stored[name]) if name in stored else None
+            fresh[name] = FieldBase(here, there, provisional=provisional, earlier=_earlier(base.get(name), here, there))
+    return fresh
+
+
+def _earlier(last: FieldBase | None, source: str, provider: str | None) -> tuple[str, str | None] | None:
+    """What was agreed before, once another value is agreed; nothing once that one came back, so that going to and fro
+    counts again. A new spelling of one side alone is no change."""
+    if last is None or last.source == source:
+        return last.earlier if last is not None else None
+    came_back = last.earlier is not None and (last.earlier[0] == source or last.earlier[1] == provider)
+    return None if came_back else (last.source, last.provider)
+
+
+def returning(facts: Facts, reasons: Mapping[str, str]) -> frozenset[str]:
+    """Fields whose one changed side is back at what was agreed before the last change: a repair, which no guard counts
+    or holds back. A change that somebody else's edit meets is none."""
+    base = facts.link.base if facts.link is not None else {}
+    back = set()
+    for name, reason in reasons.items():
+        entry = base.get(name)
+        if entry is None or entry.earlier is None:
+            continue
+        here, there = seen(facts, name)
+        ours = reason == "source-changed" and here is not None and here.digest == entry.earlier[0]
+        theirs = reason == "provider-changed" and there is not None and there.digest == entry.earlier[1]
+        if ours or theirs:
+            back.add(name)
+    return frozenset(back)
 
 
 def is_news(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> bool:

@@ -1,4 +1,5 @@
-"""How a link lies in its row of the mapping: a base as two digests a field, and a letter for each of its marks."""
+"""How a link lies in its row of the mapping: a base as two digests a field, a letter for each of its marks,
+and the two digests from before its last change where there was one."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def to_row(link: Link) -> dict[str, Any]:
         "provider_key": link.provider_key,
         "external_id": link.external_id,
         "external_ids": dict(link.external_ids),
-        "base": {name: [base.source, base.provider, _flags(base)] for name, base in link.base.items()},
+        "base": {name: _entry(base) for name, base in link.base.items()},
         "state": link.state.value,
         "created_at": link.created_at,
         "synced_at": link.synced_at,
@@ -38,15 +39,21 @@ def to_row(link: Link) -> dict[str, Any]:
     }
 
 
+def _entry(base: FieldBase) -> list[Any]:
+    agreed = [base.source, base.provider, _flags(base)]
+    return agreed if base.earlier is None else [*agreed, list(base.earlier)]
+
+
 def _flags(base: FieldBase) -> str:
     marks = (base.provisional, base.pulled, base.frozen, base.disputed, base.overruled, base.shown)
     return "".join(itertools.compress(_FLAGS, marks)) if any(marks) else ""
 
 
 def _bases(stored: Mapping[str, list[Any]]) -> Iterator[tuple[str, FieldBase]]:
-    for name, (source, provider, flags) in stored.items():
+    for name, (source, provider, flags, *rest) in stored.items():
         marks = {_FLAGS[letter]: True for letter in flags} if flags else _UNMARKED
-        yield name, FieldBase(source, provider, **marks)
+        earlier = (rest[0][0], rest[0][1]) if rest else None
+        yield name, FieldBase(source, provider, **marks, earlier=earlier)
 
 
 def to_link(row: sa.Row[Any]) -> Link:

@@ -118,7 +118,8 @@ def save_all(tx: Transaction, links: Sequence[Link]) -> None:
     if not links:
         return
     field_names(name for link in links for name in link.base)
-    digests(digest for link in links for base in link.base.values() for digest in (base.source, base.provider))
+    bases = [base for link in links for base in link.base.values()]
+    digests(digest for base in bases for digest in (base.source, base.provider, *(base.earlier or ())))
     before = _states_unless_taken(tx, links)
     tx.execute(_saving(tx.dialect.name), [to_row(link) for link in links])
     _recount(tx, links[0].pair.provider, before, [link.state.value for link in links])

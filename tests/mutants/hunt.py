@@ -16,7 +16,7 @@ NOTICED_BY = {
     "plan": ("test_plan", "test_exchange_laws"),
     "verdicts": ("test_plan", "test_exchange_laws"),
     "recognition": ("test_plan", "test_exchange_laws"),
-    "writes": ("test_plan", "test_exchange_laws"),
+    "writes": ("test_plan", "test_exchange_laws", "test_guards"),
     "guards": ("test_guards", "test_plan"),
     "normalise": ("test_normalise", "test_exchange_laws"),
     "digest": ("test_normalise",),

@@ -80,8 +80,11 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("writes", "if intent.verb in OUTWARD:", "if True:"),
     Wrong("writes", "filter(None, (sent.before, sent.sent))", "(sent.sent,)"),
     Wrong("writes", "i.verb is Verb.CREATE and i.stage is Stage.OPEN", "i.verb is Verb.CREATE"),
-    Wrong("writes", "source=facts.digest(name, source[name])", "source=facts.digest(name, stored.get(name))"),
-    Wrong("writes", "facts.digest(name, stored[name]) if name in stored else None", "facts.digest(name, source[name])"),
+    Wrong("writes", "here, there = digest(name, source[name]),", "here, there = digest(name, stored.get(name)),"),
+    Wrong("writes", "digest(name, stored[name]) if name in stored else None", "digest(name, source[name])"),
+    Wrong("writes", "return None if came_back else (last.source", "return (last.source"),
+    Wrong("writes", 'ours = reason == "source-changed" and', 'ours = reason != "provider-changed" and'),
+    Wrong("writes", "there.digest == entry.earlier[1]", "there.digest == entry.earlier[0]"),
     # guards: how much may happen
     Wrong("guards", "max(NEVER_BELOW, int((limit.share or 0.0) * total))", "int((limit.share or 0.0) * total)"),
     Wrong("guards", "return spent + more > limit.count", "return spent + more >= limit.count"),

@@ -21,7 +21,7 @@ def digest(name: str, value: Value) -> str:
     return keyed(b"k" * 32, "billbee", "17", name, value)
 
 
-def agreed(source: Value, provider: Value | EllipsisType = ..., name: str = "email", **flags: bool) -> FieldBase:
+def agreed(source: Value, provider: Value | EllipsisType = ..., name: str = "email", **flags: Any) -> FieldBase:
     """The base of a field; the provider's spelling is the source's unless it is given."""
     there = source if isinstance(provider, EllipsisType) else provider
     return FieldBase(digest(name, source), digest(name, there), **flags)

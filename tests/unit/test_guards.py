@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.guards import ACCEPTED, Limit, Move, accepted, blanked, flips, guts, same_person, trips, writers
+from syncd.core.writes import renewed, returning
+from tests.unit.pairs import agreed, digest, linked
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DAY = 86_400.0
@@ -206,3 +209,32 @@ def test_only_what_was_shown_is_accepted() -> None:
     assert not accepted(ACCEPTED, "city,phone", "blank", ["city"])
     assert not accepted(ACCEPTED, "", "delete", ())
     assert not accepted("staged:update", "city", "update", ["city"])
+
+
+@pytest.mark.parametrize(
+    ("source", "there", "reason", "back"),
+    [
+        ("old", "wrong", "source-changed", True),
+        ("other", "wrong", "source-changed", False),
+        ("wrong", "OLD", "provider-changed", True),
+        ("wrong", "old", "provider-changed", False),
+        ("old", "edited", "conflict", False),
+    ],
+)
+def test_what_comes_back_to_what_was_agreed_before_is_not_counted(
+    source: str, there: str, reason: str, *, back: bool
+) -> None:
+    """Each side in its own spelling, and only where nobody else edited: the provider writes in capitals."""
+    entry = replace(agreed("wrong", "WRONG"), earlier=(digest("email", "old"), digest("email", "OLD")))
+    facts = linked({"email": source}, {"email": there}, {"email": entry})
+    assert returning(facts, {"email": reason}) == ({"email"} if back else set())
+
+
+def test_going_to_and_fro_counts_again() -> None:
+    """Old, wrong, old: the repair is free, and the same wrong once more is not."""
+    base, trail = agreed("old"), []
+    for value in ("wrong", "old", "wrong"):
+        facts = linked({"email": value}, {"email": value}, {"email": base})
+        trail.append(bool(returning(facts, {"email": "source-changed"})))
+        base = renewed(facts, {"email": value}, frozenset({"email"}), provisional=False)["email"]
+    assert trail == [False, True, False]
