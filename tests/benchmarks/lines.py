@@ -89,7 +89,8 @@ def _contact(place: Path, sizes: Sizes) -> Iterator[Line]:
     count = 5_000 if sizes.full else 300
     for found in first_contact(place, count):
         told = f"{found.cpu:.1f} s CPU; {found.requests} requests, {found.single} of single records"
-        yield Line(f"first contact with {count} at {found.provider}: match, adopt, first run", told)
+        what = f"first contact with {count} at {found.provider}: match, adopt, first run"
+        yield Line(what, told, "its listing alone", met=found.single == 0)
 
 
 def _load(place: Path, sizes: Sizes) -> Iterator[Line]:

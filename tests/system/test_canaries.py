@@ -12,8 +12,12 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from syncd.bootstrap import guards, installation, known
+from syncd.daemon import metrics
+from syncd.operate.status import survey
 from syncd.sandbox.faults import KINDS, Fault
 from syncd.sandbox.five import NAMES, SECRETS
+from syncd.settings import load
 from tests.system.installed import Installed, installed
 
 VALUES = {
@@ -75,12 +79,18 @@ def test_no_fault_of_the_wire_lets_a_value_out(shop: Installed) -> None:
             state.execute("UPDATE provider_state SET breaker = ''")  # as if its pause were over
     questions = (("status", "--json"), ("explain", "1", "--json"), ("plan",), ("review",))
     said += [shop(*words) for words in questions]
+    settings = load(shop.config)
+    with installation(settings) as site:
+        metrics.write(
+            settings.metrics.textfile, survey(site.state, site.source, known(settings), guards(settings), site.clock)
+        )
     shop("status-page", str(shop.directory / "log.jsonl"), "-o", str(shop.directory / "page.html"))
 
     ours = ("shop.db", "syncd.toml")
     kept = [path for path in shop.directory.iterdir() if path.is_file() and not path.name.startswith(ours)]
     texts = {path.name: path.read_bytes() for path in kept}
-    assert {"log.jsonl", "page.html", "state.db"} <= texts.keys()
+    assert {"log.jsonl", "page.html", "state.db", "syncd.prom"} <= texts.keys()
+    assert b"syncd_customers" in texts["syncd.prom"]
     assert b"pair.created" in texts["log.jsonl"]
     assert b'"ambiguous"' in texts["log.jsonl"]
     texts |= {f"answer {place}": (answer.out + answer.err).encode() for place, answer in enumerate(said)}

@@ -7,6 +7,8 @@ nothing. Which test stands for which row: see the table in tests/README.md.
 from __future__ import annotations
 
 import copy
+import io
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -18,6 +20,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syncd import log
 from syncd.engine.run import Installation, Options, run_cycle
 from syncd.errors import (
     ProviderError,
@@ -39,6 +42,18 @@ LOOK = Options()
 SCAN = Options(scan=True)
 HOUR, DAY = 3600.0, 86_400.0
 WAL_HEAD, FRAME_HEAD, PAGE = 32, 24, 4096  # bytes; sqlite.org/fileformat2.html, section 4
+
+
+@pytest.fixture(autouse=True)
+def told() -> Iterator[io.StringIO]:
+    """The log at debug level. Whatever fails, at either database or at the provider, no value of a customer is in it,
+    and none is in its tracebacks."""
+    stream = io.StringIO()
+    log.setup("debug", "json", stream=stream)
+    yield stream
+    text = stream.getvalue()
+    assert "cycle.finished" in text
+    assert re.findall(r"Firm \d+|k\d+@example|canary\w*", text, re.IGNORECASE) == []
 
 
 def add(place: Shop, first: int, last: int) -> None:
