@@ -71,7 +71,8 @@ def strike(land: Landscape, daemon: Running, blow: signal.Signals) -> None:
     if blow == signal.SIGKILL:
         daemon.process.wait(10)
         return
-    for _ in range(20):
+    for _ in range(100):
+        assert until(lambda: Path(f"/proc/{daemon.process.pid}/stat").read_text().rpartition(") ")[2][0] in "Tt")
         with (
             closing(sqlite3.connect(land.state, timeout=0.2)) as state,
             closing(sqlite3.connect(land.shop, timeout=0.2)) as shop,
@@ -83,6 +84,7 @@ def strike(land: Landscape, daemon: Running, blow: signal.Signals) -> None:
         daemon.send(signal.SIGCONT)
         time.sleep(0.05)
         daemon.send(blow)
+    pytest.fail("it was in a transaction at every stop")
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
