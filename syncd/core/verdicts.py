@@ -57,11 +57,23 @@ def judged(facts: Facts) -> tuple[dict[str, Decision], dict[str, tuple[str, ...]
         held = _locked(facts, name) or every
         if held and (held != every or held == "read-only" or said[name].reason != "decided"):
             said[name] = _question(facts, name, held)
-    signs = erasure(facts)
-    for name in [name for name, decision in said.items() if signs.holds(decision)]:
-        said[name] = _question(facts, name, "erased")
+    said |= _after_an_erasure(facts, said)
     frozen = _swinging(facts, said)
     return said | dict.fromkeys(frozen, Decision(Verdict.REVIEW, "frozen")), frozen
+
+
+def _after_an_erasure(facts: Facts, said: Mapping[str, Decision]) -> dict[str, Decision]:
+    """Decisions that wait for a person because this customer may have been erased at the provider.
+
+    Where a question is asked, no sign of it is pushed away. Example: name and city change at once, and the city goes
+    only to the provider. With the city pushed back the name alone would look like an edit, and be pulled unasked.
+    """
+    signs = erasure(facts)
+    asked = {name: _question(facts, name, "erased") for name, decision in said.items() if signs.holds(decision)}
+    if any(decision.verdict is Verdict.REVIEW for decision in asked.values()):
+        pushed = [name for name in signs.at_once if said[name].verdict is Verdict.PUSH]
+        asked |= {name: _question(facts, name, "erased") for name in pushed if said[name].reason != "decided"}
+    return asked
 
 
 def _swinging(facts: Facts, said: Mapping[str, Decision]) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.model import Policy, Value
+from syncd.core.model import Direction, Policy, Value
 from syncd.operate.review import decide
 from syncd.store import review
 from tests.model.hostile import Nature
@@ -74,3 +74,27 @@ def test_a_person_says_what_an_erasure_means(decision: str) -> None:
         "ignore": (before["email"], "***"),
     }
     assert (row["email"], record.values["email"]) == ends[decision]
+
+
+def test_our_own_push_takes_no_sign_of_an_erasure_away() -> None:
+    """Name and city change at once over there, where the city goes only to the provider: pushed over, it would leave
+    the name alone as an ordinary edit, and the question would end without a person."""
+    made = world(Profile(SEARCH, directions=(("city", Direction.PUSH),)), Profile(SEARCH))
+    row, other = made.row(made.people[0]), dict(only(made, 1)[2].values)
+    erase(made, {"name": "Quokka", "city": "Nowhere"})
+    for _ in range(3):
+        run(made, SCAN, pause=OVERNIGHT)
+    assert kinds(made) == ["erased"]
+    assert (made.row(made.people[0]), only(made, 1)[2].values) == (row, other)
+    with made.state.read() as tx:
+        (item,) = review.reviews(tx)
+    for name, typed in (("name", "Quokka"), ("city", "Nowhere")):
+        made.typed[made.people[0].tag, name].add(typed)
+    decide(made.state, item, "take:provider", made.clock.now())
+    for _ in range(3):
+        run(made, SCAN, pause=OVERNIGHT)
+    after = made.row(made.people[0])
+    assert row is not None
+    assert after is not None
+    assert (after["name"], after["city"], only(made)[2].values["city"]) == ("Quokka", "Nowhere", "Nowhere")
+    assert kinds(made) == []
