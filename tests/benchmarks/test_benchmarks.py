@@ -26,6 +26,7 @@ def test_a_change_costs_the_same_in_a_small_and_a_large_table(tmp_path: Path) ->
     assert large.cost.cpu < small.cost.cpu * 3.0 + 5.0
 
 
+@pytest.mark.long
 def test_a_first_pass_is_held_in_pieces(tmp_path: Path) -> None:
     """Ten times the customers do not take ten times the memory."""
     (_, small), (_, large) = memory(tmp_path, (400, 4000))

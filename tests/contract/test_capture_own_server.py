@@ -94,6 +94,7 @@ def followed(own_server: Cluster, own: Theatre, standby: Cluster) -> Iterator[tu
         yield Theatre(own.made, source), follow
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("schedule", [*POSTGRES, prepared])
 def test_nothing_is_lost_on_a_standby(followed: tuple[Theatre, Callable[[], None]], schedule: Schedule) -> None:
     """All twelve schedules, read on a standby that replays them."""

@@ -102,6 +102,7 @@ def test_broken_field_is_one_problem(any_shop: Shop) -> None:
     assert not second.problems
 
 
+@pytest.mark.long
 def test_endless_fields_of_a_whole_page_fit_in_memory(any_shop: Shop) -> None:
     """Row 10: of a text of megabytes only so much is fetched as tells that it is too long; others come whole."""
     any_shop.tables()

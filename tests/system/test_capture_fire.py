@@ -72,6 +72,7 @@ def wrong(place: Shop, shelf: Shelf) -> set[str]:
     return {number for number in rows.keys() | there.keys() if rows.get(number) != there.get(number)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dialect", LOADS)
 def test_every_last_change_arrives(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Out-of-order commits, rollbacks, savepoints, bulk loads, two-phase commits and key changes: the provider ends

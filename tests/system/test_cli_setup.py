@@ -359,6 +359,7 @@ def test_sandbox_serves_settings_that_work(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "secrets" / "aiotic").stat().st_mode) == 0o600
 
 
+@pytest.mark.long
 def test_what_the_demo_keeps_can_be_worked_with(tmp_path: Path) -> None:
     """`demo --keep` leaves an installation: its sandboxes start again with their customers, and a run finds no work. A
     sandbox that an installed package brings takes part in all of it."""

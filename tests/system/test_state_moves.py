@@ -10,6 +10,7 @@ from tests.databases import database
 from tests.system.installed import installed
 
 
+@pytest.mark.long
 def test_an_installation_goes_on_from_a_copied_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """To PostgreSQL by what the command says, and nothing is created or sent again."""
     with database("postgresql", tmp_path) as url, installed(tmp_path, capsys, ("aiotic",), 3) as shop:

@@ -131,13 +131,19 @@ def relayed(path: Path, port: int) -> Iterator[None]:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
         try:
             deadline = time.monotonic() + 20
-            while not path.exists():
+            while not _listens(path):
                 assert child.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             yield
         finally:
             child.terminate()
+
+
+def _listens(path: Path) -> bool:
+    """Whether connections are taken there: the socket's file is there a moment before (`__SO_ACCEPTCON`, unix(7))."""
+    lines = Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()
+    return any(line.endswith(f" {path}") and line.split()[3] == "00010000" for line in lines)
 
 
 @pytest.mark.parametrize("name", ["api.provider.example", "elsewhere.example"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.mutants.hunt import copy_tree, spoil, survives
 from tests.mutants.wrongs import WRONGS
 
@@ -18,6 +20,7 @@ def test_the_list_is_up_to_date(tmp_path: Path) -> None:
         spoil(tree, wrong)
 
 
+@pytest.mark.long
 def test_a_sample_of_wrongs_is_noticed(tmp_path: Path) -> None:
     """A few wrongs, spread over the list, fails the tests; `python -m tests.mutants` tries them all."""
     tree = copy_tree(tmp_path)
