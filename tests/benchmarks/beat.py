@@ -60,7 +60,7 @@ class Race:
     verb: str = "update"
     providers: tuple[str, ...] = ("aiotic",)
     customers: int = 300
-    rounds: int = 3
+    rounds: int = 6
     source: str = "sqlite"
     answer: float = 0.0
     many: int = 0

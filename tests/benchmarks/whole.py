@@ -33,7 +33,7 @@ class Daemon:
     idle: float
 
 
-def nothing_to_do(directory: Path, rounds: int = 5) -> float:
+def nothing_to_do(directory: Path, rounds: int = 11) -> float:
     """CPU of `syncd run-once` without work, as a multiple of importing what it stands on; compiled, as pip does."""
     directory.mkdir()
     compileall.compile_dir(str(Path(syncd.__file__).parent), quiet=2)
@@ -42,7 +42,7 @@ def nothing_to_do(directory: Path, rounds: int = 5) -> float:
         ours = [sys.executable, "-m", "syncd", "run-once", "--config", str(settings)]
         _cpu(ours)
         lines = [(_cpu([sys.executable, "-c", IMPORTS]), _cpu(ours)) for _ in range(rounds)]
-    return median(run for _, run in lines) / median(bare for bare, _ in lines)
+    return median(run / bare for bare, run in lines)
 
 
 def daemon(directory: Path, source: str = "sqlite", changes: int = 15, idle: float = 8.0) -> Daemon:
