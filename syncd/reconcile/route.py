@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from syncd.clock import Clock
 from syncd.core.case import Terms
@@ -36,7 +37,7 @@ class Listing:
     left: dict[str, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Aliases:
     """Which customer has which key by a change log that is not captured yet: a plan knows it, while the state still has
     the former keys. `before` maps a key to the key under which the state knows its customer, "" where the state knows
@@ -51,9 +52,11 @@ class Aliases:
 
     def now(self, stored: str) -> str:
         """The present key of the customer that the state knows under this key; "" where no customer has it any more."""
-        if stored not in self.before and stored not in self.before.values():
-            return stored
-        return next((key for key, before in self.before.items() if before == stored), "")
+        return self._after.get(stored, "" if stored in self.before else stored)
+
+    @cached_property
+    def _after(self) -> Mapping[str, str]:
+        return {stored: key for key, stored in self.before.items() if stored}
 
 
 @dataclass(frozen=True, slots=True)
