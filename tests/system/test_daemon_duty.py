@@ -238,7 +238,7 @@ def test_a_monitor_that_trickles_holds_up_nobody(tmp_path: Path, monkeypatch: py
         assert until(at.duty.ended)
         assert (len(heard), whole) == (1, []), "all of that happened while the first ping was still under way"
         assert heard[0].startswith(b"GET /abc/start ")
-        at.duty._monitor.close(0.1)
+    at.duty._monitor.close(60.0)  # the monitor is gone, so that both pings fail: here, and not into a later test's log
 
 
 def test_a_ping_has_one_deadline_and_follows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
