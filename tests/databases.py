@@ -7,7 +7,6 @@ them the usual local addresses are tried. A server that is not there is a visibl
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +15,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
+
+from tests.pool import command, fresh_name, lent
 
 DIALECTS = ("sqlite", "postgresql", "mysql")
 SERVERS = {
@@ -43,29 +44,29 @@ def server(dialect: str) -> URL | None:
 
 @contextmanager
 def database(dialect: str, directory: Path, where: URL | None = None) -> Iterator[str]:
-    """The URL of a new, empty database, on this server or the usual one, dropped afterwards; skips the test where the
-    server is missing."""
-    name = f"syncd_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    """The URL of an empty database that only this test has, on this server or the usual one; skips the test where the
+    server is missing. The usual PostgreSQL's are used again, as `pool` says."""
     if dialect == "sqlite":
-        path = directory / f"{name}.db"
+        path = directory / f"{fresh_name()}.db"
         path.touch(mode=0o600)
         yield f"sqlite:///{path}"
         return
-    where = where or server(dialect)
-    if where is None:
+    place = where or server(dialect)
+    if place is None:
         reason = f"no {dialect} server answers; set {SERVERS[dialect][0]}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    _command(where, f"CREATE DATABASE {name}")
+    with (lent if dialect == "postgresql" and where is None else _passing)(place) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _passing(where: URL) -> Iterator[URL]:
+    """A database that is made and dropped."""
+    name = fresh_name()
+    command(where, f"CREATE DATABASE {name}")
     try:
-        yield where.set(database=name).render_as_string(hide_password=False)
+        yield where.set(database=name)
     finally:
-        _command(where, f"DROP DATABASE {name}" + (" WITH (FORCE)" if dialect == "postgresql" else ""))
-
-
-def _command(url: URL, statement: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as conn:
-        conn.exec_driver_sql(statement)
-    engine.dispose()
+        command(where, f"DROP DATABASE {name}" + (" WITH (FORCE)" if where.get_backend_name() == "postgresql" else ""))
