@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -155,6 +155,10 @@ class Remote:
     provisional: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
+
+    def to_compare(self) -> Remote:
+        """The record without `raw`, which only a write over it needs: a whole listing of these is held in memory."""
+        return replace(self, raw={})
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,10 +238,10 @@ def unseen(link: Link, seen: Container[str]) -> bool:
 
 
 def listed(site: Installation, route: Route) -> tuple[dict[str, Remote], bool]:
-    """The records that the next scan would read, by external id, and whether its listing would be complete. Keeps no
-    position."""
+    """The records that the next scan would read, by external id and to be compared, and whether its listing would be
+    complete. Keeps no position."""
     start = _cursor(site, route)
-    remotes = {remote.external_id: remote for page in _pages(route, start) for remote in page.remotes}
+    remotes = {remote.external_id: remote.to_compare() for page in _pages(route, start) for remote in page.remotes}
     return remotes, start is None or (not start.position and not start.since)
 
 

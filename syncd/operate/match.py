@@ -131,7 +131,8 @@ def _listing(site: Installation, route: Route, notes: Notes) -> dict[str, Remote
         with site.state.read() as tx:
             known = set(mapping.by_external_id(tx, route.provider, ids))
             known |= tombstones.buried_ids(tx, site.state.graves, route.provider, ids)
-        remotes |= {remote.external_id: remote for remote in page.remotes if remote.external_id not in known}
+        fresh = [remote for remote in page.remotes if remote.external_id not in known]
+        remotes |= {remote.external_id: remote.to_compare() for remote in fresh}
         seen += len(ids)
         notes.step(seen)
     return remotes

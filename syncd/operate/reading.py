@@ -9,7 +9,7 @@ from typing import TypeVar
 from syncd.core.backoff import delay
 from syncd.core.case import Case
 from syncd.core.effects import Failure
-from syncd.core.model import Customer, Work
+from syncd.core.model import Customer, Remote, Work
 from syncd.engine.worker import fresh_fields, operator_pause, ready_to_create
 from syncd.errors import Temporary, Throttled, Unauthorized, UsageError
 from syncd.reconcile import Route
@@ -70,6 +70,15 @@ def patiently(route: Route, call: Callable[[], T]) -> T:
             pause = delay(route.backoff, attempt, route.jitter())
         route.clock.sleep(max(pause, 0.0))
     return call()
+
+
+def listing(route: Route) -> dict[str, Remote]:
+    """Every record that the provider lists, by external id, to be compared."""
+
+    def read() -> dict[str, Remote]:
+        return {remote.external_id: remote.to_compare() for page in route.adapter.scan(None) for remote in page.remotes}
+
+    return patiently(route, read)
 
 
 def patiently_looked(route: Route, rows: Sequence[tuple[Work, Customer | None]], memory: Memory) -> list[Case]:

@@ -14,7 +14,7 @@ from syncd.core.digest import digester
 from syncd.core.model import Link, Remote, Value
 from syncd.errors import Rejected, SafetyStop, UsageError
 from syncd.operate.foresight import links_of
-from syncd.operate.reading import chosen, patiently
+from syncd.operate.reading import chosen, listing, patiently
 from syncd.reconcile import Route
 from syncd.reconcile.case import readable
 from syncd.reconcile.unmapped import projected
@@ -72,7 +72,8 @@ def _ready(unconfirmed: int, vanished: Mapping[str, int]) -> None:
 
 def _values(site: Installation, route: Route, links: Sequence[Link]) -> Iterator[tuple[Link, list[tuple[str, Value]]]]:
     """Every value that either side of these links shows, by its field."""
-    shown = _listed(route) if links else {}
+    whole = bool(links) and route.adapter.capabilities.lists_whole
+    shown = listing(route) if whole else {}
     for start in range(0, len(links), ROWS):
         chunk = links[start : start + ROWS]
         rows = customers.read(site.source, [link.pair.key for link in chunk])
@@ -87,14 +88,6 @@ def _values(site: Installation, route: Route, links: Sequence[Link]) -> Iterator
                 with suppress(Rejected):  # a row that is refused as it is now is not as it was agreed, either
                     values += projected(route.adapter, row, readable(route, row)).items()
             yield link, values
-
-
-def _listed(route: Route) -> dict[str, Remote]:
-    if not route.adapter.capabilities.lists_whole:
-        return {}
-    return patiently(
-        route, lambda: {remote.external_id: remote for page in route.adapter.scan(None) for remote in page.remotes}
-    )
 
 
 def _fetching(route: Route, external_id: str) -> Callable[[], Remote | None]:

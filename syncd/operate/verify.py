@@ -17,7 +17,7 @@ from syncd.core.effects import Failure, Refused
 from syncd.core.model import Customer, Pair, Remote, Work
 from syncd.operate.dry_run import looks
 from syncd.operate.foresight import Marks, links_of
-from syncd.operate.reading import patiently
+from syncd.operate.reading import listing, patiently
 from syncd.reconcile import Route
 from syncd.reconcile.gather import by_key
 from syncd.runtime.installation import Installation
@@ -50,7 +50,7 @@ class Audit:
 def audit(site: Installation, route: Route, share: float, result: Audit) -> None:
     """Compare one provider's customers with the source, all of them or a random `share` (0..1)."""
     lists = route.adapter.capabilities.lists
-    remotes = patiently(route, lambda: _listing(route)) if lists else {}
+    remotes = listing(route) if lists else {}
     if lists:
         result.differences += _doubles(site, route, remotes)
     if route.adapter.capabilities.lists_whole:
@@ -66,10 +66,6 @@ def audit(site: Installation, route: Route, share: float, result: Audit) -> None
     result.differences += _different(route, sorted(suspects)) if partly else suspects.values()
     result.differences += _missing_here(site, route, share)
     result.checked[route.provider] = checked
-
-
-def _listing(route: Route) -> dict[str, Remote]:
-    return {remote.external_id: remote for page in route.adapter.scan(None) for remote in page.remotes}
 
 
 def _sampled(site: Installation, share: float) -> Iterator[list[Customer]]:

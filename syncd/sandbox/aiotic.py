@@ -94,9 +94,9 @@ def _add_reading(made: Flask, twin: Twin) -> None:
     @made.get("/customer/list")
     def listing() -> Answer:
         page, size = _whole("page", 1, 1, 10**9), _whole("size", 100, 1, 1000)
-        records = [_shown(twin, record) for record in twin.records.values()]
+        records = list(twin.records.values())
         start = _start(twin, page, size, len(records))
-        items = records[start : start + size]
+        items = [_shown(twin, record) for record in records[start : start + size]]
         return {"items": items, "total": len(records), "limit": size, "offset": (page - 1) * size}
 
     @made.get("/customer/search/<query>")

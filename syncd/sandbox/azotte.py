@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, json, request
@@ -230,18 +231,21 @@ def _dressed(twin: Twin, response: Response) -> Response:
 
 
 def _mine(twin: Twin) -> list[Record]:
-    return [record for record in twin.records.values() if record.get("tenant", TENANT) == _tenant()]
+    tenant = _tenant()
+    return [record for record in twin.records.values() if record.get("tenant", TENANT) == tenant]
 
 
 def _by_urn(twin: Twin, urn: Any) -> Record | None:
-    return next((record for record in _mine(twin) if record["customerUrn"] == urn), None)
+    record = twin.records.get(urn) if isinstance(urn, str) else None
+    return record if record is not None and record.get("tenant", TENANT) == _tenant() else None
 
 
 def _by_key(twin: Twin, key: str) -> Record | None:
     fold = str.casefold if twin.toggle("key_case") == "ignored" else str
+    wanted = fold(key)
     for record in _mine(twin):
         held = record.get("externalIdentifier")
-        if held is not None and fold(held) == fold(key):
+        if held is not None and fold(held) == wanted:
             if record.get("erased") and twin.toggle("erased_key") == "free":
                 continue
             return record
@@ -275,11 +279,17 @@ def _applied(twin: Twin, record: Mapping[str, Any], changes: Mapping[str, Any]) 
 
 def _check_unique(twin: Twin, customer: Mapping[str, Any], record: Mapping[str, Any] | None) -> None:
     """One externalIdentifier, one e-mail address (any case), one phone number (its digits) per tenant."""
-    others = [other for other in _mine(twin) if record is None or other["customerUrn"] != record["customerUrn"]]
+    own = record and record["customerUrn"]
+    others = [other for other in _mine(twin) if other["customerUrn"] != own]
     key, email, phone = (customer.get(name) for name in ("externalIdentifier", "email", "phoneNumber"))
     if key and _by_key(twin, key) is not None:
         raise refusal("CUSTOMER_ALREADY_STORED")
-    if email and email.lower() in {(other.get("email") or "").lower() for other in others}:
+    if email and any((other.get("email") or "").lower() == email.lower() for other in others):
         raise refusal("USER_WITH_SAME_EMAIL_EXISTS")
-    if phone and re.sub(r"\D", "", phone) in {re.sub(r"\D", "", other.get("phoneNumber") or "") for other in others}:
+    if phone and any(_digits(other.get("phoneNumber") or "") == _digits(phone) for other in others):
         raise refusal("USER_WITH_SAME_PHONE_NUMBER_EXISTS")
+
+
+@cache
+def _digits(phone: str) -> str:
+    return re.sub(r"\D", "", phone)

@@ -179,7 +179,7 @@ def _refused(status: int, sentence: str) -> Answer:
 def _add_customers(made: Flask, twin: Twin) -> None:
     @made.get(f"{BASE}/customers")
     def listing() -> Answer:
-        return rules.paged(twin, [_customer(record) for record in _ordered(twin)])
+        return rules.paged(twin, _ordered(twin), _customer)
 
     @made.post(f"{BASE}/customers")
     def create() -> Answer:
@@ -238,7 +238,7 @@ def _add_others(made: Flask, twin: Twin) -> None:
     @made.get(f"{BASE}/customers/<int:number>/orders")
     def orders(number: int) -> Answer:
         rules.existing(twin, number)
-        return rules.paged(twin, [])
+        return rules.paged(twin, [], _customer)
 
     @made.post(f"{BASE}/search")
     def search() -> Answer:

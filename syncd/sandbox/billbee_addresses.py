@@ -17,7 +17,7 @@ def add_addresses(made: Flask, twin: Twin) -> None:
 
     @made.get(f"{BASE}/customers/<int:number>/addresses")
     def of_customer(number: int) -> Answer:
-        return rules.paged(twin, [_address(address) for address in rules.existing(twin, number)["Addresses"]])
+        return rules.paged(twin, rules.existing(twin, number)["Addresses"], _address)
 
     @made.post(f"{BASE}/customers/<int:number>/addresses")
     def add(number: int) -> Answer:
@@ -25,8 +25,8 @@ def add_addresses(made: Flask, twin: Twin) -> None:
 
     @made.get(f"{BASE}/customer-addresses")
     def all_addresses() -> Answer:
-        found = [_address(address) for record in twin.records.values() for address in record["Addresses"]]
-        return rules.paged(twin, sorted(found, key=lambda address: int(address["Id"])))
+        found = [address for record in twin.records.values() for address in record["Addresses"]]
+        return rules.paged(twin, sorted(found, key=lambda address: int(address["Id"])), _address)
 
     @made.post(f"{BASE}/customer-addresses")
     def add_anywhere() -> Answer:

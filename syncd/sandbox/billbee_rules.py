@@ -199,12 +199,12 @@ def written(twin: Twin, stored: Record, sent: Record) -> Answer:
     return envelope(shown[twin.toggle("write_answer")])
 
 
-def paged(twin: Twin, rows: list[Record]) -> Answer:
-    """One page of rows, as `page` and `pageSize` ask; what is out of range is clamped."""
+def paged(twin: Twin, rows: list[Record], shown: Callable[[Record], Record]) -> Answer:
+    """One page of rows as they are `shown`, as `page` and `pageSize` ask; what is out of range is clamped."""
     page = max(_number("page", 1), 1)
     size = min(max(_number("pageSize", 50), 1), int(twin.toggle("page_limit")))
     paging = {"Page": page, "TotalPages": -(-len(rows) // size), "TotalRows": len(rows), "PageSize": size}
-    return envelope(rows[(page - 1) * size : page * size], Paging=paging)
+    return envelope([shown(row) for row in rows[(page - 1) * size : page * size]], Paging=paging)
 
 
 def _number(name: str, default: int) -> int:

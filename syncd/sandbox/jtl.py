@@ -128,7 +128,7 @@ def create_app(twin: Twin) -> Flask:
 def _reading(app: Flask, twin: Twin, base: str) -> None:
     def page() -> Answer:
         door.scoped(twin, writing=False)
-        return jsonify(views.spelled(twin, views.page_of(twin, [views.view(twin, r) for r in views.selected(twin)])))
+        return jsonify(views.spelled(twin, views.page_of(twin, views.selected(twin))))
 
     def read(customer_id: str) -> Answer:
         door.scoped(twin, writing=False)

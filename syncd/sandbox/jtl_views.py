@@ -45,7 +45,7 @@ def _text(record: Record) -> str:
 
 
 def page_of(twin: Twin, found: list[Record]) -> Record:
-    """The page that the query asks for."""
+    """The page that the query asks for, of the records found."""
     try:
         number, size = int(request.args.get("pageNumber", 1)), int(request.args.get("pageSize", 100))
     except ValueError:
@@ -54,9 +54,8 @@ def page_of(twin: Twin, found: list[Record]) -> Record:
     pages = max(-(-len(found) // size), 1)
     following = min(number + 1, pages) if number < pages or twin.toggle("last_page") == "repeats" else None
     before = max(number - 1, 1) if number > 1 or twin.toggle("last_page") == "repeats" else None
-    promised = {
-        "TotalItems": len(found), "PageNumber": number, "PageSize": size, "Items": found[(number - 1) * size :][:size],
-    }  # fmt: skip
+    items = [view(twin, record) for record in found[(number - 1) * size :][:size]]
+    promised = {"TotalItems": len(found), "PageNumber": number, "PageSize": size, "Items": items}
     if twin.toggle("envelope") == "promised":
         return promised
     return promised | {

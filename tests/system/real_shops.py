@@ -11,7 +11,7 @@ from pathlib import Path
 from syncd.log import setup
 from tests.databases import database
 from tests.system.shop_rows import WALKED
-from tests.system.walk import Walk, walk
+from tests.system.walk import Step, Walk, walk
 
 
 def main() -> None:
@@ -28,9 +28,16 @@ def main() -> None:
             database(WALKED[shop].dialect, Path(name)) as url,
             walk(shop, url, Path(name), asked.customers) as walked,
         ):
+            print(f"{shop}: filled after {time.monotonic() - began:.0f} s", flush=True)
+            walked.note = _note
             walked.go()
             walked.both_ways()
             _tell(walked, time.monotonic() - began)
+
+
+def _note(step: Step) -> None:
+    made = ", ".join(f"{name} {number}" for name, number in step.requests.items() if number)
+    print(f"  {step.words:34} {step.wall:6.1f} s, {step.cpu:6.1f} s of CPU; requests: {made or 'none'}", flush=True)
 
 
 def _tell(walked: Walk, seconds: float) -> None:

@@ -4,8 +4,9 @@ plan, run-once, and then edits on both sides. What must hold at the end is asked
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,16 @@ class Walked(Landscape):
         self.config.write_text(f"{text}\n{providers}", encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Step:
+    """What one command cost: seconds by the wall, seconds of CPU (stand-ins included), requests by provider."""
+
+    words: str
+    wall: float
+    cpu: float
+    requests: Mapping[str, int]
+
+
 @dataclass
 class Walk:
     """One walk. `truth` is per provider whose record each external id is: a customer's key, or None for a stranger."""
@@ -50,14 +61,31 @@ class Walk:
     truth: dict[str, dict[str, int | None]] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Any] = field(default_factory=dict)
+    note: Callable[[Step], None] = field(default=lambda _step: None)  # of every command, once it is over
 
     def told(self, *words: str, code: int | tuple[int, ...] = 0) -> Any:
         """A command as README has it; what it said is kept."""
+        before, began, spent = self._requests(), time.monotonic(), time.process_time()
         answer = self.land.said(*words)
+        self.note(
+            Step(
+                " ".join(word for word in words if "/" not in word),
+                time.monotonic() - began,
+                time.process_time() - spent,
+                {name: number - before[name] for name, number in self._requests().items()},
+            )
+        )
         codes = code if isinstance(code, tuple) else (code,)
         assert answer.code in codes, f"{' '.join(words)}: {answer.code}\n{answer.out[-3000:]}\n{answer.err[-3000:]}"
         self.said[words[0]] = answer.out + answer.err
         return answer
+
+    def asked(self) -> Any:
+        """The open questions."""
+        return self.told("review", "list", "--json", code=(0, 5)).data["items"]
+
+    def _requests(self) -> dict[str, int]:
+        return {name: len(self.land.twin(name).log) for name in self.land.names}
 
     # -- before ------------------------------------------------------------------------------------------------
 
@@ -96,14 +124,24 @@ class Walk:
                 found[provider][key] = external_id
         return found
 
-    def look(self) -> tuple[Shown, dict[str, Values]]:
-        """Everybody at every provider as it shows him, and the customers as syncd reads them."""
+    def look(self, links: Mapping[str, Mapping[str, str]] | None = None) -> Shown:
+        """Everybody at every provider as it shows him, or the records of these links."""
         with installation(self.land.settings, exclusive=False, read_only=True) as site:
             held: dict[str, dict[str, Values]] = {}
             for route in chosen(site, ()):
-                found = {each: route.adapter.fetch(each) for each in list(self.land.twin(route.provider).records)}
-                held[route.provider] = {each: dict(remote.values) for each, remote in found.items() if remote}
-            return held, {row.key: dict(row.values) for row in customers.page(site.source, None, 100_000)}
+                if links is None and route.adapter.capabilities.lists_whole:
+                    found = [remote for page in route.adapter.scan(None) for remote in page.remotes]
+                else:
+                    records = list(self.land.twin(route.provider).records)
+                    wanted = records if links is None else links[route.provider].values()
+                    found = [remote for each in wanted if (remote := route.adapter.fetch(each))]
+                held[route.provider] = {remote.external_id: dict(remote.values) for remote in found}
+            return held
+
+    def rows(self) -> dict[str, Values]:
+        """The customers as syncd reads them."""
+        with installation(self.land.settings, exclusive=False, read_only=True) as site:
+            return {row.key: dict(row.values) for row in customers.page(site.source, None, 100_000)}
 
     def street(self, key: int) -> Any:
         engine = sa.create_engine(self.land.source_url)
@@ -127,7 +165,7 @@ class Walk:
         self.told("doctor")
         reports = self.land.directory / "reports"
         self.told("match", "--all", "--out", str(reports))
-        before, rows = self.look()
+        before, rows = self.look(), self.rows()
         self.told("adopt", "--all", str(reports), "--yes")
         plan = self.told("plan", "--json", code=0).data
         self.told("run-once", "--wait", "60s", code=(0, 5))
@@ -139,8 +177,8 @@ class Walk:
         planned: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for each in plan["operations"]:
             planned[each["provider"], each["customer_key"], each["verb"]] |= set(each["fields"])
-        (after, now), links = self.look(), self.links()
-        items = self.told("review", "list", "--json", code=(0, 5)).data["items"]
+        after, now, links = self.look(), self.rows(), self.links()
+        items = self.asked()
         self.seen |= {
             "plan": plan["counts"],
             "review": Counter(f"{item['provider']} {item['kind']}" for item in items),
@@ -229,10 +267,12 @@ class Walk:
         self.land.twin("jtl").edit(
             links["jtl"][str(alone.key)], BillingAddress=jtl["BillingAddress"] | {"LastName": "Neumann"}
         )
-        names = self.look()[1][str(alone.key)]
+        names = self.rows()[str(alone.key)]
         self.told("run-once", "--scan", "--wait", "60s", code=(0, 5))
         assert self.street(there.key) == "Andere Gasse 2"
-        held, rows = self.look()
+        edited = [str(person.key) for person in (here, there, alone)]
+        held = self.look({name: {key: links[name][key] for key in edited} for name in links})
+        rows = self.rows()
         for person, street in ((here, "Neue Allee 1"), (there, "Andere Gasse 2")):
             for name in self.land.names:
                 if "street" in held[name][links[name][str(person.key)]]:
@@ -246,11 +286,14 @@ class Walk:
         self.silent()
 
     def silent(self) -> None:
-        """The next full run writes nothing anywhere."""
+        """The next full run writes nothing anywhere, and `verify` finds nothing but what people are asked about."""
         before = self.land.writes()
         counts = self.told("run-once", "--scan", "--wait", "60s", "--json", code=(0, 5)).data["counts"]
         assert self.land.writes() == before
         assert not counts.keys() & {"created", "updated", "pulled", "retry", "ambiguous", "dead"}, counts
+        asked = {(item["provider"], item["customer_key"], item["kind"]) for item in self.asked()}
+        found = self.told("verify", "--json", code=(0, 3)).data["differences"]
+        assert {(each["provider"], each["customer_key"], each["kind"]) for each in found} <= asked
 
 
 @contextmanager
