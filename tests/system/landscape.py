@@ -132,6 +132,21 @@ class Landscape:
         """A command as typed, in this process."""
         return typed(self.config, *words)
 
+    def settle(self) -> None:
+        """As if the settle time of every write were over: the next run confirms them."""
+        with closing(sqlite3.connect(self.state)) as state, state:
+            state.execute("UPDATE intent SET settle_until = at")
+
+    def settled(self) -> bool:
+        """Whether nothing is due, under way or to be confirmed any more."""
+        with closing(sqlite3.connect(self.state)) as state:
+            return all(state.execute(f"SELECT count(*) FROM {name}").fetchone()[0] == 0 for name in ("work", "intent"))
+
+    def pulse(self) -> object:
+        """A daemon's last sign of life."""
+        with closing(sqlite3.connect(self.state)) as state:
+            return state.execute("SELECT max(seen) FROM pulse").fetchone()[0]
+
     def twin(self, name: str) -> Twin:
         return self.server.twins[name]
 

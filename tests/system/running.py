@@ -58,6 +58,16 @@ def until(condition: Callable[[], object], seconds: float = 90.0) -> bool:
     return bool(condition())
 
 
+def goes_on(sign: Callable[[], object], times: int = 2) -> bool:
+    """Wait until a sign of life was renewed so often. A daemon writes one before a poll, at most one a second: between
+    two new ones it did whatever it wanted to do."""
+    for _ in range(times):
+        last = sign()
+        if not until(lambda last=last: sign() != last):  # type: ignore[misc]
+            return False
+    return True
+
+
 @contextmanager
 def running(
     config: Path, directory: Path, environment: Mapping[str, str] | None = None, command: tuple[str, ...] = ()

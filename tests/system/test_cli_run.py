@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -249,12 +248,15 @@ def test_pause_holds_and_resume_lets_go(tmp_path: Path, capsys: pytest.CaptureFi
         assert syncd("run-once").code == 0
 
 
+SETTLED = "UPDATE intent SET settle_until = at"  # as if the settle time of every write were over
+
+
 def test_a_poison_record_dies_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A customer that always fails becomes a dead letter while others get through; `retry` gives it new life."""
     common = COMMON.replace('backoff = "200ms"', 'backoff = "10ms"') + "max_attempts = 3\nconcurrency = 1\n"
     with installed(tmp_path, capsys, customers=10, common=common) as syncd:
         syncd("run-once")
-        time.sleep(1.1)
+        syncd.state(SETTLED)
         syncd("run-once")  # aiotic's 202s are confirmed: nothing of them is left to look at
         twin = syncd.server.twins["aiotic"]
         twin.records["1002"]["number"] = "another's"  # what answers is not who was asked for
@@ -264,7 +266,7 @@ def test_a_poison_record_dies_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert (status.code, status.json["providers"][0]["dead"]) == (5, 1)
         assert [problem["command"] for problem in status.json["problems"]] == ["syncd retry 2"]
         assert [record["city"] for key, record in twin.records.items() if key != "1002"] == ["Kiel"] * 9
-        time.sleep(1.1)
+        syncd.state(SETTLED)
         syncd("run-once")  # confirms the other nine
         before = syncd.requests("aiotic")
         assert syncd("run-once").code == 5

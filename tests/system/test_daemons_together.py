@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from syncd.settings import load
 from syncd.source import triggers
 from syncd.store.database import upgrade
 from tests.databases import database, server
-from tests.system.running import running, until
+from tests.system.running import Running, goes_on, running, until
 
 NAMES = ("aiotic", "jtl")
 COLUMNS = ("number", "name", "email", "street", "postal_code", "city", "country")
@@ -43,6 +44,17 @@ class Shared:
 
     def writes(self) -> dict[str, int]:
         return {name: self.server.twins[name].writes() for name in NAMES}
+
+    def settled(self) -> bool:
+        """Whether nothing is due, under way or to be confirmed any more."""
+        with self.state.connect() as conn:
+            return conn.exec_driver_sql("SELECT EXISTS (TABLE work) OR EXISTS (TABLE intent)").scalar() is False
+
+    def pulse(self, daemon: Running) -> object:
+        """The last sign of life of one of the daemons."""
+        with self.state.connect() as conn:
+            asked = f"SELECT seen FROM pulse WHERE pid = {daemon.process.pid}"
+            return conn.exec_driver_sql(asked).scalar()
 
     def holders(self) -> dict[str, str]:
         """Who holds what, those that ran out left out."""
@@ -133,7 +145,7 @@ def test_a_stopped_daemon_is_succeeded_and_writes_nothing_when_it_wakes(tmp_path
         assert until(lambda: reached(site, "while-frozen@example.com"), LEASE + 20.0)
         assert set(site.holders().values()) == {other.events("daemon.started")[0]["holder"]}
         captor.send(signal.SIGCONT)
-        until(lambda: False, 2.0)
+        assert goes_on(partial(site.pulse, captor))
         once = {name: count - before[name] for name, count in site.writes().items()}
         site.run("UPDATE customers SET email = 'awake@example.com' WHERE number = '1001'")
 
@@ -151,7 +163,7 @@ def test_a_database_that_goes_away_is_told_once_and_caught_up_with(tmp_path: Pat
     with shared(tmp_path) as site, running(site.config, tmp_path) as daemon:
         assert where is not None
         assert until(lambda: filled(site))
-        until(lambda: False, 2.0)
+        assert until(site.settled)
         name, before = site.shop.url.database, site.writes()
         admin = sa.create_engine(where, isolation_level="AUTOCOMMIT")
         site.run("UPDATE customers SET email = 'before-the-fall@example.com' WHERE number = '1001'")
@@ -160,7 +172,7 @@ def test_a_database_that_goes_away_is_told_once_and_caught_up_with(tmp_path: Pat
             conn.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
             conn.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         assert until(lambda: daemon.events("source.unreachable"))
-        until(lambda: False, 3.0)
+        assert goes_on(partial(site.pulse, daemon), 3)
         told = len(daemon.events("source.unreachable"))
         with admin.connect() as conn:
             conn.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

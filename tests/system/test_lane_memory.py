@@ -17,7 +17,7 @@ from syncd.store import progress
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop
 from tests.system.landscape import Landscape, landscape
-from tests.system.running import running, until
+from tests.system.running import goes_on, running, until
 from tests.system.shelf import NAME, Shelf, shelved
 
 FAST = '[schedule]\npoll = "300ms"\n'
@@ -72,7 +72,7 @@ def test_a_pause_outlives_a_kill(tmp_path: Path, status: int, times: int, state:
 
         with running(land.config, tmp_path) as daemon:
             assert until(lambda: daemon.events("status.snapshot"))
-            until(lambda: False, 2.0)
+            assert goes_on(land.pulse)
             after = land.said("status", "--json").data["providers"][0]
 
         assert len(log) == asked

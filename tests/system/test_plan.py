@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -181,7 +180,7 @@ def test_who_passes_a_guard_is_foretold_however_slow_a_reading_is(tmp_path: Path
     """Of eight that are due a guard lets the first three through, though the first one's record is read last."""
     with landscape(tmp_path, 8, ("aiotic",), head='[guards]\nupdate = "3/24h"\n') as land:
         land.run()
-        time.sleep(1.1)  # the settle time
+        land.settle()
         land.run(scan=True)
         land.sql("UPDATE customers SET city = 'Emden'")
         expected = planned(land)
@@ -215,7 +214,7 @@ def test_all_guards_of_an_operation_are_counted_as_the_run_counts_them(tmp_path:
     head = '[guards]\nblank = "1/24h"\nupdate = "3/24h"\n'
     with landscape(tmp_path, 8, ("aiotic", "jtl"), head=head) as land:
         land.run(scan=True)
-        time.sleep(1.1)  # the settle time: a write confirmed between plan and run would change who comes first
+        land.settle()  # a write confirmed between plan and run would change who comes first
         land.run(scan=True)
         land.sql("UPDATE customers SET city = NULL WHERE id <= 4", "UPDATE customers SET city = 'Emden' WHERE id > 5")
         expected = land.said("plan", "--scan", "--json").data
@@ -235,7 +234,7 @@ def test_other_settings_are_planned_and_guarded(tmp_path: Path) -> None:
     holds back what is too much, and the run does just that."""
     with landscape(tmp_path, 14, ("aiotic", "jtl"), head='[guards]\nupdate = "4/24h"\n') as land:
         land.run()
-        time.sleep(1.1)  # the settle time: a write confirmed between plan and run would change who comes first
+        land.settle()  # a write confirmed between plan and run would change who comes first
         land.run(scan=True)
         land.sql(
             "ALTER TABLE customers ADD COLUMN mail2 TEXT", "UPDATE customers SET mail2 = 'neu' || id || '@x.example'"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,13 @@ def test_nobody_agrees_while_a_change_waits(land: Landscape) -> None:
 
 def test_the_next_look_never_lies_in_the_past(land: Landscape) -> None:
     """A retry whose time has come, and that nobody makes, is told as the next thing and not as history."""
-    slower = land.config.read_text().replace('backoff = "200ms"', 'backoff = "4s"')
-    land.config.write_text(slower)  # due after 2 s at least: the run itself, which waits for nothing, makes no retry
+    slower = land.config.read_text().replace('backoff = "200ms"', 'backoff = "1h"')
+    land.config.write_text(slower)  # the run itself makes no retry
     land.twin("aiotic").faults.add(Fault("status", status=503, times=1))
     land.sql("UPDATE customers SET city = 'Bremen' WHERE id = 1")
     land.run(wait=0.0)
-    time.sleep(4.1)
+    with closing(sqlite3.connect(land.state)) as state, state:
+        assert state.execute("UPDATE work SET due_at = since WHERE error_class = 'Temporary'").rowcount == 1
     told = land.said("explain", "1").out
 
     assert "as soon as its turn comes" in told

@@ -443,6 +443,7 @@ def test_an_answer_that_is_no_http() -> None:
 def test_a_kept_connection_that_was_closed() -> None:
     """A provider that drops idle connections costs us nothing: the next request takes a fresh one."""
     count: list[int] = []
+    closed = threading.Semaphore(0)
 
     def talk(connection: socket.socket) -> None:
         received = b""
@@ -450,11 +451,13 @@ def test_a_kept_connection_that_was_closed() -> None:
             received += connection.recv(65_536)
         count.append(1)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.release()
 
     with listening(talk) as port, client(f"http://127.0.0.1:{port}") as http:
         for _ in range(3):
             assert http.request("PUT", "/a", body={}).ok
-            time.sleep(0.02)
+            assert closed.acquire(timeout=20)
     assert len(count) == 3
 
 
@@ -482,11 +485,16 @@ def test_a_connection_is_kept(keeper: Http) -> None:
 def test_a_connection_is_not_kept_for_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a silence that some server would not have waited for, none is used again."""
     assert transport.KEPT < 2.0
-    monkeypatch.setattr(transport, "KEPT", 0.05)
+    monkeypatch.setattr(transport, "KEPT", 0.0)
     with client(server.url("echo"), timeout=20) as impatient:
         first = _port(impatient)
-        time.sleep(0.1)
         assert _port(impatient) != first
+
+
+def _given_up(port: object) -> bool:
+    """Whether the other side has ended the connection whose end here is this port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return not [1 for _, here, _, state, *_ in lines if here.endswith(f":{port:04X}") and state == "01"]
 
 
 def test_an_idle_connection_that_was_given_up(keeper: Http, server: Server) -> None:
@@ -494,8 +502,9 @@ def test_an_idle_connection_that_was_given_up(keeper: Http, server: Server) -> N
     twin = server.twins["echo"]
     for twin.idle in (0.05, 0.0):
         for _ in range(3):
-            assert keeper.request("PUT", "/a", body={}).ok
-            time.sleep(0.3 if twin.idle else 0.0)
+            port = keeper.request("PUT", "/a", body={}).record()["port"]
+            while not _given_up(port):
+                time.sleep(0.01)
     assert twin.writes() == 6
 
 
@@ -535,18 +544,18 @@ def test_a_write_that_did_not_leave_whole() -> None:
     def leave(connection: socket.socket) -> None:
         connection.recv(1024)
 
+    told = threading.Event()  # the client has given up
+
     def stall(connection: socket.socket) -> None:
         connection.recv(1024)
-        time.sleep(0.8)
+        told.wait(20)
 
     body = {"note": "x" * 40_000_000}
     for talk in (leave, stall):
-        with (
-            listening(talk) as port,
-            client(f"http://127.0.0.1:{port}", timeout=0.6) as http,
-            pytest.raises(Temporary, match="not leave whole"),
-        ):
-            http.request("PUT", "/a", body=body)
+        with listening(talk) as port, client(f"http://127.0.0.1:{port}", timeout=0.6) as http:
+            with pytest.raises(Temporary, match="not leave whole"):
+                http.request("PUT", "/a", body=body)
+            told.set()
 
 
 class Recorder:

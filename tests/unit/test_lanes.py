@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -649,9 +648,11 @@ def test_a_partly_acknowledged_write_is_known_as_such() -> None:
 
 
 class Desk:
-    """A stack of due pairs that remembers who handled which, and what was under way together."""
+    """A stack of due pairs that remembers who handled which, and what was under way together.
 
-    def __init__(self, keys: Sequence[str], chunk: int = 2) -> None:
+    Nobody ends before `company` pairs were under way together."""
+
+    def __init__(self, keys: Sequence[str], chunk: int = 2, company: int = 0) -> None:
         self.left = due(*keys)
         self.chunk = chunk
         self.handled: list[str] = []
@@ -659,7 +660,8 @@ class Desk:
         self.together = 0
         self.twice: list[str] = []
         self._busy: list[str] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self.company = company
 
     def take(self, busy: frozenset[str]) -> list[Work]:
         """The next free pairs."""
@@ -669,15 +671,16 @@ class Desk:
         return free
 
     def handle(self, batch: Sequence[Work]) -> None:
-        """Handle slowly enough for another thread to begin."""
+        """Handle no sooner than there is company."""
         keys = [work.pair.key for work in batch]
         with self._lock:
             self.twice += [key for key in keys if key in self._busy]
             self._busy += keys
             self.together = max(self.together, len(self._busy))
             self.threads.add(threading.current_thread().name)
-        time.sleep(0.002)
+            self._lock.notify_all()
         with self._lock:
+            self._lock.wait_for(lambda: self.together >= self.company, 20)
             for key in keys:
                 self._busy.remove(key)
             self.handled += keys
@@ -695,7 +698,7 @@ def test_one_thread_works_in_the_callers() -> None:
 
 def test_the_same_customer_is_never_in_two_threads() -> None:
     """Marks of one customer wait for each other; different customers do not."""
-    desk = Desk([str(number % 6) for number in range(60)], chunk=1)
+    desk = Desk([str(number % 6) for number in range(60)], chunk=1, company=2)
 
     done = drain(a_lane(VirtualClock(), concurrency=4), desk.take, desk.handle)
 
@@ -708,11 +711,14 @@ def test_groups_come_in_the_order_in_which_they_were_taken() -> None:
     ends without asking for its turn holds up nobody."""
     lane = a_lane(VirtualClock(), concurrency=3)
     desk = Desk([str(number) for number in range(9)], chunk=1)
+    begun = [threading.Event() for _ in range(9)]
     came: list[str] = []
 
     def handle(batch: Sequence[Work]) -> None:
         key = batch[0].pair.key
-        time.sleep(0.03 - 0.01 * (int(key) % 3))  # the first of three is the slowest
+        begun[int(key)].set()
+        if int(key) % 3 == 0:  # the first of three is the slowest
+            assert all(later.wait(20) for later in begun[int(key) : int(key) + 3])
         if key == "3":
             return
         lane.turns.come(key)
@@ -820,16 +826,17 @@ def test_an_unexpected_error_comes_out(concurrency: int) -> None:
 
 def test_lanes_run_beside_each_other() -> None:
     """One lane's trouble ends no other; its error comes out when all have ended."""
-    meeting = threading.Barrier(2, timeout=20)
+    meeting, breaking = threading.Barrier(2, timeout=20), threading.Event()
     ended: list[str] = []
 
     def broken() -> None:
         meeting.wait()
+        breaking.set()
         raise ZeroDivisionError
 
     def fine() -> None:
         meeting.wait()
-        time.sleep(0.02)
+        breaking.wait(20)
         ended.append("fine")
 
     with pytest.raises(ZeroDivisionError):
