@@ -272,11 +272,11 @@ def finished(
     the record as a push left it; `ended`: what becomes of the intent of the write just done."""
     link, remote = case.facts.link, case.facts.remote
     assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
-    close, move = settled(case.facts.intents, terms)
+    close, move = settled(case.facts, terms)
     questions = questions_of(case, action, progress)
     saved = replace(
         link,
-        base={**confirmed(progress.base, case.facts, terms.now), **{n: progress.base[n] for n in progress.pushed}},
+        base={**confirmed(progress.base, case.facts), **{n: progress.base[n] for n in progress.pushed}},
         state=State.REVIEW if progress.review else State.LINKED,
         external_ids=_identifiers(link, remote, progress),
         synced_at=terms.now,
@@ -286,6 +286,7 @@ def finished(
     if stored is None or stored.values.keys() >= remote.values.keys():  # else an edit beside ours may be hidden
         saved = versioned(saved, stored or remote, case.facts.digest)
     news = (*said(case, action, progress, terms), opened(case, action, questions))
+    cleared = progress.pushed and "erased" in progress.review.values()  # the push took signs of an erasure away
     return Change(
         case.work,
         _kind(case, progress),
@@ -295,6 +296,7 @@ def finished(
         move=ended[1] + move,
         closing=closing(saved, [question.kind for question in questions]),
         questions=questions,
+        mark=(case.pair.key, "changed") if cleared else None,
         notes=tuple(note for each in news for note in each.notes),
         lines=tuple(line for each in news for line in each.lines),
     )

@@ -30,6 +30,7 @@ def decide(case: Case, terms: Terms) -> Decided:
         return Decided(case, None, change=endings.reject(case, terms, case.failure.field, case.failure.reason))
     if case.failure is not None:
         return Decided(case, None, change=endings.failed(case, terms, case.failure))
+    case = noted(case)
     action = plan(case.facts)
     match action:
         case Create(values):
@@ -46,6 +47,25 @@ def decide(case: Case, terms: Terms) -> Decided:
             return Decided(case, action, asks=asks, change=endings.forget(case, action))
         case _:
             return Decided(case, action, change=_change(case, terms, action))
+
+
+def noted(case: Case) -> Case:
+    """The case with its reading noted in the base: a provisional field is `shown` where the record shows what was
+    agreed.
+
+    However the look ends, a shorter form after that is a person's edit. Example: the e-mail of a fresh create is read
+    in full by the look that pushes a new city; the push's answer is lost, and a person shortens the e-mail.
+    """
+    link, remote = case.facts.link, case.facts.remote
+    if link is None or remote is None:
+        return case
+    digest, there = case.facts.digest, remote.values
+    seen = {
+        name: replace(entry, shown=True)
+        for name, entry in link.base.items()
+        if entry.provisional and not entry.shown and name in there and digest(name, there[name]) == entry.provider
+    }
+    return replace(case, facts=replace(case.facts, link=replace(link, base={**link.base, **seen}))) if seen else case
 
 
 def _change(case: Case, terms: Terms, action: Action) -> Change:

@@ -173,10 +173,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Grave:
-    """A tombstone to be left."""
+    """A tombstone to be left. `whole`: for the customer too, not for the record alone."""
 
     external_id: str
     how: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from syncd.core.actions import Park, Unlink
 from syncd.core.backoff import delay
@@ -12,7 +11,7 @@ from syncd.core.case import Case, Terms
 from syncd.core.effects import Change, Failure, Grave, Later, Line, Moved, Note, Question, Told
 from syncd.core.facts import Facts
 from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
-from syncd.core.model import FieldBase, Intent, Link, Stage, State, Verb
+from syncd.core.model import FieldBase, Link, Stage, State, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.core.recognition import another
 from syncd.core.writes import versioned
@@ -65,8 +64,8 @@ def agreed(case: Case, terms: Terms) -> Change:
     if link is None or link.external_id is None:
         shown = replace(case.row, state=State.EXCLUDED)
         return Change(case.work, "excluded", link=shown, finish=True, closing=closing(shown))
-    close, move = settled(case.facts.intents, terms)
-    base = confirmed(link.base, case.facts, terms.now)
+    close, move = settled(case.facts, terms)
+    base = confirmed(link.base, case.facts)
     shown = replace(link, base=base, state=State.LINKED, verified_at=terms.now)
     if case.facts.remote is not None and case.facts.remote.version is not None:
         shown = versioned(shown, case.facts.remote, case.facts.digest)
@@ -74,32 +73,23 @@ def agreed(case: Case, terms: Terms) -> Change:
     return Change(case.work, kind, link=shown, finish=True, close=close, move=move, closing=closing(shown))
 
 
-def settled(intents: tuple[Intent, ...], terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
+def settled(facts: Facts, terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
     """What becomes of the intents that this look judged: ids to close, and intents that wait one more settle time,
-    because their write may still take effect late."""
+    because their write may still take effect late. A settle time that ended while records were read was not over when
+    this record was read."""
+    intents = facts.intents
     waits = [i for i in intents if i.stage is Stage.OPEN and i.verb in {Verb.UPDATE, Verb.CREATE}]
-    over = [i for i in intents if i not in waits and (i.stage is Stage.OPEN or i.settle_until <= terms.now)]
+    over = [i for i in intents if i not in waits and (i.stage is Stage.OPEN or i.settle_until <= facts.at)]
     until = terms.later(terms.settle)
     return tuple(i.id for i in over), tuple(Moved(i.id, Stage.CONFIRM, until) for i in waits)
 
 
-def confirmed(base: Mapping[str, FieldBase], facts: Facts, now: datetime) -> dict[str, FieldBase]:
-    """The base after one more reading of the record. Once no intent waits for its confirming reading, the provisional
-    marks go; until then a provisional field is marked `shown` when the record shows what the provider's answer
-    promised."""
-    if not any(intent.stage is Stage.OPEN or intent.settle_until > now for intent in facts.intents):
-        return {name: _sure(entry) for name, entry in base.items()}
-    there = facts.remote.values if facts.remote is not None else {}
-    kept = {
-        name
-        for name, entry in base.items()
-        if entry.provisional and name in there and facts.digest(name, there[name]) == entry.provider
-    }
-    return {name: _once_shown(entry) if name in kept else entry for name, entry in base.items()}
-
-
-def _once_shown(entry: FieldBase) -> FieldBase:
-    return entry if entry.shown else replace(entry, shown=True)
+def confirmed(base: Mapping[str, FieldBase], facts: Facts) -> Mapping[str, FieldBase]:
+    """The base after one more reading of the record: where no intent waited for its confirming reading any more when
+    the look began, the provisional marks go."""
+    if any(intent.stage is Stage.OPEN or intent.settle_until > facts.at for intent in facts.intents):
+        return base
+    return {name: _sure(entry) for name, entry in base.items()}
 
 
 def _sure(entry: FieldBase) -> FieldBase:
@@ -245,11 +235,13 @@ def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Ch
 
 
 def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Change:
-    """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back."""
+    """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back. Where the
+    customer lives on, the tombstone is for the record alone: once his row is gone too, no scan takes it in again."""
     facts, link = case.facts, case.facts.link
     external_id = external_id or (link.external_id if link is not None else "") or ""
     if not external_id and len(facts.found) == 1 and facts.found[0].external_id not in facts.claimed:
         external_id = facts.found[0].external_id
+    buries = action.tombstone or (link is not None and link.external_id is not None)
     change = Change(
         case.work,
         "removed" if event == "pair.removed" else "unlinked",
@@ -257,7 +249,7 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
         finish=True,
         close_all=True,
         closing=closing(None),
-        grave=Grave(external_id, action.reason) if action.tombstone and external_id else None,
+        grave=Grave(external_id, action.reason, whole=action.tombstone) if external_id and buries else None,
         mark=(case.pair.key, "changed") if action.again else None,
     )
     if link is None and not external_id:  # no link and no record: nothing to note

@@ -144,11 +144,12 @@ def _reversals(trail: Sequence[str]) -> int:
 def same_person(one: Values, other: Values) -> bool:
     """Whether a row that came back is the one that left: number, VAT number or e-mail agree and are filled.
 
-    The e-mail alone does not count beside names of which none is the same: families and head offices share it.
+    E-mail or number alone do not count beside names of which none is the same: families and head offices share an
+    e-mail, and a shop gives the number of a deleted customer to the next one.
     """
     agreed = {name for name in IDENTIFYING if _filled(one.get(name)) and one.get(name) == other.get(name)}
     told = [name for name in NAMES if _filled(one.get(name)) and _filled(other.get(name))]
-    if agreed == {"email"} and told:
+    if agreed in ({"email"}, {"number"}) and told:
         return any(equal(name, one[name], other[name]) or degraded(one[name], other[name]) for name in told)
     return bool(agreed)
 

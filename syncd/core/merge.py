@@ -178,8 +178,9 @@ def _three_way(facts: FieldFacts, source: Seen, provider: Seen, base: FieldBase)
         return Decision(Verdict.SETTLE, "equal")
     if not theirs:
         return _outward(facts, "source-changed")
-    was_sent = (facts.unsettled and source.digest in facts.sent) or (base.provisional and not base.shown and not ours)
-    if facts.degraded and was_sent:
+    seen_whole = base.shown and not ours
+    was_sent = (facts.unsettled and source.digest in facts.sent) or (base.provisional and not ours)
+    if facts.degraded and was_sent and not seen_whole:
         return Decision(Verdict.SETTLE, "lossy")
     if facts.composed or facts.direction is Direction.PUSH:
         return Decision(Verdict.PUSH, "push-only")

@@ -25,17 +25,16 @@ def another(facts: Facts) -> bool:
     """Whether the row may be another customer's under a known key: no identifying value stayed, or only the e-mail
     address did, which families and head offices share. Example: customer 2 is deleted and a row is inserted under key 2
     with `info@` as before, another number and other names: another customer of that office. Where the row has no
-    number, an unchanged phone or street is enough to speak for the same customer."""
+    number, an unchanged phone or street is enough to speak for the same customer. The number alone does not count
+    beside other names either: a shop that counts its numbers gives the last one again after a deletion."""
     link, number = facts.link, facts.row.get("number")
-    if link is not None and number is not None and number == link.provider_key:
-        return False
-    own, base = unknown_create(facts), link.base if link is not None else {}
-    agreed = {name: entry.source for name, entry in base.items()}
-    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    agreed = _agreed(facts)
     source = facts.source if facts.source is not None else facts.row
     known = {name for name, value in source.items() if value is not None and name in agreed}
-    names = known & set(IDENTIFYING) or known
+    names = known & set(IDENTIFYING) or known - SHARED - TELLS_NOTHING or known
     stayed = {name for name in known if agreed[name] == facts.digest(name, source[name])}
+    if link is not None and number is not None and number == link.provider_key:
+        return bool(known & NAMES) and not stayed & (NAMES | {"email", "vat_number"})
     if names & stayed != {"email"}:
         return bool(names) and not names & stayed
     telling = NAMES if number is not None else known - {"email"} - SHARED - TELLS_NOTHING
@@ -44,13 +43,25 @@ def another(facts: Facts) -> bool:
 
 def perhaps_another(facts: Facts) -> bool:
     """Whether the change log has to be asked whose row this is: its number, name, e-mail or VAT number differs from
-    what was agreed. A weaker sign than `another`, for shops merge customers who share some of these values."""
-    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
-    agreed = {name: entry.source for name, entry in base.items()}
-    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    what was agreed, or nothing was agreed yet, as after a crash that followed on the linking. A weaker sign than
+    `another`, for shops merge customers who share some of these values."""
+    agreed = _agreed(facts)
+    if not agreed:
+        return facts.link is not None and facts.link.external_id is not None
     source = facts.source if facts.source is not None else facts.row
     names = (*IDENTIFYING, "name", "first_name", "last_name")
     return any(name in source and agreed[name] != facts.digest(name, source[name]) for name in names if name in agreed)
+
+
+def _agreed(facts: Facts) -> dict[str, str]:
+    """The digests of the customer as last agreed, or as our create of unknown outcome sent him. A record that was
+    linked just before a crash has no base yet: what it shows stands for what was agreed."""
+    own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
+    agreed = {name: entry.source for name, entry in base.items()}
+    agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
+    if not agreed and facts.link is not None and facts.remote is not None:
+        agreed = {name: facts.digest(name, value) for name, value in facts.remote.values.items()}
+    return agreed
 
 
 def another_record(facts: Facts) -> bool:

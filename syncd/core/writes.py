@@ -7,7 +7,7 @@ crash kept from being recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from syncd.core.facts import Facts, seen
@@ -106,6 +106,25 @@ def is_news(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> 
 
 def _news(entry: FieldBase, shown: str) -> bool:
     return not entry.frozen and (entry.provider != shown or (entry.provisional and not entry.shown))
+
+
+def seen_listed(
+    link: Link, intents: Sequence[Intent], remote: Remote, digest: Callable[[str, Value], str]
+) -> Link | None:
+    """The link, where a listing shows in full what our updates of unknown outcome sent; None where it shows none of it.
+
+    Until their settle time is over no look reads the record. Example: the answer of a push is lost, a listing shows the
+    pushed name, and a person shortens it: without this note the shorter name would be taken for the provider's cut.
+    """
+    unknown = [intent for intent in intents if intent.stage is Stage.OPEN and intent.verb is Verb.UPDATE]
+    seen = {
+        name: FieldBase(s.sent, s.sent, provisional=True, shown=True, earlier=_earlier(entry, s.sent, s.sent))
+        for intent in unknown
+        for name, s in intent.fields.items()
+        if (entry := link.base.get(name)) is not None and name in remote.values
+        if digest(name, remote.values[name]) == s.sent != entry.provider
+    }
+    return replace(link, base={**link.base, **seen}, version=None) if seen else None
 
 
 def versioned(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> Link:

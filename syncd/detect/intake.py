@@ -21,13 +21,14 @@ from syncd.reconcile import Route
 from syncd.reconcile.gather import numbered
 from syncd.runtime.installation import Installation
 from syncd.source import customers
-from syncd.source.lookup import matching
+from syncd.source.lookup import is_left_out, matching
 from syncd.store import events, journal, mapping, review, tombstones, work
 from syncd.store.database import Transaction
 
 NOT_INSERTED = "not_inserted"
 CANDIDATE = "candidate"
 LOOKS = "looks like this customer"
+LEFT_OUT = "a row that [source.where] or [source.deleted] leaves out has its number, VAT number or e-mail"
 
 
 class Obstacle(StrEnum):
@@ -37,6 +38,7 @@ class Obstacle(StrEnum):
     KNOWN = "known"  # archived, linked, buried, on its way in, or made by a create of ours
     MATCH = "match"  # a customer has its number, VAT number or e-mail
     TWICE = "twice"  # a linked customer's key is on it
+    LEFT_OUT = "left-out"  # a row that the source's filters leave out has its number, VAT number or e-mail
     LEFT_OUTSIDE = "left-outside"  # a person said so when it did not fit
 
 
@@ -45,6 +47,9 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
     person."""
     _forget_unexecuted(site, route, remote)
     obstacle, keys = in_the_way(site, route, remote)
+    if obstacle is Obstacle.LEFT_OUT:
+        _refused(site, route, remote, LEFT_OUT, found)
+        return
     if obstacle is not Obstacle.NONE:
         _ask(site, route, remote, (obstacle, keys), found)
         return
@@ -79,7 +84,10 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
             return Obstacle.KNOWN, ()
         if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
             return Obstacle.LEFT_OUTSIDE, ()
-    matches = matching(site.source, _identity(numbered(route, remote)))
+    identity = _identity(numbered(route, remote))
+    matches = matching(site.source, identity)
+    if not matches and is_left_out(site.source, identity):
+        return Obstacle.LEFT_OUT, ()
     with site.state.read() as tx:
         if matches:
             return Obstacle.MATCH, tuple(key for key in matches if _is_free(tx, Pair(route.provider, key)))

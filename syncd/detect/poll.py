@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, Link, Page, Pair, Remote, State
-from syncd.core.writes import is_news
+from syncd.core.writes import is_news, seen_listed
 from syncd.detect.first_pass import first_pass
 from syncd.detect.intake import arrive, ask_twice, close_answered
 from syncd.detect.intake_guard import Newcomers, announce, newcomers
@@ -156,6 +156,7 @@ def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcom
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in remotes])
         differing = to_look_at(tx, route, links, remotes)
+    _note(site, route, [remote for remote in remotes if _unknown(links.get(remote.external_id))])
     if differing:
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, differing, "scan", site.clock.now())
@@ -164,6 +165,25 @@ def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcom
             if remote.external_id not in links:
                 arrive(site, route, remote, found)
         announce(site, route, found, complete=False)
+
+
+def _unknown(link: Link | None) -> bool:
+    return link is not None and link.state is State.AMBIGUOUS
+
+
+def _note(site: Installation, route: Route, remotes: Sequence[Remote]) -> None:
+    """Note which of these records, each with a write of unknown outcome, show what that write sent."""
+    if not remotes:
+        return
+    with site.state.fenced(route.lease) as tx:
+        links = mapping.by_external_id(tx, route.provider, [remote.external_id for remote in remotes])
+        intents = journal.intents(tx, route.provider, [link.pair.key for link in links.values()])
+        for remote in remotes:
+            link = links.get(remote.external_id)
+            if link is not None and not remote.archived:
+                digest = route.digester(link.provider_key or "")
+                seen = seen_listed(link, intents.get(link.pair.key, ()), remote, digest)
+                mapping.save_all(tx, [] if seen is None else [seen])
 
 
 def _ordered(site: Installation, route: Route) -> dict[str, str]:

@@ -18,8 +18,19 @@ def matching(source: Source, values: Mapping[str, Value], limit: int = 20) -> li
         return keys_like(conn, source, values, limit)
 
 
-def keys_like(conn: sa.Connection, source: Source, values: Mapping[str, Value], limit: int) -> list[str]:
-    """The same within a transaction."""
+def is_left_out(source: Source, values: Mapping[str, Value]) -> bool:
+    """Whether a row that the filters leave out (`[source.where]`, `[source.deleted]`) shares any of these values, and
+    no row within them does."""
+    if not source.scope:
+        return False
+    with reading(source) as conn:
+        return bool(keys_like(conn, source, values, 1, everywhere=True) and not keys_like(conn, source, values, 1))
+
+
+def keys_like(
+    conn: sa.Connection, source: Source, values: Mapping[str, Value], limit: int, *, everywhere: bool = False
+) -> list[str]:
+    """The same within a transaction; `everywhere`: rows that the filters leave out count too."""
     conditions = [
         sa.func.lower(sa.cast(source.fields[name].column, sa.Text if source.dialect != "mysql" else sa.CHAR))
         == sa.func.lower(sa.literal(value))  # by the same rules: SQLite leaves letters beyond ASCII as they are
@@ -29,8 +40,9 @@ def keys_like(conn: sa.Connection, source: Source, values: Mapping[str, Value], 
     if not conditions:
         return []
     asked = {mapped.join for name in values if (mapped := source.fields.get(name)) is not None and mapped.join}
+    scope = () if everywhere else source.scope
     table = rows_from(source, source.scope_joins | asked)
-    query = sa.select(source.key).select_from(table).where(*source.scope, sa.or_(*conditions)).distinct()
+    query = sa.select(source.key).select_from(table).where(*scope, sa.or_(*conditions)).distinct()
     rows = conn.execute(query.limit(limit))
     return sorted({spelled(source.key_kind, row[0]) for row in rows})
 

@@ -123,7 +123,7 @@ def insert(
         return problem.refusal
 
     def add(conn: sa.Connection) -> Written | Refused | Moved:
-        if lookup.keys_like(conn, source, unlike or {}, 1):
+        if lookup.keys_like(conn, source, unlike or {}, 1, everywhere=True):
             return Moved()
         statement = source.table.insert().values(new)
         if key is None and source.dialect == "mysql" and not getattr(conn.dialect, "is_mariadb", False):

@@ -45,18 +45,21 @@ _FREE_KEY = (
 
 
 def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
-    tx: Transaction, keys: Keys, provider: str, external_id: str | None, key: str, how: str, at: datetime
+    tx: Transaction, keys: Keys, provider: str, external_id: str | None, key: str | None, how: str, at: datetime
 ) -> None:
-    """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when."""
+    """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when.
+
+    Without a key only the record is buried: nobody takes it in, and the customer lives on.
+    """
     name = digest_name(tx, provider)
     present = _all(keys)[0]
     external = None if external_id is None else _external(present, name, external_id)
-    own = _own(present, name, key)
+    own = "" if key is None else _own(present, name, key)
     graves = _graves(keys, name, external_id, key)
     same = tombstone.c.external_digest.is_(None)
     if external_id is not None:
         same = tombstone.c.external_digest.in_(graves["of_external"])
-    mine = tombstone.c.key_digest.in_(graves["of_key"])
+    mine = tombstone.c.key_digest.in_(graves["of_key"] or [""])
     tx.execute(tombstone.delete().where(tombstone.c.provider == provider, mine, same))
     row = {"provider": provider, "external_digest": external, "key_digest": own, "how": how, "at": at}
     tx.execute(tombstone.insert().values(**row))

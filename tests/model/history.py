@@ -322,6 +322,8 @@ def _erased(world: World, signs: tuple[str, ...], provider: Hostile, record: Rec
     goes is an edit like any other to who sees nothing but that."""
     if record is None or record.archived or not any(_looked_at(world, provider, record, name) for name in signs):
         return
+    if world.clock.waiting():
+        return  # a write of ours that is under way may undo a part of it: nobody could tell the rest from an edit
     world.befall(record.of, "erased")
     provider.erase(record, signs)
 
@@ -368,7 +370,8 @@ def _about_one(world: World, command: str, provider: Hostile, person: Any) -> No
             world.guarded(lambda: product.sync_customer(world.site, key, frozenset(), 0.0))
         elif command == "retry":
             product.retry(world.state, provider.name, key, now)
-        elif command == "unlink":
+        elif command == "unlink" and not product.changelog.mentions(world.source, [key]):
+            # who names a key that changed hands a moment ago means the customer whom syncd still shows under it
             product.order_unlink(world.state, pair, now)
             world.leave_alone(provider.name, key, "unlinked")
         elif command == "link":

@@ -24,6 +24,8 @@ ECHOING = replace(FINDABLE, echo="late")
 CUTTING = Nature(echo="early", keeps=(("name", "cut"),))
 EDIT: Step = ("edit", 0, "name", "new")
 THERE: Step = ("remote-edit", 0, 0, "city", "new")
+CITY: Step = ("edit", 0, "city", "new")
+CITY_SHORTENED: Step = ("remote-edit", 0, 0, "city", "shorten")
 SHORTER: Step = ("remote-edit", 0, 0, "name", "shorten")
 
 
@@ -154,5 +156,48 @@ NAMED: Mapping[str, History] = (
             SCAN,
         )
         for point in range(10, 16)
+    }
+    | {
+        "an e-mail shortened after it was read beside a push of unknown outcome": History(
+            Setting((Profile(), Profile(Nature(echo="late"))), 1),
+            (
+                *(SCAN, ("remote-edit", 0, 0, "city", "shorten"), ("fault", 1, "late", "write", 40.0), SCAN),
+                ("remote-edit", 1, 0, "email", "shorten"),
+            ),
+        ),
+        "a city shortened after a listing showed it, while its push had no answer": _alone(
+            Profile(FINDABLE), SCAN, ("fault", 0, "late", "write", 3.0), CITY, RUN, ("wait", 4.0), SCAN, CITY_SHORTENED
+        ),
+        "a settle time that ends while records are read": _alone(
+            Profile(replace(ECHOING, keeps=(("city", "upper"),), delay=50.0), latency=8.0),
+            *(SCAN, ("operator", "sync", 0, 0), ("remote-merge", 0, 1, 2), ("rekey", 8)),
+            *(("fault", 0, "die", "write", 20.0), ("insert",), RUN, ("edit", 1, "last_name", "blank"), RUN),
+            customers=2,
+        ),
+        "unlinked by a person, and the row deleted": _alone(
+            Profile(inbound=True), SCAN, ("operator", "unlink", 0, 0), ("insert",), ("delete", 0)
+        ),
+        "a stranger brings the number of a customer who was deleted": History(
+            Setting((Profile(CUTTING), Profile(inbound=True)), 3), (("stranger", 1, 2), SCAN, ("delete", 2))
+        ),
+        "an erasure that a person denies in part, and another city": _alone(
+            Profile(), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, ("decide", 0, 0), CITY
+        ),
+    }
+    | {
+        f"a row given to somebody after point {point} of linking a customer again": _alone(
+            Profile(),
+            *(SCAN, SETTLED, SCAN, ("operator", "forget", 0, 0), THERE, CITY),
+            *(("run", point, (), True, (0, 1, 2)), ("replace", 0), SETTLED, SCAN),
+        )
+        for point in range(8, 24)
+    }
+    | {
+        f"a row given to somebody at point {point} of linking a customer again": _alone(
+            Profile(directions=(("email", Direction.PULL),)),
+            *(SCAN, SETTLED, SCAN, ("operator", "forget", 0, 0)),
+            ("run", 0, ((3, ("edit", 0, "email", "new")), (point, ("replace", 0))), True, (0, 1, 2)),
+        )
+        for point in range(10, 26)
     }
 )

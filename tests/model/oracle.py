@@ -30,7 +30,7 @@ CAUSES = {
     "unknown_create": {"narrow"},
     "delete_conflict": {"deleted"},
     "no_base": {"reinserted", "remapped", "stranger", "inbound", "forgotten", "unlinked"},
-    "candidate": {"inbound", "stranger", "forgotten", "unlinked"},
+    "candidate": {"inbound", "stranger", "forgotten", "unlinked", "linked"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
     "conflict": {"conflict", "pull-only", "cut-late", "erased"},
@@ -86,7 +86,10 @@ def _intents(world: World, tx: object, provider: Hostile) -> list[object]:
 
 
 def silence(world: World) -> Iterator[str]:
-    """No echo: with nothing to do, a further look over everything writes nothing at all, on either side."""
+    """No echo: with nothing to do, a further look over everything writes nothing at all, on either side. What a guard
+    still holds back is something to do: it goes once its window has passed."""
+    if product.held_back(world.state):
+        return
     before = _written(world)
     world.clock.advance(OVERNIGHT)
     world.run(Options(scan=True))

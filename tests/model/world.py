@@ -181,6 +181,7 @@ class World:
     order: list[int] = field(default_factory=list)
     peers: list[Installation] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
+    forgotten: set[str] = field(default_factory=set)
     kept_records: set[tuple[str, str | None]] = field(default_factory=set)
     entered: set[tuple[str, str, Value]] = field(default_factory=set)  # at a provider, wanted in the source or not
 
@@ -405,8 +406,10 @@ class World:
             self.setting.keys, lambda: key
         )()
 
-    def insert(self, *, key: int | str | None = None, number: str | None = None, tag: str = "") -> Person:
-        """A new row, of a new person unless the tag says whose."""
+    def insert(
+        self, *, key: int | str | None = None, number: str | None = None, tag: str = "", name: Value = None
+    ) -> Person:
+        """A new row, of a new person unless the tag says whose; all its values are new but a `name` that is given."""
         self._serial += 1
         tag = tag or f"t{self._serial}"
         given = number or f"{1000 + self._serial}"
@@ -415,12 +418,13 @@ class World:
         self.owners[person.number or str(person.key)] = person.tag
         values: dict[str, Value] = {name: self.value(tag, name) for name in self.columns if name != "number"}
         values |= {"number": person.number} if self.setting.numbered else {}
+        values |= {"name": name} if name is not None else {}
         columns = ", ".join(self.columns[name] for name in values)
         marks = ", ".join("?" * (len(values) + 1))
         self.sql(f"INSERT INTO customers (id, {columns}) VALUES ({marks})", person.key, *values.values())
         self.sql("INSERT INTO addresses VALUES (?)", person.key)
-        for name, value in values.items():
-            self._typed(person.tag, name, "source", value)
+        for each, value in values.items():
+            self._typed(person.tag, each, "source", value)
         return person
 
     def discover(self) -> None:
@@ -464,13 +468,19 @@ class World:
         provider.post(number, values, tag, ours=False)
 
     def write(self, person: Person, name: str, value: Value) -> None:
-        """A person changes a field in the source; what was agreed with a provider before is older than that."""
+        """A person changes a field in the source; what was agreed with a provider before is older than that. What stays
+        as it was is no edit."""
+        row = self.row(person)
+        if row is not None and row[name] == value:
+            return
         for provider in self.providers:
             record = next((each for each in provider.records.values() if each.of == person.tag), None)
             if record is not None and self._settled(provider, person, record, name):
                 self._outdated(person, name, provider.name)
         self.sql(f"UPDATE customers SET {self.columns[name]} = ? WHERE id = ?", value, person.key)
         self._typed(person.tag, name, "source", value)
+        if person.tag in self.forgotten:
+            self.nobody_knows(person)  # the provider's form of the value before this one is nobody's from now on
 
     def delete(self, person: Person) -> None:
         """The row goes."""
@@ -491,6 +501,7 @@ class World:
     def nobody_knows(self, person: Person) -> None:
         """What was agreed about somebody is forgotten. A provider's form of an older value than the row's looks like
         anybody's from now on, and may win where the settings give that provider the say."""
+        self.forgotten.add(person.tag)
         row = self.row(person) or {}
         for record in (each for provider in self.providers for each in provider.records.values()):
             for name in record.values.keys() & row.keys() if record.of == person.tag else ():
@@ -542,6 +553,10 @@ class World:
         if person is not None and self.pullable(provider, name) and self._settled(provider, person, record, name):
             self._outdated(person, name, "source")
         kept = provider.edit(record, name, value)
+        if (record.of, "erased") in self.befell:  # what an erasure left beside a value typed anew looks typed with it
+            for gone in record.values.keys() & {"name", "first_name", "email", "city"} - {name}:
+                if self.pullable(provider, gone):
+                    self._typed(record.of, gone, provider.name, record.values[gone])
         self.entered.add((record.of, name, kept))
         if self.pullable(provider, name):
             self._typed(record.of, name, provider.name, kept)

@@ -138,6 +138,34 @@ def test_a_record_that_does_not_fit_is_one_question_until_it_fits(land: Landscap
     assert names(land) == {7001, 7004}, "what was refused was not executed, and is not counted"
 
 
+def test_whom_a_filter_leaves_out_gets_no_second_row(tmp_path: Path) -> None:
+    """A record of a customer whom `[source.where]` leaves out is no newcomer: it is asked about, and has no second row;
+    neither once it was linked and its customer left the scope and the table."""
+    head = '[source.where]\nhousehold = "kept"\n'
+    inbound = {"aiotic": "inbound_create = true\n"}
+    with landscape(tmp_path, 3, ("aiotic",), head=head, extra=inbound, install=False) as land:
+        land.sql("ALTER TABLE customers ADD COLUMN household TEXT DEFAULT 'kept'")
+        land.sql("UPDATE customers SET household = 'gone' WHERE id = 3")
+        land.install()
+        land.run(scan=True)
+        assert sorted(land.twin("aiotic").records) == ["1001", "1002"]
+        like = land.twin("aiotic").records["1001"]
+        email = land.rows()[2]["email"]
+        own = {"id": "00000000-0000-0000-0000-000000007001", "name": "Anders", "vat_number": None, "phone_number": None}
+        land.twin("aiotic").put("7001", {**like, **own, "number": "7001", "email": email})
+        land.run(scan=True)
+        assert len(land.rows()) == 3
+        assert [item["kind"] for item in waiting(land)] == ["not_inserted"]
+        assert "leaves out" in waiting(land)[0]["reason"]
+
+        land.sql("UPDATE customers SET household = 'gone' WHERE id = 2")
+        land.run(scan=True)
+        land.sql("DELETE FROM customers WHERE id = 2")
+        land.run(scan=True)
+        assert [row["number"] for row in land.rows()] == ["1001", "1003"]
+        assert "1002" in land.twin("aiotic").records
+
+
 def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landscape) -> None:
     """A record with a customer's number, VAT number or e-mail is never inserted; unlinked, the customer is asked about
     it, until the record is gone or another's."""

@@ -146,6 +146,18 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
         REVIEW,
         "conflict",
     ),
+    (
+        "lost, a listing shows it whole, then cut off",
+        facts(SENT, EDIT, (SENT, SENT), provisional=True, shown=True, degraded=True, policy=WIN_PROVIDER, **LOST),
+        REVIEW,
+        "conflict",
+    ),
+    (
+        "the value before was shown whole, what was sent is cut off",
+        facts(SENT, EDIT, AGREED, provisional=True, shown=True, degraded=True, policy=WIN_PROVIDER, **LOST),
+        SETTLE,
+        "lossy",
+    ),
     ("202, shown whole, then edited", facts(OLD, EDIT, AGREED, provisional=True, shown=True), PULL, "provider-changed"),
     ("202, then edited", facts(OLD, EDIT, AGREED, provisional=True), PULL, "provider-changed"),
     ("no 202: a shorter text is an edit", facts(OLD, EDIT, AGREED, degraded=True), PULL, "provider-changed"),

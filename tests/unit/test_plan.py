@@ -88,11 +88,24 @@ def test_the_first_customer_of_a_key_is_not_removed_unasked() -> None:
 
 
 def test_the_same_number_is_the_same_customer() -> None:
-    """A row inserted again under its old number is no other customer, whatever else changed and wherever it is off."""
+    """A row inserted again under its old number is no other customer, as long as a name or the e-mail stayed, and
+    wherever the number is off. Beside other names the number alone proves nothing."""
     other = {**ROW, "name": "Anders", "email": "z@y.de"}
     number = linked(other, ROW, BASE).link.provider_key  # type: ignore[union-attr]
 
-    assert isinstance(plan(linked(other, ROW, BASE, reborn=True, row={"number": number})), Exchange)
+    assert isinstance(plan(linked(other, ROW, BASE, reborn=True, row={"number": number})), Unlink)
+    for stayed in ("name", "email"):
+        same = {**other, stayed: ROW[stayed]}
+        assert isinstance(plan(linked(same, ROW, BASE, reborn=True, row={"number": number})), Exchange)
+
+
+def test_a_country_alone_speaks_for_nobody() -> None:
+    """A shop without numbers gives a key again: of a row without e-mail only what is a customer's own counts."""
+    row: Values = {"name": "Muster", "first_name": "Eva", "country": "DE", "city": "Bonn"}
+    base = {name: agreed(value, name=name) for name, value in row.items()}
+
+    assert isinstance(plan(linked({**row, "name": "Anders", "first_name": "Ute"}, row, base, reborn=True)), Unlink)
+    assert isinstance(plan(linked({**row, "name": "Anders"}, row, base, reborn=True)), Exchange)
 
 
 def test_a_row_that_may_be_somebody_elses_waits_for_capture() -> None:
