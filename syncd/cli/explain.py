@@ -103,6 +103,8 @@ def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterat
     if each.silence:
         yield f"    not asked just now ({each.silence}): this is from the state alone"
     when = next_action(each)
+    if why and when.startswith("nothing: ") and why.endswith(when.removeprefix("nothing: ")):
+        when = "nothing until this is mended"
     if when:
         yield f"    next: {when}"
     if command:

@@ -42,11 +42,11 @@ def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
     return report
 
 
-def read(path: Path, provider: str) -> Report:
-    """The report in a file. Raises `UsageError` for a file that is not a report about this provider."""
+def read(path: Path, route: Route) -> Report:
+    """The report in a file. Raises `UsageError` for a file that is not a report about this route's provider."""
     from syncd.operate.match import Report
 
-    return Report(provider, tuple(lines_of(path, provider)), complete=True)
+    return Report(route.provider, tuple(lines_of(path, route.provider)), route.adapter.capabilities.lists)
 
 
 def lines_of(path: Path, provider: str) -> list[Line]:

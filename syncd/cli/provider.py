@@ -52,7 +52,9 @@ def rename(old: str, new: str, config: Path | None, *, as_json: bool) -> None:
         return
     echo(f"{old} is {new} now: {_told(moved)}.")
     if new not in configured:
-        echo(f"next:  in {settings.path}, call [providers.{old}] [providers.{new}]; then start syncd again")
+        adapter = next((each.adapter for each in settings.providers if each.name == old), old)
+        called = f'call [providers.{old}] [providers.{new}] and write adapter = "{adapter}" there'
+        echo(f"next:  in {settings.path}, {called}; then start syncd again")
     echo(f"undo:  syncd provider rename {new} {old}")
 
 

@@ -179,7 +179,8 @@ def closing_line(result: Result, problems: list[Problem], due: int) -> str:
 
     parts = [f"{number} {word}" for kind, word in DONE.items() if (number := result.total(kind))]
     parts.append(f"{due} still due" if due else "")
-    pairs = [problem for problem in problems if problem.customer_key]
+    reviews = [p for p in problems if p.code == PERSON and p.command.startswith("syncd review show")]
+    pairs = [problem for problem in problems if problem.customer_key and problem not in reviews]
     for kinds, word in (
         (("retry", "ambiguous"), "tried again later"),
         (("rejected",), "rejected"),
@@ -187,7 +188,6 @@ def closing_line(result: Result, problems: list[Problem], due: int) -> str:
     ):
         number = sum(problem.kind in kinds for problem in pairs)
         parts.append(f"{number} {word}" if number else "")
-    reviews = [p for p in problems if p.code == PERSON and p.command.startswith("syncd review show")]
     parts.append(f"{len(reviews)} wait for review" if reviews else "")
     return (joined(parts) or "nothing to do") + f" ({duration(result.seconds)})"
 

@@ -100,6 +100,8 @@ def _judged(decided: Decided) -> Difference | None:
             return Difference(pair.provider, pair.key, "not_linked")
         case Wait("adopt"):
             return Difference(pair.provider, pair.key, "not_linked", detail="waits for adopt")
+        case Park(kind, _) if kind in decided.case.ignored:
+            return None  # a person chose to leave it
         case Park("remote_gone"):
             return Difference(pair.provider, pair.key, "missing_there")
         case Park(kind, _):

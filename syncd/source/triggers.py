@@ -66,7 +66,9 @@ def require(source: Source) -> None:
     """Raise SetupNeeded where changes would be lost: nothing may run before that is mended."""
     found = check(source) or vitality(source)
     if found:
-        raise SetupNeeded("\n".join(f"{each.place}: {each.reason}" for each in found), remedy="syncd triggers install")
+        raise SetupNeeded(
+            "; ".join(f"{each.place}: {each.reason.rstrip('.')}" for each in found), remedy="syncd triggers install"
+        )
 
 
 def check(source: Source) -> list[Problem]:
