@@ -13,6 +13,7 @@ from syncd.bootstrap import installation
 from syncd.operate.rekey import rekey
 from syncd.sandbox.faults import Fault
 from syncd.settings import load
+from syncd.store import mapping
 from syncd.store.key_files import new_key_beside
 from syncd.store.leases import lock_file
 from tests.databases import database
@@ -59,12 +60,19 @@ def writes(shop: Installed) -> dict[str, int]:
     return {name: shop.server.twins[name].writes() for name in NAMES}
 
 
-def rekeyed(shop: Installed) -> None:
-    """The command, and what it says to do with the settings."""
+def earlier(shop: Installed) -> int:
+    """How many agreed values are kept together with what was agreed before them."""
+    with installation(load(shop.config), exclusive=False, read_only=True) as site, site.state.read() as tx:
+        links = [link for name in NAMES for link in mapping.page(tx, name, "", 100)]
+    return sum(base.earlier is not None for link in links for base in link.base.values())
+
+
+def rekeyed(shop: Installed) -> str:
+    """The command, and what it says to do with the settings; what it said."""
     if (shop.directory / "state.db").exists():
         answer = shop("db", "rekey")
         assert (answer.code, "12 links are kept under the new key" in answer.out) == (0, True), answer.err
-        return
+        return answer.out
     old, new = shop.directory / "key", shop.directory / "new"
     secret(new, "b" * 40)
     answer = shop("db", "rekey", "--key", f"file:{new}")
@@ -75,6 +83,7 @@ def rekeyed(shop: Installed) -> None:
     refused = shop("run-once")
     assert (refused.code, "older_keys lacks 1 of the keys" in refused.err) == (6, True)
     shop.change(f'key = "file:{new}"', f'key = "file:{new}"\nolder_keys = ["file:{old}"]')
+    return answer.out
 
 
 def test_nothing_else_changes(shop: Installed) -> None:
@@ -148,8 +157,10 @@ def test_what_was_agreed_before_a_change_is_forgotten_and_no_edit(shop: Installe
     assert shop("run-once").code == 0
     assert until(lambda: not shop("run-once", "--scan").code)
     before = writes(shop)
-    rekeyed(shop)
+    assert earlier(shop) > 0
+    assert "being edited" not in rekeyed(shop)
 
+    assert earlier(shop) == 0
     assert shop("run-once", "--scan").code == 0
     assert writes(shop) == before
     shop.sql("UPDATE customers SET city = 'Leer' WHERE id = 2")
