@@ -1,7 +1,7 @@
 """Hearing of a commit at once, so that an idle daemon need not wait for its next poll.
 
 A bell promises nothing: it may ring for nothing and may miss a commit. The poll stays the truth, and a bell only makes
-it come earlier. What rings:
+it come earlier. What was committed between the last poll and its hanging up rings once. What rings:
 
 | source | how | cost |
 | --- | --- | --- |
@@ -38,12 +38,12 @@ Wait = Callable[[float], bool]
 
 @contextmanager
 def bell(source: Source, stop: Event) -> Iterator[Wait]:
-    """What rings when the change log gets a row, until `stop` is set. Raises SourceUnreachable when it is lost."""
+    """What rings when the log has or gets rows, until `stop` is set. Raises SourceUnreachable when it is lost."""
     if source.config.change_log == "updated_at" or source.dialect == "mysql":
         yield _deaf(stop)
         return
     with translated(), source.engine.connect() as conn:
-        yield _sqlite(source, conn, stop) if source.dialect == "sqlite" else _postgresql(conn, stop)
+        yield _sqlite(source, conn, stop) if source.dialect == "sqlite" else _postgresql(source, conn, stop)
 
 
 def _deaf(stop: Event) -> Wait:
@@ -67,11 +67,7 @@ def _sqlite(source: Source, conn: sa.Connection, stop: Event) -> Wait:
         shown = os.stat(path)
         return shown.st_mtime_ns, shown.st_size
 
-    def logged() -> bool:
-        with conn.begin():
-            return conn.execute(sa.select(source.log.c.seq).limit(1)).first() is not None
-
-    last = version()
+    last: object = None
 
     def wait(seconds: float) -> bool:
         nonlocal last
@@ -79,7 +75,7 @@ def _sqlite(source: Source, conn: sa.Connection, stop: Event) -> Wait:
             now = version()
             if now != last:
                 last = now
-                if logged():
+                if _logged(source, conn):
                     return True
             if stop.wait(TICK):
                 return False
@@ -88,16 +84,26 @@ def _sqlite(source: Source, conn: sa.Connection, stop: Event) -> Wait:
     return wait
 
 
-def _postgresql(conn: sa.Connection, stop: Event) -> Wait:
+def _logged(source: Source, conn: sa.Connection) -> bool:
+    with conn.begin():
+        return conn.execute(sa.select(source.log.c.seq).limit(1)).first() is not None
+
+
+def _postgresql(source: Source, conn: sa.Connection, stop: Event) -> Wait:
     raw: Any = conn.connection.driver_connection
     conn.detach()  # a session that listens must not go back to the pool
     raw.autocommit = True
     if raw.execute("SELECT pg_backend_pid()").fetchone()[0] != raw.info.backend_pid:
         return _deaf(stop)
     raw.execute(f"LISTEN {CHANNEL}")
-    lost = conn.dialect.loaded_dbapi.Error
+    lost, first = conn.dialect.loaded_dbapi.Error, True
 
     def wait(seconds: float) -> bool:
+        nonlocal first
+        if first:
+            first = False
+            if _logged(source, conn):
+                return True
         try:
             return any(True for _ in raw.notifies(timeout=seconds, stop_after=1))
         except lost:

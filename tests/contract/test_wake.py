@@ -38,6 +38,18 @@ def test_a_commit_rings_and_nothing_else_does(sqlite_shop: Shop, journal: str) -
         assert not wait(0.1)
 
 
+@pytest.mark.parametrize("place", ["sqlite_shop", "postgres_shop"])
+def test_what_was_committed_before_it_hung_rings(request: pytest.FixtureRequest, place: str) -> None:
+    """A commit between the last poll and the hanging up of the bell waits for no poll; it rings once."""
+    made: Shop = request.getfixturevalue(place)
+    made.tables()
+    with made.source() as source:
+        made.run("INSERT INTO customers (company) VALUES ('one')")
+        with bell(source, Event()) as wait:
+            assert wait(PATIENCE)
+            assert not wait(0.1)
+
+
 def test_a_notification_rings(postgres_shop: Shop) -> None:
     """PostgreSQL: the trigger notifies; many changes of one transaction ring once."""
     postgres_shop.tables()
@@ -72,6 +84,7 @@ def test_a_trigger_of_version_1_0_captures_until_it_is_installed_anew(
             pass
     with postgres_shop.source(install=False) as source, bell(source, Event()) as wait:
         assert triggers.check(source) == []
+        assert not wait(0.1)
         postgres_shop.run("INSERT INTO customers (company) VALUES ('one')")
         assert not wait(0.2)
         assert len(logged(source)) == 1
