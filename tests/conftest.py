@@ -8,6 +8,7 @@ by hand: `pytest --hypothesis-profile=long tests/unit`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +18,10 @@ from hypothesis import HealthCheck, settings
 from tests.cluster import Cluster, cluster
 
 # Some machines ask Python for no bytecode. Then every process that a test starts would compile syncd anew, half a
-# second each; that serves nobody here, where git ignores `__pycache__`.
+# second each, and every worker of every run rewrites all tests' assertions anew, some seconds each; that serves nobody
+# here, where git ignores `__pycache__`.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.register_profile(
