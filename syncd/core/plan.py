@@ -156,6 +156,8 @@ def _departed(facts: Facts) -> Action:
     several = unknown_create(facts) is not None and len(facts.found) > 1
     if several and facts.rules.on_delete is not Removal.KEEP and facts.ordered != "keep":
         return Park("delete_conflict", "deleted in the source; several records carry its key, and one may be ours")
+    if _out_of_sight(facts) and facts.rules.on_delete is not Removal.KEEP and facts.ordered not in {"keep", "remove"}:
+        return Park("delete_conflict", "deleted in the source; a create was lost and cannot be looked up by our key")
     if facts.ordered == "keep" or facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
@@ -167,6 +169,11 @@ def _departed(facts: Facts) -> Action:
     if facts.ordered != "remove" and facts.link is not None and edited_there(facts, remote):
         return Park("delete_conflict", "deleted in the source, edited at the provider")
     return Remove(remote, facts.rules.on_delete)
+
+
+def _out_of_sight(facts: Facts) -> bool:
+    """Whether a lost create may have made a record that no look-up by our key can show."""
+    return unknown_create(facts) is not None and not facts.found and not facts.rules.repeatable
 
 
 def _succeeded(facts: Facts) -> Action:

@@ -165,7 +165,7 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str |
 def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
     if not route.adapter.key_fits(our_key):
         if route.adapter.capabilities.identity is Identity.SCAN:
-            return facts
+            return replace(facts, rules=replace(facts.rules, repeatable=False))
         return replace(facts, rejection=("number", "this provider cannot carry the customer's key"))
     found = tuple(numbered(route, remote) for remote in look_up(route, our_key, facts.source or {}, fresh=own))
     return replace(facts, found=found)

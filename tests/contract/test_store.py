@@ -139,7 +139,7 @@ def test_a_mark_brings_a_postponed_pair_forward(state: Database) -> None:
         ("adopted", "verify", "adopted"),
         ("adopted", "deleted", "deleted"),
         ("deleted", "adopted", "deleted"),
-        ("adopted", "inserted", "adopted"),
+        ("adopted", "inserted", "inserted"),
         ("inserted", "scan", "inserted"),
     ],
 )

@@ -174,6 +174,17 @@ NAMED: Mapping[str, History] = (
             *(("fault", 0, "die", "write", 20.0), ("insert",), RUN, ("edit", 1, "last_name", "blank"), RUN),
             customers=2,
         ),
+        "deleted, after a lost create that cannot be looked up": _alone(
+            Profile(Nature(identity=Identity.SCAN, narrow=True), on_delete=Removal.DELETE),
+            *(("fault", 0, "lost", "write", 5.0), RUN, ("insert",), ("delete", 0)),
+            keys="nocase",
+            numbered=False,
+        ),
+        "a row given to somebody while a person's order to link it is carried out": _alone(
+            Profile(FINDABLE),
+            *(SCAN, ("operator", "unlink", 0, 0), RUN, ("operator", "link", 0, 0)),
+            ("run", 4, ((1, ("replace", 0)),), False, (0, 1, 2)),
+        ),
         "unlinked by a person, and the row deleted": _alone(
             Profile(inbound=True), SCAN, ("operator", "unlink", 0, 0), ("insert",), ("delete", 0)
         ),

@@ -29,7 +29,7 @@ CAUSES = {
     "twice": {"stranger", "reinserted", "ordered", "twin"},
     "unknown_create": {"narrow"},
     "delete_conflict": {"deleted"},
-    "no_base": {"reinserted", "remapped", "stranger", "inbound", "forgotten", "unlinked"},
+    "no_base": {"erased", "reinserted", "remapped", "stranger", "inbound", "forgotten", "unlinked"},
     "candidate": {"inbound", "stranger", "forgotten", "unlinked", "linked"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
@@ -87,8 +87,10 @@ def _intents(world: World, tx: object, provider: Hostile) -> list[object]:
 
 def silence(world: World) -> Iterator[str]:
     """No echo: with nothing to do, a further look over everything writes nothing at all, on either side. What a guard
-    still holds back is something to do: it goes once its window has passed."""
-    if product.held_back(world.state):
+    still holds back is something to do: it goes once its window has passed; and so is a key that frees itself."""
+    with world.state.read() as tx:
+        taken = any(item.kind == "key_taken" for item in journal.reviews(tx, open_only=False))
+    if taken or product.held_back(world.state):
         return
     before = _written(world)
     world.clock.advance(OVERNIGHT)
