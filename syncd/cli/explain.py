@@ -267,7 +267,8 @@ def _provider_json(each: Look, history: list[Event], key: str, *, values: bool) 
 
     word, reason, command = verdict(each, history)
     shown: dict[str, Any] = {}
-    for name, decision in each.decisions.items():
+    nothing = each.facts is not None and each.facts.remote is None  # is shown there: `field_rows`
+    for name, decision in each.decisions.items() if not nothing else ():
         shown[name] = {"verdict": decision.verdict.value, "reason": decision.reason}
         if values and each.facts is not None:
             there = each.facts.remote.values if each.facts.remote is not None else {}

@@ -79,7 +79,8 @@ def _chosen(found: list[Proposal], table: str) -> Proposal:
 
     able = [each for each in found if each.key and each.fields]
     if not able or (found and found[0].trouble):
-        raise UsageError(_why_none(found, table), remedy="syncd init --source URL --table NAME")
+        first = "make one of them, then: " if found and found[0].trouble else ""
+        raise UsageError(_why_none(found, table), remedy=f"{first}syncd init --source URL --table NAME")
     if len(able) == 1 or table:
         return able[0]
     for number, each in enumerate(able[:SHOWN], 1):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from syncd.cli import main
 from syncd.operate.reading import chosen
 from tests.system.landscape import Landscape, landscape
 
@@ -51,6 +53,28 @@ def test_explain_says_a_reason_once(tmp_path: Path) -> None:
         said = made.said("explain", "2").out
         assert "rejected: country" in said
         assert "next: nothing until this is mended" in said
+
+
+def test_explain_decides_no_field_of_a_record_that_is_not_there(land: Landscape) -> None:
+    """The JSON of a pair that is not linked has no verdicts about fields, as the lines for people have none."""
+    land.said("run-once")
+    (shown,) = land.said("explain", "2", "--json").data["providers"]
+    assert (shown["external_id"], shown["fields"]) == (None, {})
+
+
+def test_a_key_of_two_columns_is_not_answered_with_the_same_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`init` on a table without one key column says what to make first, and does not repeat what was just typed."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    engine = sa.create_engine(url)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("CREATE TABLE kunden (a INTEGER, b INTEGER, name TEXT, email TEXT, PRIMARY KEY (a, b))")
+    engine.dispose()
+    with pytest.raises(SystemExit) as ended:
+        main(["init", "--source", url, "--table", "kunden"])
+    assert ended.value.code == 2
+    assert "next:  make one of them, then: syncd init" in capsys.readouterr().err
 
 
 def test_every_altered_trigger_stands_in_one_sentence(land: Landscape) -> None:
