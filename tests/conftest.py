@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from syncd import log
 from tests.cluster import Cluster, cluster
 
 # Some machines ask Python for no bytecode. Then every process that a test starts would compile syncd anew, half a
@@ -28,6 +30,23 @@ settings.register_profile(
     "long", max_examples=20_000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gate")
+
+
+OURS = ("courier-", "lane", "wake")  # how the threads are called that syncd starts
+ENOUGH = 30.0  # seconds for what is under way to end
+
+
+@pytest.fixture(autouse=True)
+def _nobody_speaks_into_the_next_test() -> Iterator[None]:
+    """A thread that outlives its test would tell its events to the next one's log: it is waited for, and fails its own
+    test where it does not end. The log that a test set up ends with it."""
+    before = set(threading.enumerate())
+    yield
+    left = [each for each in threading.enumerate() if each not in before and each.name.startswith(OURS)]
+    for each in left:
+        each.join(ENOUGH)
+    log.stop()
+    assert [each.name for each in left if each.is_alive()] == []
 
 
 @pytest.fixture(scope="session")
