@@ -32,7 +32,7 @@ def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
     assert customer is not None and facts.link is not None and facts.remote is not None  # noqa: S101, PT018
     fresh = _pulled_before(facts, renewed(facts, facts.remote.values, action.settle, provisional=False))
     base = _doubted(facts, {**facts.link.base, **fresh}, action.review)
-    base |= {name: replace(base[name], frozen=True) for name in action.frozen if name in base}
+    base |= {name: base[name]._replace(frozen=True) for name in action.frozen if name in base}
     progress = Progress(base, customer, dict(action.review))
     asks = asks_of(case, terms, action)
     if action.pull:
@@ -73,7 +73,8 @@ def writing(case: Case, verb: Verb, values: Values) -> Write:
     """The write, with what its intent remembers: per field the digest before and the digest sent."""
     digest, remote = case.facts.digest, case.facts.remote
     before = (case.facts.source or {}) if verb is Verb.PULL else remote.values if remote else {}
-    before = {name: value for name, value in before.items() if not _shortened_again(case, verb, name, value)}
+    if verb is Verb.UPDATE and any(intent.stage is Stage.CONFIRM for intent in case.facts.intents):
+        before = {name: value for name, value in before.items() if not _shortened_again(case, name, value)}
     sent = {
         name: Sent(digest(name, before[name]) if name in before else None, digest(name, value))
         for name, value in values.items()
@@ -81,12 +82,12 @@ def writing(case: Case, verb: Verb, values: Values) -> Write:
     return Write(verb, values, sent, remote=remote)
 
 
-def _shortened_again(case: Case, verb: Verb, name: str, value: Value) -> bool:
+def _shortened_again(case: Case, name: str, value: Value) -> bool:
     """Whether the source's value was pushed before, that push waits for its confirming reading, and the provider shows
     a cut form of the value. The cut form may be older than that push, so the value is pushed once more; after this
     second push the cut form is the provider's own spelling, and the intent does not keep it as the value before."""
     source = (case.facts.source or {}).get(name)
-    if verb is not Verb.UPDATE or not degraded(source, value):
+    if not degraded(source, value):
         return False
     promised = (i.fields[name].sent for i in case.facts.intents if i.stage is Stage.CONFIRM and name in i.fields)
     return case.facts.digest(name, source) in promised
@@ -96,7 +97,7 @@ def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, Fi
     """Mark the base of values whose pull a crash kept from being recorded as pulled: the order of the providers depends
     on that mark."""
     sent = {(name, s.sent) for i in facts.intents if i.verb is Verb.PULL for name, s in i.fields.items()}
-    return {n: replace(entry, pulled=True) if (n, entry.provider) in sent else entry for n, entry in fresh.items()}
+    return {n: entry._replace(pulled=True) if (n, entry.provider) in sent else entry for n, entry in fresh.items()}
 
 
 def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, str]) -> dict[str, FieldBase]:
@@ -111,7 +112,7 @@ def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, s
         return older or entry.provisional
 
     torn = [name for name, reason in review.items() if reason == "conflict" and name in base]
-    return {**base, **{name: replace(base[name], disputed=True) for name in torn if unsure(name, base[name])}}
+    return {**base, **{name: base[name]._replace(disputed=True) for name in torn if unsure(name, base[name])}}
 
 
 # -- after the source was written --------------------------------------------------------------------------------------
@@ -133,17 +134,17 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
     if asked and not push:
         back += asked_about(case, [Ask("update", terms.guards.update, tuple(asked))])
     action = replace(action, push=push)
-    went = replace(decided, action=action, progress=after)
+    went = decided._replace(action=action, progress=after)
     if not push:
-        return Step(replace(finished(case, action, after, terms, ended=((decided.intent,), ())), refund=back))
-    link = replace(case.row, base=base, version=None)
+        return Step(finished(case, action, after, terms, ended=((decided.intent,), ()))._replace(refund=back))
+    link = case.row._replace(base=base, version=None)
     change = Change(case.work, "", link=link, close=(decided.intent,), refund=back)
     if names:
         change = and_told(change, told(case, "pair.pulled", names, wait_s=waited(case, terms)))
     source = {**(case.facts.source or {}), **push}
-    case = replace(case, facts=replace(case.facts, link=link, source=source))
-    then = replace(went, case=case, write=writing(case, Verb.UPDATE, push), asks=(), intent=0)
-    return Step(change, replace(then, progress=replace(after, pulled=())))
+    case = case._replace(facts=case.facts._replace(link=link, source=source))
+    then = went._replace(case=case, write=writing(case, Verb.UPDATE, push), asks=(), intent=0)
+    return Step(change, then._replace(progress=after._replace(pulled=())))
 
 
 def _anew(case: Case, push: Values, projected: Values) -> tuple[dict[str, Value], tuple[str, ...]]:
@@ -165,10 +166,10 @@ def _anew(case: Case, push: Values, projected: Values) -> tuple[dict[str, Value]
 def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: Values) -> dict[str, FieldBase]:
     """What the source stored, read again, is the new base of the pulled fields."""
     remote = case.facts.remote
-    facts = replace(case.facts, source={**(case.facts.source or {}), **projected})
+    facts = case.facts._replace(source={**(case.facts.source or {}), **projected})
     fresh = renewed(facts, remote.values if remote else {}, frozenset(names), provisional=False)
     over = overruling(case.facts, action, names)
-    return {name: replace(entry, pulled=name in action.pull, overruled=name in over) for name, entry in fresh.items()}
+    return {name: entry._replace(pulled=name in action.pull, overruled=name in over) for name, entry in fresh.items()}
 
 
 def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]:
@@ -204,7 +205,7 @@ def completed(case: Case, remote: Remote) -> Remote:
         for name, value in source.items()
         if name not in remote.values and name in base and base[name].source == case.facts.digest(name, value)
     }
-    return replace(remote, values={**agreed, **remote.values}) if agreed else remote
+    return remote._replace(values={**agreed, **remote.values}) if agreed else remote
 
 
 def pushed(decided: Decided, terms: Terms, stored: Remote) -> Change:
@@ -242,7 +243,7 @@ def _respelled(case: Case, action: Exchange, progress: Progress, stored: Remote)
             continue
         now = stored.values[name]
         if now != before[name] and (equal(name, now, before[name]) or degraded(before[name], now)):
-            fresh[name] = replace(entry, provider=case.facts.digest(name, now))
+            fresh[name] = entry._replace(provider=case.facts.digest(name, now))
     return fresh
 
 
@@ -274,8 +275,7 @@ def finished(
     assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
     close, move = settled(case.facts, terms)
     questions = questions_of(case, action, progress)
-    saved = replace(
-        link,
+    saved = link._replace(
         base={**confirmed(progress.base, case.facts), **{n: progress.base[n] for n in progress.pushed}},
         state=State.REVIEW if progress.review else State.LINKED,
         external_ids=_identifiers(link, remote, progress),

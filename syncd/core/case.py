@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from syncd.core.actions import Action
 from syncd.core.effects import Change, Failure, Question, Refused, Write
 from syncd.core.facts import Facts
 from syncd.core.guards import Ask, Guards
-from syncd.core.model import Customer, FieldBase, Link, Pair, State, Work
+from syncd.core.model import NOTHING, Customer, FieldBase, Link, Pair, State, Work
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A due pair with all that is known about it.
 
     customer   the source row, for the compare-and-set; None where it cannot be read
@@ -33,7 +33,7 @@ class Case:
     facts: Facts
     customer: Customer | None
     key: str
-    asked: Mapping[str, Question] = field(default_factory=dict)
+    asked: Mapping[str, Question] = NOTHING
     ignored: frozenset[str] = frozenset()
     failure: Failure | Refused | None = None
     respelled: str = ""
@@ -71,8 +71,7 @@ class Terms:
         return self.now + timedelta(seconds=seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What of an exchange is done: the base as far as agreed, the row as it is now, fields that wait for a person."""
 
     base: Mapping[str, FieldBase]
@@ -82,8 +81,7 @@ class Progress:
     pushed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A case with what is to be done about it: a write behind its guards, or a change of the state alone.
 
     `progress` says how far an exchange is; `intent` is the id of the open intent, once there is one; `then` is the case

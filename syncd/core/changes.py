@@ -68,7 +68,7 @@ def linked_elsewhere(decided: Decided, terms: Terms) -> Change:
     change = park(decided.case, terms, ELSEWHERE)
     shown = change.link.state if change.link is not None else None
     close = (decided.intent, *change.close) if decided.intent else change.close
-    return replace(change, link=None, state=shown, close=close, closing=())
+    return change._replace(link=None, state=shown, close=close, closing=())
 
 
 # -- update ------------------------------------------------------------------------------------------------------------
@@ -89,11 +89,11 @@ def _updated(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
         case _:
             raise AssertionError(outcome)
     if change.link is None:
-        change = replace(change, link=case.facts.link)
+        change = change._replace(link=case.facts.link)
     if not half:
         return _not_done(decided, change, terms)
     # One of several requests was executed: the next look judges field by field, without a wait.
-    return replace(change, move=(*change.move, Moved(decided.intent, Stage.OPEN, terms.now)))
+    return change._replace(move=(*change.move, Moved(decided.intent, Stage.OPEN, terms.now)))
 
 
 def _so_far(decided: Decided) -> Case:
@@ -101,7 +101,7 @@ def _so_far(decided: Decided) -> Case:
     case, progress = decided.case, decided.progress
     if progress is None or case.facts.link is None:
         return case
-    return replace(case, facts=replace(case.facts, link=replace(case.facts.link, base=progress.base, version=None)))
+    return case._replace(facts=case.facts._replace(link=case.facts.link._replace(base=progress.base, version=None)))
 
 
 def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
@@ -120,7 +120,7 @@ def _not_done(decided: Decided, change: Change, terms: Terms) -> Change:
     asks, action = decided.asks, decided.action
     if isinstance(action, Exchange) and _verb(decided) == Verb.UPDATE:
         asks = asks_of(decided.case, terms, replace(action, pull={}))
-    return replace(change, close=(decided.intent, *change.close), refund=(*asks, *change.refund))
+    return change._replace(close=(decided.intent, *change.close), refund=(*asks, *change.refund))
 
 
 # -- create ------------------------------------------------------------------------------------------------------------
@@ -207,13 +207,13 @@ def _unknown(decided: Decided, terms: Terms, why: Failure) -> Change:
     if attempts >= terms.max_attempts:
         lost = replace(why, message=f"{verb}: outcome unknown")
         dead = dead_letter(case, terms, lost, attempts)
-        return replace(dead, link=_reserved(decided, dead.link), move=(*dead.move, *move))
+        return dead._replace(link=_reserved(decided, dead.link), move=(*dead.move, *move))
     due_at = max(until, terms.later(delay(terms.backoff, attempts, why.jitter)))
     link = case.facts.link if decided.progress is not None else None
     change = Change(
         case.work,
         "ambiguous",
-        link=replace(link, state=State.AMBIGUOUS) if link is not None else None,
+        link=link._replace(state=State.AMBIGUOUS) if link is not None else None,
         state=State.AMBIGUOUS,
         later=Later(due_at, attempts, "OutcomeUnknown", f"{verb}: {why.message}"),
         move=move,
@@ -231,4 +231,4 @@ def _reserved(decided: Decided, link: Link | None) -> Link | None:
     """The mapping row with the key that was reserved for a create: a record may carry it."""
     if link is None or link.provider_key is not None or _verb(decided) != Verb.CREATE:
         return link
-    return replace(link, provider_key=decided.case.key)
+    return link._replace(provider_key=decided.case.key)

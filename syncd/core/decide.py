@@ -61,11 +61,12 @@ def noted(case: Case) -> Case:
         return case
     digest, there = case.facts.digest, remote.values
     seen = {
-        name: replace(entry, shown=True)
+        name: entry._replace(shown=True)
         for name, entry in link.base.items()
         if entry.provisional and not entry.shown and name in there and digest(name, there[name]) == entry.provider
     }
-    return replace(case, facts=replace(case.facts, link=replace(link, base={**link.base, **seen}))) if seen else case
+    facts = case.facts._replace(link=link._replace(base={**link.base, **seen}))
+    return case._replace(facts=facts) if seen else case
 
 
 def _change(case: Case, terms: Terms, action: Action) -> Change:
@@ -119,13 +120,12 @@ def adopted(case: Case, terms: Terms, action: Adopt) -> Case:
         replace(i, stage=Stage.CONFIRM, settle_until=until) if i.verb is Verb.CREATE else i for i in case.facts.intents
     )
     link = linked(case, terms, remote, base)
-    return replace(case, facts=replace(case.facts, link=link, remote=remote, found=(), intents=intents))
+    return case._replace(facts=case.facts._replace(link=link, remote=remote, found=(), intents=intents))
 
 
 def linked(case: Case, terms: Terms, remote: Remote, base: dict[str, FieldBase]) -> Link:
     """The mapping row of a pair that is linked from now on."""
-    link = replace(
-        case.row,
+    link = case.row._replace(
         provider_key=case.key,
         external_id=remote.external_id,
         external_ids=remote.external_ids,

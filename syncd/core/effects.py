@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.core.guards import Ask
 from syncd.core.model import Customer, Link, Pair, Remote, Removal, Sent, Stage, State, Values, Verb, Work
@@ -180,8 +180,7 @@ class Grave:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """All that one look, or one round of it, tells the state about a pair; stored whole or not at all.
 
     kind       the word that the closing line counts; "" while the look goes on

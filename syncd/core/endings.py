@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from syncd.core.actions import Park, Unlink
 from syncd.core.backoff import delay
@@ -35,8 +34,7 @@ def told(case: Case, event: str, fields: Iterable[str] = (), detail: str = "", *
 
 def and_told(change: Change, *others: Told) -> Change:
     """The change with the events and log lines of the others added."""
-    return replace(
-        change,
+    return change._replace(
         notes=change.notes + tuple(note for other in others for note in other.notes),
         lines=change.lines + tuple(line for other in others for line in other.lines),
     )
@@ -62,11 +60,11 @@ def agreed(case: Case, terms: Terms) -> Change:
     """Both sides agree, or the pair is excluded: the due mark is deleted, and confirmed intents are closed."""
     link = case.facts.link
     if link is None or link.external_id is None:
-        shown = replace(case.row, state=State.EXCLUDED)
+        shown = case.row._replace(state=State.EXCLUDED)
         return Change(case.work, "excluded", link=shown, finish=True, closing=closing(shown))
     close, move = settled(case.facts, terms)
     base = confirmed(link.base, case.facts)
-    shown = replace(link, base=base, state=State.LINKED, verified_at=terms.now)
+    shown = link._replace(base=base, state=State.LINKED, verified_at=terms.now)
     if case.facts.remote is not None and case.facts.remote.version is not None:
         shown = versioned(shown, case.facts.remote, case.facts.digest)
     kind = "settled" if case.facts.intents else "unchanged"
@@ -96,7 +94,7 @@ def _sure(entry: FieldBase) -> FieldBase:
     if not (entry.provisional or entry.shown):
         return entry
     if entry.pulled or entry.frozen or entry.disputed or entry.overruled:
-        return replace(entry, provisional=False, shown=False)
+        return entry._replace(provisional=False, shown=False)
     return FieldBase(entry.source, entry.provider, earlier=entry.earlier)
 
 
@@ -143,12 +141,12 @@ def park(case: Case, terms: Terms, action: Park) -> Change:
     """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed."""
     over, link = let_go(case, terms), case.facts.link
     if action.kind in case.ignored:
-        shown, kinds = replace(case.row, state=State.EXCLUDED), (*closing(link), action.kind)
+        shown, kinds = case.row._replace(state=State.EXCLUDED), (*closing(link), action.kind)
         return Change(case.work, "excluded", link=shown, finish=True, close=over, closing=kinds)
     change = Change(
         case.work,
         "review",
-        link=replace(case.row, state=State.REVIEW),
+        link=case.row._replace(state=State.REVIEW),
         finish=True,
         close=over,
         closing=closing(link, (action.kind,)),
@@ -159,7 +157,7 @@ def park(case: Case, terms: Terms, action: Park) -> Change:
 
 def _parked(case: Case, change: Change, kind: str) -> Change:
     note, line = Note(case.pair, "pair.parked", (), kind), Line("pair.parked", (), {"kind": kind})
-    return replace(change, notes=(note,), lines=(line,))
+    return change._replace(notes=(note,), lines=(line,))
 
 
 def let_go(case: Case, terms: Terms) -> tuple[int, ...]:
@@ -173,7 +171,7 @@ def reject(case: Case, terms: Terms, name: str, reason: str) -> Change:
     """The provider's rules refuse the customer until it changes; nothing is tried before that."""
     if case.facts.reborn and another(case.facts):
         return park(case, terms, FIRST_OWNER)
-    shown = replace(case.row, state=State.REJECTED)
+    shown = case.row._replace(state=State.REJECTED)
     change = Change(
         case.work, "rejected", link=shown, finish=True, close=let_go(case, terms), closing=closing(case.facts.link)
     )
@@ -184,13 +182,13 @@ def staged(case: Case, terms: Terms, ask: Ask) -> Change:
     """A guard holds the operation back until a person releases it, or until a look finds that it is not needed any
     more. Like a parked pair, the pair gets no confirming reading meanwhile."""
     link = case.facts.link
-    shown = replace(link, state=State.REVIEW) if link is not None else None
+    shown = link._replace(state=State.REVIEW) if link is not None else None
     change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names), close=let_go(case, terms))
     if case.work.error_class == STAGED + ask.verb:
         return change
     note = Note(case.pair, "guard.tripped", tuple(sorted(ask.names)), ask.verb)
     line = Line("guard.tripped", tuple(sorted(ask.names)), {"guard": ask.verb})
-    return replace(change, notes=(note,), lines=(line,))
+    return change._replace(notes=(note,), lines=(line,))
 
 
 # -- looks that failed -------------------------------------------------------------------------------------------------
@@ -225,7 +223,7 @@ def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Ch
     """
     if case.facts.reborn and another(case.facts):
         return park(case, terms, FIRST_OWNER)
-    change = Change(case.work, "dead", link=replace(case.row, state=State.DEAD), finish=True)
+    change = Change(case.work, "dead", link=case.row._replace(state=State.DEAD), finish=True)
     detail = f"{failure.kind}: {failure.message}"
     said = told(case, "pair.dead_lettered", (), detail, reason=failure.message, attempt=attempts)
     return and_told(change, said)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from syncd.core.guards import Move
 from syncd.core.merge import Seen, Tie
-from syncd.core.model import CreateMode, Direction, Intent, Link, Policy, Remote, Removal, Value, Values
+from syncd.core.model import NOTHING, CreateMode, Direction, Intent, Link, Policy, Remote, Removal, Value, Values
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,8 +53,7 @@ class Ruling:
     shown: tuple[str | None, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """All that `plan` may look at.
 
     source     the projected row, None where it could not be read (then `departure` says what is known)
@@ -82,7 +82,7 @@ class Facts:
     rules: Rules
     digest: Callable[[str, Value], str]
     source: Values | None = None
-    row: Values = field(default_factory=dict)
+    row: Values = NOTHING
     departure: Departure | None = None
     rejection: tuple[str, str] | None = None
     link: Link | None = None
@@ -96,14 +96,14 @@ class Facts:
     buried: bool = False
     intents: tuple[Intent, ...] = ()
     composed: frozenset[str] = frozenset()
-    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    rulings: Mapping[str, Ruling] = NOTHING
     create_anyway: bool = False
     reborn: bool = False
     unread: bool = False
     ordered: str = ""
     held: tuple[str, str] | None = None
-    ties: Mapping[str, Tie] = field(default_factory=dict)
-    rivals: Mapping[str, str] = field(default_factory=dict)
+    ties: Mapping[str, Tie] = NOTHING
+    rivals: Mapping[str, str] = NOTHING
     beaten: frozenset[str] = frozenset()
     fill: bool = False
     locked: frozenset[str] = frozenset()

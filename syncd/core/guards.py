@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import NamedTuple
 
 from syncd.core.model import Value, Values
 from syncd.core.normalise import degraded, equal
@@ -43,8 +44,7 @@ class Guards:
     create: Limit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One operation before its guard; blank-outs count by field, everything else as one."""
 
     verb: str

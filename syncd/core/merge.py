@@ -21,7 +21,6 @@ was sent corrects a provisional base only while no reading has shown the full va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -55,8 +54,7 @@ class Seen(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class FieldFacts:
+class FieldFacts(NamedTuple):
     """All that `merge` may look at. A side that is None is unknown.
 
     equal      both sides mean the same in comparison form
@@ -86,8 +84,7 @@ class FieldFacts:
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The verdict for one field; `reason` is a fixed word that people and tests can rely on."""
 
     verdict: Verdict

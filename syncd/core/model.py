@@ -1,19 +1,22 @@
 """The words of syncd as types: a customer's values, a remote, a mapping, an intent.
 
-Everything here is a frozen value. A missing key in `Values` means *unknown*, `None` means *empty*.
+Everything here is a frozen value; those of which one look makes many are named tuples. A missing key in `Values` means
+*unknown*, `None` means *empty*.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 Value = str | bool | date | None
 Values = Mapping[str, Value]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 FIELDS: tuple[str, ...] = (
     "number",
@@ -137,8 +140,7 @@ def is_former(key: str) -> bool:
     return FORMER.search(key) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """One provider record in canonical fields.
 
     `key` is our key as the record carries it (None where it carries none), `external_ids` every identifier the
@@ -150,15 +152,15 @@ class Remote:
     external_id: str
     key: str | None
     values: Values
-    external_ids: Mapping[str, str] = field(default_factory=dict)
+    external_ids: Mapping[str, str] = NOTHING
     archived: bool = False
     provisional: bool = False
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = NOTHING
     version: str | None = None
 
     def to_compare(self) -> Remote:
         """The record without `raw`, which only a write over it needs: a whole listing of these is held in memory."""
-        return replace(self, raw={})
+        return self._replace(raw={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,7 @@ class Page:
     since: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(NamedTuple):
     """A source row in canonical fields. `stored` holds the mapped columns exactly as the database gave them,
     for the compare-and-set; it never leaves the process. `problems` names fields whose stored value has no canonical
     form and why ('' for the row as a whole); `unmapped` those whose value the settings' value map does not name; both
@@ -189,15 +190,14 @@ class Customer:
 
     key: str
     values: Values
-    stored: Mapping[str, Any] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, Any] = NOTHING
+    problems: Mapping[str, str] = NOTHING
     unmapped: frozenset[str] = frozenset()
-    locked: Mapping[str, str] = field(default_factory=dict)
+    locked: Mapping[str, str] = NOTHING
     recorded: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FieldBase:
+class FieldBase(NamedTuple):
     """What was last agreed for one field: a keyed digest of the source's and of the provider's spelling.
 
     `provider` is None while the provider cannot show the field. `provisional`: the provider's spelling waits for one
@@ -219,8 +219,7 @@ class FieldBase:
     earlier: tuple[str, str | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """The mapping row of one pair.
 
     `provider_key` is our key at the provider, frozen once a record carries it or may carry it; `external_id` is None
@@ -240,8 +239,7 @@ class Link:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """One field of an intent: digests before the write and as sent."""
 
     before: str | None

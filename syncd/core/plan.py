@@ -44,8 +44,6 @@ A person's order (`create`, `keep`, `remove`) overrules the doubt it answers, ne
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncd.core.actions import Action, Adopt, Create, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts
 from syncd.core.guards import same_person
@@ -180,7 +178,7 @@ def _succeeded(facts: Facts) -> Action:
     """Another customer has the key now. Unasked only the link ends, and the row is looked at as an unlinked customer;
     whether the first customer's record is removed, a person decides. Example: customer 2 is deleted, then customer 1
     gets key 2. The first customer 2 may live on under key 7, so his record is not removed unasked."""
-    match _departed(replace(facts, source=None, departure=Departure.GONE)):
+    match _departed(facts._replace(source=None, departure=Departure.GONE)):
         case Remove(remote, how) if facts.ordered == "remove":
             return Remove(remote, how, again=True)
         case Remove():

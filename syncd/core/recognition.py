@@ -19,6 +19,7 @@ SHARED = frozenset({"city", "postal_code", "state"})
 TELLS_NOTHING = frozenset({"number", "country", "language", "active"})
 """The key itself, and what providers fill in by themselves: neither proof nor contradiction."""
 TELLING = 8  # characters
+_OWNED = (*IDENTIFYING, "name", "first_name", "last_name")
 
 
 def another(facts: Facts) -> bool:
@@ -49,8 +50,7 @@ def perhaps_another(facts: Facts) -> bool:
     if not agreed:
         return facts.link is not None and facts.link.external_id is not None
     source = facts.source if facts.source is not None else facts.row
-    names = (*IDENTIFYING, "name", "first_name", "last_name")
-    return any(name in source and agreed[name] != facts.digest(name, source[name]) for name in names if name in agreed)
+    return any(name in source and agreed[name] != facts.digest(name, source[name]) for name in _OWNED if name in agreed)
 
 
 def _agreed(facts: Facts) -> dict[str, str]:

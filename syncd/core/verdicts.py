@@ -169,7 +169,8 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
     country = (facts.source or {}).get("country")
     place = country if isinstance(country, str) else None
     same = source is not None and provider is not None and equal(name, source.value, provider.value, place)
-    ruling, writes = facts.rulings.get(name), [i for i in facts.intents if i.verb in OUTWARD and name in i.fields]
+    ruling = facts.rulings.get(name)
+    writes = [i for i in facts.intents if i.verb in OUTWARD and name in i.fields] if facts.intents else ()
     return FieldFacts(
         source=source,
         provider=provider,

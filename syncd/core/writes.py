@@ -8,7 +8,6 @@ crash kept from being recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from syncd.core.facts import Facts, seen
 from syncd.core.model import FieldBase, Intent, Link, Remote, Stage, State, Value, Values, Verb
@@ -48,9 +47,9 @@ def recovered(facts: Facts) -> Facts:
             if source is not None and source.digest == digests.sent:
                 base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
             elif source is not None and source.digest != digests.before and name in base:
-                base[name] = replace(base[name], disputed=True)
+                base[name] = base[name]._replace(disputed=True)
     version = facts.link.version if base == facts.link.base else None
-    return replace(facts, link=replace(facts.link, base=base, version=version))
+    return facts._replace(link=facts.link._replace(base=base, version=version))
 
 
 def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional: bool) -> dict[str, FieldBase]:
@@ -124,12 +123,12 @@ def seen_listed(
         if (entry := link.base.get(name)) is not None and name in remote.values
         if digest(name, remote.values[name]) == s.sent != entry.provider
     }
-    return replace(link, base={**link.base, **seen}, version=None) if seen else None
+    return link._replace(base={**link.base, **seen}, version=None) if seen else None
 
 
 def versioned(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> Link:
     """The link with the record's version; without one where something of the record is news, or a person is asked about
     it."""
-    unread = replace(link, version=None)
+    unread = link._replace(version=None)
     known = link.state is State.LINKED and not remote.provisional and not is_news(unread, remote, digest)
-    return replace(unread, version=remote.version) if known else unread
+    return unread._replace(version=remote.version) if known else unread

@@ -3,7 +3,6 @@ question to a person."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -213,7 +212,7 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
     our_key = remote.key or str(row.values.get("number") or row.key)
     facts = Facts(route.rules, route.digester(our_key), source=_projection(route, row.values))
     base = renewed(facts, remote.values, frozenset(facts.source or {}), provisional=False)
-    base = {name: replace(entry, pulled=True) for name, entry in base.items() if name in remote.values}
+    base = {name: entry._replace(pulled=True) for name, entry in base.items() if name in remote.values}
     pair = Pair(route.provider, row.key)
     link = Link(pair, our_key, remote.external_id, remote.external_ids, base, State.LINKED, now, now, now)
     link = versioned(link, remote, facts.digest)

@@ -140,7 +140,7 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
             for link in links:
                 base = {field: entry for field, entry in link.base.items() if field not in changed}
                 if len(base) < len(link.base):
-                    mapping.save(tx, replace(link, base=base, version=None))
+                    mapping.save(tx, link._replace(base=base, version=None))
         if not links:
             break
         after = links[-1].pair.key

@@ -202,14 +202,14 @@ def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -
         laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
         for case in patiently_looked(route, laid, memory):
             contested = _contested(route, case.facts, overlay.get(case.pair.key, {}))
-            yield decide(replace(case, facts=contested), route.terms())
+            yield decide(case._replace(facts=contested), route.terms())
 
 
 def _laid_over(row: Customer | None, key: str, overlay: Overlay) -> Customer | None:
     if row is None and key.startswith(REMOTE) and key in overlay:
         return Customer(key, _values(overlay[key]))
     if row is not None and row.key in overlay:
-        return replace(row, values={**row.values, **_values(overlay[row.key])})
+        return row._replace(values={**row.values, **_values(overlay[row.key])})
     return row
 
 
@@ -221,8 +221,7 @@ def _contested(route: Route, facts: Facts, laid: Mapping[str, Laid]) -> Facts:
     """With the providers that the laid values come from as rivals, as the run would find them in the state."""
     others = {name: one for name, one in laid.items() if one.provider != route.provider}
     ties = {name: tie(route, one.provider, beaten=one.overruled) for name, one in others.items()}
-    return replace(
-        facts,
+    return facts._replace(
         ties={**facts.ties, **ties},
         rivals={**facts.rivals, **{name: one.provider for name, one in others.items()}},
         beaten=facts.beaten | {name for name, one in others.items() if one.overruled},

@@ -96,7 +96,7 @@ class _Foretold:
 
 def _without(link: Link, names: frozenset[str]) -> Link:
     base = {name: entry for name, entry in link.base.items() if name not in names}
-    return replace(link, base=base, version=None)
+    return link._replace(base=base, version=None)
 
 
 def _unsent(intent: Intent, names: frozenset[str]) -> Intent:

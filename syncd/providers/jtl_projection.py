@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -205,7 +204,7 @@ def remote_of(record: object, options: Options) -> Remote:
     group = wire.member(remote.raw, "CustomerGroupId")
     word = next((ours for ours, theirs in options.price_groups.items() if theirs == group), None)
     known = {} if word is None else {"price_group": word}
-    return replace(remote, values={**remote.values, **known, **more})
+    return remote._replace(values={**remote.values, **known, **more})
 
 
 def new_record(key: str, values: Values, options: Options) -> dict[str, Any]:

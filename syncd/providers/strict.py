@@ -23,6 +23,7 @@ MAX_DIGITS = 40
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 3600.0
 _UNSENDABLE = re.compile("[\\x00\\ud800-\\udfff]")
+_DOUBTFUL = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")  # NUL and half a pair come in no other way
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?\Z", re.ASCII)
 
 
@@ -49,7 +50,7 @@ def parse_json(body: bytes) -> Any:
         raise
     except ValueError:
         raise Unreadable("the body is not JSON") from None
-    if "\\u" in text:  # NUL and half a pair come in no other way
+    if _DOUBTFUL.search(text):
         _check(value)
     elif text.count("{") + text.count("[") > MAX_DEPTH:
         _check_depth(value)

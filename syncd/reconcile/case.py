@@ -6,7 +6,7 @@ The generation was read when the pair was taken, the source row after it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from syncd.core.case import Case
@@ -61,7 +61,7 @@ def _renamed(route: Route, memory: Memory, stored: Mapping[str, str]) -> Memory:
     def now(found: Mapping[str, T]) -> dict[str, T]:
         return {key: found[before] for key, before in stored.items() if before in found}
 
-    links = {key: replace(link, pair=Pair(route.provider, key)) for key, link in now(memory.links).items()}
+    links = {key: link._replace(pair=Pair(route.provider, key)) for key, link in now(memory.links).items()}
     return Memory(links, now(memory.intents), now(memory.reviews), now(memory.left_alone))
 
 
@@ -98,8 +98,7 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
     number = customer.values.get("number")
     our_key = _frozen(facts) or (number if isinstance(number, str) and number else customer.key)
     source, rejection = _projected(route, customer)
-    facts = replace(
-        facts,
+    facts = facts._replace(
         source=source,
         rejection=rejection,
         composed=facts.composed if source is None else _composed(route, customer.values, source),
@@ -128,7 +127,7 @@ def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
 
     asked = set(doubtful)
     return [
-        replace(case, facts=replace(case.facts, unread=unread(case))) if case.pair.key in asked else case
+        case._replace(facts=case.facts._replace(unread=unread(case))) if case.pair.key in asked else case
         for case in cases
     ]
 
@@ -158,8 +157,8 @@ def _keyed(facts: Facts, our_key: str) -> Link | None:
     if link is None or link.provider_key == our_key:
         return link
     if link.external_id is None and unknown_create(facts) is None:
-        return replace(link, provider_key=None)
-    return link if link.provider_key is not None else replace(link, provider_key=our_key)
+        return link._replace(provider_key=None)
+    return link if link.provider_key is not None else link._replace(provider_key=our_key)
 
 
 def _projected(route: Route, customer: Customer) -> tuple[Values | None, tuple[str, str] | None]:

@@ -49,9 +49,9 @@ def _begun(route: Route, work: Work, row: Customer | None, memory: Memory) -> Ca
     if route.reads_only:
         return case
     if row is not None and row.key != work.pair.key:
-        return replace(case, respelled=row.key)
+        return case._replace(respelled=row.key)
     if work.error_class in REPEATED and not route.lane.may_retry():
-        return replace(case, spared=True)
+        return case._replace(spared=True)
     return case
 
 
@@ -75,7 +75,7 @@ def _asked(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Case
         case Missing(reason=reason):
             failure = Failure("NotFound", reason, counts=route.lane.healthy(), jitter=route.jitter())
     facts, trace = found if isinstance(found, Facts) else case.facts, route.lane.trace
-    return replace(case, facts=facts, failure=failure, read=trace.read, requests=trace.requests)
+    return case._replace(facts=facts, failure=failure, read=trace.read, requests=trace.requests)
 
 
 def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Facts:
@@ -85,17 +85,17 @@ def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Fact
     if facts.unread:
         return facts
     if facts.reborn and another(facts):
-        facts = replace(facts, key_alive=number_taken(route.source, case.key, other_than=key))
+        facts = facts._replace(key_alive=number_taken(route.source, case.key, other_than=key))
     ordered = orders(memory.reviews.get(key, ()))
     if facts.link is not None and facts.link.external_id is not None:
         facts = _linked(route, work, facts, asked=is_open(memory, key))
         if facts.link is None or not _given_up(facts, ordered):
             return facts
-        unlinked = replace(facts.link, external_id=None, external_ids={}, base={}, version=None)
-        facts = replace(facts, link=unlinked, remote=None)
+        unlinked = facts.link._replace(external_id=None, external_ids={}, base={}, version=None)
+        facts = facts._replace(link=unlinked, remote=None)
     if ordered.word == "link":
         remote = fetch_proven(route, ordered.external_id)
-        return replace(facts, found=(remote,) if remote is not None else ())
+        return facts._replace(found=(remote,) if remote is not None else ())
     return _unlinked(route, facts, case.key, reserved.of(key, case.key))
 
 
@@ -110,8 +110,8 @@ def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
     assert link is not None and link.external_id is not None  # noqa: S101, PT018 - told by the caller
     if not asked and _untouched(work, facts):
         # Only the source was reported to have changed, and it did not, as this provider sees it: nothing to fetch for.
-        return replace(facts, remote=Remote(link.external_id, link.provider_key, {}))
-    return replace(facts, remote=fetch_proven(route, link.external_id))
+        return facts._replace(remote=Remote(link.external_id, link.provider_key, {}))
+    return facts._replace(remote=fetch_proven(route, link.external_id))
 
 
 def _untouched(work: Work, facts: Facts) -> bool:
@@ -135,7 +135,7 @@ def numbered(route: Route, remote: Remote) -> Remote:
     """Where our number is the key for good, the record shows it as the field that a renumbering would change."""
     if route.rules.renumbers or remote.key is None:
         return remote
-    return replace(remote, values={"number": remote.key, **remote.values})
+    return remote._replace(values={"number": remote.key, **remote.values})
 
 
 def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str | None]) -> Facts:
@@ -143,8 +143,7 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str |
     if facts.rejection is not None and not own:
         return facts
     buried, holder = known
-    facts = replace(
-        facts,
+    facts = facts._replace(
         buried=buried,
         holder=holder,
         rules=replace(route.rules, repeatable=route.adapter.key_fits(our_key)),
@@ -165,10 +164,10 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str |
 def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
     if not route.adapter.key_fits(our_key):
         if route.adapter.capabilities.identity is Identity.SCAN:
-            return replace(facts, rules=replace(facts.rules, repeatable=False))
-        return replace(facts, rejection=("number", "this provider cannot carry the customer's key"))
+            return facts._replace(rules=facts.rules._replace(repeatable=False))
+        return facts._replace(rejection=("number", "this provider cannot carry the customer's key"))
     found = tuple(numbered(route, remote) for remote in look_up(route, our_key, facts.source or {}, fresh=own))
-    return replace(facts, found=found)
+    return facts._replace(found=found)
 
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
@@ -197,7 +196,7 @@ def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[str, ...]]:
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     """What is known about a row that is not there; `proven`: an earlier look proved it, and asked what to do."""
     departure = departed(route, work, proven=proven)
-    facts = replace(facts, departure=departure)
+    facts = facts._replace(departure=departure)
     if departure is not Departure.GONE:
         return facts
     own = unknown_create(facts)
@@ -206,7 +205,7 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     if facts.link is None or facts.link.external_id is None or route.rules.on_delete.value == "keep":
         return facts
     remote = fetch_proven(route, facts.link.external_id)
-    return replace(facts, remote=remote, key_alive=_carried(route, facts.link.provider_key or "", work.pair.key))
+    return facts._replace(remote=remote, key_alive=_carried(route, facts.link.provider_key or "", work.pair.key))
 
 
 def _carried(route: Route, our_key: str, gone: str) -> bool:
@@ -265,13 +264,12 @@ def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     known = []
     for case in cases:
         found, key = {remote.external_id for remote in case.facts.found}, case.pair.key
-        facts = replace(
-            case.facts,
+        facts = case.facts._replace(
             claimed=frozenset(each for each in found if taken.get(each, key) != key),
             unearthed=frozenset(found & unearthed),
             trail=tuple(moves.get(stored.get(key, ""), ())),
         )
-        known.append(replace(case, facts=_rivals(route, facts, siblings.get(stored.get(key, ""), ()))))
+        known.append(case._replace(facts=_rivals(route, facts, siblings.get(stored.get(key, ""), ()))))
     return known
 
 
@@ -306,7 +304,7 @@ def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
                 rivals[name] = link.pair.provider
                 beaten |= {name} if base.overruled else set()
     ties = {name: tie(route, other, beaten=name in beaten) for name, other in rivals.items()}
-    return replace(facts, ties=ties, rivals=rivals, beaten=frozenset(beaten))
+    return facts._replace(ties=ties, rivals=rivals, beaten=frozenset(beaten))
 
 
 def tie(route: Route, other: str, *, beaten: bool) -> Tie:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from syncd.core.actions import Park
@@ -86,12 +86,12 @@ def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[De
     openings = [Opening(each.case.pair, _verb(each), each.write.sent if each.write else {}) for each in passed]
     until = route.later(route.timeout + route.settle)
     ids = journal.open_intents(tx, openings, route.lease.epoch, route.clock.now(), until)
-    return [replace(each, intent=number) for each, number in zip(passed, ids, strict=True)]
+    return [each._replace(intent=number) for each, number in zip(passed, ids, strict=True)]
 
 
 def instead(decided: Decided, change: Change) -> Decided:
     """The case with another end: its write does not leave."""
-    return replace(decided, write=None, change=change, then=None)
+    return decided._replace(write=None, change=change, then=None)
 
 
 def _verb(decided: Decided) -> Verb:

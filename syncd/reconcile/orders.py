@@ -33,8 +33,13 @@ class Orders:
     held: tuple[str, str] | None = None
 
 
+_NO_ORDERS = Orders()
+
+
 def orders(reviews: Sequence[Review]) -> Orders:
     """Read the items of one pair, oldest first; only what is open counts, and what a person chose to leave alone."""
+    if not reviews:
+        return _NO_ORDERS
     rulings: dict[str, Ruling] = {}
     create, word, external_id = False, "", ""
     held: tuple[str, str] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,12 +73,14 @@ def _to_utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
+@lru_cache(256)  # a group of pairs holds the same few moments
 def _to_text(value: datetime | None) -> str | None:
     """As SQLAlchemy itself keeps a datetime in SQLite."""
     moment = _to_utc(value)
     return None if moment is None else moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
+@lru_cache(1024)
 def _of_text(value: str | None) -> datetime | None:
     """A moment as it stands in SQLite; some that 1.0.0 wrote bear their zone."""
     if value is None:

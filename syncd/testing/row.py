@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -178,7 +178,7 @@ class World:
     def agreed(self, remote: Remote) -> Remote:
         """The record with what was agreed for the fields it does not show, as reconcile hands it to an update."""
         known = {name: value for name, value in self.stored(remote).items() if name in self.adapter.capabilities.fields}
-        return replace(remote, values={**known, **remote.values})
+        return remote._replace(values={**known, **remote.values})
 
     def stored(self, remote: Remote) -> Values:
         """What the provider really holds."""

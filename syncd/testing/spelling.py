@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from syncd.core.model import Values
@@ -78,7 +76,7 @@ def awkward_values_come_back(world: World) -> None:
         planned = {name: whole[name] for name in whole.keys() & values.keys() if whole[name] or name != "phone"}
         current = world.adapter.fetch(remote.external_id)
         assert current is not None
-        world.adapter.update(replace(current, values={**agreed, **current.values}), planned)
+        world.adapter.update(current._replace(values={**agreed, **current.values}), planned)
         agreed |= planned
         after = world.adapter.fetch(remote.external_id)
         assert after is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -302,7 +301,7 @@ def test_the_region_is_claimed_again_only_when_it_changes(adapter: Azotte, twin:
     remote = adapter.update(remote, {"street": "Kanaaldijk 8", "country": "DE"})
     assert "claimedRegion" not in sent(twin, UPDATE)
 
-    agreed = replace(remote, values={**remote.values, "language": "nl"})
+    agreed = remote._replace(values={**remote.values, "language": "nl"})
     adapter.update(agreed, {"country": "NL"})
     assert sent(twin, UPDATE)["claimedRegion"] == {"countryCode": "NL", "languageCode": "nl"}
 
@@ -345,7 +344,7 @@ def test_a_hidden_address_is_never_sent_in_part(adapter: Azotte, twin: Twin) -> 
     assert not twin.requests(route=UPDATE)
 
     agreed = {"postal_code": "80331", "city": "München", "country": "DE"}
-    adapter.update(replace(remote, values={**remote.values, **agreed}), {"street": "Neue Gasse 1"})
+    adapter.update(remote._replace(values={**remote.values, **agreed}), {"street": "Neue Gasse 1"})
     assert twin.records["cu.00.1"]["primaryBillingAddress"] == {
         "street": "Neue Gasse 1", "postalCode": "80331", "city": "München", "countryCode": "DE",
     }  # fmt: skip
@@ -444,7 +443,7 @@ def test_company_data_changes_as_one_object(server: Server, twin: Twin) -> None:
     with pytest.raises(Rejected, match="name"):
         adapter.update(remote, {"vat_number": "DE811569869"})
 
-    agreed = replace(remote, values={**remote.values, "name": ROW["name"]})
+    agreed = remote._replace(values={**remote.values, "name": ROW["name"]})
     adapter.update(agreed, {"vat_number": "DE811569869"})
     assert twin.records["cu.00.1"]["corporationInfo"] == {"companyName": ROW["name"], "taxNumber": "DE811569869"}
 

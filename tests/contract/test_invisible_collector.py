@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,7 +116,7 @@ def test_what_was_agreed_fills_what_is_not_shown(adapter: InvisibleCollector, tw
     assert not {"language", "mobile"} & remote.values.keys()
 
     agreed = {"language": "fr", "mobile": SUN["mobile"]}
-    adapter.update(replace(remote, values={**agreed, **remote.values}), {"city": "Braga"})
+    adapter.update(remote._replace(values={**agreed, **remote.values}), {"city": "Braga"})
     assert (stored(twin, remote)["locale"], stored(twin, remote)["mobile"]) == ("fr-fr", SUN["mobile"])
 
     adapter.update(remote, {"city": "Faro"})
@@ -129,7 +128,7 @@ def test_what_was_agreed_to_be_empty_empties_nothing(adapter: InvisibleCollector
     twin.set(shown="samples", put_semantics="partial")
     remote = adapter.create("K-1", {**SUN, "mobile": None})
     twin.edit(remote.external_id, mobile="+351 911 222 333")
-    adapter.update(replace(remote, values={"mobile": None, "language": "pt", **remote.values}), {"city": "Braga"})
+    adapter.update(remote._replace(values={"mobile": None, "language": "pt", **remote.values}), {"city": "Braga"})
     assert stored(twin, remote)["mobile"] == "+351 911 222 333"
 
 

@@ -228,10 +228,10 @@ def test_a_link_comes_back_as_it_was_saved(state: Database) -> None:
     )
     with state.begin() as tx:
         mapping.save(tx, saved)
-        mapping.save(tx, replace(saved, created_at=None, state=State.LINKED))
+        mapping.save(tx, saved._replace(created_at=None, state=State.LINKED))
 
         found = mapping.read(tx, PAIR)
-        assert found == replace(saved, state=State.LINKED)
+        assert found == saved._replace(state=State.LINKED)
         assert found is not None
         assert found.synced_at is not None
         assert found.synced_at.utcoffset() == timedelta(0)
@@ -244,7 +244,7 @@ def test_a_link_comes_back_as_it_was_saved(state: Database) -> None:
 def test_a_naive_datetime_is_refused(state: Database) -> None:
     """A moment without a zone is a bug of ours and never reaches a column."""
     with pytest.raises(sa.exc.StatementError), state.begin() as tx:
-        mapping.save(tx, replace(link(), synced_at=NOW.replace(tzinfo=None)))
+        mapping.save(tx, link()._replace(synced_at=NOW.replace(tzinfo=None)))
 
 
 def test_a_reserved_key_has_one_holder(state: Database) -> None:
@@ -267,10 +267,10 @@ def test_a_remote_has_one_customer(state: Database) -> None:
     with state.begin() as tx:
         mapping.save(tx, link("17"))
         with pytest.raises(AlreadyLinked) as shared:
-            mapping.save(tx, replace(link("18"), external_id="x-17"))
+            mapping.save(tx, link("18")._replace(external_id="x-17"))
         with pytest.raises(AlreadyLinked) as taken:
-            mapping.save(tx, replace(link("18"), provider_key="n-17"))
-        mapping.save(tx, replace(link("17", "jtl"), pair=Pair("jtl", "18")))
+            mapping.save(tx, link("18")._replace(provider_key="n-17"))
+        mapping.save(tx, link("17", "jtl")._replace(pair=Pair("jtl", "18")))
 
         assert (shared.value.external_id, shared.value.holder_key) == ("x-17", "17")
         assert (taken.value.external_id, taken.value.holder_key) == ("n-17", "17")
@@ -349,7 +349,7 @@ def test_a_rekey_takes_an_empty_place_only(state: Database) -> None:
         assert [found.id for found in journal.reviews(tx)] == [kept]
         assert mapping.counts(tx)["billbee"] == dict.fromkeys(State, 0) | {State.LINKED: 1}
 
-        mapping.save(tx, replace(link("17"), external_id="x-99", provider_key="n-99"))
+        mapping.save(tx, link("17")._replace(external_id="x-99", provider_key="n-99"))
         with pytest.raises(AlreadyLinked) as linked:
             mapping.move_key(tx, "17", "18")
         assert linked.value.holder_key == "18"
@@ -658,9 +658,9 @@ def test_a_window_never_counts_too_little(state: Database) -> None:
 def test_only_digests_get_in(state: Database) -> None:
     """Where a value could be passed by mistake, all but digests and names of fields is refused before it is stored."""
     attempts = (
-        lambda tx: mapping.save(tx, replace(link(), base={"email": FieldBase(CANARY, None)})),
-        lambda tx: mapping.save(tx, replace(link(), base={"email": FieldBase(digest(1), CANARY)})),
-        lambda tx: mapping.save(tx, replace(link(), base={CANARY: FieldBase(digest(1), None)})),
+        lambda tx: mapping.save(tx, link()._replace(base={"email": FieldBase(CANARY, None)})),
+        lambda tx: mapping.save(tx, link()._replace(base={"email": FieldBase(digest(1), CANARY)})),
+        lambda tx: mapping.save(tx, link()._replace(base={CANARY: FieldBase(digest(1), None)})),
         lambda tx: journal.open_intent(tx, PAIR, Verb.UPDATE, {"email": Sent(None, CANARY)}, 1, NOW, NOW),
         lambda tx: journal.open_intent(tx, PAIR, Verb.UPDATE, {"email": Sent(CANARY, digest(1))}, 1, NOW, NOW),
         lambda tx: journal.open_intent(tx, PAIR, Verb.UPDATE, {CANARY: Sent(None, digest(1))}, 1, NOW, NOW),

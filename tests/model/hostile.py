@@ -327,7 +327,7 @@ class Adapter:
             answer = self._write("PUT", partial(self._put, current.external_id, part, seen, dict(sent)))
             stored |= {name: answer.values[name] for name in part if name in answer.values}
             seen = Seen({**answer.raw["values"], **part}, answer.raw["at"])
-        return replace(answer, values={**answer.values, **stored})
+        return answer._replace(values={**answer.values, **stored})
 
     def _put(self, external_id: str, values: Values, seen: Seen, sent: Values) -> Remote:
         seen = replace(seen, sent=self._world.sent)

@@ -6,7 +6,7 @@ A mutant that lives means that a law is not tested. Every one of them is a way i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -91,7 +91,7 @@ def shown_values_forgotten(patch: Patch) -> None:
 
 
 def _unseen(merge: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda facts, source, provider, base: merge(facts, source, provider, replace(base, shown=False))
+    return lambda facts, source, provider, base: merge(facts, source, provider, base._replace(shown=False))
 
 
 def half_an_update_is_over(patch: Patch) -> None:
@@ -101,7 +101,7 @@ def half_an_update_is_over(patch: Patch) -> None:
     def wrong(decided: Any, outcome: Any, terms: Any) -> Any:
         change = updated(decided, outcome, terms)
         over = tuple(moved.id for moved in change.move if moved.id == decided.intent)
-        return replace(change, move=(), close=(*change.close, *over))
+        return change._replace(move=(), close=(*change.close, *over))
 
     patch.setattr(CHANGES, "_updated", wrong)
 
@@ -317,7 +317,7 @@ def composed_fields_are_pulled(patch: Patch) -> None:
     facts = VERDICTS.field_facts
 
     def wrong(*args: Any, **more: Any) -> Any:
-        return replace(facts(*args, **more), composed=False)
+        return facts(*args, **more)._replace(composed=False)
 
     patch.setattr(VERDICTS, "field_facts", wrong)
 
@@ -359,7 +359,7 @@ def last_writer_wins(patch: Patch) -> None:
     merge = MERGE._three_way
 
     def wrong(facts: Any, source: Any, provider: Any, base: Any) -> Any:
-        return merge(facts, replace(source, digest=base.source), provider, base)
+        return merge(facts, source._replace(digest=base.source), provider, base)
 
     patch.setattr(MERGE, "_three_way", wrong)
 
@@ -418,7 +418,7 @@ def unsettled_inserts_forgotten(patch: Patch) -> None:
 def inserts_given_up_before_they_settle(patch: Patch) -> None:
     """A newcomer's row that may be under way is given up, and inserted anew, at the next look."""
     of = ARRIVE._inserts_of
-    patch.setattr(ARRIVE, "_inserts_of", lambda *given: [replace(one, settle_until=LONG_AGO) for one in of(*given)])
+    patch.setattr(ARRIVE, "_inserts_of", lambda *given: [one._replace(settle_until=LONG_AGO) for one in of(*given)])
 
 
 def key_taken_over_unseen(patch: Patch) -> None:

@@ -389,7 +389,7 @@ def test_a_key_that_another_customers_link_holds_never_ends_the_lane() -> None:
         mapping.unlink(tx, link.pair)
         other = mapping.read(tx, Pair("p0", "2"))
         assert other is not None
-        mapping.save(tx, replace(link, provider_key=None, base={}))
+        mapping.save(tx, link._replace(provider_key=None, base={}))
     made.write(made.people[0], "number", str(other.provider_key))
     late = made.insert()
     run(made)

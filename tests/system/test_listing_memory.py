@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
@@ -49,7 +49,7 @@ class Paged(Shelf):
     def _whole(self, key: str) -> Remote:
         raw = Raw(self.records[key])
         self.alive.add(raw)
-        return replace(self._remote(key), raw=raw)
+        return self._remote(key)._replace(raw=raw)
 
 
 def _match(made: Installation) -> None:

@@ -31,26 +31,26 @@ def test_a_version_is_remembered_where_everything_agrees() -> None:
     known = versioned(LINK, REMOTE, DIGEST)
 
     assert known.version == "7"
-    assert not is_news(known, replace(REMOTE, values={"name": "another"}), DIGEST)
-    assert is_news(known, replace(REMOTE, values={"name": "another"}, version="8"), DIGEST)
-    assert is_news(known, replace(REMOTE, archived=True), DIGEST)
+    assert not is_news(known, REMOTE._replace(values={"name": "another"}), DIGEST)
+    assert is_news(known, REMOTE._replace(values={"name": "another"}, version="8"), DIGEST)
+    assert is_news(known, REMOTE._replace(archived=True), DIGEST)
 
 
 @pytest.mark.parametrize(
     ("link", "remote"),
     [
-        (replace(LINK, state=State.REVIEW), REMOTE),
-        (LINK, replace(REMOTE, provisional=True)),
-        (LINK, replace(REMOTE, archived=True)),
-        (LINK, replace(REMOTE, version=None)),
-        (LINK, replace(REMOTE, values={"name": "name", "email": "edited"})),
-        (replace(LINK, base={**BASE, "name": replace(BASE["name"], provisional=True)}), REMOTE),
+        (LINK._replace(state=State.REVIEW), REMOTE),
+        (LINK, REMOTE._replace(provisional=True)),
+        (LINK, REMOTE._replace(archived=True)),
+        (LINK, REMOTE._replace(version=None)),
+        (LINK, REMOTE._replace(values={"name": "name", "email": "edited"})),
+        (LINK._replace(base={**BASE, "name": BASE["name"]._replace(provisional=True)}), REMOTE),
     ],
     ids=["asked about", "a promise", "archived", "without", "edited", "to be confirmed"],
 )
 def test_a_version_is_forgotten_where_anything_is_open(link: Link, remote: Remote) -> None:
     """What was remembered before goes, too."""
-    assert versioned(replace(link, version="6"), remote, DIGEST).version is None
+    assert versioned(link._replace(version="6"), remote, DIGEST).version is None
 
 
 def version(made: object, key: str) -> str | None:

@@ -80,7 +80,7 @@ def test_a_name_that_changes_with_mail_or_address_is_asked_about(beside: str) ->
 
 def test_what_was_agreed_or_is_ours_is_no_sign() -> None:
     """A mask that was there when both sides agreed, and a value that the source holds as well, say nothing."""
-    base = {**BASE, "phone": replace(BASE["phone"], provider=digest("phone", "***"))}
+    base = {**BASE, "phone": BASE["phone"]._replace(provider=digest("phone", "***"))}
     action = plan(linked(ROW, {**ROW, "phone": "***", "city": "Bonn"}, base))
     assert isinstance(action, Exchange)
     assert action.pull == {"city": "Bonn"}
@@ -93,7 +93,7 @@ def test_what_was_agreed_or_is_ours_is_no_sign() -> None:
 def decided(take: Direction | None) -> Facts:
     """An erased name, and what a person said about it."""
     shown = (digest("name", ROW["name"]), digest("name", "Deleted"))
-    return replace(linked(ROW, {**ROW, "name": "Deleted"}, BASE), rulings={"name": Ruling(take, shown)})
+    return linked(ROW, {**ROW, "name": "Deleted"}, BASE)._replace(rulings={"name": Ruling(take, shown)})
 
 
 def test_a_person_decides() -> None:

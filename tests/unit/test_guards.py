@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -228,7 +227,7 @@ def test_what_comes_back_to_what_was_agreed_before_is_not_counted(
     source: str, there: str, reason: str, *, back: bool
 ) -> None:
     """Each side in its own spelling, and only where nobody else edited: the provider writes in capitals."""
-    entry = replace(agreed("wrong", "WRONG"), earlier=(digest("email", "old"), digest("email", "OLD")))
+    entry = agreed("wrong", "WRONG")._replace(earlier=(digest("email", "old"), digest("email", "OLD")))
     facts = linked({"email": source}, {"email": there}, {"email": entry})
     assert returning(facts, {"email": reason}) == ({"email"} if back else set())
 

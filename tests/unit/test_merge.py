@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -27,11 +26,11 @@ def facts(source: str | None, provider: str | None, base: tuple[str, str | None]
     made = FieldFacts(seen(source), seen(provider), agreed, equal=same)
     flags = {name: more.pop(name) for name in ("provisional", "frozen", "disputed", "shown") if name in more}
     if agreed is not None and flags:
-        made = replace(made, base=replace(agreed, **flags))  # type: ignore[arg-type]
+        made = made._replace(base=agreed._replace(**flags))  # type: ignore[arg-type]
     for name in ("late", "sent"):
         if name in more:
             more[name] = frozenset(f"#{word}" for word in more[name])  # type: ignore[attr-defined]
-    return replace(made, **more)  # type: ignore[arg-type]
+    return made._replace(**more)  # type: ignore[arg-type]
 
 
 AGREED = (OLD, OLD)
@@ -319,9 +318,9 @@ def test_policy_and_order_matter_only_in_doubt() -> None:
             continue
         said = merge(f)
         if said.reason not in doubts:
-            assert all(merge(replace(f, policy=policy)) == said for policy in Policy), f
+            assert all(merge(f._replace(policy=policy)) == said for policy in Policy), f
         if said.reason != "conflict":
-            assert all(merge(replace(f, tie=tie)) == said for tie in Tie), f
+            assert all(merge(f._replace(tie=tie)) == said for tie in Tie), f
 
 
 def test_the_same_facts_give_the_same_verdict() -> None:

@@ -55,7 +55,7 @@ def test_a_record_that_is_gone_or_archived_waits_for_a_person() -> None:
     changed = {**ROW, "name": "Neu"}
 
     assert kind(linked(changed, None, BASE)) == "remote_gone"
-    assert kind(replace(linked(changed, ROW, BASE), remote=remote(ROW, archived=True))) == "remote_archived"
+    assert kind(linked(changed, ROW, BASE)._replace(remote=remote(ROW, archived=True))) == "remote_archived"
 
 
 def test_a_key_that_is_given_anew_is_no_edit_of_the_old_customer() -> None:
@@ -78,13 +78,13 @@ def test_the_first_customer_of_a_key_is_not_removed_unasked() -> None:
     left = Unlink("another customer has this key now", tombstone=True, again=True)
 
     assert kind(facts) == "delete_conflict"
-    assert plan(replace(facts, ordered="remove")) == Remove(remote(ROW), Removal.DELETE, again=True)
-    assert plan(replace(facts, ordered="keep")) == left
-    assert kind(replace(facts, ordered="remove", key_alive=True)) == "delete_conflict"
+    assert plan(facts._replace(ordered="remove")) == Remove(remote(ROW), Removal.DELETE, again=True)
+    assert plan(facts._replace(ordered="keep")) == left
+    assert kind(facts._replace(ordered="remove", key_alive=True)) == "delete_conflict"
     assert kind(unlinked(source=other, rules=rules, reborn=True, intents=(LOST,), found=(MINE,))) == "delete_conflict"
-    refused = replace(facts, source=None, rejection=("country", "missing"))
-    assert kind(replace(refused, row={"email": "z@y.de"})) == "delete_conflict"
-    assert plan(replace(refused, row={"email": "a@x.de"})) == Reject("country", "missing")
+    refused = facts._replace(source=None, rejection=("country", "missing"))
+    assert kind(refused._replace(row={"email": "z@y.de"})) == "delete_conflict"
+    assert plan(refused._replace(row={"email": "a@x.de"})) == Reject("country", "missing")
 
 
 def test_the_same_number_is_the_same_customer() -> None:
@@ -121,7 +121,7 @@ def test_placeholders_of_an_anonymised_record_are_not_pulled() -> None:
     """An archived record's values are nobody's edit (32)."""
     hollow = remote({"name": "Anonymisiert", "email": None}, archived=True)
 
-    assert kind(replace(linked(ROW, ROW, BASE), remote=hollow)) == "remote_archived"
+    assert kind(linked(ROW, ROW, BASE)._replace(remote=hollow)) == "remote_archived"
 
 
 def test_a_row_that_the_rules_refuse_is_rejected() -> None:
@@ -193,12 +193,12 @@ def test_what_a_person_decided_is_pulled_even_so() -> None:
 def test_what_another_record_shows_is_not_pulled_unasked() -> None:
     """An identifier of the provider's own that changed under the same link: what stands there may be somebody else's,
     so a person looks; our edits go on, our own key may change, and an identifier that is new says nothing (10)."""
-    known = replace(link(BASE), external_ids={"Id": "r1", "AddressId": "5", "Number": "17"})
+    known = link(BASE)._replace(external_ids={"Id": "r1", "AddressId": "5", "Number": "17"})
     edited = {**ROW, "name": "Anders"}
 
     def looked(ids: dict[str, str], **more: Any) -> Exchange:
-        shown = replace(remote(edited), external_ids=ids)
-        facts = replace(linked({**ROW, "phone": "2"}, edited, BASE, **more), link=known, remote=shown)
+        shown = remote(edited)._replace(external_ids=ids)
+        facts = linked({**ROW, "phone": "2"}, edited, BASE, **more)._replace(link=known, remote=shown)
         action = plan(facts)
         assert isinstance(action, Exchange)
         assert action.push == {"phone": "2"}
@@ -331,7 +331,7 @@ def test_a_composed_field_follows_its_parts() -> None:
     edited = linked({**ROW, "contact_person": "Anna Alt"}, {**ROW, "contact_person": "Chef"}, base)
 
     for facts, sent in ((renamed, "Anna Neu"), (edited, "Anna Alt")):
-        action = plan(replace(facts, composed=composed))
+        action = plan(facts._replace(composed=composed))
         assert isinstance(action, Exchange)
         assert (action.push, action.pull) == ({"contact_person": sent}, {})
 
@@ -423,10 +423,10 @@ def test_who_comes_back_is_known_by_what_identifies(name: str) -> None:
     same = unlinked(source={name: "x"}, buried=True, found=(remote({name: "x"}, "r7"),), unearthed=frozenset({"r7"}))
 
     assert plan(same) == Adopt(same.found[0], own=False)
-    assert kind(replace(same, source={name: "y"})) == "came_back"
-    assert kind(replace(same, source={name: None}, found=(remote({name: None}, "r7"),))) == "came_back"
-    assert kind(replace(same, claimed=frozenset({"r7"}))) == "came_back"
-    assert kind(replace(same, unearthed=frozenset())) == "came_back"
+    assert kind(same._replace(source={name: "y"})) == "came_back"
+    assert kind(same._replace(source={name: None}, found=(remote({name: None}, "r7"),))) == "came_back"
+    assert kind(same._replace(claimed=frozenset({"r7"}))) == "came_back"
+    assert kind(same._replace(unearthed=frozenset())) == "came_back"
 
 
 # -- gone ------------------------------------------------------------------------------------------------------------
@@ -435,7 +435,7 @@ def test_who_comes_back_is_known_by_what_identifies(name: str) -> None:
 def gone(departure: Departure = Departure.GONE, how: Removal = Removal.DELETE, **more: Any) -> Facts:
     """A linked pair whose row cannot be read."""
     facts = linked(None, ROW, BASE, replace(LIVE, on_delete=how))
-    return replace(facts, departure=departure, **more)
+    return facts._replace(departure=departure, **more)
 
 
 @pytest.mark.parametrize(
@@ -479,9 +479,9 @@ def test_a_lost_create_of_a_deleted_row_is_removed_if_it_is_ours() -> None:
     facts = gone(link=link({}, external_id=None), remote=None, intents=(LOST,), found=(MINE,))
 
     assert plan(facts) == Remove(MINE, Removal.DELETE)
-    assert plan(replace(facts, claimed=frozenset({"r7"}))) == Unlink("deleted in the source", tombstone=True)
-    assert isinstance(plan(replace(facts, found=(MINE, OTHER))), Park)
-    assert isinstance(plan(replace(facts, found=(MINE, OTHER), ordered="keep")), Unlink)
+    assert plan(facts._replace(claimed=frozenset({"r7"}))) == Unlink("deleted in the source", tombstone=True)
+    assert isinstance(plan(facts._replace(found=(MINE, OTHER))), Park)
+    assert isinstance(plan(facts._replace(found=(MINE, OTHER), ordered="keep")), Unlink)
 
 
 # -- laws ------------------------------------------------------------------------------------------------------------
@@ -529,5 +529,5 @@ def test_the_new_base_is_what_each_side_holds() -> None:
 
     assert base == {
         "name": agreed("Muster", "MUSTER", name="name", provisional=True),
-        "street": replace(hidden("Weg 1", "street"), provisional=True),
+        "street": hidden("Weg 1", "street")._replace(provisional=True),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,12 +156,12 @@ def _swap(module: object, name: str, wrong: Callable[[Any], Any]) -> Callable[[p
 
 def _delta_only(right: Callable[..., dict[str, str | None]]) -> Callable[..., dict[str, str | None]]:
     return lambda current, values, options: right(
-        replace(current, raw={"country": current.raw["country"]}, values={}), values, options
+        current._replace(raw={"country": current.raw["country"]}, values={}), values, options
     )
 
 
 def _nothing_agreed(right: Callable[..., dict[str, str | None]]) -> Callable[..., dict[str, str | None]]:
-    return lambda current, values, options: right(replace(current, values={}), values, options)
+    return lambda current, values, options: right(current._replace(values={}), values, options)
 
 
 def _without(member: str) -> Callable[[Any], Callable[..., dict[str, str | None]]]:
