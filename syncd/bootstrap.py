@@ -10,8 +10,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields as fields_of
-from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -138,7 +136,7 @@ def installation(
             routes=tuple(routes),
             clock=clock,
             stop=stop,
-            rhythm=Rhythm(*(getattr(settings.schedule, name.name) for name in fields_of(Rhythm))),
+            rhythm=Rhythm(*(getattr(settings.schedule, name) for name in Rhythm._fields)),
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             run_id=run_id,
             lease=settings.lease,
@@ -162,7 +160,7 @@ def _route(
     return Route(
         provider=wanted.name,
         adapter=adapter,
-        rules=replace(rules(settings, wanted, source), clears=adapter.capabilities.clears),
+        rules=rules(settings, wanted, source)._replace(clears=adapter.capabilities.clears),
         state=state,
         source=for_provider(source, wanted.name),
         lane=lane,
@@ -257,7 +255,7 @@ def guards(settings: Settings) -> Guards:
         wanted = getattr(settings.guards, name)
         return None if wanted is None else Limit(wanted.share, wanted.count, wanted.window)
 
-    return Guards(*(limit(name.name) for name in fields_of(Guards)))
+    return Guards(*(limit(name) for name in Guards._fields))
 
 
 def fingerprint(wanted: ProviderSettings, key: bytes) -> str:

@@ -26,7 +26,7 @@ Messages never hold a customer's values: they name fields, statuses and rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class SyncdError(Exception):
@@ -38,8 +38,7 @@ class SyncdError(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: where, why, and what to do."""
 
     place: str

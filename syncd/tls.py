@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 MODES = ("verify", "encrypt", "off")
 LOCAL = "local"
@@ -35,8 +34,7 @@ _REASONS = (  # what failed, by words of libpq, OpenSSL and PyMySQL that hold no
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """What the settings say: `mode` is one of `MODES` or "" for the default; `ca` a file of certificates, "" for those
     that the system trusts."""
 

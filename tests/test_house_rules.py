@@ -172,16 +172,16 @@ def _typed(parent: str, families: dict[str, list[str]]) -> bool:
 
 
 def test_the_centre_is_made_of_functions() -> None:
-    """The rooms from detection to `reconcile` hold functions and data: a class is a dataclass, an enumeration, or
-    the list of what is asked of another."""
+    """The rooms from detection to `reconcile` hold functions and data: a class is a dataclass, a named tuple, an
+    enumeration, or the list of what is asked of another."""
     strange = [
         f"{_name(path)}:{node.name}"
         for path in _modules("syncd/runtime", "syncd/detect", "syncd/engine", "syncd/operate", "syncd/reconcile")
         for node in _classes(path)
-        if [ast.unparse(base) for base in node.bases] not in (["StrEnum"], ["Protocol"])
+        if (kinds := [ast.unparse(base) for base in node.bases]) not in (["StrEnum"], ["Protocol"])
         and (
-            node.bases
-            or not any("dataclass" in ast.unparse(mark) for mark in node.decorator_list)
+            kinds not in ([], ["NamedTuple"])
+            or not (kinds or any("dataclass" in ast.unparse(mark) for mark in node.decorator_list))
             or sum(isinstance(part, ast.FunctionDef) for part in node.body) > 5
         )
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ def shown_problem(problem: Problem) -> Problem:
     """A problem as it may be printed."""
     key = problem.customer_key
     command, reason = about(problem.command, key), about(problem.reason, key)
-    return replace(problem, customer_key=whom(key), command=command, reason=reason)
+    return problem._replace(customer_key=whom(key), command=command, reason=reason)
 
 
 def shown_report(report: Report) -> Report:
     """A status as it may be printed."""
-    return replace(report, problems=tuple(map(shown_problem, report.problems)))
+    return report._replace(problems=tuple(map(shown_problem, report.problems)))
 
 
 def meant(text: str, state: State, source: Source | None = None) -> str:

@@ -4,7 +4,6 @@ exchange is (`Progress`), the decision (`Decided`) and what follows from an outc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -51,8 +50,7 @@ class Case(NamedTuple):
         return self.facts.link or Link(self.pair, None, None, {}, {}, State.LINKED)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What the settings, the adapter and the clock say about this look. Durations are in seconds."""
 
     provider: str
@@ -60,7 +58,7 @@ class Terms:
     settle: float
     backoff: float
     max_attempts: int
-    guards: Guards = field(default_factory=Guards)
+    guards: Guards = Guards()
     replaces: bool = False
     clears: bool = True
     looks_first: bool = False
@@ -98,8 +96,7 @@ class Decided(NamedTuple):
     intent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What follows from an outcome: the change, and what the look goes on with."""
 
     change: Change

@@ -171,7 +171,7 @@ def _new(decided: Decided, remote: Remote, terms: Terms) -> Change:
         living=remote.external_id,
     )
     said = told(case, "pair.created", names, wait_s=waited(case, terms))
-    return and_told(change, replace(said, lines=(replace(said.lines[0], fields=()),)))
+    return and_told(change, said._replace(lines=(said.lines[0]._replace(fields=()),)))
 
 
 # -- remove ------------------------------------------------------------------------------------------------------------

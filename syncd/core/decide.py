@@ -6,8 +6,6 @@ all stop or go on from here.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncd.core import endings
 from syncd.core.actions import Action, Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 from syncd.core.agreement import asked_about, exchange
@@ -117,7 +115,7 @@ def adopted(case: Case, terms: Terms, action: Adopt) -> Case:
         base = base_of_lost_create(case.facts, intent, remote)
     until = terms.later(terms.settle)
     intents = tuple(
-        replace(i, stage=Stage.CONFIRM, settle_until=until) if i.verb is Verb.CREATE else i for i in case.facts.intents
+        i._replace(stage=Stage.CONFIRM, settle_until=until) if i.verb is Verb.CREATE else i for i in case.facts.intents
     )
     link = linked(case, terms, remote, base)
     return case._replace(facts=case.facts._replace(link=link, remote=remote, found=(), intents=intents))

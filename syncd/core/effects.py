@@ -15,16 +15,15 @@ Nothing here does anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from syncd.core.guards import Ask
-from syncd.core.model import Customer, Link, Pair, Remote, Removal, Sent, Stage, State, Values, Verb, Work
+from syncd.core.model import NOTHING, Customer, Link, Pair, Remote, Removal, Sent, Stage, State, Values, Verb, Work
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One write that is about to leave, to the provider or (`pull`) into the source.
 
     `sent` is what its intent remembers; `remote` the record that is updated or removed, as it was read; `key` our key
@@ -116,8 +115,7 @@ class NotSent:
 Outcome = Stored | Refused | Missing | Stale | Unknown | NotSent
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """An event to be remembered; `detail` names rules, statuses and ids, never a value."""
 
     pair: Pair
@@ -126,25 +124,22 @@ class Note:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A log line, said once the change is durable."""
 
     event: str
     fields: tuple[str, ...] = ()
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """The events that a change stores for its pair, and the log lines that it writes."""
 
     notes: tuple[Note, ...] = ()
     lines: tuple[Line, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(NamedTuple):
     """Look again at `due_at`; `error_class` is a fixed word, `error` names fields and rules only."""
 
     due_at: datetime
@@ -153,8 +148,7 @@ class Later:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """An intent that goes on in another stage, until another moment."""
 
     id: int
@@ -162,17 +156,15 @@ class Moved:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A review item: `fields` to the two digests that were seen, `reason` as a person reads it."""
 
     kind: str
     reason: str
-    fields: Mapping[str, list[str | None]] = field(default_factory=dict)
+    fields: Mapping[str, list[str | None]] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Grave:
+class Grave(NamedTuple):
     """A tombstone to be left. `whole`: for the customer too, not for the record alone."""
 
     external_id: str

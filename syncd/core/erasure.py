@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from syncd.core.facts import Facts, seen
 from syncd.core.merge import Decision, Verdict
@@ -39,8 +39,7 @@ _NO_DATES = frozenset({date(1, 1, 1), date(1900, 1, 1)})
 _NOT_LETTER = re.compile(r"[\W\d_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(NamedTuple):
     """The signs of an erasure: fields that hold a placeholder, and fields that changed `at_once` although one edit
     rarely changes them together. Names of fields only."""
 

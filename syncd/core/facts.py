@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,13 +24,12 @@ class Departure(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What the settings and the adapter say about one provider; `fields` holds each field's effective direction, and
     `fresh` those that were mapped, or mapped to another column, after customers had been linked."""
 
     provider: str
-    fields: Mapping[str, Direction] = field(default_factory=dict)
+    fields: Mapping[str, Direction] = NOTHING
     policy: Policy = Policy.SOURCE
     on_delete: Removal = Removal.KEEP
     create: CreateMode = CreateMode.AFTER_MATCH
@@ -45,8 +43,7 @@ class Rules:
     fresh: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """What a person decided about one field, valid only for the two digests that were on the screen."""
 
     take: Direction | None  # None: ignore

@@ -33,8 +33,7 @@ class Limit:
     window: float
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(NamedTuple):
     """The limits of one provider; None switches one off."""
 
     update: Limit | None = None
@@ -102,8 +101,7 @@ def guts(before: Values, changes: Values) -> bool:
     return len([name for name in blanked(before, changes) if name in VITAL]) >= 3
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One executed movement of fields: which way, at which provider, when."""
 
     direction: str  # push | pull

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 Value = str | bool | date | None
 Values = Mapping[str, Value]
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 FIELDS: tuple[str, ...] = (
     "number",
@@ -119,8 +118,7 @@ class State(StrEnum):
     EXCLUDED = "excluded"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """The unit of work: one customer at one provider."""
 
     provider: str
@@ -163,16 +161,14 @@ class Remote(NamedTuple):
         return self._replace(raw={})
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """Where a scan stopped; `position` is the provider's own text, `since` what a changed-since filter may use."""
 
     position: str = ""
     since: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page of a scan. `cursor` resumes after it; None on the last page. `total` where the provider says it."""
 
     remotes: tuple[Remote, ...]
@@ -246,8 +242,7 @@ class Sent(NamedTuple):
     sent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """A write that is about to leave, is under way, or waits for its confirmation."""
 
     id: int
@@ -261,8 +256,7 @@ class Intent:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """A due pair: why and since when, no data."""
 
     pair: Pair

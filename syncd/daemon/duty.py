@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -95,7 +95,7 @@ class Duty:
         """Say in the state that we live and what is in the way, at most once a second."""
         now = self.site.clock.monotonic()
         if at_once or now - self._beaten >= BEAT:
-            told = replace(self._wanted.pulse, trouble=self.trouble.event, reason=self.trouble.reason)
+            told = self._wanted.pulse._replace(trouble=self.trouble.event, reason=self.trouble.reason)
             with self.site.state.begin() as tx:
                 if self._beaten == float("-inf"):
                     pulse.bury(tx, told.holder, self.site.lease_clock(), sole=self.site.sole)

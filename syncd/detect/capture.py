@@ -10,7 +10,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from syncd.core.model import Intent, Link, Pair, State
 from syncd.detect.ownership import reasons, rekeys
@@ -35,8 +35,7 @@ LONG_AGO = "1970-01-01T00:00:00+00:00"
 OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(NamedTuple):
     """How many log rows were read, and how many customers they name."""
 
     rows: int = 0
@@ -207,8 +206,7 @@ def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
     return frozenset(moves) if acks == str(batch.acks) else frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     """`ownership.Names` over the state, in one open transaction."""
 
     tx: Transaction

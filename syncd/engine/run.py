@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from syncd.detect.capture import capture
 from syncd.detect.poll import look_around
@@ -48,8 +49,7 @@ class Options:
     done: Callable[[int], None] = field(default=lambda _pairs: None)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a cycle did: counts per provider and kind, and how many customers the change log named."""
 
     run_id: str

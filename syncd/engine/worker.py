@@ -60,7 +60,7 @@ def take_lane(site: Installation, route: Route) -> Route | None:
     route = replace(
         route,
         lease=held.lease,
-        rules=replace(route.rules, adopted=ready, fresh=fresh),
+        rules=route.rules._replace(adopted=ready, fresh=fresh),
         listing=type(route.listing)(),
     )
     lane = route.lane
@@ -288,7 +288,7 @@ def keep_condition(site: Installation, route: Route) -> None:
         if calls:
             progress.add_calls(tx, route.provider, now.strftime("%Y-%m"), calls)
     if held is not None:
-        site.held[lane_name(route.provider)] = replace(held, condition=condition)
+        site.held[lane_name(route.provider)] = held._replace(condition=condition)
 
 
 def _remember(site: Installation, route: Route, state: str) -> None:

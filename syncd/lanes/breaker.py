@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(NamedTuple):
     """The stop switch as a value that survives restarts. `until` is wall time; `opened` counts openings in a row."""
 
     state: str = "ok"  # ok | down | blocked | throttled

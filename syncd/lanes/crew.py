@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from syncd.core.model import Work
 from syncd.lanes.gate import Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What became of one pair; `kind` is one of the words that the closing line counts."""
 
     kind: str

@@ -7,7 +7,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.clock import Clock
@@ -178,7 +178,7 @@ class Lane:
             between, self.trace.got_through = self.trace.got_through, False
             self._recent.extend([True, False] if between else [False])
             failures = 1 if between else self.breaker.failures + 1
-            self.breaker = replace(self.breaker, failures=failures)
+            self.breaker = self.breaker._replace(failures=failures)
             many = len(self._recent) == 20 and self._recent.count(False) >= 10
             if failures < 5 and not many and self.breaker.state in {"ok", "throttled"}:
                 return
@@ -202,8 +202,7 @@ class Lane:
         with self._lock:
             again = self.breaker.state == state and not self.breaker.set_back(now)
             standing = self.paused_until() if again else None
-            self.breaker = replace(
-                self.breaker,
+            self.breaker = self.breaker._replace(
                 state=state,
                 reason=reason,
                 since=self.breaker.since if again else now.isoformat(),
@@ -252,14 +251,14 @@ class Lane:
 
     def dump(self) -> str:
         """The breaker as text for the state database."""
-        return json.dumps(asdict(self.breaker))
+        return json.dumps(self.breaker._asdict())
 
     def load(self, text: str, credentials: str) -> None:
         """Take up where the last process stopped; other credentials end a block."""
         kept = Breaker.of(text)
         if kept.state == "blocked" and kept.credentials != credentials:
             kept = Breaker()
-        self.breaker = replace(kept, credentials=credentials)
+        self.breaker = kept._replace(credentials=credentials)
 
     def dump_pace(self) -> str:
         """What the provider's answers taught, and what is left for repeats, as text for the state database."""

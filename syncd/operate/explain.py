@@ -68,9 +68,9 @@ def look(site: Installation, route: Route, key: str, customer: Customer | None) 
     seen = Look(route.provider, condition, memory.links.get(key), item, tuple(asked))
     if operator_pause(site, kept) or condition in {"down", "blocked", "paused"}:
         return replace(seen, silence=f"{condition}: {reason}" if reason else condition)
-    route = replace(route, rules=replace(route.rules, adopted=ready), reads_only=True)
+    route = replace(route, rules=route.rules._replace(adopted=ready), reads_only=True)
     wanted = item or Work(pair, 0, "person", site.clock.now(), site.clock.now())
-    wanted = wanted if wanted.reason in _KEPT else replace(wanted, reason="person")
+    wanted = wanted if wanted.reason in _KEPT else wanted._replace(reason="person")
     case = gather(route, [(wanted, customer)], memory)[0]
     decided = decide(case, route.terms())
     if isinstance(case.failure, Failure):

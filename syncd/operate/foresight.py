@@ -4,7 +4,7 @@ marking."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -54,12 +54,12 @@ class Marks:
         """The pair's memory as capture would leave it."""
         ours = {pair.key: external_id for pair, external_id in self.adopted.items() if pair.provider == provider}
         links = {key: Link(Pair(provider, key), None, ours[key], {}, {}, LinkState.LINKED) for key in ours}
-        memory = replace(memory, links={**links, **memory.links})
+        memory = memory._replace(links={**links, **memory.links})
         gone = self.dropped.get(provider, frozenset())
         if gone:
             bases = {key: _without(link, gone) for key, link in memory.links.items()}
             intents = {key: [_unsent(each, gone) for each in found] for key, found in memory.intents.items()}
-            memory = replace(memory, intents=intents, links=bases)
+            memory = memory._replace(intents=intents, links=bases)
         return memory
 
 
@@ -102,7 +102,7 @@ def _without(link: Link, names: frozenset[str]) -> Link:
 def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
     if (intent.verb, intent.stage) == (Verb.CREATE, Stage.OPEN):
         return intent
-    return replace(intent, fields={name: sent for name, sent in intent.fields.items() if name not in names})
+    return intent._replace(fields={name: sent for name, sent in intent.fields.items() if name not in names})
 
 
 def captured(site: Installation) -> Marks:
@@ -190,13 +190,13 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
         confirming = journal.confirmable(tx, provider, now, 1000)
     marks.dropped[provider] = changed or frozenset()
 
-    works = {key: replace(item, pair=Pair(provider, key)) for key, item in _present(works, marks.aliases).items()}
+    works = {key: item._replace(pair=Pair(provider, key)) for key, item in _present(works, marks.aliases).items()}
     settling = set(_present(dict.fromkeys(settling), marks.aliases))
 
     def mark(keys: Iterable[str], reason: str) -> None:
         for key in keys:
             old = works.get(key) or Work(Pair(provider, key), 0, reason, now, now)
-            works[key] = replace(old, reason=work.stronger(old.reason, reason))
+            works[key] = old._replace(reason=work.stronger(old.reason, reason))
 
     for key, reason in marks.reasons.items():
         mark([key], "adopted" if Pair(provider, key) in marks.adopted else reason)

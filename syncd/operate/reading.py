@@ -44,7 +44,7 @@ def reader(site: Installation, route: Route) -> Route:
     lane.lease = float("inf")
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
-    rules = replace(route.rules, adopted=ready, fresh=fresh)
+    rules = route.rules._replace(adopted=ready, fresh=fresh)
     return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _keys: set(), reads_only=True)
 
 

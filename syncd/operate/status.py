@@ -7,9 +7,8 @@ Nothing here scans `mapping`: its counts are kept, and of the troubled pairs onl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.clock import Clock
 from syncd.core.guards import STAGED, Guards
@@ -39,8 +38,7 @@ LISTED = 50  # troubled pairs of one kind and provider
 _EVENTS: Mapping[Shown, str] = {Shown.REJECTED: "pair.rejected", Shown.DEAD: "pair.dead_lettered"}
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the settings say of a provider that a status shows; `monthly` as in its capabilities."""
 
     name: str
@@ -153,8 +151,7 @@ def condition_of(kept: ProviderState, now: datetime) -> tuple[str, str, datetime
 
 def _with_backlog(line: ProviderFacts, backlog: Iterable[overview.Waiting], reviews: int) -> ProviderFacts:
     mine = [row for row in backlog if row.provider == line.name]
-    return replace(
-        line,
+    return line._replace(
         due=sum(row.now for row in mine if not _failed(row.error_class)),
         oldest=min((row.oldest for row in mine if row.oldest and not _failed(row.error_class)), default=None),
         oldest_live=min((row.live for row in mine if row.live and not _failed(row.error_class)), default=None),
@@ -209,15 +206,14 @@ def _told(tx: Transaction, pair: Pair, kind: str, event: str) -> Item:
 def _guards(
     tx: Transaction, provider: str, guards: Guards, backlog: Sequence[overview.Waiting], now: datetime
 ) -> Iterator[GuardFacts]:
-    for each in fields(guards):
-        limit = getattr(guards, each.name)
-        held = [row for row in backlog if row.provider == provider and row.error_class == STAGED + each.name]
+    for verb, limit in guards._asdict().items():
+        held = [row for row in backlog if row.provider == provider and row.error_class == STAGED + verb]
         staged = sum(row.now + row.later for row in held)
         if limit is None and not staged:
             continue
-        used = progress.spent(tx, provider, each.name, now - timedelta(seconds=limit.window)) if limit else 0
+        used = progress.spent(tx, provider, verb, now - timedelta(seconds=limit.window)) if limit else 0
         if used or staged:
-            yield GuardFacts(provider, each.name, used, limit_text(limit) if limit else "off", staged)
+            yield GuardFacts(provider, verb, used, limit_text(limit) if limit else "off", staged)
 
 
 def _run(run: events.Run) -> dict[str, Any]:

@@ -7,12 +7,10 @@ goes through `providers.http.Http`, which keeps the pace and maps foreign errors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-from syncd.core.model import Cursor, Page, Remote, Removal, Values
+from syncd.core.model import NOTHING, Cursor, Page, Remote, Removal, Values
 from syncd.providers.http import Gate
 from syncd.providers.way import OPEN_WAY, Way
 
@@ -31,8 +29,7 @@ class Identity(StrEnum):
     SCAN = "scan"  # only a complete listing tells
 
 
-@dataclass(frozen=True, slots=True)
-class ExtraMember:
+class ExtraMember(NamedTuple):
     """A native member that `[providers.X.extra]` may join to an own field of the source.
 
     `max_length` counts characters; None where the provider publishes no limit.
@@ -42,8 +39,7 @@ class ExtraMember:
     max_length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """Frozen facts about a provider; settings never change them.
 
     fields      canonical fields that the provider can hold
@@ -87,7 +83,7 @@ class Capabilities:
     concurrency: int = 1
     monthly: int = 0
     id_length: int = 0
-    extra: Mapping[str, ExtraMember] = field(default_factory=lambda: MappingProxyType({}))
+    extra: Mapping[str, ExtraMember] = NOTHING
 
 
 class ProviderAdapter(Protocol):
@@ -144,8 +140,7 @@ class ProviderAdapter(Protocol):
         """Close the connections; the adapter cannot be used afterwards."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Base facts of a configured instance that an adapter needs; its own options are in `options`.
 
     `timeout` is the total deadline of one request, in seconds; `way` is handed on to `Http`.
@@ -158,8 +153,7 @@ class Settings:
     way: Way = OPEN_WAY
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(NamedTuple):
     """A registration: the settings model of an adapter and how to build one. Found by entry point `syncd.providers`.
 
     `build(settings, gate)` makes the adapter with its own `Http`, whose every request passes the lane's gate.
@@ -178,5 +172,5 @@ class Provider:
     options: type[Any]
     build: Callable[[Settings, Gate], ProviderAdapter]
     capabilities: Capabilities
-    secrets: frozenset[str] = field(default_factory=frozenset)
+    secrets: frozenset[str] = frozenset()
     api: int = 1

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -259,8 +258,7 @@ def mixed_up(options: Options, url: str) -> str:
 def _capabilities(options: Options, url: str) -> Capabilities:
     """The facts as far as Azotte's pages leave them to what an operator found out and put into the settings."""
     hidden = frozenset({"language"}) | (corporate_fields(options))
-    return replace(
-        CAPABILITIES,
+    return CAPABILITIES._replace(
         fields=CAPABILITIES.fields - COMPANY | corporate_fields(options) | set(options.extra.values()),
         writeonly=hidden if options.inactive_status else hidden | {"active"},
         clears=options.clear_mode != "skip",

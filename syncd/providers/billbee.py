@@ -20,7 +20,6 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictInt, field_validator
@@ -96,7 +95,7 @@ class Billbee:
     @property
     def capabilities(self) -> Capabilities:
         """`price_group` only where the settings map it, own fields as they say."""
-        return replace(CAPABILITIES, fields=self._words.fields)
+        return CAPABILITIES._replace(fields=self._words.fields)
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
         return wire.composed(known)

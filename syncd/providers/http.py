@@ -16,9 +16,8 @@ import json
 import re
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -55,8 +54,7 @@ class _OpenGate:
 OPEN_GATE: Gate = _OpenGate()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a provider said. `data` is strictly parsed JSON, None for an empty body; `text` marks a body that was there
     but was no JSON (only with a 4xx). `headers` have lower-case names. `reading` tells `unreadable` what it means."""
 

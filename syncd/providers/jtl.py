@@ -68,7 +68,7 @@ class Jtl:
         unasked = set() if self._options.is_locked == "inactive" else {"active"}
         unasked |= set() if self._options.price_groups else {"price_group"}
         fields = CAPABILITIES.fields - unasked | set(self._options.extra.values())
-        return replace(CAPABILITIES, fields=fields, rate=CAPABILITIES.rate if self._options.mode == "cloud" else 2.0)
+        return CAPABILITIES._replace(fields=fields, rate=CAPABILITIES.rate if self._options.mode == "cloud" else 2.0)
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
         return projection.composed(known)

@@ -6,8 +6,7 @@ The generation was read when the pair was taken, the source row after it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from syncd.core.case import Case
 from syncd.core.effects import Question
@@ -29,8 +28,7 @@ TELLING = frozenset(IDENTIFYING) | NAMES
 """The fields that tell whose row it is; kept also where the provider's rules refuse the row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What the state database knows of a group of pairs, read in one go."""
 
     links: Mapping[str, Link]

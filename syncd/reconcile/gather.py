@@ -7,7 +7,8 @@ last. The state is asked for the whole group at once; a record that cannot be re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from syncd.core.case import Case
 from syncd.core.effects import Failure, Missing, Refused, Stale
@@ -146,7 +147,7 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str |
     facts = facts._replace(
         buried=buried,
         holder=holder,
-        rules=replace(route.rules, repeatable=route.adapter.key_fits(our_key)),
+        rules=route.rules._replace(repeatable=route.adapter.key_fits(our_key)),
     )
     if not own and not facts.create_anyway:
         if facts.held is not None:
@@ -219,8 +220,7 @@ def _carried(route: Route, our_key: str, gone: str) -> bool:
 # -- what the state knows around them, for the whole group ------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(NamedTuple):
     """Customers with a tombstone at this provider, and which customer holds which of our keys."""
 
     buried: set[str]

@@ -7,10 +7,10 @@ worker.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from syncd.core.facts import Ruling
-from syncd.core.model import Direction
+from syncd.core.model import NOTHING, Direction
 from syncd.core.questions import HELD_KINDS
 from syncd.store.review import LEAVE, LINK, Review
 
@@ -22,11 +22,10 @@ _TAKES: Mapping[str, Direction | None] = {
 _REMOVALS = {"take:source": "remove", "take:provider": "keep"}
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
+class Orders(NamedTuple):
     """`word` and `held` as in `Facts`; `create`: create in spite of doubts; `external_id`: the record to link."""
 
-    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    rulings: Mapping[str, Ruling] = NOTHING
     create: bool = False
     word: str = ""
     external_id: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from syncd.clock import Clock
 from syncd.core.model import Pair
@@ -14,8 +15,7 @@ from syncd.store.database import State
 from syncd.store.leases import Lease
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(NamedTuple):
     """How often things are looked at, in seconds."""
 
     poll: float = 5.0
@@ -24,8 +24,7 @@ class Rhythm:
     verify: float = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A lease of this process, when it was last renewed (monotonic seconds), and the lane's condition as last kept."""
 
     lease: Lease

@@ -6,7 +6,6 @@ Leases are remembered between cycles in `Installation.held`, so that an idle pol
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 
 from syncd.errors import LeaseHeld
@@ -35,7 +34,7 @@ def hold(site: Installation, name: str) -> Held | None:
         site.held.pop(name, None)
         return None
     same = held is not None and held.lease.epoch == lease.epoch
-    site.held[name] = replace(held, renewed=now) if held is not None and same else Held(lease, now)
+    site.held[name] = held._replace(renewed=now) if held is not None and same else Held(lease, now)
     return site.held[name]
 
 
@@ -65,7 +64,7 @@ def keep(site: Installation, name: str) -> bool:
     with site.state.begin() as tx:
         renewed = leases.renew(tx, held.lease, site.lease, site.lease_clock())
     if renewed:
-        site.held[name] = replace(held, renewed=now)
+        site.held[name] = held._replace(renewed=now)
     else:
         forfeit(site, name)
     return renewed

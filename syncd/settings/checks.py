@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.core.model import FIELDS, Direction, Removal, is_own
 from syncd.providers.adapter import Provider
@@ -29,8 +28,7 @@ SLACK = 10.0
 """Seconds that a lease must outlast two full requests, so that a holder notices in time that it has lost it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """One `[providers.NAME]` on its way: `provider` and `options` are None where they could not be had."""
 
     name: str

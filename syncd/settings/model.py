@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
 from syncd.core.selection import Condition, Deleted, Join
@@ -24,8 +24,7 @@ class Limit:
     window: float
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """A table that gets triggers, and its column that holds the customer's key."""
 
     table: str
@@ -69,8 +68,7 @@ class StateSettings:
     older: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """How often the change log is read, listings are scanned, mapped remotes re-read, everything verified."""
 
     poll: float
@@ -79,8 +77,7 @@ class Schedule:
     verify: float
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(NamedTuple):
     """Blast-radius limits; None switches one off."""
 
     update: Limit | None
@@ -90,8 +87,7 @@ class Guards:
     create: Limit | None
 
 
-@dataclass(frozen=True, slots=True)
-class LogSettings:
+class LogSettings(NamedTuple):
     """`format` is json, console, or empty: console on a terminal and JSON elsewhere. `customer_key` is plain, hash, or
     empty: an alias for a key that is text and neither a number nor a UUID."""
 
@@ -110,8 +106,7 @@ class Alerts:
     ping_url: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(NamedTuple):
     """Where Prometheus' textfile collector looks."""
 
     textfile: str

@@ -11,9 +11,8 @@ restored backup, another owner a clone: both stop us.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -27,8 +26,7 @@ DELETE FROM syncd.change_log AS log USING unnest(CAST(:seqs AS bigint[]), CAST(:
  WHERE log.seq = done.seq AND log.customer_key = done.key"""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One mark: look at this customer.
 
     `op` is I, U, D, T when a whole table was emptied (then `key` is ''), or J: `key` leads to a row of the join `was`.
@@ -45,8 +43,7 @@ class Entry:
     table: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Visible marks, oldest number first, and the fence as it stood before they were read."""
 
     entries: tuple[Entry, ...]
@@ -54,8 +51,7 @@ class Batch:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(NamedTuple):
     """What waits in the log."""
 
     rows: int

@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -44,8 +43,7 @@ class Kind(StrEnum):
     UUID = "uuid"
 
 
-@dataclass(frozen=True, slots=True)
-class MappedColumn:
+class MappedColumn(NamedTuple):
     """A canonical field and the column that holds it.
 
     `clears_to` is '' where the column is NOT NULL with an empty default, else None. `plain`: the driver wants text and

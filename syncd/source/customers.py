@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -36,8 +35,7 @@ __all__ = [
 CHUNK = 200  # keys in one SELECT
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(NamedTuple):
     """Where a key exists: among the customers, and anywhere at all; for a view `in_table` is its first watched table.
 
     `deleted`: the row stands there and is marked as deleted. `outside`: the row stands there, and a filter of the

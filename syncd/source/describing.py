@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,7 +98,7 @@ def _written(
     names = [mapped.column.name for mapped in fields.values() if not mapped.join]
     refused = unwritable_columns(engine, found, names)
     return {
-        name: replace(mapped, fixed=mapped.fixed or ONE_WAY)
+        name: mapped._replace(fixed=mapped.fixed or ONE_WAY)
         if not mapped.join and mapped.column.name in refused
         else mapped
         for name, mapped in fields.items()
@@ -241,7 +240,7 @@ def _watch_join(watched: list[Watched], joined: Joined) -> None:
     pointer, place = Pointer(joined.name, joined.column), (joined.raw.schema, joined.raw.name)
     for number, each in enumerate(watched):
         if (each.table.schema, each.table.name) == place:
-            watched[number] = replace(each, pointers=(*each.pointers, pointer))
+            watched[number] = each._replace(pointers=(*each.pointers, pointer))
             return
     watched.append(Watched(joined.raw, own=False, rekeys=False, keyed=False, pointers=(pointer,)))
 

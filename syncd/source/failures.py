@@ -12,9 +12,8 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import exc
 
@@ -66,8 +65,7 @@ class Kind(StrEnum):
     DOWN = "down"  # no connection, read-only, disk full ...
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """`code` is the database's own; `column` and `rule` (constraint or index) where it names them."""
 
     kind: Kind

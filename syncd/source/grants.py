@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,8 +14,7 @@ from syncd.source.naming import qualified, quoted
 from syncd.source.shape import Joined
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
+class Right(NamedTuple):
     """One verb on some columns of a table (quoted, as it stands in a statement)."""
 
     verb: str

@@ -7,7 +7,7 @@ stay customers: the joins are left ones, and the fields of a missing row are emp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -169,7 +169,7 @@ def _of_the_join(frame: Frame, name: str, mapped: MappedColumn) -> MappedColumn:
         fixed = f'the table of "{name}" has no primary key'
     elif column in joined.identity or f"{name}.{column}" in others or _hangs_on(frame, name, column):
         fixed = "the joins hang on this column"
-    return replace(mapped, column=cast("sa.Column[Any]", joined.alias.c[column]), join=name, fixed=fixed)
+    return mapped._replace(column=cast("sa.Column[Any]", joined.alias.c[column]), join=name, fixed=fixed)
 
 
 def _hangs_on(frame: Frame, name: str, column: str) -> bool:

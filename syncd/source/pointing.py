@@ -9,7 +9,6 @@ one lead to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -42,9 +41,9 @@ def customer_marks(source: Source, entries: Sequence[Entry]) -> list[Entry]:
         last = next(reversed(values.values()))
         if name in known:
             keys = pointing(source, known[name], values)
-            marks += [replace(last, key=key, op="U", was=None, table=False) for key in keys]
+            marks += [last._replace(key=key, op="U", was=None, table=False) for key in keys]
         else:
-            marks.append(replace(last, key="", op="T", was=None, table=False))
+            marks.append(last._replace(key="", op="T", was=None, table=False))
     return marks
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -23,8 +22,7 @@ ValueMaps = Mapping[str, Mapping[str, tuple[str, ...]]]
 KEY = "syncd_key"  # how statements name the key column; a canonical field's column is named by its field
 
 
-@dataclass(frozen=True, slots=True)
-class FoundColumn:
+class FoundColumn(NamedTuple):
     """One reflected column."""
 
     name: str
@@ -34,8 +32,7 @@ class FoundColumn:
     computed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTable:
+class FoundTable(NamedTuple):
     """One reflected table or view. `unique` names columns that alone identify a row."""
 
     schema: str | None
@@ -173,7 +170,7 @@ def build(
             problems.append(one)
         elif name == key:
             fixed = "the key column is never written"
-            mapped[field] = replace(one, column=table.c[KEY], is_key=True, fixed=fixed)
+            mapped[field] = one._replace(column=table.c[KEY], is_key=True, fixed=fixed)
         else:
             table.append_column(one.column)
             mapped[field] = one

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,8 +19,7 @@ from syncd.tls import DEFAULT, Tls
 Dialect = Literal["sqlite", "postgresql", "mysql"]
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """A table that gets triggers, and its column that holds the customer's key."""
 
     table: str
@@ -57,8 +56,7 @@ class SourceConfig:
     id_lengths: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(NamedTuple):
     """A column of a joined table that leads to customers: its value is logged under the join's name, and capture turns
     it into the customers that point at it."""
 
@@ -66,8 +64,7 @@ class Pointer:
     column: str
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(NamedTuple):
     """A table with triggers. `own`: it is `source.table`. `rekeys`: a changed key is the customer's new key.
 
     A joined table that is watched only for its pointers has no key of its own; then `key` must not be asked for.
@@ -85,8 +82,7 @@ class Watched:
         return self.table.c[reflection.KEY]
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """A joined table as queries see it.
 
     raw        the table itself, for locking and writing; its columns are keyed by their names

@@ -11,8 +11,7 @@ means a restored or replaced database: the position is void and every customer m
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -37,8 +36,7 @@ _WINDOW = f"""SELECT {_COLUMNS} FROM syncd.change_log
  WHERE xid >= CAST(CAST(:horizon AS text) AS xid8) ORDER BY xid, seq"""  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """New marks and the position after them. `restart`: why the old position is void ('' when it is not); then
     everything must be looked at, and `entries` holds the whole visible log."""
 
@@ -47,8 +45,7 @@ class Changes:
     restart: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A cursor, taken apart. `snapshot` is '' when it was taken on a standby; `seen` are numbers above the horizon."""
 
     identity: tuple[str, ...]
@@ -103,7 +100,7 @@ def changes(conn: sa.Connection, facts: tuple[Any, ...], before: Position | None
     if standby:
         still = before.seen if before and not void else frozenset()
         above = {row[0] for row in conn.execute(sa.text(_WINDOW), {"horizon": str(xmin)})}
-        now = replace(now, seen=frozenset(above | (still & above)))
+        now = now._replace(seen=frozenset(above | (still & above)))
     return Changes(tuple(_entry(row) for row in rows), now.text(), void)
 
 

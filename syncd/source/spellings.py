@@ -6,14 +6,13 @@ A spelling that no entry names has no meaning: the field is unknown for that cus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from syncd.core.model import Value
 from syncd.core.normalise import comparable, text
 
 
-@dataclass(frozen=True, slots=True)
-class Spellings:
+class Spellings(NamedTuple):
     """The value map of one field: spelling -> canonical value, and each canonical value's first spelling."""
 
     field: str

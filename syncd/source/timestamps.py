@@ -10,9 +10,8 @@ The position is the latest stamp seen, in the column's own terms: a naive column
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -26,8 +25,7 @@ _GRAIN = timedelta(seconds=2)  # two edits within one second may carry the same 
 _AHEAD = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(NamedTuple):
     """A row seen in the overlap: its stamp, when we first saw it, and whether one more look is due."""
 
     stamp: str

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from syncd.core.model import State
+from syncd.core.model import NOTHING, State
 from syncd.status.liveness import Daemon
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
+class SourceFacts(NamedTuple):
     """How the capture of changes stands. `capture` is a word of `remedies.SOURCE`; None: this method has no log."""
 
     capture: str = "ok"
@@ -21,8 +19,7 @@ class SourceFacts:
     oldest: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderFacts:
+class ProviderFacts(NamedTuple):
     """One provider. `condition` is ok, throttled, paused, blocked or down; `pairs` are kept counts; `due` pairs could
     be looked at now, the `oldest` (and the oldest change, a first pass left out) since then, `later` ones (by error
     class) failed before or wait for their time; `monthly` free calls, 0 for no such limit."""
@@ -32,19 +29,18 @@ class ProviderFacts:
     condition: str = "ok"
     reason: str = ""
     since: datetime | None = None
-    pairs: Mapping[State, int] = field(default_factory=dict)
+    pairs: Mapping[State, int] = NOTHING
     due: int = 0
     oldest: datetime | None = None
     oldest_live: datetime | None = None
-    later: Mapping[str, int] = field(default_factory=dict)
+    later: Mapping[str, int] = NOTHING
     reviews: int = 0
     last_ok: datetime | None = None
     calls_month: int = 0
     monthly: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(NamedTuple):
     """Whether a daemon works, and whether it could: the daemons that have not ended in order, the last run, why the
     state database cannot be written ("" where it can), and by how many seconds this machine's clock is `ahead` of the
     state's. `vanished` are the pairs of each provider that the settings no longer have."""
@@ -53,11 +49,10 @@ class Life:
     last_run: Mapping[str, Any] | None = None
     storage: str = ""
     ahead: float = 0.0
-    vanished: Mapping[str, int] = field(default_factory=dict)
+    vanished: Mapping[str, int] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """Something about one customer (or, with key "", about many): a pair's state or a review item with its number."""
 
     provider: str
@@ -69,8 +64,7 @@ class Item:
     review: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GuardFacts:
+class GuardFacts(NamedTuple):
     """What of a guard's window is used up, and how many operations it holds back."""
 
     provider: str
@@ -80,8 +74,7 @@ class GuardFacts:
     staged: int
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One line of what is wrong, with the one command that leads on."""
 
     provider: str
@@ -94,8 +87,7 @@ class Problem:
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderReport:
+class ProviderReport(NamedTuple):
     """A provider's line."""
 
     name: str
@@ -116,8 +108,7 @@ class ProviderReport:
     calls_month: int
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The whole status. `problems` are the worst first and may be fewer than `problems_total`; `storage` says why the
     state database cannot be written, "" where it can."""
 

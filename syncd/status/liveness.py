@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 POLLS, LEAST = 3, 30.0  # a daemon is silent after so many of its polls, but not before so many seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(NamedTuple):
     """A daemon that has not ended in order: who and where it is, since when, and its last sign of life.
 
     `age` is in seconds. `state` is working, failing (it says why it cannot work) or silent.

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.status.codes import RETRY, UNREACHABLE, WORST_FIRST, worst
@@ -28,12 +27,11 @@ def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> 
     if folded.pairs or folded.lanes or folded.capture is not None:
         report = _with_pairs(_with_lanes(_with_capture(report, folded.capture), folded), folded)
         state, code = judge(report)
-        report = replace(report, state=state, exit_code=code)
+        report = report._replace(state=state, exit_code=code)
     doubt = _doubt(folded, now, silent_after)
     if doubt is None:
         return report
-    return replace(
-        report,
+    return report._replace(
         state="attention" if doubt.kind == "unknown" else "stopped",
         exit_code=worst([report.exit_code, doubt.code]),
         problems=(doubt, *report.problems),
@@ -97,7 +95,7 @@ def _with_capture(report: Report, latest: Latest | None) -> Report:
     others = [problem for problem in report.problems if not problem.kind.startswith("capture_")]
     if word != "ok":
         others.insert(0, _problem("", "", f"capture_{word}", latest.at, reason))
-    return _changed(replace(report, capture=word), others)
+    return _changed(report._replace(capture=word), others)
 
 
 def _with_lanes(report: Report, folded: Folded) -> Report:
@@ -111,12 +109,12 @@ def _with_lanes(report: Report, folded: Folded) -> Report:
         reason = "" if state == "ok" else text(latest.event.get("reason"))
         since = None if state == "ok" else latest.at
         providers = [
-            replace(line, state=state, reason=reason, since=since) if line.name == name else line for line in providers
+            line._replace(state=state, reason=reason, since=since) if line.name == name else line for line in providers
         ]
         problems = [p for p in problems if p.provider != name or p.kind not in {"down", "blocked"}]
         if PROVIDERS[state].code:
             problems.insert(0, _problem(name, "", state, latest.at, reason))
-    return _changed(replace(report, providers=tuple(providers)), problems)
+    return _changed(report._replace(providers=tuple(providers)), problems)
 
 
 def _with_pairs(report: Report, folded: Folded) -> Report:
@@ -133,7 +131,7 @@ def _with_pairs(report: Report, folded: Folded) -> Report:
             problems.append(found)
             moved[found.provider, column(found)] += 1
     providers = [_moved(line, moved) for line in report.providers]
-    return _changed(replace(report, providers=tuple(providers)), problems)
+    return _changed(report._replace(providers=tuple(providers)), problems)
 
 
 def _trouble(slot: Slot, latest: Latest) -> Problem | None:
@@ -172,10 +170,10 @@ def column(problem: Problem) -> str:
 
 def _moved(line: ProviderReport, moved: Counter[tuple[str, str]]) -> ProviderReport:
     changes = {name: getattr(line, name) + number for (who, name), number in moved.items() if who == line.name}
-    return replace(line, **{name: max(number, 0) for name, number in changes.items()})
+    return line._replace(**{name: max(number, 0) for name, number in changes.items()})
 
 
 def _changed(report: Report, problems: Sequence[Problem]) -> Report:
     more = len(problems) - len(report.problems)
     ordered = sorted(problems, key=lambda problem: WORST_FIRST.index(problem.code))
-    return replace(report, problems=tuple(ordered), problems_total=report.problems_total + more)
+    return report._replace(problems=tuple(ordered), problems_total=report.problems_total + more)

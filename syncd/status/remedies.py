@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from syncd.status.codes import OK, PERSON, RETRY, SAFETY, UNREACHABLE, USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(NamedTuple):
     """`command` may hold {provider}, {key} and {id}; it is empty where nobody has to do anything. `code` is what the
     word makes of the exit code."""
 

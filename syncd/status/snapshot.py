@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,10 +32,10 @@ def dated(report: Report, first: dict[tuple[str, str], datetime]) -> Report:
     problems = [
         problem
         if problem.customer_key or problem.since is not None
-        else replace(problem, since=first[problem.provider, problem.kind])
+        else problem._replace(since=first[problem.provider, problem.kind])
         for problem in report.problems
     ]
-    return replace(report, problems=tuple(problems))
+    return report._replace(problems=tuple(problems))
 
 
 def fair_share(problems: Sequence[Problem], most: int) -> list[Problem]:

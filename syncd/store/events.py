@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -50,8 +49,7 @@ _FINISH = (
 _NEWEST = sa.select(table.c.id).where(*_MINE).order_by(table.c.id.desc()).limit(1).offset(sa.bindparam("skipped"))
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened to a pair."""
 
     at: datetime
@@ -61,8 +59,7 @@ class Event:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One cycle; `outcome` is "" and `finished_at` None while it goes on, and for ever when it was killed."""
 
     run_id: str

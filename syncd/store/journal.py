@@ -8,9 +8,8 @@ and judges by what the remote shows.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -133,8 +132,7 @@ def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
     return int(tx.execute(_OPEN, row).scalar_one())
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """An intent that is about to be opened; `fields` as in `Intent`."""
 
     pair: Pair

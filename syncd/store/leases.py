@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -32,8 +32,7 @@ _RENEWED = table.update().where(*_MINE).values(until=sa.bindparam("until"))
 _RELEASED = table.update().where(*_MINE).values(holder="", until=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to work on `name` as long as its row still carries `epoch`."""
 
     name: str
@@ -41,8 +40,7 @@ class Lease:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """A row of the lease table for people; `remaining` in seconds, negative when it has run out."""
 
     name: str
@@ -123,8 +121,7 @@ def moment_of(tx: Transaction, now: float | None = None) -> float:
     return float(tx.execute(sa.text("SELECT (julianday('now') - 2440587.5) * 86400.0")).scalar_one())
 
 
-@dataclass(frozen=True, slots=True)
-class LockFile:
+class LockFile(NamedTuple):
     """A held file lock. The descriptor stays open for life: the kernel gives the lock back when the process dies.
 
     `unclean`: the holder before did not end by itself (its pid was still in the file), so the state wants a check.

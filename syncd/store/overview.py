@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,8 +19,7 @@ WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
 """Of a review item: it waits for a person. One that is decided waits for the next look at its pair alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Due rows of one provider and error class: how many could be looked at `now`, how many `later`; since when the
     `oldest` of the first waits, and the oldest `live` one, which a change made due and not a first pass."""
 

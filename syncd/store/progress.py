@@ -3,10 +3,9 @@ provider."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import sqlalchemy as sa
 
@@ -19,8 +18,7 @@ from syncd.store.schema import provider_state as table
 BUDGET_DAYS = 62  # longer than any window a guard may have
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderState:
+class ProviderState(NamedTuple):
     """The condition of one provider as it survives a restart. `pace` and `breaker` are JSON texts of the lane's own;
     `month` ("2026-03") is the one `calls_month` counts; `until` is when a pause ends."""
 

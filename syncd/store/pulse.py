@@ -6,7 +6,7 @@ A daemon that ends in order deletes its row, so an old row is a daemon that died
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,8 +18,7 @@ from syncd.store.schema import pulse as table
 FORGOTTEN = 86_400.0  # seconds after which a dead daemon's row goes when another one starts
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(NamedTuple):
     """A daemon as it last showed itself. `since` and `seen` in seconds since 1970, `age` (since the last sign) and
     `poll` (between two polls) in seconds; `trouble` is the event that says what keeps it from working, "" for none."""
 

@@ -8,10 +8,9 @@ mark that arrived while it worked.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -38,8 +37,7 @@ _STRENGTH = {BACKFILL: 0, CHANGED: 1, INSERTED: 4, ADOPTED: 4, DELETED: 5}
 _USUAL = 2  # the strength of every other reason
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """One provider's row of the backlog: `due` pairs could be looked at now, `retry` ones wait for their time."""
 
     due: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncd.store.database import State
 from syncd.store.pulse import FORGOTTEN, Pulse, beat, bury, end, pulses
 
@@ -16,11 +14,11 @@ def test_a_pulse_tells_since_when_and_how_long_ago(state: State) -> None:
     with state.begin() as tx:
         beat(tx, ONE, 1000.0)
         beat(tx, TWO, 1010.0)
-        beat(tx, replace(ONE, trouble="source.unreachable", reason="no answer"), 1030.0)
+        beat(tx, ONE._replace(trouble="source.unreachable", reason="no answer"), 1030.0)
         found = pulses(tx, 1042.5)
     assert found == [
-        replace(ONE, trouble="source.unreachable", reason="no answer", since=1000.0, seen=1030.0, age=12.5),
-        replace(TWO, since=1010.0, seen=1010.0, age=32.5),
+        ONE._replace(trouble="source.unreachable", reason="no answer", since=1000.0, seen=1030.0, age=12.5),
+        TWO._replace(since=1010.0, seen=1010.0, age=32.5),
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -454,7 +453,7 @@ def test_an_intent_comes_back_as_it_was_opened(state: Database) -> None:
 
         assert journal.update_intent(tx, number, stage=Stage.CONFIRM, fields={}, settle_until=later(9))
         assert journal.intents(tx, "billbee", ["17"])["17"] == [
-            replace(found, stage=Stage.CONFIRM, fields={}, settle_until=later(9))
+            found._replace(stage=Stage.CONFIRM, fields={}, settle_until=later(9))
         ]
         assert journal.close_intent(tx, number)
         assert not journal.update_intent(tx, number, stage=Stage.OPEN)

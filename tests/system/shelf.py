@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from syncd.clock import Clock, SystemClock
 from syncd.core.facts import Rules
@@ -45,7 +45,7 @@ class Shelf:
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(ABLE, lists=self.lists, lists_whole=self.lists, conditional=self.conditional)
+        return ABLE._replace(lists=self.lists, lists_whole=self.lists, conditional=self.conditional)
 
     def project(self, values: Values) -> Values:
         return {name: values[name] for name in ABLE.fields if name in values}

@@ -99,7 +99,7 @@ class Crowd(Shelf):
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(ABLE, identity=Identity.SCAN, lists=True)
+        return ABLE._replace(identity=Identity.SCAN, lists=True)
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:
         for start in range(0, CROWD, PAGE):

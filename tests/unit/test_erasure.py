@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from syncd.core.actions import Exchange
@@ -45,7 +43,7 @@ SIGNS = (
 
 def exchanged(there: Values, source: Values = ROW, policy: Policy = Policy.PROVIDER) -> Exchange:
     """What is planned where the provider shows `there`."""
-    action = plan(linked(source, {**ROW, **there}, BASE, replace(LIVE, policy=policy)))
+    action = plan(linked(source, {**ROW, **there}, BASE, LIVE._replace(policy=policy)))
     assert isinstance(action, Exchange), action
     return action
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -35,7 +34,7 @@ def moved(facts: Facts) -> Exchange:
 
 def ruled(policy: Policy) -> Rules:
     """Rules of a live provider with this policy."""
-    return replace(LIVE, policy=policy)
+    return LIVE._replace(policy=policy)
 
 
 def both(source: dict[str, Value], there: dict[str, Value], base: dict[str, Value], policy: Policy) -> Facts:

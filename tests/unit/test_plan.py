@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def test_a_key_that_is_given_anew_is_no_edit_of_the_old_customer() -> None:
 def test_the_first_customer_of_a_key_is_not_removed_unasked() -> None:
     """Whoever lost his key to somebody else may live on under another one: where the settings remove, a person says."""
     other = {**ROW, "name": "Anders", "email": "z@y.de"}
-    rules = replace(LIVE, on_delete=Removal.DELETE)
+    rules = LIVE._replace(on_delete=Removal.DELETE)
     facts = linked(other, ROW, BASE, rules, reborn=True)
     left = Unlink("another customer has this key now", tombstone=True, again=True)
 
@@ -139,7 +138,7 @@ def test_a_held_field_holds_no_other() -> None:
         {**ROW, "email": "here@x.de", "phone": "2"},
         {**ROW, "email": "there@x.de", "street": "Weg 2"},
         BASE,
-        replace(LIVE, policy=Policy.REVIEW),
+        LIVE._replace(policy=Policy.REVIEW),
     )
 
     action = plan(facts)
@@ -153,7 +152,7 @@ def test_a_resolved_conflict_names_the_winner() -> None:
     """A conflict that a policy decided is told with its winner; where both values came from providers, by its name."""
     sides = ({**ROW, "email": "here@x.de"}, {**ROW, "email": "there@x.de"}, BASE)
 
-    first, second = (plan(linked(*sides, replace(LIVE, policy=p))) for p in (Policy.SOURCE, Policy.PROVIDER))
+    first, second = (plan(linked(*sides, LIVE._replace(policy=p))) for p in (Policy.SOURCE, Policy.PROVIDER))
 
     assert isinstance(first, Exchange)
     assert isinstance(second, Exchange)
@@ -213,7 +212,7 @@ def test_what_another_record_shows_is_not_pulled_unasked() -> None:
 
 def test_a_source_that_may_only_be_read_is_not_written() -> None:
     """Where the source account may not write, a remote edit is shown to a person, even a decided one."""
-    reader = replace(LIVE, writable=False)
+    reader = LIVE._replace(writable=False)
     shown = (digest("email", "a@x.de"), digest("email", "b@x.de"))
     facts = linked(ROW, {**ROW, "email": "b@x.de"}, BASE, reader, rulings={"email": Ruling(Direction.PULL, shown)})
 
@@ -228,7 +227,7 @@ def test_ignore_lasts_as_long_as_what_was_shown(held: str) -> None:
     """Who says `ignore` is not asked again, for no kind of question, until one of the two values changes."""
     there = EMPTIED if held == "gutted" else {**ROW, "email": "there@x.de"}
     row = {**ROW, "email": "here@x.de"} if held == "conflict" else ROW
-    rules = replace(LIVE, writable=held != "read-only", policy=Policy.REVIEW)
+    rules = LIVE._replace(writable=held != "read-only", policy=Policy.REVIEW)
     asked = plan(linked(row, there, BASE, rules))
     assert isinstance(asked, Exchange)
     assert set(asked.review.values()) == {held}
@@ -244,7 +243,7 @@ def test_ignore_lasts_as_long_as_what_was_shown(held: str) -> None:
 
 def test_a_ruling_is_for_what_was_shown() -> None:
     """A decision for two values decides nothing about others (30)."""
-    rules = replace(LIVE, policy=Policy.REVIEW)
+    rules = LIVE._replace(policy=Policy.REVIEW)
     shown = (digest("email", "here@x.de"), digest("email", "there@x.de"))
     rulings = {"email": Ruling(Direction.PULL, shown)}
 
@@ -262,9 +261,9 @@ def test_a_number_that_is_the_address_cannot_follow() -> None:
     """Where the provider cannot renumber, a changed number is a question, not a write (8)."""
     row, base = {**ROW, "number": "2"}, {**BASE, "number": agreed("1", name="number")}
 
-    fixed = plan(linked(row, {**ROW, "number": "1"}, base, replace(LIVE, renumbers=False)))
-    free = plan(linked(row, {**ROW, "number": "1"}, base, replace(LIVE, renumbers=True)))
-    adopted = plan(linked(row, {**ROW, "number": "1"}, BASE, replace(LIVE, renumbers=False)))
+    fixed = plan(linked(row, {**ROW, "number": "1"}, base, LIVE._replace(renumbers=False)))
+    free = plan(linked(row, {**ROW, "number": "1"}, base, LIVE._replace(renumbers=True)))
+    adopted = plan(linked(row, {**ROW, "number": "1"}, BASE, LIVE._replace(renumbers=False)))
 
     assert isinstance(fixed, Exchange)
     assert isinstance(free, Exchange)
@@ -289,7 +288,7 @@ def test_a_late_write_is_pushed_again() -> None:
     late = intent({"name": ("Muster", "Erster")}, stage=Stage.CONFIRM)
     base = BASE | {"name": agreed("Zweiter", name="name")}
     lost = intent({"name": ("Muster", "Musterfirma Nord")})
-    rules = replace(LIVE, policy=Policy.PROVIDER)
+    rules = LIVE._replace(policy=Policy.PROVIDER)
 
     landed = plan(linked({**ROW, "name": "Zweiter"}, {**ROW, "name": "Erster"}, base, rules, intents=(late,)))
     cut = plan(linked({**ROW, "name": "Musterfirma Nord"}, {**ROW, "name": "Musterfir"}, BASE, rules, intents=(lost,)))
@@ -311,7 +310,7 @@ def test_a_hidden_field_is_pushed_and_not_pulled() -> None:
     """A street that the provider cannot show is pushed when it changes; showing up later it is no edit (18)."""
     base = BASE | {"street": hidden("Weg 1", "street")}
     shown = {name: value for name, value in ROW.items() if name != "street"}
-    rules = replace(LIVE, policy=Policy.PROVIDER)
+    rules = LIVE._replace(policy=Policy.PROVIDER)
 
     changed = plan(linked({**ROW, "street": "Weg 2"}, shown, base, rules))
     appeared = plan(linked(ROW, {**ROW, "street": "Gasse 9"}, base, rules))
@@ -357,7 +356,7 @@ def test_every_reason_has_a_sentence() -> None:
 
 def test_explain_shows_what_the_plan_does() -> None:
     """The verdict of a field is the one that is carried out, also where something stands against what merge says."""
-    held = linked(ROW, {**ROW, "email": "b@x.de"}, BASE, replace(LIVE, writable=False))
+    held = linked(ROW, {**ROW, "email": "b@x.de"}, BASE, LIVE._replace(writable=False))
     gutted = linked(ROW, {**EMPTIED, "name": "Neu"}, BASE)
 
     assert judged(held)[0]["email"] == Decision(Verdict.REVIEW, "read-only")
@@ -371,10 +370,10 @@ def test_explain_shows_what_the_plan_does() -> None:
     ("facts", "action"),
     [
         (unlinked(), Create(ROW)),
-        (unlinked(rules=replace(LIVE, create=CreateMode.NEVER)), Nothing("excluded")),
-        (unlinked(rules=replace(LIVE, create=CreateMode.NEVER), create_anyway=True), Create(ROW)),
-        (unlinked(rules=replace(LIVE, adopted=False)), Wait("adopt")),
-        (unlinked(rules=replace(LIVE, adopted=False), create_anyway=True), Create(ROW)),
+        (unlinked(rules=LIVE._replace(create=CreateMode.NEVER)), Nothing("excluded")),
+        (unlinked(rules=LIVE._replace(create=CreateMode.NEVER), create_anyway=True), Create(ROW)),
+        (unlinked(rules=LIVE._replace(adopted=False)), Wait("adopt")),
+        (unlinked(rules=LIVE._replace(adopted=False), create_anyway=True), Create(ROW)),
         (unlinked(intents=(LOST,)), Create(ROW)),
         (unlinked(intents=(LOST,), found=(MINE,)), Adopt(MINE, own=True)),
         (unlinked(intents=(LOST,), found=(MINE,), rejection=("name", "x")), Adopt(MINE, own=True)),
@@ -403,8 +402,8 @@ def test_a_row_without_a_record(facts: Facts, action: object) -> None:
         ({"intents": (LOST,), "found": (MINE, OTHER)}, "ambiguous"),
         ({"intents": (LOST,), "found": (MINE,), "claimed": {"r7"}}, "ambiguous"),
         ({"intents": (LOST,), "found": (OTHER,)}, "found"),
-        ({"intents": (replace(LOST, stage=Stage.CONFIRM),), "found": (MINE,)}, "found"),
-        ({"intents": (LOST,), "rules": replace(LIVE, repeatable=False)}, "unknown_create"),
+        ({"intents": (LOST._replace(stage=Stage.CONFIRM),), "found": (MINE,)}, "found"),
+        ({"intents": (LOST,), "rules": LIVE._replace(repeatable=False)}, "unknown_create"),
         ({"buried": True}, "came_back"),
         ({"buried": True, "found": (MINE, OTHER)}, "came_back"),
         ({"ordered": "link"}, "ambiguous"),
@@ -434,7 +433,7 @@ def test_who_comes_back_is_known_by_what_identifies(name: str) -> None:
 
 def gone(departure: Departure = Departure.GONE, how: Removal = Removal.DELETE, **more: Any) -> Facts:
     """A linked pair whose row cannot be read."""
-    facts = linked(None, ROW, BASE, replace(LIVE, on_delete=how))
+    facts = linked(None, ROW, BASE, LIVE._replace(on_delete=how))
     return facts._replace(departure=departure, **more)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,7 +29,7 @@ def judged(*providers: ProviderFacts, source: SourceFacts | None = None, items: 
 @pytest.mark.parametrize(("ahead", "said"), [(60.0, "60 s ahead of"), (-7.0, "7 s behind")])
 def test_a_clock_that_is_off_is_named_and_stops_nothing(ahead: float, said: str) -> None:
     """More than 5 s beside the state database's clock: attention with a command; a living daemon stays ready."""
-    alive = replace(DAEMON, state="working", age=1.0)
+    alive = DAEMON._replace(state="working", age=1.0)
     report = build(NOW, SourceFacts(log_rows=0), (CALM,), (), life=Life((alive,), ahead=ahead))
     (problem,) = report.problems
     assert (report.state, report.exit_code, problem.kind, problem.command) == (
@@ -53,11 +52,11 @@ def test_calm_is_ok() -> None:
 @pytest.mark.parametrize(
     ("provider", "code", "kind"),
     [
-        (replace(CALM, condition="blocked"), 7, "blocked"),
-        (replace(CALM, condition="down"), 7, "down"),
-        (replace(CALM, condition="paused"), 5, "paused"),
-        (replace(CALM, due=1, oldest=NOW - timedelta(hours=1), last_ok=NOW - timedelta(hours=1)), 4, "stalled"),
-        (replace(CALM, calls_month=90_000, monthly=100_000), 5, "calls"),
+        (CALM._replace(condition="blocked"), 7, "blocked"),
+        (CALM._replace(condition="down"), 7, "down"),
+        (CALM._replace(condition="paused"), 5, "paused"),
+        (CALM._replace(due=1, oldest=NOW - timedelta(hours=1), last_ok=NOW - timedelta(hours=1)), 4, "stalled"),
+        (CALM._replace(calls_month=90_000, monthly=100_000), 5, "calls"),
     ],
 )
 def test_a_provider_in_trouble_has_a_problem_with_a_command(provider: ProviderFacts, code: int, kind: str) -> None:
@@ -71,13 +70,13 @@ def test_a_provider_in_trouble_has_a_problem_with_a_command(provider: ProviderFa
 
 def test_throttled_is_no_trouble() -> None:
     """A provider that asks to slow down goes on by itself: shown, not alarmed about."""
-    report = judged(replace(CALM, condition="throttled", due=5, oldest=NOW - timedelta(minutes=3)))
+    report = judged(CALM._replace(condition="throttled", due=5, oldest=NOW - timedelta(minutes=3)))
     assert (report.exit_code, report.providers[0].state) == (0, "throttled")
 
 
 def test_a_long_first_pass_is_not_stalled() -> None:
     """Old due pairs are no alarm while calls get through."""
-    busy = replace(CALM, due=90_000, oldest=NOW - timedelta(hours=9), last_ok=NOW - timedelta(seconds=1))
+    busy = CALM._replace(due=90_000, oldest=NOW - timedelta(hours=9), last_ok=NOW - timedelta(seconds=1))
     assert judged(busy).exit_code == 0
 
 
@@ -85,11 +84,11 @@ def test_a_change_that_waits_counts_whatever_the_lane_says() -> None:
     """A provider that throttles for hours, or is slower than changes come in, is nothing to be calm about."""
     old = NOW - timedelta(hours=2)
     for condition in ("ok", "throttled"):
-        facts = replace(CALM, condition=condition, due=9, oldest=old, oldest_live=old, last_ok=NOW)
+        facts = CALM._replace(condition=condition, due=9, oldest=old, oldest_live=old, last_ok=NOW)
         report = judged(facts)
         assert (report.state, report.exit_code) == ("attention", 4)
         assert [(problem.kind, problem.since) for problem in report.problems] == [("delayed", old)]
-    silent = judged(replace(CALM, condition="throttled", due=9, oldest=old, oldest_live=old, last_ok=old))
+    silent = judged(CALM._replace(condition="throttled", due=9, oldest=old, oldest_live=old, last_ok=old))
     assert [problem.kind for problem in silent.problems] == ["stalled"]
 
 
@@ -100,7 +99,7 @@ def test_a_daemon_without_a_sign_of_life_is_never_ok() -> None:
     """Only where no daemon lives at all: of two that share the work one may die."""
     alone = build(NOW, SourceFacts(), (CALM,), (), life=Life((DAEMON,)))
     (problem,) = alone.problems
-    both = build(NOW, SourceFacts(), (CALM,), (), life=Life((replace(DAEMON, state="working", age=1.0), DAEMON)))
+    both = build(NOW, SourceFacts(), (CALM,), (), life=Life((DAEMON._replace(state="working", age=1.0), DAEMON)))
     assert (alone.state, alone.exit_code) == ("attention", 7)
     assert (problem.kind, problem.since, problem.command) == ("daemon_silent", DAEMON.pulse, "systemctl status syncd")
     assert (both.state, both.problems) == ("ok", ())
@@ -108,7 +107,7 @@ def test_a_daemon_without_a_sign_of_life_is_never_ok() -> None:
 
 def test_what_a_daemon_cannot_get_over_is_a_problem() -> None:
     """An error that comes again and again is told by whoever asks, not only by the log."""
-    report = build(NOW, SourceFacts(), (CALM,), (), life=Life((replace(DAEMON, state="failing", reason="KeyError"),)))
+    report = build(NOW, SourceFacts(), (CALM,), (), life=Life((DAEMON._replace(state="failing", reason="KeyError"),)))
     assert (report.state, report.exit_code) == ("attention", 7)
     assert [(problem.kind, problem.reason) for problem in report.problems] == [("daemon_failing", "KeyError")]
 
@@ -133,12 +132,12 @@ def test_silence_is_three_polls_and_half_a_minute_at_least() -> None:
 
 def test_ready_needs_life_and_no_fault_that_stops_everything() -> None:
     """A customer in review or one provider that is down is no reason to restart; a dead daemon and a full disk are."""
-    working = replace(DAEMON, state="working", age=1.0)
+    working = DAEMON._replace(state="working", age=1.0)
 
     def ready(*daemons: Daemon, lines: tuple[ProviderFacts, ...] = (CALM,), storage: str = "", word: str = "ok") -> int:
         return readiness(build(NOW, SourceFacts(word), lines, (), life=Life(daemons, storage=storage)))
 
-    down, review = replace(CALM, condition="down"), replace(CALM, reviews=1)
+    down, review = CALM._replace(condition="down"), CALM._replace(reviews=1)
     assert ready(working) == ready(working, DAEMON) == 0
     assert ready(working, lines=(CALM, down, review)) == 0
     assert ready() == ready(DAEMON) == ready(working, lines=(down,)) == ready(working, storage="full") == 7
@@ -170,7 +169,7 @@ def test_a_restored_side_freezes_every_provider() -> None:
 
 def test_worst_first_and_counted_to_the_end() -> None:
     """Problems stand with the worst first; those beyond the list are counted in `problems_total` and the exit code."""
-    facts = replace(CALM, pairs={State.REJECTED: 70, State.DEAD: 1}, later={"Temporary": 2, "adopt": 900}, reviews=1)
+    facts = CALM._replace(pairs={State.REJECTED: 70, State.DEAD: 1}, later={"Temporary": 2, "adopt": 900}, reviews=1)
     items = (
         Item("aiotic", "7", "retry"),
         *(Item("aiotic", str(number), "rejected") for number in range(50)),
@@ -185,8 +184,8 @@ def test_worst_first_and_counted_to_the_end() -> None:
 
 def test_unlisted_trouble_still_counts() -> None:
     """Kept counts alone decide the exit code: a list that is empty or cut off never makes it ok."""
-    assert judged(replace(CALM, pairs={State.DEAD: 1})).exit_code == 5
-    assert judged(replace(CALM, later={"OutcomeUnknown": 1})).exit_code == 4
+    assert judged(CALM._replace(pairs={State.DEAD: 1})).exit_code == 5
+    assert judged(CALM._replace(later={"OutcomeUnknown": 1})).exit_code == 4
 
 
 def test_every_word_has_a_remedy() -> None:
@@ -211,10 +210,10 @@ def test_commands_quote_keys_for_the_shell() -> None:
 
 def test_json_shape_is_the_documented_one() -> None:
     """`status --json` has exactly the documented keys, and all of it passes the log's allow-list."""
-    facts = replace(CALM, condition="blocked", reason="401", since=NOW, due=1, oldest=NOW)
+    facts = CALM._replace(condition="blocked", reason="401", since=NOW, due=1, oldest=NOW)
     item = Item("aiotic", "7", "rejected", ("city",), "no city", NOW)
     answer = as_json(
-        build(NOW, SourceFacts(log_rows=0), (facts,), (item,), life=Life((replace(DAEMON, state="working"),)))
+        build(NOW, SourceFacts(log_rows=0), (facts,), (item,), life=Life((DAEMON._replace(state="working"),)))
     )
     assert set(answer) == {
         "schema", "state", "exit_code", "at", "source", "providers", "problems", "problems_total", "guards", "last_run",
