@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -66,7 +65,7 @@ def without_version(current: Remote, values: Values) -> dict[str, object]:
 
 
 def any_record(answer: Answer, external_id: str) -> Remote:
-    return replace(adapter.shown(answer, answer.data), external_id=external_id)
+    return adapter.shown(answer, answer.data)._replace(external_id=external_id)
 
 
 ROW = Row(
