@@ -23,7 +23,7 @@ from syncd.core.facts import Rules
 from syncd.core.guards import Guards, Limit
 from syncd.core.model import CreateMode, Direction
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
-from syncd.lanes import Breaker, Lane, Pace
+from syncd.lanes import Breaker, Cpu, Lane, Pace
 from syncd.log import call_customers
 from syncd.operate.status import Known, survey
 from syncd.providers.adapter import ProviderAdapter
@@ -125,9 +125,10 @@ def installation(
         clock = clock or clock_of(state, SystemClock())
         source = open_settings_source(settings)
         stack.callback(source.close)
-        routes = []
+        routes, processor = [], Cpu()
         for wanted in settings.providers:
             route = _route(settings, wanted, (source, state), (clock, stop))
+            route.lane.processor = processor  # all lanes of this process compute on the same core
             stack.callback(route.adapter.close)
             routes.append(route)
         yield Installation(

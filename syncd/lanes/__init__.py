@@ -8,6 +8,7 @@ from syncd.lanes.breaker import Breaker
 from syncd.lanes.crew import Crew, Report, drain, together
 from syncd.lanes.gate import Lane, LanePaused, Outdated
 from syncd.lanes.pace import Pace
+from syncd.lanes.processor import Cpu
 from syncd.lanes.trace import Reading
 
-__all__ = ["Breaker", "Crew", "Lane", "LanePaused", "Outdated", "Pace", "Reading", "Report", "drain", "together"]
+__all__ = ["Breaker", "Cpu", "Crew", "Lane", "LanePaused", "Outdated", "Pace", "Reading", "Report", "drain", "together"]

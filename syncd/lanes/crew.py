@@ -30,9 +30,10 @@ def drain(
     With one thread everything runs in the caller's, which makes a simulation deterministic. The same customer is never
     in two threads. Returns how many pairs were handled.
     """
-    if lane.concurrency == 1:
-        return _drain_here(lane, take, handle, limit)
-    return _drain_threads(lane, take, handle, limit)
+    with lane.processor.at_work():
+        if lane.concurrency == 1:
+            return _drain_here(lane, take, handle, limit)
+        return _drain_threads(lane, take, handle, limit)
 
 
 def _open_for_work(lane: Lane) -> bool:

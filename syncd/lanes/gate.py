@@ -151,8 +151,8 @@ class Lane:
         return self.stride.group(paced)
 
     def threads(self) -> int:
-        """How many of its threads the lane uses now: one while this process keeps the processor busy."""
-        return 1 if self.processor.full() else self.concurrency
+        """How many of its threads the lane uses now: one while several lanes keep the processor busy."""
+        return 1 if self.processor.crowded() else self.concurrency
 
     # -- what happened, and what follows for the whole lane ---------------------------------------------------
 

@@ -313,3 +313,13 @@ def test_installation_is_closed_again(tmp_path: Path, capsys: pytest.CaptureFixt
         syncd("run-once")
         with installation(load(syncd.config)) as site:
             assert site.sole
+
+
+def test_all_lanes_of_a_process_share_its_processor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A lane knows that others compute beside it: with a processor of its own each would think itself alone."""
+    with (
+        installed(tmp_path, capsys, ("aiotic", "jtl", "billbee")) as syncd,
+        installation(load(syncd.config)) as site,
+    ):
+        assert len(site.routes) == 3
+        assert len({id(route.lane.processor) for route in site.routes}) == 1

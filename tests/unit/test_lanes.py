@@ -731,28 +731,46 @@ def test_groups_come_in_the_order_in_which_they_were_taken() -> None:
     assert lane.turns.ahead("8") == 0
 
 
-def test_a_busy_processor_leaves_a_lane_one_thread() -> None:
-    """While this process computes all the time, another thread of the lane would only get in the way; as soon as it
-    waits for answers again, all are back."""
+def test_a_busy_processor_leaves_a_lane_one_thread_beside_other_lanes() -> None:
+    """While two lanes keep this process computing all the time, another thread of either would only get in the way; as
+    soon as the process waits for answers again, or one lane has ended, all are back."""
     computed, passed = [0.0], [0.0]
     busy = Cpu(lambda: computed[0], lambda: passed[0])
     lane = a_lane(VirtualClock(), concurrency=4, processor=busy)
-    threads = [lane.threads()]
-    for more, seconds in ((0.2, 0.2), (0.29, 0.1), (0.1, 0.1), (0.1, 0.3)):
-        computed[0] += more
-        passed[0] += seconds
+    with busy.at_work():
+        threads = [lane.threads()]
+        with busy.at_work():
+            for more, seconds in ((0.2, 0.2), (0.29, 0.1), (0.1, 0.1), (0.1, 0.3), (0.3, 0.3)):
+                computed[0] += more
+                passed[0] += seconds
+                threads.append(lane.threads())
         threads.append(lane.threads())
-    assert threads == [4, 4, 1, 1, 4]
+    assert threads == [4, 4, 1, 1, 4, 1, 4]
 
 
-def test_beside_a_busy_processor_one_thread_drains_the_lane() -> None:
-    """A lane of four threads has no two groups at work at once while the processor has no time for them."""
+def test_one_thread_drains_a_lane_that_shares_a_busy_processor() -> None:
+    """A lane of four threads has no two groups at work at once while other lanes leave the processor no time for
+    them."""
     busy = Cpu(count().__next__, count().__next__)
     desk = Desk([str(number) for number in range(12)], chunk=1)
 
-    done = drain(a_lane(VirtualClock(), concurrency=4, processor=busy), desk.take, desk.handle)
+    with busy.at_work():
+        done = drain(a_lane(VirtualClock(), concurrency=4, processor=busy), desk.take, desk.handle)
 
     assert (done, desk.together) == (12, 1)
+
+
+def test_a_lane_that_is_alone_at_work_keeps_its_threads() -> None:
+    """However busy the processor is: each group here ends only once another one is at work."""
+    busy = Cpu(count().__next__, count().__next__)
+    desk = Desk([str(number) for number in range(12)], chunk=1)
+    meeting = threading.Barrier(2)
+
+    def handle(batch: Sequence[Work]) -> None:
+        meeting.wait(30.0)
+        desk.handle(batch)
+
+    assert drain(a_lane(VirtualClock(), concurrency=4, processor=busy), desk.take, handle) == 12
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
