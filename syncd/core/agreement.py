@@ -14,12 +14,12 @@ from syncd.core.actions import Exchange
 from syncd.core.case import Case, Decided, Progress, Step, Terms
 from syncd.core.effects import Change, Moved, Stored, Write
 from syncd.core.endings import and_told, closing, confirmed, settled, told, waited
-from syncd.core.facts import Facts, seen
+from syncd.core.facts import Facts
 from syncd.core.guards import Ask, accepted, blanked
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Value, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.telling import exchanged, opened, questions_of, said
-from syncd.core.writes import OUTWARD, renewed, returning, versioned
+from syncd.core.writes import disputed, renewed, returning, versioned
 
 Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
 """The ids of intents to close, and the intents that go on in another stage."""
@@ -31,7 +31,7 @@ def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
     facts, customer = case.facts, case.customer
     assert customer is not None and facts.link is not None and facts.remote is not None  # noqa: S101, PT018
     fresh = _pulled_before(facts, renewed(facts, facts.remote.values, action.settle, provisional=False))
-    base = _doubted(facts, {**facts.link.base, **fresh}, action.review)
+    base = disputed(facts, {**facts.link.base, **fresh}, action)
     base |= {name: base[name]._replace(frozen=True) for name in action.frozen if name in base}
     progress = Progress(base, customer, dict(action.review))
     asks = asks_of(case, terms, action)
@@ -98,21 +98,6 @@ def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, Fi
     on that mark."""
     sent = {(name, s.sent) for i in facts.intents if i.verb is Verb.PULL for name, s in i.fields.items()}
     return {n: entry._replace(pulled=True) if (n, entry.provider) in sent else entry for n, entry in fresh.items()}
-
-
-def _doubted(facts: Facts, base: Mapping[str, FieldBase], review: Mapping[str, str]) -> dict[str, FieldBase]:
-    """Mark as `disputed` the base of fields in conflict whose provider value may be left of an older push of ours. The
-    intent of that push is closed one day; without the mark, a later look would then take the provider's value for a
-    person's edit."""
-    writes = [intent for intent in facts.intents if intent.verb in OUTWARD]
-
-    def unsure(name: str, entry: FieldBase) -> bool:
-        source = seen(facts, name)[0]
-        older = any(i.fields[name].sent != (source.digest if source else None) for i in writes if name in i.fields)
-        return older or entry.provisional
-
-    torn = [name for name, reason in review.items() if reason == "conflict" and name in base]
-    return {**base, **{name: base[name]._replace(disputed=True) for name in torn if unsure(name, base[name])}}
 
 
 # -- after the source was written --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from syncd.core.actions import Exchange
 from syncd.core.facts import Facts, seen
 from syncd.core.model import FieldBase, Intent, Link, Remote, Stage, State, Value, Values, Verb
 
@@ -88,6 +89,24 @@ def returning(facts: Facts, reasons: Mapping[str, str]) -> frozenset[str]:
         if ours or theirs:
             back.add(name)
     return frozenset(back)
+
+
+def disputed(facts: Facts, base: Mapping[str, FieldBase], action: Exchange) -> dict[str, FieldBase]:
+    """The base with each field marked as `disputed` whose provider value may be left of an older push of ours, or of an
+    erasure that a person denied in part. That push's intent is closed one day, and the denied sign is pushed away: a
+    later look would then take the provider's value for a person's edit."""
+    review, denied = action.review, any(action.reasons.get(name) == "decided" for name in action.push)
+    writes = [intent for intent in facts.intents if intent.verb in OUTWARD]
+
+    def doubtful(name: str, reason: str, entry: FieldBase) -> bool:
+        if reason != "conflict":
+            return reason == "erased" and denied
+        source = seen(facts, name)[0]
+        older = any(i.fields[name].sent != (source.digest if source else None) for i in writes if name in i.fields)
+        return older or entry.provisional
+
+    torn = [name for name, reason in review.items() if name in base and doubtful(name, reason, base[name])]
+    return {**base, **{name: base[name]._replace(disputed=True) for name in torn}}
 
 
 def is_news(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> bool:

@@ -439,8 +439,8 @@ def _edit_there(world: World, where: int, which: int, name: str, mode: str) -> N
 
 def _again(world: World, who: int, *, same: bool) -> None:
     """A row that was deleted comes back, as the same person or with somebody else's data."""
-    living = {person.key for person in world.living()}
-    gone = [person for person in world.people if not person.alive and person.key not in living]
+    living = {str(person.key).casefold().strip() for person in world.living()}
+    gone = [each for each in world.people if not each.alive and str(each.key).casefold().strip() not in living]
     if not gone:
         return
     person = gone[who % len(gone)]
@@ -465,6 +465,8 @@ def _decide(world: World, which: int, how: int) -> None:
     if not items:
         return
     item = items[which % len(items)]
+    if product.changelog.mentions(world.source, [item.customer_key]):
+        return  # whose key changed hands a moment ago: the answer would be about the customer whom the item shows
     decision = allowed(item.kind)[how % len(allowed(item.kind))]
     person = next((each for each in world.living() if str(each.key) == item.customer_key), None)
     provider = world.provider(item.provider)

@@ -91,6 +91,7 @@ class Record:
     born: float
     ours: bool
     archived: bool = False
+    erased: bool = False
     rev: int = 0
     typed: dict[str, float] = field(default_factory=dict)
     shown: dict[str, Value] = field(default_factory=dict)
@@ -220,6 +221,7 @@ class Hostile:
         """Somebody is erased over there: placeholders stand where these of his values were, the others stay."""
         words = {**PLACEHOLDERS, "email": f"deleted-{record.rev}@example.invalid", "city": None}
         record.values |= {name: words[name] for name in signs if name in words and name in record.values}
+        record.erased = True
         record.rev += 1
 
 

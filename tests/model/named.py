@@ -194,6 +194,9 @@ NAMED: Mapping[str, History] = (
         "an erasure that a person denies in part, and another city": _alone(
             Profile(), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, ("decide", 0, 0), CITY
         ),
+        "an erasure that a person denies for the name alone": _alone(
+            Profile(policy=Policy.REVIEW), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, EDIT, SCAN, ("decide", 1, 0)
+        ),
     }
     | {
         f"a row given to somebody after point {point} of linking a customer again": _alone(

@@ -553,7 +553,7 @@ class World:
         if person is not None and self.pullable(provider, name) and self._settled(provider, person, record, name):
             self._outdated(person, name, "source")
         kept = provider.edit(record, name, value)
-        if (record.of, "erased") in self.befell:  # what an erasure left beside a value typed anew looks typed with it
+        if record.erased:  # what an erasure left beside a value typed anew looks typed with it
             for gone in record.values.keys() & {"name", "first_name", "email", "city"} - {name}:
                 if self.pullable(provider, gone):
                     self._typed(record.of, gone, provider.name, record.values[gone])
