@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -88,6 +89,13 @@ class Landscape:
             encoding="utf-8",
         )
 
+    def change(self, old: str, new: str) -> None:
+        """A person's edit of the settings file; what `write` writes afterwards knows nothing of it."""
+        text = self.config.read_text(encoding="utf-8")
+        assert old in text
+        self.config.write_text(text.replace(old, new), encoding="utf-8")
+        tomllib.loads(self.config.read_text(encoding="utf-8"))
+
     @property
     def settings(self) -> Settings:
         return load(self.config)
@@ -109,10 +117,21 @@ class Landscape:
         with self.site() as site:
             return run_cycle(site, Options(mode="run-once", scan=scan, wait=wait, exclusive=True))
 
-    def sql(self, *statements: str) -> None:
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The application at work in its own database."""
+        with closing(sqlite3.connect(self.shop)) as shop, shop:
+            return shop.execute(statement, values).fetchall()
+
+    def transaction(self, *statements: str) -> None:
+        """What the application does in one commit."""
         with closing(sqlite3.connect(self.shop)) as shop, shop:
             for statement in statements:
                 shop.execute(statement)
+
+    def recalled(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """A look into the state, or a hand in it."""
+        with closing(sqlite3.connect(self.state)) as state, state:
+            return state.execute(statement, values).fetchall()
 
     def row(self, key: int) -> dict[str, Any]:
         with closing(sqlite3.connect(self.shop)) as shop:
@@ -134,8 +153,7 @@ class Landscape:
 
     def settle(self) -> None:
         """As if the settle time of every write were over: the next run confirms them."""
-        with closing(sqlite3.connect(self.state)) as state, state:
-            state.execute("UPDATE intent SET settle_until = at")
+        self.recalled("UPDATE intent SET settle_until = at")
 
     def settled(self) -> bool:
         """Whether nothing is due, under way or to be confirmed any more."""
@@ -150,6 +168,10 @@ class Landscape:
     def twin(self, name: str) -> Twin:
         return self.server.twins[name]
 
+    def requests(self, name: str) -> int:
+        """How many requests came in at a sandbox."""
+        return len(self.twin(name).log)
+
     def writes(self) -> dict[str, int]:
         return {name: self.twin(name).writes() for name in self.names}
 
@@ -160,7 +182,7 @@ class Landscape:
 def typed(config: Path, *words: str) -> Answer:
     """A command as typed, in this process, whoever wrote the settings file: a process of its own costs a second."""
     with CliRunner().isolation() as (out, err, _both):
-        code = leave(lambda: syncd.main([*words, "--config", str(config)], standalone_mode=False))
+        code = leave(lambda: syncd.main([*words, "--config", str(config)], prog_name="syncd", standalone_mode=False))
         return Answer(code, out.getvalue().decode(), err.getvalue().decode())
 
 

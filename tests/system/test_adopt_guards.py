@@ -82,7 +82,7 @@ def test_who_was_only_here_is_approved_although_the_log_has_him(tmp_path: Path) 
         insert = (
             "INSERT INTO customers (number, name, email, country) VALUES ('N{0}', 'Neu {0}', 'n{0}@x.example', 'DE')"
         )
-        land.sql(*(insert.format(n) for n in range(6)))
+        land.transaction(*(insert.format(n) for n in range(6)))
         assert land.said("adopt", "aiotic", "--yes", "--json").data["counts"]["only_here"] == 8
-        land.sql(*(insert.format(n) for n in range(10, 15)))
+        land.transaction(*(insert.format(n) for n in range(10, 15)))
         assert land.run().counts["aiotic"] == {"created": 8 + 3, "staged": 2}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -18,7 +16,7 @@ from syncd.operate.status import survey
 from syncd.sandbox.faults import KINDS, Fault
 from syncd.sandbox.five import NAMES, SECRETS
 from syncd.settings import load
-from tests.system.installed import Installed, installed
+from tests.system.landscape import Landscape, landscape
 
 VALUES = {
     "name": "Zzcanary Näme",
@@ -35,16 +33,17 @@ ECHO = " ".join(VALUES.values())  # a provider that repeats in its complaint wha
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Installed]:
+def land(tmp_path: Path) -> Iterator[Landscape]:
     """One marked customer at all five; the log at debug level in a file, the page and the metrics beside it."""
-    common = 'create = "always"\nrate = "off"\nsettle = "200ms"\ntimeout = "1s"\nbackoff = "200ms"\n'
-    with installed(tmp_path, capsys, NAMES, 1, common) as site:
-        with site.config.open("a", encoding="utf-8") as more:
+    with landscape(tmp_path, 1, NAMES) as land:
+        land.change('settle = "1s"', 'settle = "200ms"')
+        land.change('timeout = "3s"', 'timeout = "1s"')
+        with land.config.open("a", encoding="utf-8") as more:
             more.write(f'\n[log]\nlevel = "debug"\nfile = "{tmp_path}/log.jsonl"\n')
             more.write(f'[metrics]\ntextfile = "{tmp_path}/syncd.prom"\n')
         columns = ", ".join(f"{name} = ?" for name in VALUES)
-        site.sql(f"UPDATE customers SET {columns}", *VALUES.values())
-        yield site
+        land.sql(f"UPDATE customers SET {columns}", *VALUES.values())
+        yield land
 
 
 def spelled(marker: str) -> set[bytes]:
@@ -65,29 +64,28 @@ def faulty(number: int, place: int) -> list[Fault]:
     ]
 
 
-def test_no_fault_of_the_wire_lets_a_value_out(shop: Installed) -> None:
+def test_no_fault_of_the_wire_lets_a_value_out(land: Landscape) -> None:
     """Each answer repeats the customer in its complaint. Afterwards everything that was written or said is searched."""
-    said = [shop("run-once", "--wait", "1s")]
+    said = [land.said("run-once", "--wait", "1s")]
     for number in range(RUNS):
         for place, name in enumerate(NAMES):
-            shop.server.twins[name].faults.add(*faulty(number, place))
-        shop.sql("UPDATE customers SET street = ?, city = ?", f"Zzcanaryweg 7{number}", f"Zzcanaryhausen {number}")
-        said.append(shop("run-once", "--wait", "0"))
+            land.server.twins[name].faults.add(*faulty(number, place))
+        land.sql("UPDATE customers SET street = ?, city = ?", f"Zzcanaryweg 7{number}", f"Zzcanaryhausen {number}")
+        said.append(land.said("run-once", "--wait", "0"))
         for name in NAMES:
-            shop.server.twins[name].faults.clear()
-        with closing(sqlite3.connect(shop.directory / "state.db")) as state, state:
-            state.execute("UPDATE provider_state SET breaker = ''")  # as if its pause were over
+            land.server.twins[name].faults.clear()
+        land.recalled("UPDATE provider_state SET breaker = ''")  # as if its pause were over
     questions = (("status", "--json"), ("explain", "1", "--json"), ("plan",), ("review",))
-    said += [shop(*words) for words in questions]
-    settings = load(shop.config)
+    said += [land.said(*words) for words in questions]
+    settings = load(land.config)
     with installation(settings) as site:
         metrics.write(
             settings.metrics.textfile, survey(site.state, site.source, known(settings), guards(settings), site.clock)
         )
-    shop("status-page", str(shop.directory / "log.jsonl"), "-o", str(shop.directory / "page.html"))
+    land.said("status-page", str(land.directory / "log.jsonl"), "-o", str(land.directory / "page.html"))
 
     ours = ("shop.db", "syncd.toml")
-    kept = [path for path in shop.directory.iterdir() if path.is_file() and not path.name.startswith(ours)]
+    kept = [path for path in land.directory.iterdir() if path.is_file() and not path.name.startswith(ours)]
     texts = {path.name: path.read_bytes() for path in kept}
     assert {"log.jsonl", "page.html", "state.db", "syncd.prom"} <= texts.keys()
     assert b"syncd_customers" in texts["syncd.prom"]

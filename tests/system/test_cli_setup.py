@@ -21,75 +21,73 @@ import sqlalchemy as sa
 from syncd.cli import main
 from syncd.source.guess import match_columns
 from tests.databases import database
-from tests.system.installed import installed
+from tests.system.landscape import landscape
 from tests.system.test_sixth_provider import with_example
 
 
-def test_missing_triggers_stop_a_run_before_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_triggers_stop_a_run_before_anything(tmp_path: Path) -> None:
     """Without triggers changes are lost: exit 2 with the command, no request, and status and doctor agree."""
-    with installed(tmp_path, capsys) as syncd:
-        assert syncd("triggers", "remove", "--yes").code == 0
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        assert land.said("triggers", "remove", "--yes").code == 0
         for words in (("run-once",), ("sync", "1"), ("triggers", "check"), ("doctor",)):
-            answer = syncd(*words)
+            answer = land.said(*words)
             assert answer.code == 2, words
             assert "syncd triggers install" in answer.err + answer.out
-        assert syncd.requests("aiotic") == 1  # doctor's one call
-        assert "already" not in syncd("triggers", "install").out
-        assert "already installed" in syncd("triggers", "install").out
-        assert syncd("run-once").code == 0
+        assert land.requests("aiotic") == 1  # doctor's one call
+        assert "already" not in land.said("triggers", "install").out
+        assert "already installed" in land.said("triggers", "install").out
+        assert land.said("run-once").code == 0
 
 
-def test_an_altered_trigger_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_altered_trigger_is_found(tmp_path: Path) -> None:
     """A trigger that somebody dropped is named, and nothing runs; installing again mends exactly that."""
-    with installed(tmp_path, capsys) as syncd:
-        name = syncd.sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")[0][0]
-        syncd.sql(f"DROP TRIGGER {name}")
-        answer = syncd("triggers", "check", "--json")
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        name = land.sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")[0][0]
+        land.sql(f"DROP TRIGGER {name}")
+        answer = land.said("triggers", "check", "--json")
         assert answer.code == 2
-        assert name in answer.json["problems"][0]
-        assert syncd("run-once").code == 2
-        assert syncd.requests("aiotic") == 0
-        assert syncd("triggers", "install").code == 0
-        assert syncd("triggers", "check").code == 0
+        assert name in answer.data["problems"][0]
+        assert land.said("run-once").code == 2
+        assert land.requests("aiotic") == 0
+        assert land.said("triggers", "install").code == 0
+        assert land.said("triggers", "check").code == 0
 
 
 @pytest.mark.parametrize("mended", ["install", "by hand"])
-def test_what_changed_without_triggers_goes_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], mended: str
-) -> None:
+def test_what_changed_without_triggers_goes_out(tmp_path: Path, mended: str) -> None:
     """An edit made while a trigger was missing goes out once the triggers are back, whoever brought them back."""
-    with installed(tmp_path, capsys) as syncd:
-        assert syncd("run-once").code == 0
-        name, text = syncd.sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%update'")[0]
-        syncd.sql(f"DROP TRIGGER {name}")
-        syncd.sql("UPDATE customers SET city = 'Unseen' WHERE id = 1")
-        assert syncd("run-once").code == 2
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        assert land.said("run-once").code == 0
+        name, text = land.sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%update'")[0]
+        land.sql(f"DROP TRIGGER {name}")
+        land.sql("UPDATE customers SET city = 'Unseen' WHERE id = 1")
+        assert land.said("run-once").code == 2
         if mended == "install":
-            assert syncd("triggers", "install").code == 0
+            assert land.said("triggers", "install").code == 0
         else:
-            syncd.sql(text)
-        assert syncd("run-once").code == 0
-        cities = [record["city"] for record in syncd.server.twins["aiotic"].records.values()]
+            land.sql(text)
+        assert land.said("run-once").code == 0
+        cities = [record["city"] for record in land.server.twins["aiotic"].records.values()]
         assert cities.count("Unseen") == 1
 
 
-def test_removing_asks_where_nobody_can_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removing_asks_where_nobody_can_answer(tmp_path: Path) -> None:
     """Without a terminal and without --yes nothing is removed."""
-    with installed(tmp_path, capsys) as syncd:
-        assert syncd("triggers", "remove").code == 2
-        assert syncd("triggers", "check").code == 0
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        assert land.said("triggers", "remove").code == 2
+        assert land.said("triggers", "check").code == 0
 
 
-def test_print_sql_changes_nothing_and_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_print_sql_changes_nothing_and_can_be_run(tmp_path: Path) -> None:
     """The printed SQL is what a DBA can run by hand: afterwards the check finds everything in order."""
-    with installed(tmp_path, capsys) as syncd:
-        removal = syncd("triggers", "remove", "--print-sql").out
-        assert syncd("triggers", "check").code == 0
-        script = syncd("triggers", "install", "--print-sql").out
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        removal = land.said("triggers", "remove", "--print-sql").out
+        assert land.said("triggers", "check").code == 0
+        script = land.said("triggers", "install", "--print-sql").out
         with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
             shop.executescript(removal)
             shop.executescript(script)
-        assert syncd("triggers", "check").code == 0
+        assert land.said("triggers", "check").code == 0
 
 
 @pytest.mark.parametrize(
@@ -103,73 +101,67 @@ def test_print_sql_changes_nothing_and_can_be_run(tmp_path: Path, capsys: pytest
         ("[providers.aiotic]", '[guards]\nupdate = "lots"\n[providers.aiotic]', "50%"),
     ],
 )
-def test_wrong_settings_are_named_with_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, says: str
-) -> None:
+def test_wrong_settings_are_named_with_place(tmp_path: Path, old: str, new: str, says: str) -> None:
     """A wrong name, value or secret ends with 2 before anything is asked of anybody, and says what was meant."""
-    with installed(tmp_path, capsys) as syncd:
-        text = syncd.config.read_text()
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        text = land.config.read_text()
         if says == "50%":
             says = "guard"
-        syncd.config.write_text(text.replace(old, new, 1))
-        answer = syncd("run-once")
+        land.config.write_text(text.replace(old, new, 1))
+        answer = land.said("run-once")
         assert answer.code == 2
         assert says in answer.err
-        assert syncd.requests("aiotic") == 0
+        assert land.requests("aiotic") == 0
         assert not (tmp_path / "state.db").exists() or "source." in answer.err
 
 
-def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_at_once(tmp_path: Path) -> None:
     """Three mistakes give three lines, not three rounds."""
-    with installed(tmp_path, capsys) as syncd:
-        syncd.change('key = "id"', "key = 5")
-        syncd.change('lease = "30s"', 'lease = "soon"')
-        syncd.change('rate = "off"', 'rate = "fast"')
-        answer = syncd("doctor")
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        land.change('key = "id"', "key = 5")
+        land.change('lease = "30s"', 'lease = "soon"')
+        land.change('rate = "off"', 'rate = "fast"')
+        answer = land.said("doctor")
         assert answer.code == 2
         assert "3 problems" in answer.err
 
 
-def test_an_unreachable_source_is_7_and_status_still_shows_the_rest(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreachable_source_is_7_and_status_still_shows_the_rest(tmp_path: Path) -> None:
     """The shop's database is away: runs leave with 7, the status shows what the state knows, doctor names it."""
-    with installed(tmp_path, capsys) as syncd:
-        syncd("run-once")
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        land.said("run-once")
         (tmp_path / "shop.db").rename(tmp_path / "gone.db")
-        assert syncd("run-once").code == 7
-        answer = syncd("status", "--json")
-        assert (answer.code, answer.json["source"]["capture"]) == (7, "unreachable")
-        assert answer.json["providers"][0]["linked"] == 5
-        assert syncd("status", "--ready").code == 7
-        doctor = syncd("doctor", "--json")
+        assert land.said("run-once").code == 7
+        answer = land.said("status", "--json")
+        assert (answer.code, answer.data["source"]["capture"]) == (7, "unreachable")
+        assert answer.data["providers"][0]["linked"] == 5
+        assert land.said("status", "--ready").code == 7
+        doctor = land.said("doctor", "--json")
         assert doctor.code == 7
-        assert [c["check"] for c in doctor.json["checks"] if not c["ok"]] == ["source"]
+        assert [c["check"] for c in doctor.data["checks"] if not c["ok"]] == ["source"]
 
 
-def test_an_unreachable_postgresql_is_7_without_its_password(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_postgresql_is_7_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that nobody runs: exit 7, and neither password nor driver text is shown."""
     monkeypatch.setenv("SHOP_PASSWORD", "hunter2-hunter2")
-    with installed(tmp_path, capsys) as syncd:
-        syncd.change(
+    with landscape(tmp_path, 5, ("aiotic",)) as land:
+        land.change(
             f'url = "sqlite:///{tmp_path / "shop.db"}"',
             'url = "postgresql+psycopg://shop@127.0.0.1:1/shop"\npassword = "env:SHOP_PASSWORD"',
         )
-        answer = syncd("run-once")
+        answer = land.said("run-once")
         assert answer.code == 7
         assert "hunter2" not in answer.out + answer.err
 
 
-def test_doctor_finds_everything_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_finds_everything_in_order(tmp_path: Path) -> None:
     """All five providers answer, triggers and state are in order: exit 0, one call at each."""
     names = ("aiotic", "invisible_collector", "jtl", "billbee", "azotte")
-    with installed(tmp_path, capsys, names) as syncd:
-        syncd("run-once")
-        answer = syncd("doctor", "--json")
+    with landscape(tmp_path, 5, names) as land:
+        land.said("run-once")
+        answer = land.said("doctor", "--json")
         assert answer.code == 0, answer.out
-        assert {check["check"] for check in answer.json["checks"]} >= {
+        assert {check["check"] for check in answer.data["checks"]} >= {
             "settings",
             "source",
             "triggers",
@@ -177,40 +169,40 @@ def test_doctor_finds_everything_in_order(tmp_path: Path, capsys: pytest.Capture
             *names,
         }
         (tmp_path / "state.db.key").chmod(0o644)
-        assert "chmod 0600" in syncd("doctor").out
+        assert "chmod 0600" in land.said("doctor").out
 
 
-def test_a_doubtful_value_is_named_and_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_doubtful_value_is_named_and_sent(tmp_path: Path) -> None:
     """A check digit that does not fit is a warning in `doctor` and `explain`, and blocks nothing."""
-    with installed(tmp_path, capsys, customers=2) as syncd:
-        syncd.sql("UPDATE customers SET vat_number = 'DE13669597' || (id + 5)")
-        answer = syncd("doctor")
+    with landscape(tmp_path, 2, ("aiotic",)) as land:
+        land.sql("UPDATE customers SET vat_number = 'DE13669597' || (id + 5)")
+        answer = land.said("doctor")
         assert answer.code == 0
         assert "vat_number looks wrong in 1 of 2: 2\n" in answer.out
-        assert syncd("run-once").code == 0
-        assert syncd.server.twins["aiotic"].records["1002"]["vat_number"] == "DE136695977"
-        assert "vat_number: has a check digit that does not fit" in syncd("explain", "2").out
-        assert set(syncd("explain", "2", "--json").json["doubts"]) - {"phone"} == {"vat_number"}
-        assert "vat_number" not in syncd("explain", "1", "--json").json["doubts"]
+        assert land.said("run-once").code == 0
+        assert land.server.twins["aiotic"].records["1002"]["vat_number"] == "DE136695977"
+        assert "vat_number: has a check digit that does not fit" in land.said("explain", "2").out
+        assert set(land.said("explain", "2", "--json").data["doubts"]) - {"phone"} == {"vat_number"}
+        assert "vat_number" not in land.said("explain", "1", "--json").data["doubts"]
 
 
-def test_sigterm_ends_a_run_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
     """SIGTERM in the middle of a long run: what is under way ends, the rest stays due, exit 4 within seconds."""
-    with installed(tmp_path, capsys, customers=40) as syncd:
-        syncd.change('rate = "off"', 'rate = "10/s"')
-        command = [sys.executable, "-m", "syncd", "run-once", "--config", str(syncd.config)]
+    with landscape(tmp_path, 40, ("aiotic",)) as land:
+        land.change('rate = "off"', 'rate = "10/s"')
+        command = [sys.executable, "-m", "syncd", "run-once", "--config", str(land.config)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            while syncd.requests("aiotic") < 8 and process.poll() is None:
+            while land.requests("aiotic") < 8 and process.poll() is None:
                 time.sleep(0.02)
             os.kill(process.pid, signal.SIGTERM)
             out, _ = process.communicate(timeout=20)
         assert process.returncode == 4, out
         assert "still due" in out
-        done = len(syncd.server.twins["aiotic"].records)
+        done = len(land.server.twins["aiotic"].records)
         assert 0 < done < 40
-        syncd.change('rate = "10/s"', 'rate = "off"')
-        assert syncd("run-once").code == 0
-        assert len(syncd.server.twins["aiotic"].records) == 40
+        land.change('rate = "10/s"', 'rate = "off"')
+        assert land.said("run-once").code == 0
+        assert len(land.server.twins["aiotic"].records) == 40
 
 
 # -- init -----------------------------------------------------------------------------------------------------------

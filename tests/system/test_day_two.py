@@ -20,23 +20,23 @@ from typing import Any
 import pytest
 
 from syncd.cli.spreadsheet import cell
-from tests.system.installed import Installed, installed
+from tests.system.landscape import Landscape, landscape
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Installed]:
+def land(tmp_path: Path) -> Iterator[Landscape]:
     """Three customers at one provider, in agreement."""
-    with installed(tmp_path, capsys, ("aiotic",), 3) as site:
-        assert site("run-once").code == 0
-        yield site
+    with landscape(tmp_path, 3, ("aiotic",)) as land:
+        assert land.said("run-once").code == 0
+        yield land
 
 
-def test_links_are_listed_as_csv_and_as_json(shop: Installed) -> None:
+def test_links_are_listed_as_csv_and_as_json(land: Landscape) -> None:
     """Key, provider, external id, all ids, state and since, the same in both forms."""
-    rows = list(csv.DictReader(io.StringIO(shop("links").out)))
-    told = shop("links", "--provider", "aiotic", "--format", "json").json
+    rows = list(csv.DictReader(io.StringIO(land.said("links").out)))
+    told = land.said("links", "--provider", "aiotic", "--format", "json").data
 
     assert [row["customer_key"] for row in rows] == ["1", "2", "3"]
     assert {row["state"] for row in rows} == {"linked"}
@@ -45,9 +45,9 @@ def test_links_are_listed_as_csv_and_as_json(shop: Installed) -> None:
     assert [link["external_id"] for link in told["links"]] == [row["external_id"] for row in rows]
 
 
-def test_links_of_a_stranger_are_a_usage_error(shop: Installed) -> None:
+def test_links_of_a_stranger_are_a_usage_error(land: Landscape) -> None:
     """A name that neither settings nor state know is named, with those that they do."""
-    answer = shop("links", "--provider", "aiotik")
+    answer = land.said("links", "--provider", "aiotik")
 
     assert answer.code == 2
     assert "no provider is called aiotik; known: aiotic" in answer.err
@@ -62,52 +62,52 @@ def test_no_cell_is_a_formula(text: str, shown: str) -> None:
     assert cell(text) == shown
 
 
-def test_explain_shows_the_external_ids(shop: Installed) -> None:
+def test_explain_shows_the_external_ids(land: Landscape) -> None:
     """Whoever looks for a customer over there finds him by what explain says."""
-    (external_id,) = shop.state("SELECT external_id FROM mapping WHERE customer_key = '2'")[0]
+    (external_id,) = land.recalled("SELECT external_id FROM mapping WHERE customer_key = '2'")[0]
 
-    assert f"there it is {external_id}" in shop("explain", "2").out
-    assert shop("explain", "2", "--json").json["providers"][0]["external_ids"]
+    assert f"there it is {external_id}" in land.said("explain", "2").out
+    assert land.said("explain", "2", "--json").data["providers"][0]["external_ids"]
 
 
-def test_history_names_what_who_when_fields_and_run_and_no_value(shop: Installed) -> None:
+def test_history_names_what_who_when_fields_and_run_and_no_value(land: Landscape) -> None:
     """A customer's past without one of his values."""
-    shop.sql("UPDATE customers SET city = 'Geheimstadt' WHERE id = 2")
-    assert shop("run-once").code == 0
-    answer = shop("history", "2", "--json")
-    newest = answer.json["history"][0]
+    land.sql("UPDATE customers SET city = 'Geheimstadt' WHERE id = 2")
+    assert land.said("run-once").code == 0
+    answer = land.said("history", "2", "--json")
+    newest = answer.data["history"][0]
 
     assert (newest["what"], newest["who"], newest["fields"]) == ("pair.pushed", "source", ["city"])
-    assert newest["run"] in {run for (run,) in shop.state("SELECT run_id FROM run")}
-    assert answer.json["history"][-1]["what"] == "pair.created"
-    assert "Geheimstadt" not in answer.out + shop("history", "2").out
+    assert newest["run"] in {run for (run,) in land.recalled("SELECT run_id FROM run")}
+    assert answer.data["history"][-1]["what"] == "pair.created"
+    assert "Geheimstadt" not in answer.out + land.said("history", "2").out
 
 
-def test_history_of_nobody_says_where_to_look(shop: Installed) -> None:
+def test_history_of_nobody_says_where_to_look(land: Landscape) -> None:
     """No empty table: a sentence and the next command."""
-    answer = shop("history", "77")
+    answer = land.said("history", "77")
 
     assert answer.code == 2
     assert "nothing is on record for a customer 77" in answer.err
     assert "syncd explain 77" in answer.err
 
 
-def test_a_notice_makes_the_linked_pair_due_and_leaves_the_rest_to_the_scan(shop: Installed) -> None:
+def test_a_notice_makes_the_linked_pair_due_and_leaves_the_rest_to_the_scan(land: Landscape) -> None:
     """`mark` believes nothing but that something changed; unknown ids change nothing."""
-    (external_id,) = shop.state("SELECT external_id FROM mapping WHERE customer_key = '2'")[0]
-    answer = shop("mark", "aiotic", external_id, "no-such-id", external_id, "--json")
+    (external_id,) = land.recalled("SELECT external_id FROM mapping WHERE customer_key = '2'")[0]
+    answer = land.said("mark", "aiotic", external_id, "no-such-id", external_id, "--json")
 
-    assert answer.json == {"schema": 1, "provider": "aiotic", "due": 1, "unknown": ["no-such-id"]}
-    assert shop.state("SELECT customer_key, reason FROM work") == [("2", "notified")]
-    assert "wait for the next scan" in shop("mark", "aiotic", "no-such-id").out
-    assert shop("run-once").code == 0
-    assert shop.state("SELECT count(*) FROM work") == [(0,)]
+    assert answer.data == {"schema": 1, "provider": "aiotic", "due": 1, "unknown": ["no-such-id"]}
+    assert land.recalled("SELECT customer_key, reason FROM work") == [("2", "notified")]
+    assert "wait for the next scan" in land.said("mark", "aiotic", "no-such-id").out
+    assert land.said("run-once").code == 0
+    assert land.recalled("SELECT count(*) FROM work") == [(0,)]
 
 
-def test_the_receiver_of_the_docs_checks_queues_and_delivers(shop: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_receiver_of_the_docs_checks_queues_and_delivers(land: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twenty lines of docs/webhooks.md work as they are printed; what is not signed leaves no trace."""
-    (external_id,) = shop.state("SELECT external_id FROM mapping WHERE customer_key = '3'")[0]
-    module, queue = _receiver(shop, monkeypatch)
+    (external_id,) = land.recalled("SELECT external_id FROM mapping WHERE customer_key = '3'")[0]
+    module, queue = _receiver(land, monkeypatch)
     with ThreadingHTTPServer(("127.0.0.1", 0), module["Receiver"]) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         body = json.dumps({"id": external_id}).encode()
@@ -118,19 +118,19 @@ def test_the_receiver_of_the_docs_checks_queues_and_delivers(shop: Installed, mo
     assert (forged, signed, len(list(queue.iterdir()))) == (401, 204, 1)
     module["deliver"]()
     assert list(queue.iterdir()) == []
-    assert shop.state("SELECT customer_key, reason FROM work") == [("3", "notified")]
+    assert land.recalled("SELECT customer_key, reason FROM work") == [("3", "notified")]
 
 
-def _receiver(shop: Installed, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Path]:
+def _receiver(land: Landscape, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Path]:
     text = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    queue = shop.directory / "queue"
+    queue = land.directory / "queue"
     queue.mkdir()
-    (shop.directory / "webhook").write_text("secret\n", encoding="utf-8")
+    (land.directory / "webhook").write_text("secret\n", encoding="utf-8")
     for name, value in (
         ("STATE_DIRECTORY", queue),
-        ("CREDENTIALS_DIRECTORY", shop.directory),
-        ("SYNCD_CONFIG", shop.config),
+        ("CREDENTIALS_DIRECTORY", land.directory),
+        ("SYNCD_CONFIG", land.config),
         ("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"),
     ):
         monkeypatch.setenv(name, str(value))

@@ -11,54 +11,54 @@ import pytest
 from syncd.cli.explain import verdict
 from syncd.core.model import Pair, Work
 from syncd.operate.explain import Look
-from tests.system.installed import Installed, installed
+from tests.system.landscape import Landscape, landscape
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Installed]:
+def land(tmp_path: Path) -> Iterator[Landscape]:
     """Three customers; nobody is linked before a match report."""
-    with installed(tmp_path, capsys, ("aiotic", "jtl"), 3) as site:
-        yield site
+    with landscape(tmp_path, 3, ("aiotic", "jtl")) as land:
+        yield land
 
 
-def test_doctor_counts_the_customers_that_there_are(shop: Installed) -> None:
+def test_doctor_counts_the_customers_that_there_are(land: Landscape) -> None:
     """Three rows are not "the first 1000", and what a provider refuses is not "sent all the same"."""
-    shop.sql("UPDATE customers SET email = 'nobody' WHERE id = 2")
-    said = shop("doctor").out
+    land.sql("UPDATE customers SET email = 'nobody' WHERE id = 2")
+    said = land.said("doctor").out
 
     assert "looks wrong in 1 of 3: 2" in said
     assert "first 1000" not in said
     assert "sent all the same" not in said
 
 
-def test_doctor_says_who_refuses_a_doubtful_value(shop: Installed) -> None:
+def test_doctor_says_who_refuses_a_doubtful_value(land: Landscape) -> None:
     """An adapter knows without a request that its provider takes no country of this kind."""
-    shop.sql("UPDATE customers SET country = 'Deutschland' WHERE id = 2")
-    said = shop("doctor").out
+    land.sql("UPDATE customers SET country = 'Deutschland' WHERE id = 2")
+    said = land.said("doctor").out
 
     assert "country looks wrong in 1 of 3: 2" in said
     assert "Refused before sending by" in said
 
 
-def test_a_pair_that_is_not_linked_has_no_field_lines(shop: Installed) -> None:
+def test_a_pair_that_is_not_linked_has_no_field_lines(land: Landscape) -> None:
     """What nobody can see over there is no decision about a field."""
-    said = shop("explain", "2").out
+    said = land.said("explain", "2").out
 
     assert "settle" not in said
     assert "the provider does not show it" not in said
 
 
-def test_a_link_that_is_gone_is_not_due_for_ever(shop: Installed) -> None:
+def test_a_link_that_is_gone_is_not_due_for_ever(land: Landscape) -> None:
     """Row and link are gone: nothing is left to do, and nothing is announced."""
-    assert shop("run-once").code == 0
-    shop.sql("DELETE FROM customers WHERE id = 2")
+    assert land.said("run-once").code == 0
+    land.sql("DELETE FROM customers WHERE id = 2")
     for _ in range(3):
-        shop("run-once")
-    shop.state("DELETE FROM mapping WHERE customer_key = '2'")
-    shop.state("DELETE FROM work WHERE customer_key = '2'")
-    said = shop("explain", "2").out
+        land.said("run-once")
+    land.recalled("DELETE FROM mapping WHERE customer_key = '2'")
+    land.recalled("DELETE FROM work WHERE customer_key = '2'")
+    said = land.said("explain", "2").out
 
     assert "forget the link" not in said
     assert "due" not in said.split("last events")[0].replace("residue", "")

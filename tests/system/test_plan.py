@@ -80,7 +80,7 @@ def planned(land: Landscape, *words: str) -> Deeds:
 
 def trouble_of_all_kinds(land: Landscape) -> None:
     """An edit here, one there, both, a conflict, a new customer, a deletion, a re-key."""
-    land.sql(
+    land.transaction(
         "UPDATE customers SET email = 'neu@example.com' WHERE id = 3",
         "UPDATE customers SET street = 'Neue Straße 7' WHERE id = 5",
         "UPDATE customers SET city = 'Bremen' WHERE id = 6",
@@ -216,7 +216,9 @@ def test_all_guards_of_an_operation_are_counted_as_the_run_counts_them(tmp_path:
         land.run(scan=True)
         land.settle()  # a write confirmed between plan and run would change who comes first
         land.run(scan=True)
-        land.sql("UPDATE customers SET city = NULL WHERE id <= 4", "UPDATE customers SET city = 'Emden' WHERE id > 5")
+        land.transaction(
+            "UPDATE customers SET city = NULL WHERE id <= 4", "UPDATE customers SET city = 'Emden' WHERE id > 5"
+        )
         expected = land.said("plan", "--scan", "--json").data
         guards = {(each["provider"], each["verb"]): each["staged"] for each in expected["guards"]}
         before = last_event(land)
@@ -236,7 +238,7 @@ def test_other_settings_are_planned_and_guarded(tmp_path: Path) -> None:
         land.run()
         land.settle()  # a write confirmed between plan and run would change who comes first
         land.run(scan=True)
-        land.sql(
+        land.transaction(
             "ALTER TABLE customers ADD COLUMN mail2 TEXT", "UPDATE customers SET mail2 = 'neu' || id || '@x.example'"
         )
         land.fields = {**land.fields, "email": "mail2"}

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.installed import Installed, installed
+from tests.system.landscape import Landscape, landscape
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Installed]:
+def land(tmp_path: Path) -> Iterator[Landscape]:
     """Three customers at one provider, in agreement."""
-    with installed(tmp_path, capsys, ("aiotic",), 3) as site:
-        assert site("run-once").code == 0
-        yield site
+    with landscape(tmp_path, 3, ("aiotic",)) as land:
+        assert land.said("run-once").code == 0
+        yield land
 
 
-def test_gdpr_names_fields_recipients_stores_and_times(shop: Installed) -> None:
+def test_gdpr_names_fields_recipients_stores_and_times(land: Landscape) -> None:
     """From the settings alone: a field that is off is not sent, and every table with a key is named."""
-    text = shop.config.read_text(encoding="utf-8")
-    shop.config.write_text(text + '\n[providers.aiotic.fields]\nphone = "off"\nemail = "push"\n', encoding="utf-8")
-    asked = shop.requests("aiotic")
-    told = shop("doctor", "--gdpr", "--json").json
+    text = land.config.read_text(encoding="utf-8")
+    land.config.write_text(text + '\n[providers.aiotic.fields]\nphone = "off"\nemail = "push"\n', encoding="utf-8")
+    asked = land.requests("aiotic")
+    told = land.said("doctor", "--gdpr", "--json").data
     (aiotic,) = told["recipients"]
 
     assert "phone" not in aiotic["sent"] + aiotic["taken"]
@@ -34,55 +34,55 @@ def test_gdpr_names_fields_recipients_stores_and_times(shop: Installed) -> None:
     where = " ".join(store["where"] for store in told["stores"])
     for table in ("mapping", "work", "intent", "review", "event", "tombstone"):
         assert table in where
-    assert shop.requests("aiotic") == asked
-    assert "gets:  " in shop("doctor", "--gdpr").out
+    assert land.requests("aiotic") == asked
+    assert "gets:  " in land.said("doctor", "--gdpr").out
 
 
-def test_a_forgotten_customer_does_not_come_back_by_a_scan(shop: Installed) -> None:
+def test_a_forgotten_customer_does_not_come_back_by_a_scan(land: Landscape) -> None:
     """Row gone, state erased, the record still there: a scan that may insert customers leaves him alone."""
-    shop.change('create = "always"', 'create = "always"\ninbound_create = true')
-    shop.sql("DELETE FROM customers WHERE id = 2")
-    assert shop("forget", "2", "--yes").code == 0
-    assert shop("run-once", "--scan").code in {0, 5}
+    land.change('create = "always"', 'create = "always"\ninbound_create = true')
+    land.sql("DELETE FROM customers WHERE id = 2")
+    assert land.said("forget", "2", "--yes").code == 0
+    assert land.said("run-once", "--scan").code in {0, 5}
 
-    assert shop.sql("SELECT count(*) FROM customers") == [(2,)]
-    assert shop.state("SELECT count(*) FROM mapping WHERE customer_key = '2'") == [(0,)]
+    assert land.sql("SELECT count(*) FROM customers") == [(2,)]
+    assert land.recalled("SELECT count(*) FROM mapping WHERE customer_key = '2'") == [(0,)]
 
 
-def test_a_restored_state_brings_no_forgotten_customer_back_unasked(shop: Installed) -> None:
+def test_a_restored_state_brings_no_forgotten_customer_back_unasked(land: Landscape) -> None:
     """Forget, restore the older state, run and scan: everything stops until a person recovers, and then asks first."""
-    shop.change('create = "always"', 'create = "always"\ninbound_create = true')
-    assert shop("db", "backup", str(shop.directory / "kept.db")).code == 0
-    shop.sql("DELETE FROM customers WHERE id = 2")
-    assert shop("forget", "2", "--yes").code == 0
-    shop("run-once")
-    for path in shop.directory.glob("state.db-*"):
+    land.change('create = "always"', 'create = "always"\ninbound_create = true')
+    assert land.said("db", "backup", str(land.directory / "kept.db")).code == 0
+    land.sql("DELETE FROM customers WHERE id = 2")
+    assert land.said("forget", "2", "--yes").code == 0
+    land.said("run-once")
+    for path in land.directory.glob("state.db-*"):
         path.unlink()
-    shutil.copy(shop.directory / "kept.db", shop.directory / "state.db")
+    shutil.copy(land.directory / "kept.db", land.state)
 
-    assert shop("run-once", "--scan").code == 6
-    assert shop("recover", "--yes").code == 0
+    assert land.said("run-once", "--scan").code == 6
+    assert land.said("recover", "--yes").code == 0
     for _ in range(3):
-        shop("run-once", "--scan")
-    assert shop.sql("SELECT count(*) FROM customers") == [(2,)]
+        land.said("run-once", "--scan")
+    assert land.sql("SELECT count(*) FROM customers") == [(2,)]
 
 
-def test_a_state_from_before_a_customer_was_known_brings_him_back_only_by_a_person(shop: Installed) -> None:
+def test_a_state_from_before_a_customer_was_known_brings_him_back_only_by_a_person(land: Landscape) -> None:
     """Linked and forgotten after the backup: nothing in the restored state knows him, and still nobody inserts him
     before a match report was accepted."""
-    shop.change('create = "always"', 'create = "always"\ninbound_create = true')
-    assert shop("db", "backup", str(shop.directory / "kept.db")).code == 0
-    shop.sql("INSERT INTO customers (number, name, email, country) VALUES ('9009', 'Nie Da', 'nie@da.example', 'DE')")
-    ((key,),) = shop.sql("SELECT id FROM customers WHERE number = '9009'")
-    assert shop("run-once").code == 0
-    shop.sql("DELETE FROM customers WHERE number = '9009'")
-    assert shop("forget", str(key), "--yes").code == 0
-    shop("run-once")
-    for path in shop.directory.glob("state.db-*"):
+    land.change('create = "always"', 'create = "always"\ninbound_create = true')
+    assert land.said("db", "backup", str(land.directory / "kept.db")).code == 0
+    land.sql("INSERT INTO customers (number, name, email, country) VALUES ('9009', 'Nie Da', 'nie@da.example', 'DE')")
+    ((key,),) = land.sql("SELECT id FROM customers WHERE number = '9009'")
+    assert land.said("run-once").code == 0
+    land.sql("DELETE FROM customers WHERE number = '9009'")
+    assert land.said("forget", str(key), "--yes").code == 0
+    land.said("run-once")
+    for path in land.directory.glob("state.db-*"):
         path.unlink()
-    shutil.copy(shop.directory / "kept.db", shop.directory / "state.db")
+    shutil.copy(land.directory / "kept.db", land.state)
 
-    assert shop("recover", "--yes").code == 0
+    assert land.said("recover", "--yes").code == 0
     for _ in range(3):
-        shop("run-once", "--scan")
-    assert shop.sql("SELECT count(*) FROM customers") == [(3,)]
+        land.said("run-once", "--scan")
+    assert land.sql("SELECT count(*) FROM customers") == [(3,)]

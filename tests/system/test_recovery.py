@@ -91,7 +91,7 @@ def test_nothing_to_recover(land: Landscape) -> None:
 def test_a_restored_source_stops_everything_and_goes_on_guarded(land: Landscape) -> None:
     """An older source: exit 6 until confirmed; then its rows count, and customers it lost keep their records."""
     backup = copy(land.shop, "backup.db")
-    land.sql(
+    land.transaction(
         "INSERT INTO customers (number, name, email, country, vat_number)"
         " VALUES ('2001', 'Später GmbH', 's@e.example', 'DE', 'DE812345678')",
         "UPDATE customers SET city = 'Emden' WHERE id = 2",
@@ -141,7 +141,7 @@ def test_late_marks_before_an_interrupted_acknowledge(land: Landscape, monkeypat
     with closing(sqlite3.connect(land.shop)) as shop, shop:
         seq = shop.execute("SELECT seq FROM sqlite_sequence WHERE name = 'syncd_change_log'").fetchone()[0]
         shop.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'syncd_change_log'", (seq + 10,))
-    land.sql(*(f"UPDATE customers SET city = 'Emden' WHERE id = {key}" for key in (1, 2, 3)))
+    land.transaction(*(f"UPDATE customers SET city = 'Emden' WHERE id = {key}" for key in (1, 2, 3)))
     before = copy(land.shop, "before.db")
     land.run()
     put_back(before, land.shop)
@@ -291,7 +291,7 @@ def test_an_emptied_source_is_not_recovered(land: Landscape) -> None:
     land.sql("UPDATE customers SET city = 'Leer' WHERE id = 2")
     land.run()
     put_back(backup, land.shop)
-    land.sql("DELETE FROM customers", "DELETE FROM syncd_change_log")
+    land.transaction("DELETE FROM customers", "DELETE FROM syncd_change_log")
     answer = land.said("recover", "--yes")
     assert answer.code == 6
     assert "empty" in answer.err
@@ -416,7 +416,7 @@ def test_forgetting_needs_a_yes_without_a_terminal(land: Landscape) -> None:
 def test_a_changed_column_mapping_drops_that_fields_base_only(land: Landscape) -> None:
     """Another column for one field: no base for it, so equal values settle and different ones follow the policy; the
     other fields keep their base, and an edit over there is still an edit."""
-    land.sql("ALTER TABLE customers ADD COLUMN town TEXT", "UPDATE customers SET town = city")
+    land.transaction("ALTER TABLE customers ADD COLUMN town TEXT", "UPDATE customers SET town = city")
     land.fields = {**land.fields, "city": "town"}
     land.write()
     land.twin("aiotic").edit("1002", email="edited@example.com")

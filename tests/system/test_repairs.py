@@ -34,7 +34,7 @@ def test_a_repair_in_the_shop_is_not_held_back(tmp_path: Path) -> None:
         assert land.said("run-once").code == 0
         assert set(_cities(land)) == {"Wrong"}
 
-        land.sql(*(f"UPDATE customers SET city = '{city}' WHERE id = {key}" for key, city in right.items()))
+        land.transaction(*(f"UPDATE customers SET city = '{city}' WHERE id = {key}" for key, city in right.items()))
         assert land.said("run-once").code == 0
         assert _cities(land) == before
 
@@ -50,7 +50,7 @@ def test_a_repair_with_something_new_in_it_counts(tmp_path: Path) -> None:
         right = {row["id"]: row["city"] for row in land.rows()}
         land.sql("UPDATE customers SET city = 'Wrong'")
         land.run()
-        land.sql(*(f"UPDATE customers SET city = '{city}' WHERE id = {key}" for key, city in right.items()))
+        land.transaction(*(f"UPDATE customers SET city = '{city}' WHERE id = {key}" for key, city in right.items()))
         land.sql("UPDATE customers SET phone = '+49 30 7654321' WHERE id = 1")
         assert land.said("run-once").code == 6
         (item,) = land.said("review", "list", "--json").data["items"]

@@ -16,7 +16,7 @@ from syncd.errors import SettingsError
 from syncd.providers.adapter import API_VERSION, Provider
 from syncd.settings import load
 from syncd.settings.load import registry
-from tests.system.installed import installed
+from tests.system.landscape import landscape
 from tests.system.shelf import ABLE
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "syncd_acme"
@@ -64,32 +64,30 @@ def with_example(directory: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{directory}:{EXAMPLE}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def test_a_package_of_ones_own_registers_like_ours(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_package_of_ones_own_registers_like_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry point is all it takes: settings, doctor, runs, status and verify know the adapter from its facts."""
     _install(tmp_path / "site")
     (tmp_path / "site" / "syncd_acme.py").write_text(ADAPTER)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    with installed(tmp_path, capsys, customers=3) as site:
+    with landscape(tmp_path, 3, ("aiotic",)) as land:
         secret = tmp_path / "secrets" / "acme"
         secret.touch(mode=0o600)
         secret.write_text("acme-token")
-        with site.config.open("a", encoding="utf-8") as config:
+        with land.config.open("a", encoding="utf-8") as config:
             config.write(TABLE.format(secrets=secret.parent))
         records = importlib.import_module("syncd_acme").RECORDS
 
-        assert site("doctor").code == 0
-        assert site("run-once").code == 0
+        assert land.said("doctor").code == 0
+        assert land.said("run-once").code == 0
         assert sorted(records) == ["1001", "1002", "1003"]
-        site.sql("UPDATE customers SET email = 'neu@example.com' WHERE number = '1002'")
-        assert site("run-once").code == 0
+        land.sql("UPDATE customers SET email = 'neu@example.com' WHERE number = '1002'")
+        assert land.said("run-once").code == 0
         assert records["1002"]["email"] == "neu@example.com"
-        shown = {provider["name"]: provider for provider in site("status", "--json").json["providers"]}
+        shown = {provider["name"]: provider for provider in land.said("status", "--json").data["providers"]}
         assert (shown["crm"]["adapter"], shown["crm"]["state"], shown["crm"]["linked"]) == ("acme", "ok", 3)
-        assert site("verify", "--provider", "crm").code == 0
-        site.change('token = "file', 'tocken = "file')
-        answer = site("doctor")
+        assert land.said("verify", "--provider", "crm").code == 0
+        land.change('token = "file', 'tocken = "file')
+        answer = land.said("doctor")
         assert answer.code == 2
         assert "token" in answer.out + answer.err
     sys.modules.pop("syncd_acme")

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from syncd.bootstrap import installation
-from syncd.cli import main
 from syncd.engine.run import Options, run_cycle
 from syncd.log.keys import sentence
 from syncd.sandbox.faults import Fault
@@ -26,33 +25,30 @@ from syncd.status.report import build
 from syncd.status.shape import iso
 from syncd.status.snapshot import snapshot_event
 from tests.system.browser import browse, first_pixel, served, widths
-from tests.system.installed import Installed, installed
+from tests.system.landscape import Landscape, landscape
 from tests.system.running import until
 
 PASSING = {"at", "oldest_due_s", "lag_s"}  # these go on while nobody does anything
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Installed]:
+def land(tmp_path: Path) -> Iterator[Landscape]:
     """Three providers, one of which asks a person about conflicts, and a log file."""
-    with installed(tmp_path, capsys, ("aiotic", "jtl", "billbee"), 30) as site:
-        site.change('lease = "30s"\n', f'lease = "30s"\n[log]\nfile = "{log(site)}"\n[guards]\nupdate = "10/24h"\n')
-        site.change("[providers.jtl]\n", '[providers.jtl]\nconflict = "review"\n')
-        yield site
+    with landscape(tmp_path, 30, ("aiotic", "jtl", "billbee")) as land:
+        land.change('lease = "30s"\n', f'lease = "30s"\n[log]\nfile = "{log(land)}"\n[guards]\nupdate = "10/24h"\n')
+        land.change("[providers.jtl]\n", '[providers.jtl]\nconflict = "review"\n')
+        yield land
 
 
-def log(site: Installed) -> Path:
-    return site.directory / "syncd.log"
+def log(land: Landscape) -> Path:
+    return land.directory / "syncd.log"
 
 
-def page(site: Installed, *words: str) -> Any:
+def page(land: Landscape, *words: str) -> Any:
     """What `status-page --json` makes of the log."""
-    site.capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(["status-page", str(log(site)), "--json", "--exit-code", *words])
-    answer = json.loads(site.capsys.readouterr().out)
-    assert ended.value.code == answer["exit_code"]
-    return answer
+    answer = land.said("status-page", str(log(land)), "--json", "--exit-code", *words)
+    assert answer.code == answer.data["exit_code"]
+    return answer.data
 
 
 def standing(answer: Any) -> Any:
@@ -66,56 +62,56 @@ def standing(answer: Any) -> Any:
     return [standing(item) for item in answer] if isinstance(answer, list) else answer
 
 
-def trouble(site: Installed) -> None:
+def trouble(land: Landscape) -> None:
     """A customer that rules refuse, a conflict, a provider that is down, one that refuses us, a guard that trips."""
-    twins = site.server.twins
-    site.sql("UPDATE customers SET country = 'XX' WHERE id = 3")
-    site.sql("UPDATE customers SET city = 'Bremen' WHERE id = 15")
+    twins = land.server.twins
+    land.sql("UPDATE customers SET country = 'XX' WHERE id = 3")
+    land.sql("UPDATE customers SET city = 'Bremen' WHERE id = 15")
     for external_id, record in list(twins["jtl"].records.items()):
         if record["Number"] == "1015":
             twins["jtl"].edit(external_id, BillingAddress=dict(record["BillingAddress"]) | {"City": "Kiel"})
-    site.sql("UPDATE customers SET name = 'Neu ' || name WHERE id > 16")
+    land.sql("UPDATE customers SET name = 'Neu ' || name WHERE id > 16")
     twins["aiotic"].faults.add(Fault("status", status=503, times=0))
     twins["billbee"].faults.add(Fault("status", status=401, times=0))
 
 
-def test_both_views_agree_after_every_run(shop: Installed) -> None:
+def test_both_views_agree_after_every_run(land: Landscape) -> None:
     """`status` asks the state database, the page only the log: after a real run they say the same, in all its parts."""
     for troubled in (False, False, True, False):
         if troubled:
-            trouble(shop)
-        shop("run-once", "--scan", "--wait", "0")
-        seen = shop("status", "--json")
-        assert standing(page(shop)) == standing(seen.json)
-        assert page(shop)["exit_code"] == seen.code
-    kinds = {(problem["provider"], problem["kind"]) for problem in page(shop)["problems"]}
+            trouble(land)
+        land.said("run-once", "--scan", "--wait", "0")
+        seen = land.said("status", "--json")
+        assert standing(page(land)) == standing(seen.data)
+        assert page(land)["exit_code"] == seen.code
+    kinds = {(problem["provider"], problem["kind"]) for problem in page(land)["problems"]}
     assert {("aiotic", "down"), ("billbee", "blocked"), ("jtl", "conflict"), ("jtl", "guard_update")} <= kinds
 
 
-def test_no_customer_is_on_the_page(shop: Installed) -> None:
+def test_no_customer_is_on_the_page(land: Landscape) -> None:
     """Whatever happened, neither the log nor the page holds a value of the source."""
-    shop("run-once")
-    trouble(shop)
-    shop("run-once", "--scan", "--wait", "0")
-    out = shop.directory / "page.html"
-    page(shop, "-o", str(out))
-    texts = log(shop).read_text() + out.read_text()
-    for row in shop.sql("SELECT name, email, phone, street, city FROM customers"):
+    land.said("run-once")
+    trouble(land)
+    land.said("run-once", "--scan", "--wait", "0")
+    out = land.directory / "page.html"
+    page(land, "-o", str(out))
+    texts = log(land).read_text() + out.read_text()
+    for row in land.sql("SELECT name, email, phone, street, city FROM customers"):
         for value in row:
             assert value is None or str(value) not in texts
 
 
-def test_a_line_a_delivery_and_none_for_nothing(shop: Installed) -> None:
+def test_a_line_a_delivery_and_none_for_nothing(land: Landscape) -> None:
     """The log grows with what happened: about a line a delivered customer, and not at all with an idle poll."""
-    shop("run-once")
-    lines = log(shop).read_text().splitlines()
+    land.said("run-once")
+    lines = log(land).read_text().splitlines()
     assert 90 <= len(lines) <= 90 + 5
-    with installation(load(shop.config)) as site:
+    with installation(load(land.config)) as site:
 
         def idle() -> bool:
-            before = log(shop).stat().st_size
+            before = log(land).stat().st_size
             run_cycle(site, Options(mode="poll"))
-            return log(shop).stat().st_size == before
+            return log(land).stat().st_size == before
 
         def confirmed() -> bool:
             run_cycle(site, Options(mode="poll"))
@@ -124,7 +120,7 @@ def test_a_line_a_delivery_and_none_for_nothing(shop: Installed) -> None:
 
         assert until(confirmed)  # what was created is read once more after the settle time
         assert all(idle() for _ in range(3))
-    assert len(log(shop).read_text().splitlines()) <= 90 + 20
+    assert len(log(land).read_text().splitlines()) <= 90 + 20
 
 
 # -- in a browser ------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_a_key_of_two_columns_is_not_answered_with_the_same_command(
 
 def test_every_altered_trigger_stands_in_one_sentence(land: Landscape) -> None:
     """What is wrong with several triggers is told on one line, without escapes."""
-    land.sql("DROP TRIGGER syncd_customers_insert", "DROP TRIGGER syncd_customers_update")
+    land.transaction("DROP TRIGGER syncd_customers_insert", "DROP TRIGGER syncd_customers_update")
     said = land.said("run-once")
     assert (said.code, "\\n" in said.err) == (2, False)
     assert "syncd_customers_insert" in said.err

@@ -25,7 +25,7 @@ def land(tmp_path: Path) -> Iterator[Landscape]:
 
 def behind_the_triggers(land: Landscape, statement: str) -> None:
     """A change that the change log never saw."""
-    land.sql(statement, "DELETE FROM syncd_change_log")
+    land.transaction(statement, "DELETE FROM syncd_change_log")
 
 
 def differences(land: Landscape, *words: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
