@@ -33,7 +33,7 @@ from syncd.store.schema import (
 from syncd.store.schema import work as table
 
 _GENERATION = "generation"
-_STRENGTH = {BACKFILL: 0, CHANGED: 1, INSERTED: 4, ADOPTED: 4, DELETED: 5}
+_STRENGTH = {BACKFILL: 0, CHANGED: 1, INSERTED: 3, ADOPTED: 4, DELETED: 5}
 _USUAL = 2  # the strength of every other reason
 
 
@@ -54,8 +54,7 @@ def mark(tx: Transaction, pairs: Iterable[Pair], reason: str, now: datetime, due
 
     `since`, attempts and the last error stay as they are. Without `due_at` a pair becomes due now, and one that
     already is keeps its place in the queue; a given `due_at` is taken literally. The stronger reason stays, and of two
-    equals the later: "deleted", "adopted" and "inserted", all others, "changed", "backfill". A row that is inserted
-    anew after a person linked its key may be another customer's.
+    equals the later: "deleted", "adopted", "inserted", all others, "changed", "backfill".
     """
     unique = list(dict.fromkeys(pairs))
     if not unique:

@@ -138,7 +138,7 @@ def test_a_mark_brings_a_postponed_pair_forward(state: Database) -> None:
         ("adopted", "verify", "adopted"),
         ("adopted", "deleted", "deleted"),
         ("deleted", "adopted", "deleted"),
-        ("adopted", "inserted", "inserted"),
+        ("adopted", "inserted", "adopted"),
         ("inserted", "scan", "inserted"),
     ],
 )
