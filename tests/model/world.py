@@ -123,13 +123,14 @@ class Edit:
 @dataclass
 class Person:
     """Somebody who has a row. `tag` marks all his values; `alive` while the row is there; `back`: it was away, and what
-    it holds was compared without a base."""
+    it holds was compared without a base; `spelled`: how his key was written before, as the state still may."""
 
     tag: str
     key: int | str
     number: str
     alive: bool = True
     back: bool = False
+    spelled: str = ""
 
 
 @cache
@@ -542,6 +543,7 @@ class World:
         """The row gets another primary key."""
         self.sql("UPDATE customers SET id = ? WHERE id = ?", key, person.key)
         self.left_alone |= {(name, str(key)) for name, old in self.left_alone if old == str(person.key)}
+        person.spelled = str(person.key) if str(person.key).casefold() == str(key).casefold() else ""
         person.key = key
 
     def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
@@ -587,8 +589,8 @@ class World:
         if person is None:
             return False
         with self.state.read() as tx:
-            found = journal.intents(tx, provider.name, [str(person.key)]).get(str(person.key), [])
-        return any(name in each.fields for each in found)
+            found = journal.intents(tx, provider.name, [str(person.key), person.spelled])
+        return any(name in each.fields for open_ in found.values() for each in open_)
 
     def _superseded(self, provider: Hostile, record: Record, name: str) -> bool:
         """Whether a write of ours is unconfirmed there that carried another value than the row has now: what stands
