@@ -6,7 +6,7 @@ A mutant that lives means that a law is not tested. Every one of them is a way i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -47,6 +47,7 @@ OWNERSHIP = import_module("syncd.detect.ownership")
 CASE = import_module("syncd.reconcile.case")
 GATHER = import_module("syncd.reconcile.gather")
 AGREEMENT, CHANGES = import_module("syncd.core.agreement"), import_module("syncd.core.changes")
+DECIDE, POLL = import_module("syncd.core.decide"), import_module("syncd.detect.poll")
 ENDINGS, TRACE = import_module("syncd.core.endings"), import_module("syncd.lanes.trace")
 GUARD = import_module("syncd.reconcile.guard")
 
@@ -335,7 +336,7 @@ def key_is_the_customer(patch: Patch) -> None:
 
 def doubt_ends_with_the_write(patch: Patch) -> None:
     """A question about a cut value is forgotten together with the write that left it."""
-    patch.setattr(AGREEMENT, "_doubted", lambda _facts, base, _disputed: base)
+    patch.setattr(AGREEMENT, "disputed", lambda _facts, base, _action: base)
 
 
 def parked_writes_wait_for_ever(patch: Patch) -> None:
@@ -367,7 +368,45 @@ def last_writer_wins(patch: Patch) -> None:
 def executed_intents_forgotten(patch: Patch) -> None:
     """A superseded write of unknown outcome is forgotten at the first look, before it can land late."""
     for module in (AGREEMENT, ENDINGS):
-        patch.setattr(module, "settled", lambda intents, _terms: (tuple(each.id for each in intents), ()))
+        patch.setattr(module, "settled", lambda facts, _terms: (tuple(each.id for each in facts.intents), ()))
+
+
+def readings_not_noted(patch: Patch) -> None:
+    """What a look read of a promised value is forgotten where the look ends with a write of unknown outcome."""
+    patch.setattr(DECIDE, "noted", lambda case: case)
+
+
+def listings_not_noted(patch: Patch) -> None:
+    """What a listing shows of a write of unknown outcome is forgotten."""
+    patch.setattr(POLL, "_note", lambda *_given: None)
+
+
+def records_not_buried(patch: Patch) -> None:
+    """Only a customer has a tombstone, never a record alone."""
+    bury = tombstones.bury
+
+    def wrong(tx: Transaction, keys: Any, provider: str, external_id: str | None, key: str | None, *more: Any) -> None:
+        if key is not None:
+            bury(tx, keys, provider, external_id, key, *more)
+
+    patch.setattr(tombstones, "bury", wrong)
+
+
+def a_link_without_a_base_is_not_doubted(patch: Patch) -> None:
+    """The change log is not asked whose row it is, where nothing was agreed yet."""
+    doubts = CASE.perhaps_another
+    patch.setattr(CASE, "perhaps_another", lambda facts: bool(facts.link and facts.link.base) and doubts(facts))
+
+
+def what_is_left_of_an_erasure_is_an_edit(patch: Patch) -> None:
+    """Once a person denied an erasure for one field, the other fields are judged without it."""
+    disputed = AGREEMENT.disputed
+
+    def wrong(facts: Facts, base: Any, action: Any) -> Any:
+        review = {name: reason for name, reason in action.review.items() if reason != "erased"}
+        return disputed(facts, base, replace(action, review=review))
+
+    patch.setattr(AGREEMENT, "disputed", wrong)
 
 
 # -- and what catches them -----------------------------------------------------------------------------------------
@@ -407,7 +446,7 @@ def newcomers_without_number(patch: Patch) -> None:
 
 def insert_without_a_second_look(patch: Patch) -> None:
     """A process that slept inserts what its successor has inserted."""
-    patch.setattr(lookup, "keys_like", lambda *_given: [])
+    patch.setattr(lookup, "keys_like", lambda *_given, **_more: [])
 
 
 def unsettled_inserts_forgotten(patch: Patch) -> None:
@@ -593,6 +632,11 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(resumed_listing_is_complete, (merges.test_a_resumed_listing_is_not_complete,)),
         Mutant(acknowledged_without_the_count, (merges.test_an_acknowledge_counts,)),
         Mutant(one_answer_proves_absence, (daemons.test_one_answer_is_no_proof,)),
+        Mutant(readings_not_noted, _histories("read beside a push of unknown outcome")),
+        Mutant(listings_not_noted, _histories("a city shortened after a listing")),
+        Mutant(records_not_buried, _histories("unlinked by a person, and the row deleted")),
+        Mutant(a_link_without_a_base_is_not_doubted, _histories("of linking a customer again")),
+        Mutant(what_is_left_of_an_erasure_is_an_edit, _histories("denies for the name alone")),
         Mutant(executed_intents_forgotten, (partial(rows.test_late_update, Nature(), Policy.PROVIDER),)),
     )
 }
