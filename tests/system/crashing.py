@@ -146,6 +146,8 @@ def serve_forks() -> None:
             if protocol == "naive":
                 naive()
             if point == MEMORY:
+                # Thread.start waits for ever for a thread that got no memory to begin with; a service has a watchdog.
+                signal.alarm(60)
                 starve(int(nth))
             elif point:
                 kill_at(point, int(nth))
