@@ -10,7 +10,7 @@ from syncd.core.case import Case, Terms
 from syncd.core.effects import Change, Failure, Grave, Later, Line, Moved, Note, Question, Told
 from syncd.core.facts import Facts
 from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
-from syncd.core.model import FieldBase, Link, Stage, State, Verb
+from syncd.core.model import FieldBase, Link, Stage, State, Value, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.core.recognition import another
 from syncd.core.writes import versioned
@@ -84,10 +84,18 @@ def settled(facts: Facts, terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, .
 
 def confirmed(base: Mapping[str, FieldBase], facts: Facts) -> Mapping[str, FieldBase]:
     """The base after one more reading of the record: where no intent waited for its confirming reading any more when
-    the look began, the provisional marks go."""
+    the look began, the provisional marks go. A field of which the record shows something else is not confirmed."""
     if any(intent.stage is Stage.OPEN or intent.settle_until > facts.at for intent in facts.intents):
         return base
-    return {name: _sure(entry) for name, entry in base.items()}
+    there = facts.remote.values if facts.remote is not None else {}
+    return {
+        name: entry if name in there and _other(facts, name, entry, there[name]) else _sure(entry)
+        for name, entry in base.items()
+    }
+
+
+def _other(facts: Facts, name: str, entry: FieldBase, shown: Value) -> bool:
+    return entry.provisional and facts.digest(name, shown) != entry.provider
 
 
 def _sure(entry: FieldBase) -> FieldBase:

@@ -185,6 +185,13 @@ NAMED: Mapping[str, History] = (
             *(SCAN, ("operator", "unlink", 0, 0), RUN, ("operator", "link", 0, 0)),
             ("run", 4, ((1, ("replace", 0)),), False, (0, 1, 2)),
         ),
+        "what a person keeps of a pulled field, which the provider promises and writes its own way": _alone(
+            Profile(
+                Nature(echo="late", keeps=(("city", "upper"),), lists=False), directions=(("city", Direction.PULL),)
+            ),
+            *(RUN, ("operator", "sync", 0, 0), ("wait", 40.0), ("operator", "sync", 0, 0), ("wait", 40.0), RUN),
+            ("decide", 0, 0),
+        ),
         "unlinked by a person, and the row deleted": _alone(
             Profile(inbound=True), SCAN, ("operator", "unlink", 0, 0), ("insert",), ("delete", 0)
         ),
