@@ -17,7 +17,7 @@ from syncd.core.case import Decided
 from syncd.core.effects import Change
 from syncd.core.endings import look_again, park, staged
 from syncd.core.guards import Ask, granted, trips
-from syncd.core.model import State, Verb
+from syncd.core.model import Link, State, Verb
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.store import journal, mapping, progress, waiting, work
@@ -84,9 +84,25 @@ def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[De
     journal.close_all(tx, [case.pair for case in creates if case.facts.intents])
     work.judged(tx, [case.work for case in creates])
     openings = [Opening(each.case.pair, _verb(each), each.write.sent if each.write else {}) for each in passed]
+    mapping.save_all(tx, _disputes(passed))
     until = route.later(route.timeout + route.settle)
     ids = journal.open_intents(tx, openings, route.lease.epoch, route.clock.now(), until)
     return [each._replace(intent=number) for each, number in zip(passed, ids, strict=True)]
+
+
+def _disputes(passed: Sequence[Decided]) -> list[Link]:
+    """The mapping rows of exchanges that found a field to be disputed, with that mark alone: the push may take away
+    what shows the dispute, and a crash may come before its outcome is recorded."""
+    found = []
+    for each in passed:
+        link, exchange = each.case.facts.link, each.progress
+        if link is not None and exchange is not None and exchange.review:
+            after = exchange.base
+            torn = [name for name, entry in link.base.items() if after[name].disputed and not entry.disputed]
+            if torn:
+                marked = {name: link.base[name]._replace(disputed=True) for name in torn}
+                found.append(link._replace(base={**link.base, **marked}, version=None))
+    return found
 
 
 def instead(decided: Decided, change: Change) -> Decided:

@@ -409,6 +409,11 @@ def what_is_left_of_an_erasure_is_an_edit(patch: Patch) -> None:
     patch.setattr(AGREEMENT, "disputed", wrong)
 
 
+def disputes_are_stored_with_the_outcome(patch: Patch) -> None:
+    """That the rest of an erasure is disputed is stored after the push that takes its signs away."""
+    patch.setattr(GUARD, "_disputes", lambda _passed: [])
+
+
 # -- and what catches them -----------------------------------------------------------------------------------------
 
 
@@ -637,6 +642,10 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(records_not_buried, _histories("unlinked by a person, and the row deleted")),
         Mutant(a_link_without_a_base_is_not_doubted, _histories("of linking a customer again")),
         Mutant(what_is_left_of_an_erasure_is_an_edit, _histories("denies for the name alone")),
+        Mutant(
+            disputes_are_stored_with_the_outcome,
+            [erasures.test_an_erasure_denied_in_part_is_asked_about_whatever_crashes],
+        ),
         Mutant(executed_intents_forgotten, (partial(rows.test_late_update, Nature(), Policy.PROVIDER),)),
     )
 }

@@ -504,10 +504,14 @@ class World:
         anybody's from now on, and may win where the settings give that provider the say."""
         self.forgotten.add(person.tag)
         row = self.row(person) or {}
-        for record in (each for provider in self.providers for each in provider.records.values()):
-            for name in record.values.keys() & row.keys() if record.of == person.tag else ():
-                if not degraded(row[name], record.values[name]):
-                    self.typed.setdefault((person.tag, name), set()).add(record.values[name])
+        for provider in self.providers:
+            for record in (each for each in provider.records.values() if each.of == person.tag):
+                for name in record.values.keys() & row.keys():
+                    shown = record.values[name]
+                    if not degraded(row[name], shown):  # some providers store their own form a while later
+                        self.typed.setdefault((person.tag, name), set()).update(
+                            (shown, provider.nature.kept(name, shown))
+                        )
 
     def renumber(self, person: Person) -> None:
         """The row gets another customer number."""
