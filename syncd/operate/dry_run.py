@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from syncd.core.actions import Adopt, Exchange, Park, Reject, Unlink, Wait
-from syncd.core.agreement import overruling
+from syncd.core.agreement import overruling, pushed
 from syncd.core.alias import REMOTE
 from syncd.core.case import Decided
 from syncd.core.decide import decide
 from syncd.core.effects import Failure, Refused
 from syncd.core.facts import Facts
 from syncd.core.guards import Ask
-from syncd.core.model import Customer, Remote, Removal, Value, Values, Verb, Work
+from syncd.core.model import Customer, Link, Remote, Removal, Value, Values, Verb, Work
 from syncd.detect.intake import row_of
 from syncd.detect.intake_guard import VERB, foretold
 from syncd.errors import Temporary, Throttled, Unauthorized
@@ -91,10 +91,11 @@ class Preview:
 @dataclass
 class Account:
     """What passed the guards of one provider in this plan, by customer; the counts of an operation that a later look
-    replaces are given back."""
+    replaces are given back. `pushed`: pairs as their first look would leave them, with what it would push."""
 
     route: Route
     booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
+    pushed: dict[str, tuple[Link, Values]] = field(default_factory=dict)
 
     def judged(self, decided: Decided) -> Decided:
         """The decision as it is, or with the change of the guard that would hold it back."""
@@ -106,8 +107,27 @@ class Account:
         with self.route.state.read() as tx:
             through, held = judge(tx, self.route, [decided], budget)
         if through:
-            self.booked[decided.case.pair.key] = decided.asks
+            key = decided.case.pair.key
+            self.booked[key] = (*self.booked.get(key, ()), *decided.asks)
         return (*through, *held)[0]
+
+    def went(self, decided: Decided) -> None:
+        """Note what a push leaves behind: the next look at this pair begins there, as it would in a run."""
+        write, remote = decided.write, decided.case.facts.remote
+        if write is None or write.verb is not Verb.UPDATE or remote is None:
+            return
+        stored = remote._replace(values={**remote.values, **write.values})
+        link = pushed(decided, self.route.terms(), stored).link
+        if link is not None:
+            before = self.pushed.get(decided.case.pair.key)
+            self.pushed[decided.case.pair.key] = (link, {**(before[1] if before else {}), **write.values})
+
+    def carried(self, facts: Facts, key: str) -> Facts:
+        """The facts of a pair after the pushes of this plan."""
+        if key not in self.pushed or facts.remote is None:
+            return facts
+        link, values = self.pushed[key]
+        return facts._replace(link=link, remote=facts.remote._replace(values={**facts.remote.values, **values}))
 
 
 def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:
@@ -164,23 +184,25 @@ def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overl
 
 
 def _through(account: Account, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    for decided in looks(account.route, works, marks, overlay):
+    for decided in looks(account.route, works, marks, overlay, account):
         _act(account, decided, overlay, result)
 
 
 def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    """Look once more, for every other provider, at rows that a pull or an insert would change; what that look would
-    push replaces what was listed before."""
+    """Look once more, for every other provider, at rows that a pull or an insert would change. A push that was listed
+    before stays, and this look begins where that push ends; any other operation is replaced by what this look finds."""
     for account in accounts.values():
         route = account.route
         keys = [key for key, laid in overlay.items() if any(one.provider != route.provider for one in laid.values())]
         if not keys or route.provider in result.troubles or route.provider in result.paused:
             continue
         result.operations = [
-            op for op in result.operations if op.provider != route.provider or op.key not in keys or op.verb == "pull"
+            op
+            for op in result.operations
+            if op.provider != route.provider or op.key not in keys or op.verb == "pull" or op.key in account.pushed
         ]
         result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
-        for key in keys:
+        for key in set(keys) - account.pushed.keys():
             account.booked.pop(key, None)
         now = route.clock.now()
         works = [Work(pair, 0, "changed", now, now) for pair in (marks.pair(route.provider, key) for key in keys)]
@@ -193,7 +215,9 @@ def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, re
 # -- looking -------------------------------------------------------------------------------------------------------
 
 
-def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -> Iterator[Decided]:
+def looks(
+    route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay, account: Account | None = None
+) -> Iterator[Decided]:
     """Gather and decide as a run does. Raises what keeps the provider from being read at all."""
     for start in range(0, len(works), CHUNK):
         chunk = works[start : start + CHUNK]
@@ -201,8 +225,9 @@ def looks(route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay) -
         memory = marks.moved(route.provider, remember(route, [work.pair.key for work in chunk]))
         laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
         for case in patiently_looked(route, laid, memory):
-            contested = _contested(route, case.facts, overlay.get(case.pair.key, {}))
-            yield decide(case._replace(facts=contested), route.terms())
+            facts = account.carried(case.facts, case.pair.key) if account is not None else case.facts
+            facts = _contested(route, facts, overlay.get(case.pair.key, {}))
+            yield decide(case._replace(facts=facts), route.terms())
 
 
 def _laid_over(row: Customer | None, key: str, overlay: Overlay) -> Customer | None:
@@ -244,7 +269,8 @@ def _act(account: Account, decided: Decided, overlay: Overlay, result: Preview) 
         verb, names = decided.change.staged
         result.waiting.append(Waiting(provider, key, "staged", verb, names))
     elif isinstance(decided.action, Exchange):
-        _exchange(decided, decided.action, overlay, result)
+        _exchange(account, decided, decided.action, overlay, result)
+        account.went(decided)
     elif decided.write is not None and decided.write.verb is Verb.CREATE:
         result.operations.append(Operation(provider, key, "create", _from_nothing(decided.write.values)))
     elif decided.write is not None:
@@ -274,7 +300,7 @@ def _wait(decided: Decided, result: Preview) -> None:
             pass
 
 
-def _exchange(decided: Decided, action: Exchange, overlay: Overlay, result: Preview) -> None:
+def _exchange(account: Account, decided: Decided, action: Exchange, overlay: Overlay, result: Preview) -> None:
     case = decided.case
     provider, key = case.pair.provider, case.pair.key
     source, remote = case.facts.source or {}, case.facts.remote
@@ -287,10 +313,21 @@ def _exchange(decided: Decided, action: Exchange, overlay: Overlay, result: Prev
         overlay.setdefault(key, {}).update(laid)
     if action.push:
         fields = {name: (there.get(name), value) for name, value in action.push.items()}
+        if key in account.pushed:
+            fields = _with_former_push(provider, key, fields, result)
         result.operations.append(Operation(provider, key, "update", fields))
     if action.review:
         reasons = sorted({reason.replace("-", "_") for reason in action.review.values()})
         result.waiting.append(Waiting(provider, key, "review", ", ".join(reasons), tuple(sorted(action.review))))
+
+
+def _with_former_push(provider: str, key: str, fields: Mapping[str, Change], result: Preview) -> dict[str, Change]:
+    """The fields of a push together with those of one that was listed before it, which is listed no more: each field
+    from what stands there to what comes last."""
+    former = [op for op in result.operations if (op.provider, op.key, op.verb) == (provider, key, "update")]
+    result.operations = [op for op in result.operations if op not in former]
+    before = {name: change for op in former for name, change in op.fields.items()}
+    return {**before, **{name: (before.get(name, change)[0], change[1]) for name, change in fields.items()}}
 
 
 def _from_nothing(values: Values) -> dict[str, Change]:
