@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from syncd.core.model import Intent, Link, Pair, State
-from syncd.detect.ownership import reasons, rekeys
+from syncd.detect.ownership import reasons, rekeys, replaced
 from syncd.detect.resync import begin_anew
 from syncd.errors import LeaseLost, SafetyStop, SetupNeeded
 from syncd.log import emit
@@ -229,10 +229,9 @@ class _Stored(NamedTuple):
 
 
 def _mark(
-    tx: Transaction, site: Installation, entries: Iterable[Entry], moved_before: frozenset[str] = frozenset()
+    tx: Transaction, site: Installation, entries: Sequence[Entry], moved_before: frozenset[str] = frozenset()
 ) -> set[str]:
     ours: set[Pair] = set()  # rows that we inserted: for the provider they came from they are no new customers
-    gone, anew = set[str](), set[str]()  # keys whose row was deleted, and of these the keys whose row is there again
 
     def marked(entry: Entry) -> None:
         if entry.op == "T":
@@ -240,8 +239,6 @@ def _mark(
             return
         if entry.table and entry.op in {"I", "D"}:
             ours.difference_update(site.pairs(entry.key))
-            anew.update({entry.key} & gone if entry.op == "I" else ())
-            gone.update({entry.key} if entry.op == "D" else ())
         ours.update(_link_own_insert(tx, site, entry))
 
     changed = reasons(entries, _Stored(tx), marked, followed=lambda entry: _name_of(entry) in moved_before)
@@ -250,8 +247,7 @@ def _mark(
         pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
         work.mark(tx, [pair for pair in pairs if pair not in ours], reason, now)
     work.mark(tx, ours, "changed", now)
-    # What a person said about the first owner of a key, "link him", does not outweigh that the row may be another's.
-    ordered = [due.pair for key in anew for due in work.of_customer(tx, key) if due.reason == "adopted"]
+    ordered = [due.pair for key in replaced(entries) for due in work.of_customer(tx, key) if due.reason == "adopted"]
     work.mark(tx, ordered, "deleted", now)
     return set(changed)
 

@@ -51,6 +51,18 @@ def reasons(
     return changed
 
 
+def replaced(entries: Iterable[Entry]) -> set[str]:
+    """Keys whose row was deleted, and is there again: what a person said about the first owner of such a key ("link
+    him") does not outweigh that the row may be somebody else's."""
+    gone, anew = set[str](), set[str]()
+    for entry in entries:
+        if entry.table and entry.op == "D":
+            gone.add(entry.key)
+        elif entry.table and entry.op == "I" and entry.key in gone:
+            anew.add(entry.key)
+    return anew
+
+
 def rekeys(entry: Entry) -> bool:
     """Whether a row got another key."""
     return bool(entry.was) and entry.was != entry.key

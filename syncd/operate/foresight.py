@@ -14,7 +14,7 @@ from syncd.detect import poll as listings
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
 from syncd.detect.first_pass import THROUGH
 from syncd.detect.intake import Obstacle, in_the_way
-from syncd.detect.ownership import reasons
+from syncd.detect.ownership import reasons, replaced
 from syncd.detect.resync import share, worth_a_look
 from syncd.engine.worker import changed_settings
 from syncd.errors import SafetyStop
@@ -38,13 +38,14 @@ ALL = 1_000_000_000
 @dataclass
 class Marks:
     """What the change log says: reasons by customer key; and how capture would change the state before the first look:
-    which customer has which key, rows that we inserted and the records they came from (`adopted`), and the base of
-    newly mapped fields (`dropped`)."""
+    which customer has which key, rows that we inserted and the records they came from (`adopted`), the base of
+    newly mapped fields (`dropped`), and keys whose row is another one (`replaced`)."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     adopted: dict[Pair, str] = field(default_factory=dict)
     dropped: dict[str, frozenset[str]] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
 
     def pair(self, provider: str, key: str) -> Pair:
         """The pair of a customer at one provider."""
@@ -120,7 +121,7 @@ def captured(site: Installation) -> Marks:
     if restart or any(entry.op == "T" for entry in inserts):
         for key in _all_keys(site):
             found.setdefault(key, "backfill")
-    return Marks(found, Aliases(names.before), adopted)
+    return Marks(found, Aliases(names.before), adopted, replaced=replaced(entries))
 
 
 def _own_insert(site: Installation, entry: Entry) -> dict[Pair, str]:
@@ -200,6 +201,7 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
 
     for key, reason in marks.reasons.items():
         mark([key], "adopted" if Pair(provider, key) in marks.adopted else reason)
+    mark([key for key in marks.replaced if key in works and works[key].reason == "adopted"], "deleted")
     if not backfilled:
         mark(_all_keys(site, after or None), "backfill")
         mark(_present(dict.fromkeys(_missing(site, route)), marks.aliases), "verify")

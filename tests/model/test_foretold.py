@@ -159,6 +159,30 @@ def test_keys_that_change_hands_are_foretold(seed: int) -> None:
     assert _unnumbered(_noted(made, before)) == _unnumbered(expected)
 
 
+def test_a_row_replaced_while_an_order_to_link_waits_is_foretold() -> None:
+    """A person ordered a link for a key; its row is deleted, and the next customer gets the key: nobody is linked."""
+    made = World(Setting((Profile(SEARCH),), 2))
+    made.run()
+    made.clock.advance(SETTLED)
+    person = made.people[0]
+    pair = Pair("p0", str(person.key))
+    with made.state.read() as tx:
+        link = mapping.read(tx, pair)
+    assert link is not None
+    assert link.external_id is not None
+    order_unlink(made.state, pair, made.clock.now())
+    made.run()
+    order_link(made.state, pair, link.external_id, made.clock.now())
+    made.delete(person)
+    made.insert(key=person.key)
+    before, expected = _last_event(made), _planned(made)
+    made.run(SCAN)
+    assert _noted(made, before) == expected
+    with made.state.read() as tx:
+        link = mapping.read(tx, pair)
+    assert link is None or link.external_id is None
+
+
 @pytest.mark.parametrize("linked", [0, 1])
 def test_an_adoption_and_its_write_meet_the_guard_where_they_stand(linked: int) -> None:
     """One update is allowed. A customer who is linked and written to, and one who is written to: whoever is due first
