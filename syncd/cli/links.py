@@ -26,7 +26,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
     from syncd.core.model import Pair
     from syncd.errors import UsageError
     from syncd.operate.reading import chosen, patiently
-    from syncd.operate.review import order_link
+    from syncd.operate.review import certain, order_link
     from syncd.source import customers
 
     with installation(logging_for(config), exclusive=False) as site:
@@ -39,6 +39,7 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
         if remote is None or remote.archived:
             state = "is archived" if remote is not None else "does not exist"
             raise UsageError(f"{external_id} {state} at {provider}.", remedy=f"syncd match {provider}")
+        certain(site.state, site.source, row.key)
         order_link(site.state, Pair(provider, row.key), remote.external_id, site.clock.now())
     acted("link", provider=provider, customer_key=key, external_id=external_id)
     echo(f"{whom(key)} is {external_id} at {provider}: linked by the next run.")
@@ -58,12 +59,13 @@ def unlink(provider: str, key: str, config: Path | None) -> None:
     from syncd.cli.naming import meant, whom
     from syncd.core.model import Pair
     from syncd.operate.reading import chosen
-    from syncd.operate.review import order_unlink
+    from syncd.operate.review import certain, order_unlink
     from syncd.status.remedies import quoted
 
     with installation(logging_for(config), exclusive=False) as site:
         chosen(site, [provider])
         key = meant(key, site.state)
+        certain(site.state, site.source, key)
         external_id = order_unlink(site.state, Pair(provider, key), site.clock.now())
     acted("unlink", provider=provider, customer_key=key, external_id=external_id)
     echo(f"{whom(key)} and {external_id} at {provider}: unlinked by the next run, and left alone from then on.")

@@ -26,6 +26,8 @@ from syncd.detect import intake_guard as threshold
 from syncd.errors import UsageError
 from syncd.log import customer
 from syncd.reconcile.held import GUARD, INSERT, release
+from syncd.source import changelog
+from syncd.source.database import Source
 from syncd.store import mapping, progress, review, work
 from syncd.store.database import State, Transaction
 from syncd.store.review import LINK, RENEWED, Review
@@ -198,6 +200,24 @@ def _release(tx: Transaction, found: Review, now: datetime) -> int:
     if current is None or (current.closed_at is not None and current.decision != RENEWED):
         raise UsageError(f"item {found.id} was closed meanwhile.", remedy="syncd review list")
     return threshold.release(tx, current, now) if current.kind == INSERT else release(tx, current, now)
+
+
+def certain(state: State, source: Source, key: str) -> None:
+    """Refuse an order about a key that changed hands while syncd has not read of it: the person who names it may mean
+    the customer who has it now, or the one whom syncd still shows under it. Raises `UsageError`.
+
+    Example: customers 1 and 2 swapped their keys a second ago. "Link 1" would reach the customer who is 2 now.
+    """
+    if not changelog.is_there(source) or not changelog.mentions(source, [key]):
+        return
+    with state.read() as tx:
+        known = mapping.is_taken(tx, key)
+    if known or changelog.mentions(source, [key], moved=True):
+        raise UsageError(
+            f"the key {customer(key)} changed hands in the source, and no run has read that yet; nothing was ordered."
+            " A daemon reads it within seconds.",
+            remedy="syncd run-once",
+        )
 
 
 def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> None:

@@ -74,6 +74,12 @@ def read(source: Source, limit: int = 1000) -> Batch:
     return Batch(entries, acks, owner)
 
 
+def is_there(source: Source) -> bool:
+    """Whether the source has a change log at all."""
+    with reading(source) as conn:
+        return sa.inspect(conn).has_table(source.log.name, schema=source.log.schema)
+
+
 def unread(source: Source, key: str) -> bool:
     """Whether any mark of this customer is still to be read. False where the log is not consumed."""
     if source.config.change_log != "triggers":
@@ -84,8 +90,9 @@ def unread(source: Source, key: str) -> bool:
         return found.first() is not None
 
 
-def mentions(source: Source, keys: Sequence[str]) -> set[str]:
-    """Those of these keys of which a mark is still to be read: a row was made, removed or moved since the last capture.
+def mentions(source: Source, keys: Sequence[str], *, moved: bool = False) -> set[str]:
+    """Those of these keys of which a mark is still to be read: a row was made, removed or moved since the last capture;
+    with `moved`, only those that a row got or gave up as it moved.
 
     Empty where the log is not consumed, for there no mark ever leaves it.
     """
@@ -93,7 +100,8 @@ def mentions(source: Source, keys: Sequence[str]) -> set[str]:
         return set()
     log = source.log
     of_customers = log.c.op != POINTED  # there `was` is a join's name
-    came_or_went = sa.or_(log.c.op.in_(("I", "D")), sa.and_(of_customers, log.c.was.is_not(None)))
+    went = sa.and_(of_customers, log.c.was.is_not(None))
+    came_or_went = went if moved else sa.or_(log.c.op.in_(("I", "D")), went)
     about = sa.or_(sa.and_(of_customers, log.c.was.in_(keys)), sa.and_(log.c.customer_key.in_(keys), came_or_went))
     with reading(source) as conn:
         rows = conn.execute(sa.select(log.c.customer_key, log.c.was).where(about)).all()

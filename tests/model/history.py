@@ -370,13 +370,14 @@ def _about_one(world: World, command: str, provider: Hostile, person: Any) -> No
             world.guarded(lambda: product.sync_customer(world.site, key, frozenset(), 0.0))
         elif command == "retry":
             product.retry(world.state, provider.name, key, now)
-        elif command == "unlink" and not product.changelog.mentions(world.source, [key]):
-            # who names a key that changed hands a moment ago means the customer whom syncd still shows under it
+        elif command == "unlink":
+            product.certain(world.state, world.source, key)
             product.order_unlink(world.state, pair, now)
             world.leave_alone(provider.name, key, "unlinked")
         elif command == "link":
             own = next((each.id for each in provider.records.values() if each.of == person.tag), None)
             if own is not None:
+                product.certain(world.state, world.source, key)
                 product.order_link(world.state, pair, own, now)
                 world.befall(person.tag, "linked")
         elif command == "forget":

@@ -21,7 +21,7 @@ from syncd.engine.run import Options, run_cycle
 from syncd.engine.worker import release_lanes
 from syncd.operate import sync_one
 from syncd.operate.recover import diagnose, forget, recover
-from syncd.operate.review import allowed, decide, order_link, order_unlink
+from syncd.operate.review import allowed, certain, decide, order_link, order_unlink
 from syncd.reconcile.route import Route
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.source import changelog, connection, customers, triggers, writing
@@ -47,6 +47,7 @@ __all__ = [
     "Transaction",
     "Watch",
     "allowed",
+    "certain",
     "changelog",
     "customers",
     "decide",

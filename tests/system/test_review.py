@@ -257,6 +257,36 @@ def test_a_link_that_cannot_be_is_refused_at_once(land: Landscape) -> None:
     assert "syncd unlink aiotic 4" in answer.err
 
 
+def test_an_order_about_a_key_that_changed_hands_waits_for_the_capture(land: Landscape) -> None:
+    """Customers 5 and 6 swapped their keys, and no run has read it: `link` and `unlink` say so and change nothing. After
+    the run each order reaches the customer who has the key."""
+    land.said("unlink", "aiotic", "5")
+    land.said("unlink", "aiotic", "6")
+    land.run()
+    for old, new in ((5, 99), (6, 5), (99, 6)):
+        land.sql(f"UPDATE customers SET id = {new} WHERE id = {old}")
+    for words in (("link", "aiotic", "5", "1006"), ("unlink", "jtl", "5")):
+        answer = land.said(*words)
+        assert (answer.code, "changed hands" in answer.err, "syncd run-once" in answer.err) == (2, True, True)
+    land.run()
+    assert land.said("link", "aiotic", "5", "1006").code == 0
+    land.run()
+    linked = link(land, "aiotic", "5")
+    assert linked is not None
+    assert linked.external_id == "1006"
+    other = link(land, "aiotic", "6")
+    assert other is None or other.external_id is None, "left alone, as ordered before"
+
+
+def test_a_link_needs_no_triggers(land: Landscape) -> None:
+    """Where no change log is there, nothing speaks against an order."""
+    assert land.said("unlink", "aiotic", "5").code == 0
+    land.run()
+    assert land.said("triggers", "remove", "--yes").code == 0
+    answer = land.said("link", "aiotic", "5", "1005")
+    assert answer.code == 0, answer.err
+
+
 # -- guards ------------------------------------------------------------------------------------
 
 
