@@ -258,8 +258,8 @@ def test_a_link_that_cannot_be_is_refused_at_once(land: Landscape) -> None:
 
 
 def test_an_order_about_a_key_that_changed_hands_waits_for_the_capture(land: Landscape) -> None:
-    """Customers 5 and 6 swapped their keys, and no run has read it: `link` and `unlink` say so and change nothing. After
-    the run each order reaches the customer who has the key."""
+    """Customers 5 and 6 swapped their keys, and no run has read it: `link` and `unlink` say so and change nothing.
+    After the run each order reaches the customer who has the key."""
     land.said("unlink", "aiotic", "5")
     land.said("unlink", "aiotic", "6")
     land.run()
