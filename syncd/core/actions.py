@@ -51,10 +51,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Stop the pair until a person decides."""
+    """Stop the pair until a person decides. `void`: an order to link ends in this question, and holds no more."""
 
     kind: str
     reason: str
+    void: bool = False
 
 
 @dataclass(frozen=True, slots=True)

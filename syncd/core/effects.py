@@ -157,11 +157,13 @@ class Moved(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A review item: `fields` to the two digests that were seen, `reason` as a person reads it."""
+    """A review item: `fields` to the two digests that were seen, `reason` as a person reads it; `void`: what a person
+    decided about it before holds no more."""
 
     kind: str
     reason: str
     fields: Mapping[str, list[str | None]] = NOTHING
+    void: bool = False
 
 
 class Grave(NamedTuple):

@@ -157,8 +157,8 @@ def park(case: Case, terms: Terms, action: Park) -> Change:
         link=case.row._replace(state=State.REVIEW),
         finish=True,
         close=over,
-        closing=closing(link, (action.kind,)),
-        questions=(Question(action.kind, action.reason),),
+        closing=(*closing(link, (action.kind,)), *(kind for kind in HELD_KINDS if action.void and kind != action.kind)),
+        questions=(Question(action.kind, action.reason, void=action.void),),
     )
     return change if action.kind in case.asked else _parked(case, change, action.kind)
 

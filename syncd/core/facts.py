@@ -68,6 +68,7 @@ class Facts(NamedTuple):
     unread     the change log, or a newer mark, holds a change of this key that this look has not seen
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
+    outdated   the order to link follows from a match report, and what the report said of the two is not so any more
     ties       for fields in conflict whose source value came from another provider: which of the two wins;
                `rivals` names that provider, `beaten` are fields where its value won over an edit in the source
     locked     fields of joined tables in which this customer has no row to write to
@@ -98,6 +99,7 @@ class Facts(NamedTuple):
     reborn: bool = False
     unread: bool = False
     ordered: str = ""
+    outdated: bool = False
     held: tuple[str, str] | None = None
     ties: Mapping[str, Tie] = NOTHING
     rivals: Mapping[str, str] = NOTHING

@@ -28,6 +28,7 @@ from enum import StrEnum
 from syncd.core.evidence import VAT, Evidence, email_forms, identifying, vat_form, weigh
 from syncd.core.model import Values
 from syncd.core.normalise import comparable
+from syncd.core.questions import SURE, Offer
 
 NUMBER = "number"
 ADDRESS = "address"
@@ -42,6 +43,11 @@ OTHERWISE = "everything-else-differs"
 DOUBTED = "more-differs-than-agrees"
 DOUBTS = frozenset({OTHERWISE, DOUBTED})
 APART = "numbers-apart"
+DIFFERS, ALONE = "something-differs", "nothing-else-agrees"
+UNSURE = DOUBTS | {APART, DIFFERS, ALONE}
+"""Why a match is not sure; a report gives at least one of these reasons where number or VAT id agree."""
+REASONS = frozenset({NUMBER, VAT, *_WEAK})
+"""What a match may rest on."""
 _FEW = 3  # same-number pairs that can be compared; fewer say nothing about two number ranges
 
 
@@ -199,6 +205,23 @@ def match(here: Sequence[Here], there: Sequence[There]) -> Outcome:
     )
 
 
+def stands(here: Here, there: There, told: Offer) -> bool:
+    """Whether what a report said of these two is still so, by what both sides hold now.
+
+    Every reason that it gave must still be true (of several records' reasons, one); and what it called sure must still
+    be sure, unless a person called it so over the report's doubts. Example: a report of Monday links customer 41 to
+    record X by number and e-mail; on Wednesday key 41 belongs to somebody else.
+    """
+    index = _Index()
+    index.add(there)
+    claims = index.claims(here)
+    known = set(claims[0].reasons) if claims else set()
+    given = set(told.why) & REASONS
+    if not given <= known and (len(told.ids) == 1 or given.isdisjoint(known)):
+        return False
+    return told.how != SURE or not set(told.why).isdisjoint(UNSURE) or any(claim.strong for claim in claims)
+
+
 def _shared(side: Sequence[Here] | Sequence[There]) -> frozenset[tuple[str, str]]:
     counts = Counter(value for each in side for value in identifying(each.values))
     return frozenset(value for value, number in counts.items() if number > 1)
@@ -240,6 +263,8 @@ def _unsure(key: str, claims: Sequence[_Claim], wanted: Mapping[str, int]) -> Ma
     doubts = [claim for claim in claims if claim.evidence.doubtful and claim.reasons in {(NUMBER,), (APART,)}]
     if doubts:
         reasons += (DOUBTED if any(claim.evidence.agree for claim in doubts) else OTHERWISE,)
+    elif not UNSURE & set(reasons):
+        reasons += tuple(dict.fromkeys(_why_unsure(claim) for claim in claims if not claim.strong))
     if any(claim.there.archived for claim in claims):
         reasons += ("archived-there",)
     if len(claims) > 1:
@@ -248,6 +273,10 @@ def _unsure(key: str, claims: Sequence[_Claim], wanted: Mapping[str, int]) -> Ma
         reasons += ("several-here",)
     plain = len(claims) == 1 and wanted[ids[0]] == 1 and not doubts and not claims[0].there.archived
     return Match(Kind.PROBABLE if plain else Kind.AMBIGUOUS, key, ids, reasons)
+
+
+def _why_unsure(claim: _Claim) -> str:
+    return DIFFERS if claim.evidence.against else ALONE
 
 
 def tokens(number: str | None, values: Values) -> list[tuple[str, ...]]:

@@ -48,6 +48,7 @@ from syncd.core.actions import Action, Adopt, Create, Nothing, Park, Reject, Rem
 from syncd.core.facts import Departure, Facts
 from syncd.core.guards import same_person
 from syncd.core.model import CreateMode, Remote, Removal
+from syncd.core.questions import in_words
 from syncd.core.recognition import another, edited_there, recognised
 from syncd.core.verdicts import exchange
 from syncd.core.writes import unknown_create
@@ -123,9 +124,11 @@ def _link_ordered(facts: Facts, ours: tuple[Remote, ...]) -> Action:
     """A person named the record to link. The record must exist, be in use, and be linked to no other customer. Where
     our lost create made the record, the base is what that create sent, as if no person had named it."""
     if len(ours) != 1:
-        return Park("ambiguous", "the record to be linked is not there, or is linked to another customer")
+        return Park("ambiguous", "the record to be linked is not there, or is linked to another customer", void=True)
     if ours[0].archived:
-        return Park("remote_archived", "the record to be linked is archived or anonymised")
+        return Park("remote_archived", "the record to be linked is archived or anonymised", void=True)
+    if facts.outdated:
+        return Park("ambiguous", in_words([ours[0].external_id], ["not-as-reported-any-more"], "doubtful"), void=True)
     return Adopt(ours[0], own=unknown_create(facts) is not None and recognised(facts, ours[0]))
 
 

@@ -1,6 +1,10 @@
-"""The kinds of questions that a person may be asked about a pair."""
+"""The kinds of questions that a person may be asked about a pair, and the wording of those that offer records."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 FIELD_KINDS = (
     "conflict",
@@ -29,3 +33,34 @@ PAIR_KINDS = (
 )
 HELD_KINDS = ("candidate", "ambiguous", "unlinked")
 """Questions that hold back a create until they are answered; they close when the customer is linked or gone."""
+SURE = "sure"
+_OFFER = re.compile(r"(?P<how>\w+) match with (?P<ids>\S+(?:, \S+)*): (?P<why>.*)|remote (?P<one>\S+) looks like")
+
+
+class Offer(NamedTuple):
+    """What a question that offers records says: how sure the match report was of them (`how`), their ids, and for which
+    reasons."""
+
+    how: str = ""
+    ids: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The wording, in which `offer_in` finds all of it again."""
+        return f"{self.how} match with {', '.join(self.ids)}: {', '.join(self.why)}"
+
+
+def offer_in(reason: str) -> Offer:
+    """The records that a question offers; an empty offer where it names none."""
+    found = _OFFER.match(reason)
+    if found is None:
+        return Offer()
+    if found["one"]:
+        return Offer(ids=(found["one"],))
+    return Offer(found["how"], tuple(found["ids"].split(", ")), tuple(found["why"].split(", ")))
+
+
+def in_words(ids: Sequence[str], why: Sequence[str], how: str) -> str:
+    """The wording of a question that offers these records."""
+    return Offer(how, tuple(ids), tuple(why)).said

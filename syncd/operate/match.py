@@ -14,9 +14,10 @@ from syncd.core.guards import ACCEPTED
 from syncd.core.match import APART, DOUBTS, NUMBER, Here, Kind, Match, There, match, ranges_apart
 from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
+from syncd.core.questions import SURE, in_words
 from syncd.errors import Rejected
 from syncd.operate.reading import patiently
-from syncd.operate.review import list_anew, named, offer
+from syncd.operate.review import list_anew, offer
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
@@ -25,7 +26,7 @@ from syncd.store.database import Transaction
 
 ROWS = 200
 BACKFILL = "backfill"
-SURE, PROBABLE, AMBIGUOUS = (kind.value for kind in Kind)
+PROBABLE, AMBIGUOUS = Kind.PROBABLE.value, Kind.AMBIGUOUS.value
 ONLY_HERE, ONLY_THERE, TWICE = "only_here", "only_there", "duplicate_there"
 KINDS = (SURE, PROBABLE, AMBIGUOUS, ONLY_HERE, ONLY_THERE, TWICE)
 
@@ -254,11 +255,11 @@ def _accept_line(tx: Transaction, site: Installation, route: Route, line: Line, 
     if (link is not None and link.external_id is not None) or not free:
         done.skipped += 1
     elif line.kind == SURE and len(line.external_ids) == 1:
-        offer(tx, pair, free[0], named((free[0],), line.reasons, "sure"), now)
+        offer(tx, pair, free[0], in_words((free[0],), line.reasons, SURE), now)
         waiting.accept(tx, pair, (*line.fills, *line.differs))
         done.linked += 1
     else:
         kind = "candidate" if line.kind == PROBABLE else "ambiguous"
         if not review.ignored(tx, route.provider, line.key, kind):
-            review.open_review(tx, route.provider, line.key, kind, {}, named(tuple(free), line.reasons, line.kind), now)
+            review.open_review(tx, route.provider, line.key, kind, {}, in_words(free, line.reasons, line.kind), now)
             done.asked += 1

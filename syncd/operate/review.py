@@ -15,13 +15,12 @@ What each one means to the next look:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.model import Pair
-from syncd.core.questions import FIELD_KINDS, HELD_KINDS
+from syncd.core.questions import FIELD_KINDS, HELD_KINDS, offer_in
 from syncd.detect import intake_guard as threshold
 from syncd.errors import UsageError
 from syncd.log import customer
@@ -35,24 +34,12 @@ from syncd.store.review import LINK, RENEWED, Review
 PERSON = "person"
 LINK_WORD = LINK[:-1]
 UNWRITTEN = ("read_only", "no_row")  # nothing of the provider's can come into the source
-_NAMED = re.compile(r"match with (?P<ids>[^:]+):|^remote (?P<one>\S+) looks like")
 TAKES = ("take:source", "take:provider")
 CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
 LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
 ROWS = 200
 AT_ONCE = ("twice", "not_inserted")  # no look at a pair has anything to do once a person said `ignore`
 _TYPED = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
-
-
-def named(external_ids: Sequence[str], reasons: Sequence[str], how: str) -> str:
-    """The reason of an item that offers records; `offered` finds their ids in it again."""
-    return f"{how} match with {', '.join(external_ids)}: {', '.join(reasons)}"
-
-
-def offered(reason: str) -> list[str]:
-    """The records that an item names as candidates."""
-    found = _NAMED.search(reason)
-    return (found["ids"] or found["one"]).split(", ") if found is not None else []
 
 
 def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
@@ -178,7 +165,7 @@ def _decide_shown(tx: Transaction, found: Review, decision: str, now: datetime, 
         done.skipped += 1
         return
     if decision == LINK_WORD:
-        ids = offered(current.reason)
+        ids = offer_in(current.reason).ids
         holder = mapping.by_external_id(tx, current.provider, ids).get(ids[0]) if len(ids) == 1 else None
         if len(ids) != 1 or (holder is not None and holder.pair.key != current.customer_key):
             done.skipped += 1

@@ -10,11 +10,11 @@ from syncd.core.case import Case
 from syncd.core.effects import Failure
 from syncd.core.guards import STAGED
 from syncd.core.model import Pair, Remote, Values, Work
+from syncd.core.questions import offer_in
 from syncd.detect.intake import NOT_INSERTED
 from syncd.errors import ProviderError
 from syncd.lanes import LanePaused
 from syncd.operate.reading import chosen, patiently, patiently_looked
-from syncd.operate.review import offered
 from syncd.reconcile import Route
 from syncd.reconcile.case import remember
 from syncd.reconcile.gather import fetch_proven
@@ -70,7 +70,7 @@ def _outside(route: Route, external_id: str) -> Shown:
 def _remotes(route: Route, item: Review, case: Case) -> dict[str, Values]:
     found: list[Remote] = [*case.facts.found, *([case.facts.remote] if case.facts.remote is not None else [])]
     known = {remote.external_id for remote in found}
-    for external_id in offered(item.reason):
+    for external_id in offer_in(item.reason).ids:
         remote = fetch_proven(route, external_id) if external_id not in known else None
         if remote is not None:
             found.append(remote)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from syncd.core.case import Case
 from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
+from syncd.core.match import Here, There, stands
 from syncd.core.merge import Tie
 from syncd.core.model import CreateMode, Customer, Link, Policy, Remote, Values, Work
 from syncd.core.recognition import another
@@ -96,8 +97,19 @@ def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Fact
         facts = facts._replace(link=unlinked, remote=None)
     if ordered.word == "link":
         remote = fetch_proven(route, ordered.external_id)
-        return facts._replace(found=(remote,) if remote is not None else ())
+        if remote is None:
+            return facts._replace(found=())
+        return facts._replace(found=(remote,), outdated=_outdated(case, facts, ordered, remote))
     return _unlinked(route, facts, case.key, reserved.of(key, case.key))
+
+
+def _outdated(case: Case, facts: Facts, ordered: Orders, remote: Remote) -> bool:
+    """Whether the order to link this record follows from a match report that is not true any more."""
+    if ordered.external_id not in ordered.told.ids or not ordered.told.why:
+        return False
+    row = case.customer.values if case.customer is not None else {}
+    here = Here(case.pair.key, case.key, {**row, **(facts.source or {})})
+    return not stands(here, There(remote.external_id, remote.key, remote.values), ordered.told)
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from syncd.core.facts import Ruling
 from syncd.core.model import NOTHING, Direction
-from syncd.core.questions import HELD_KINDS
+from syncd.core.questions import HELD_KINDS, Offer, offer_in
 from syncd.store.review import LEAVE, LINK, Review
 
 _TAKES: Mapping[str, Direction | None] = {
@@ -23,13 +23,15 @@ _REMOVALS = {"take:source": "remove", "take:provider": "keep"}
 
 
 class Orders(NamedTuple):
-    """`word` and `held` as in `Facts`; `create`: create in spite of doubts; `external_id`: the record to link."""
+    """`word` and `held` as in `Facts`; `create`: create in spite of doubts; `external_id`: the record to link, and what
+    a match report said of it (`told`), where the order follows from one."""
 
     rulings: Mapping[str, Ruling] = NOTHING
     create: bool = False
     word: str = ""
     external_id: str = ""
     held: tuple[str, str] | None = None
+    told: Offer = Offer()
 
 
 _NO_ORDERS = Orders()
@@ -40,7 +42,7 @@ def orders(reviews: Sequence[Review]) -> Orders:
     if not reviews:
         return _NO_ORDERS
     rulings: dict[str, Ruling] = {}
-    create, word, external_id = False, "", ""
+    create, word, external_id, told = False, "", "", Offer()
     held: tuple[str, str] | None = None
     for item in reviews:
         is_open = item.closed_at is None
@@ -51,6 +53,7 @@ def orders(reviews: Sequence[Review]) -> Orders:
         create = create or item.decision == "create"
         if item.decision.startswith(LINK):
             word, external_id = "link", item.decision.removeprefix(LINK)
+            told = offer_in(item.reason)
         elif item.decision == "unlink":
             word = "unlink"
         elif item.kind == "delete_conflict":
@@ -58,4 +61,4 @@ def orders(reviews: Sequence[Review]) -> Orders:
         elif item.decision in _TAKES:
             for name, shown in item.fields.items():
                 rulings[name] = Ruling(_TAKES[item.decision], (shown[0], shown[1]))
-    return Orders(rulings, create, word, external_id, held)
+    return Orders(rulings, create, word, external_id, held, told)

@@ -77,7 +77,8 @@ def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
     journal.move_intents(tx, [moved for each in told for moved in each.move])
     for each in told:
         for asked in each.questions:
-            review.open_review(tx, route.provider, each.pair.key, asked.kind, asked.fields, asked.reason, now)
+            item = (each.pair.key, asked.kind, asked.fields, asked.reason)
+            review.open_review(tx, route.provider, *item, now, void=asked.void)
     _links(tx, route, told)
     for each in told:
         if each.moves_to:

@@ -101,11 +101,13 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
     reason: str,
     now: datetime,
     count: int = 1,
+    *,
+    void: bool = False,
 ) -> int:
     """Ask a person; answers the item's number, which stays while the item is open.
 
     The same question again only renews reason and count. With other digests it is another question, and the decision is
-    void.
+    void; so it is where `void` says that the decision cannot be carried out.
     """
     field_names(fields)
     digests(digest for seen in fields.values() for digest in seen)
@@ -116,7 +118,7 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
     if found is None:
         values |= {"kind": kind, "provider": provider, "customer_key": key, "opened_at": now, "decision": ""}
         return int(tx.execute(_ASK, values).scalar_one())
-    if found.fields != asked:
+    if void or found.fields != asked:
         values |= {"decision": "", "decided_at": None}
     tx.execute(table.update().where(table.c.id == found.id).values(**values))
     return int(found.id)
