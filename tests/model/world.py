@@ -593,7 +593,9 @@ class World:
         if person is None:
             return False
         with self.state.read() as tx:
-            found = journal.intents(tx, provider.name, [str(person.key), person.spelled])
+            known = mapping.by_external_id(tx, provider.name, [record.id]).get(record.id)  # a new key is not read yet
+            keys = {str(person.key), person.spelled, *([known.pair.key] if known is not None else [])}
+            found = journal.intents(tx, provider.name, sorted(keys))
         return any(name in each.fields for open_ in found.values() for each in open_)
 
     def _superseded(self, provider: Hostile, record: Record, name: str) -> bool:
