@@ -16,6 +16,7 @@ from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_
 from syncd.engine.worker import release_lanes
 from syncd.errors import LeaseHeld, SafetyStop, UsageError
 from syncd.operate.foresight import links_of
+from syncd.operate.review import certain
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, VERIFY, hold, lane_name
@@ -189,10 +190,11 @@ class Forgotten:
 def forget(site: Installation, key: str) -> Forgotten:
     """Erase a customer from the state and leave tombstones, which hold digests alone.
 
-    Raises `UsageError` where the state knows nothing of this key.
+    Raises `UsageError` where the state knows nothing of this key, or does not know yet whose key it is now.
     """
     row = customers.read(site.source, [key]).get(key)
     key = row.key if row is not None else key
+    certain(site.state, site.source, key, gone=True)
     with site.state.begin() as tx:
         links = mapping.of_customer(tx, key)
         if not (links or work.of_customer(tx, key) or journal.events(tx, key, 1) or journal.reviews(tx, key=key)):

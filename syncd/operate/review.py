@@ -189,9 +189,10 @@ def _release(tx: Transaction, found: Review, now: datetime) -> int:
     return threshold.release(tx, current, now) if current.kind == INSERT else release(tx, current, now)
 
 
-def certain(state: State, source: Source, key: str) -> None:
+def certain(state: State, source: Source, key: str, *, gone: bool = False) -> None:
     """Refuse an order about a key that changed hands while syncd has not read of it: the person who names it may mean
-    the customer who has it now, or the one whom syncd still shows under it. Raises `UsageError`.
+    the customer who has it now, or the one whom syncd still shows under it. Raises `UsageError`. With `gone`, a key
+    whose row was removed may be named: its customer is meant.
 
     Example: customers 1 and 2 swapped their keys a second ago. "Link 1" would reach the customer who is 2 now.
     """
@@ -199,7 +200,7 @@ def certain(state: State, source: Source, key: str) -> None:
         return
     with state.read() as tx:
         known = mapping.is_taken(tx, key)
-    if known or changelog.mentions(source, [key], moved=True):
+    if (known and not gone) or changelog.mentions(source, [key], moved=True):
         raise UsageError(
             f"the key {customer(key)} changed hands in the source, and no run has read that yet; nothing was ordered."
             " A daemon reads it within seconds.",

@@ -49,6 +49,23 @@ def test_a_forgotten_customer_does_not_come_back_by_a_scan(land: Landscape) -> N
     assert land.recalled("SELECT count(*) FROM mapping WHERE customer_key = '2'") == [(0,)]
 
 
+def test_nobody_is_forgotten_under_a_key_that_changed_hands(land: Landscape) -> None:
+    """Customers 1 and 2 swapped their keys, and no run has read it: who "1" is, syncd does not know yet, and erases
+    nobody. After the run it does."""
+    for old, new in ((1, 99), (2, 1), (99, 2)):
+        land.sql(f"UPDATE customers SET id = {new} WHERE id = {old}")
+    before = land.recalled("SELECT provider, customer_key, external_id FROM mapping ORDER BY 2")
+    answer = land.said("forget", "1", "--yes")
+    assert (answer.code, "changed hands" in answer.err) == (2, True)
+    assert land.recalled("SELECT provider, customer_key, external_id FROM mapping ORDER BY 2") == before
+    land.run()
+    assert land.said("forget", "1", "--yes").code == 0
+    assert land.recalled("SELECT external_id FROM mapping WHERE external_id IS NOT NULL ORDER BY 1") == [
+        ("1001",),
+        ("1003",),
+    ]
+
+
 def test_a_restored_state_brings_no_forgotten_customer_back_unasked(land: Landscape) -> None:
     """Forget, restore the older state, run and scan: everything stops until a person recovers, and then asks first."""
     land.change('create = "always"', 'create = "always"\ninbound_create = true')
