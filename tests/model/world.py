@@ -123,7 +123,8 @@ class Edit:
 @dataclass
 class Person:
     """Somebody who has a row. `tag` marks all his values; `alive` while the row is there; `back`: it was away, and what
-    it holds was compared without a base; `spelled`: how his key was written before, as the state still may."""
+    it holds was compared without a base; `spelled`: how his key was written before, as the state still may; `had`: the
+    keys that he had before, under which the state knows him until the log is read."""
 
     tag: str
     key: int | str
@@ -131,6 +132,7 @@ class Person:
     alive: bool = True
     back: bool = False
     spelled: str = ""
+    had: set[str] = field(default_factory=set)
 
 
 @cache
@@ -548,6 +550,7 @@ class World:
         self.sql("UPDATE customers SET id = ? WHERE id = ?", key, person.key)
         self.left_alone |= {(name, str(key)) for name, old in self.left_alone if old == str(person.key)}
         person.spelled = str(person.key) if str(person.key).casefold() == str(key).casefold() else ""
+        person.had.add(str(person.key))
         person.key = key
 
     def type_there(self, provider: Hostile, record: Record, name: str, value: Value) -> None:
@@ -593,9 +596,7 @@ class World:
         if person is None:
             return False
         with self.state.read() as tx:
-            known = mapping.by_external_id(tx, provider.name, [record.id]).get(record.id)  # a new key is not read yet
-            keys = {str(person.key), person.spelled, *([known.pair.key] if known is not None else [])}
-            found = journal.intents(tx, provider.name, sorted(keys))
+            found = journal.intents(tx, provider.name, [str(person.key), person.spelled, *sorted(person.had)])
         return any(name in each.fields for open_ in found.values() for each in open_)
 
     def _superseded(self, provider: Hostile, record: Record, name: str) -> bool:
