@@ -242,22 +242,25 @@ def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Ch
 
 def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Change:
     """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back. Where the
-    customer lives on, the tombstone is for the record alone: once his row is gone too, no scan takes it in again."""
+    customer lives on, the tombstone is for the record alone: once his row is gone too, no scan takes it in again. A
+    customer who was never linked is not told of as unlinked."""
     facts, link = case.facts, case.facts.link
     external_id = external_id or (link.external_id if link is not None else "") or ""
     if not external_id and len(facts.found) == 1 and facts.found[0].external_id not in facts.claimed:
         external_id = facts.found[0].external_id
-    buries = action.tombstone or (link is not None and link.external_id is not None)
+    linked = link is not None and link.external_id is not None
+    ends = bool(external_id) and (linked or action.tombstone)
+    quiet = "excluded" if action.guarded else "unchanged"
     change = Change(
         case.work,
-        "removed" if event == "pair.removed" else "unlinked",
+        "removed" if event == "pair.removed" else "unlinked" if ends else quiet,
         unlink=True,
         finish=True,
         close_all=True,
         closing=closing(None),
-        grave=Grave(external_id, action.reason, whole=action.tombstone) if external_id and buries else None,
+        grave=Grave(external_id, action.reason, whole=action.tombstone) if ends else None,
         mark=(case.pair.key, "changed") if action.again else None,
     )
-    if link is None and not external_id:  # no link and no record: nothing to note
+    if change.kind == quiet:  # no link ends and no record is given up: nothing to note
         return change
     return and_told(change, told(case, event, (), action.reason, reason=action.reason))

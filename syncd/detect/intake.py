@@ -20,7 +20,7 @@ from syncd.reconcile import Route
 from syncd.reconcile.gather import numbered
 from syncd.runtime.installation import Installation
 from syncd.source import customers
-from syncd.source.lookup import is_left_out, matching
+from syncd.source.lookup import alike
 from syncd.store import events, journal, mapping, review, tombstones, work
 from syncd.store.database import Transaction
 
@@ -83,9 +83,8 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
             return Obstacle.KNOWN, ()
         if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
             return Obstacle.LEFT_OUTSIDE, ()
-    identity = _identity(numbered(route, remote))
-    matches = matching(site.source, identity)
-    if not matches and is_left_out(site.source, identity):
+    matches, left_out = alike(site.source, _identity(numbered(route, remote)))
+    if left_out:
         return Obstacle.LEFT_OUT, ()
     with site.state.read() as tx:
         if matches:

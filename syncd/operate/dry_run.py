@@ -277,7 +277,7 @@ def _act(account: Account, decided: Decided, overlay: Overlay, result: Preview) 
         verb = "archive" if decided.write.how is Removal.ARCHIVE else "delete"
         result.operations.append(Operation(provider, key, verb))
     elif isinstance(decided.action, Unlink):
-        if decided.case.facts.link is not None:
+        if decided.change is not None and decided.change.kind == "unlinked":
             result.operations.append(Operation(provider, key, "unlink"))
     else:
         _wait(decided, result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,19 +19,38 @@ def matching(source: Source, values: Mapping[str, Value], limit: int = 20) -> li
         return keys_like(conn, source, values, limit)
 
 
-def is_left_out(source: Source, values: Mapping[str, Value]) -> bool:
-    """Whether a row that the filters leave out (`[source.where]`, `[source.deleted]`) shares any of these values, and
-    no row within them does."""
-    if not source.scope:
-        return False
+class Alike(NamedTuple):
+    """Who shares a value: keys of customers, and whether only rows that the filters leave out do (`[source.where]`,
+    `[source.deleted]`)."""
+
+    keys: list[str]
+    left_out: bool
+
+
+def alike(source: Source, values: Mapping[str, Value], limit: int = 20) -> Alike:
+    """The same, and whether a row that is no customer shares any of these values where no customer does; one query."""
+    query = _like(source, values, sa.case((sa.and_(sa.true(), *source.scope), 1), else_=0).label("within"))
+    if query is None:
+        return Alike([], left_out=False)
     with reading(source) as conn:
-        return bool(keys_like(conn, source, values, 1, everywhere=True) and not keys_like(conn, source, values, 1))
+        rows = conn.execute(query.order_by(sa.desc("within")).limit(limit)).all()
+    keys = sorted({spelled(source.key_kind, key) for key, within in rows if within})
+    return Alike(keys, left_out=bool(rows) and not keys)
 
 
 def keys_like(
     conn: sa.Connection, source: Source, values: Mapping[str, Value], limit: int, *, everywhere: bool = False
 ) -> list[str]:
     """The same within a transaction; `everywhere`: rows that the filters leave out count too."""
+    query = _like(source, values)
+    if query is None:
+        return []
+    rows = conn.execute((query if everywhere else query.where(*source.scope)).limit(limit))
+    return sorted({spelled(source.key_kind, row[0]) for row in rows})
+
+
+def _like(source: Source, values: Mapping[str, Value], *more: sa.ColumnElement[Any]) -> sa.Select[Any] | None:
+    """Keys of all rows that share any of these values, filters apart; None where there is nothing to compare."""
     conditions = [
         sa.func.lower(sa.cast(source.fields[name].column, sa.Text if source.dialect != "mysql" else sa.CHAR))
         == sa.func.lower(sa.literal(value))  # by the same rules: SQLite leaves letters beyond ASCII as they are
@@ -38,13 +58,10 @@ def keys_like(
         if isinstance(value, str) and value and name in source.fields
     ]
     if not conditions:
-        return []
+        return None
     asked = {mapped.join for name in values if (mapped := source.fields.get(name)) is not None and mapped.join}
-    scope = () if everywhere else source.scope
     table = rows_from(source, source.scope_joins | asked)
-    query = sa.select(source.key).select_from(table).where(*scope, sa.or_(*conditions)).distinct()
-    rows = conn.execute(query.limit(limit))
-    return sorted({spelled(source.key_kind, row[0]) for row in rows})
+    return sa.select(source.key, *more).select_from(table).where(sa.or_(*conditions)).distinct()
 
 
 def number_taken(source: Source, number: str, other_than: str) -> bool:

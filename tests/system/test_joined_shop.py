@@ -186,6 +186,22 @@ def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
         assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") is None
 
 
+def test_who_was_never_linked_is_not_unlinked(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """A customer whom the provider refused leaves `only`: neither plan nor run counts the end of a link that never
+    was, and his history tells of none."""
+    with shop_of_four(sqlite_shop, tmp_path, extra={"jtl": 'only = { kind = ["company"] }\n'}) as land:
+        sqlite_shop.run("UPDATE address SET city_id = 12 WHERE address_id = 105")
+        land.said("run-once")
+        assert "5" not in {row["customer_key"] for row in links(land)["jtl"]}
+        sqlite_shop.run("UPDATE customer SET kind = 'person' WHERE id IN (2, 5)")
+        plan = land.said("plan", "--json").data["operations"]
+        assert [(op["provider"], op["customer_key"], op["verb"]) for op in plan] == [("jtl", "2", "unlink")]
+        assert land.said("run-once", "--json").data["counts"]["jtl"] == {"unlinked": 1, "excluded": 1}
+        assert "5" not in {row["customer_key"] for row in links(land)["jtl"]}
+        assert "unlinked" not in land.said("history", "5").out
+        assert land.said("status").code == 0
+
+
 @pytest.mark.parametrize("rule", ['only = { kind = ["nobody"] }\n'])
 def test_a_rule_that_sends_everybody_away(sqlite_shop: Shop, tmp_path: Path, rule: str) -> None:
     """The guard holds it back: a person looks before more than a handful are unlinked."""

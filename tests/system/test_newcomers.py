@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from syncd.core.model import Verb
+from syncd.core.model import Remote, Verb
+from syncd.detect.intake import Obstacle, in_the_way
 from syncd.store import journal, progress, review
 from tests.system.landscape import Landscape, landscape
 from tests.system.test_review import by_number, decide, link, only, waiting
@@ -164,6 +166,23 @@ def test_whom_a_filter_leaves_out_gets_no_second_row(tmp_path: Path) -> None:
         land.run(scan=True)
         assert [row["number"] for row in land.rows()] == ["1001", "1003"]
         assert "1002" in land.twin("aiotic").records
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_source_is_asked_once_who_a_newcomer_is(tmp_path: Path, *, known: bool) -> None:
+    """Where a filter is set, one query tells of a record whether a row within it or beside it is the same customer."""
+    head = '[source.where]\nhousehold = "kept"\n'
+    asked: list[str] = []
+    with landscape(tmp_path, 3, ("aiotic",), head=head, install=False) as land:
+        land.sql("ALTER TABLE customers ADD COLUMN household TEXT DEFAULT 'kept'")
+        land.install()
+        email = land.row(2)["email"] if known else "neu@example.org"
+        with land.site(exclusive=False) as site:
+            sa.event.listen(site.source.engine, "before_cursor_execute", lambda _c, _cur, text, *_: asked.append(text))
+            remote = Remote("7001", "7001", {"number": "7001", "email": email}, {})
+            obstacle, keys = in_the_way(site, site.routes[0], remote)
+        assert (obstacle, keys) == ((Obstacle.MATCH, ("2",)) if known else (Obstacle.NONE, ()))
+        assert len([text for text in asked if "customers" in text]) == 1, asked
 
 
 def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landscape) -> None:
