@@ -26,14 +26,14 @@ from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdErr
 from syncd.lanes import Breaker, Cpu, Lane, Pace
 from syncd.log import call_customers
 from syncd.operate.status import Known, survey
-from syncd.providers.adapter import ProviderAdapter
+from syncd.providers.adapter import Capabilities, Identity, ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.changelog import mentions
 from syncd.source.database import Source, SourceConfig, Watch, open_source
-from syncd.source.shape import for_provider
+from syncd.source.shape import IdForm, for_provider
 from syncd.source.writable import as_written, one_way
 from syncd.status.facts import Report
 from syncd.store.database import State, open_state, quick_check
@@ -70,8 +70,12 @@ def source_config(settings: Settings) -> SourceConfig:
         defaults=wanted.defaults,
         only={provider.name: provider.only for provider in settings.providers if provider.only},
         id_columns={provider.name: provider.id_column for provider in settings.providers if provider.id_column},
-        id_lengths={provider.name: provider.provider.capabilities.id_length for provider in settings.providers},
+        id_forms={provider.name: _id_form(provider.provider.capabilities) for provider in settings.providers},
     )
+
+
+def _id_form(facts: Capabilities) -> IdForm:
+    return IdForm(facts.id_length, facts.id_digits, ours=facts.identity is Identity.OUR_KEY)
 
 
 def open_settings_source(settings: Settings) -> Source:

@@ -84,9 +84,12 @@ def _grants(settings: Settings, source: Source) -> Iterator[Check]:
 def _soundness(source: Source) -> Iterator[Check]:
     """What the rows say about joins, value maps and columns nobody can write."""
     from syncd.source import soundness
+    from syncd.source.ids import narrow_ids
 
     for problem in soundness.double_rows(source):
         yield Check("joins", problem.reason, problem.remedy, USAGE)
+    for problem in narrow_ids(source):
+        yield Check("ids", f"{problem.place}: {problem.reason}", problem.remedy, USAGE)
     for problem in (*soundness.unmapped(source), *soundness.one_way_fields(source)):
         yield Check("source", problem.reason, problem.remedy)
 

@@ -58,6 +58,7 @@ class Capabilities(NamedTuple):
                 `rate_in_sum` what all endpoints together may get then (None: no such limit)
     monthly     free calls a month, 0 where no such limit is known
     id_length   characters that an external id may have, 0 where nobody says so
+    id_digits   whether external ids are digits alone; None where nobody says so
     extra       native members, by dotted path, that may carry own fields (`x_…`) of the source
     """
 
@@ -83,6 +84,7 @@ class Capabilities(NamedTuple):
     concurrency: int = 1
     monthly: int = 0
     id_length: int = 0
+    id_digits: bool | None = None
     extra: Mapping[str, ExtraMember] = NOTHING
 
 

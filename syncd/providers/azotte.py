@@ -32,6 +32,8 @@ CAPABILITIES = Capabilities(
     clears=False,
     delete=True,
     rate=1.0,
+    id_length=36,  # opaque (cu.00.482); what deletes calls it customerUuid, so there must be room for one
+    id_digits=False,
     extra=wire.EXTRA,
 )
 LIVE_RATE = 5.0  # 1 000 a minute on live keys, 100 on sandbox keys, by the older pages; C2A's own say nothing

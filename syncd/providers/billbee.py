@@ -80,6 +80,8 @@ CAPABILITIES = Capabilities(
     rate_in_sum=10.0,
     concurrency=2,
     monthly=100_000,
+    id_length=19,
+    id_digits=True,
     extra=wire.EXTRA,
 )
 

@@ -29,6 +29,8 @@ CAPABILITIES = Capabilities(
     composed=frozenset({"name", "street", "vat_number", "language"}),
     replaces=True,
     rate=5.0,
+    id_length=36,
+    id_digits=False,
     concurrency=2,
 )
 

@@ -40,6 +40,8 @@ CAPABILITIES = Capabilities(
     archive=True,
     delete=True,
     rate=0.2,
+    id_length=10,
+    id_digits=True,
     extra=projection.EXTRA,
 )
 _ID = re.compile(r"[1-9][0-9]{0,9}")

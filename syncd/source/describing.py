@@ -150,13 +150,8 @@ def _id_column(frame: Frame, provider: str) -> sa.Column[Any] | None:
         near = reflection.nearest(name, found.columns)
         frame.problems.append(Problem(place, f'"{found.name}" has no column "{name}".', near))
         return None
-    longest, needed = getattr(about.type, "length", None), frame.config.id_lengths.get(provider, 0)
     if kind_of(about.type, sqlite=frame.dialect == "sqlite") not in {Kind.TEXT, Kind.INTEGER, Kind.UUID}:
         frame.problems.append(Problem(place, f'column "{name}" cannot hold an id.', "Use a text column."))
-    elif longest is not None and longest < needed:
-        reason = f'column "{name}" holds {longest} characters; an id of {provider} may have {needed}.'
-        remedy = f"Make the column wider: VARCHAR({needed})."
-        frame.problems.append(Problem(place, reason, remedy))
     elif about.computed:
         frame.problems.append(Problem(place, f'the database computes column "{name}".', "Name another one."))
     elif found.is_view:

@@ -6,19 +6,25 @@ that does not fit its column is not cut off and not written; `doctor` says what 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from syncd.errors import Problem
 from syncd.source.columns import Kind, kind_of
 from syncd.source.database import Source, in_transaction, reading
 from syncd.source.failures import Kind as Failed
 from syncd.source.failures import classify, explained
+from syncd.source.joins import rows_from
 from syncd.source.keyed import is_key
 from syncd.source.keys import bound, spelled
 from syncd.source.pointing import CHUNK, IDS
+from syncd.source.shape import IdForm
+
+_DIGITS = {"TINYINT": 2, "SMALLINT": 4, "MEDIUMINT": 6, "INTEGER": 10, "BIGINT": 19}  # that fit
 
 
 def record(source: Source, provider: str, wanted: Mapping[str, str | None]) -> list[str]:
@@ -58,10 +64,71 @@ def _stored(source: Source, external_id: str) -> Any | None:
     column = source.id_column
     if column is None:
         return None
-    longest = getattr(column.type, "length", None)
-    if kind_of(column.type, sqlite=source.dialect == "sqlite") is not Kind.INTEGER:
-        return external_id if longest is None or len(external_id) <= longest else None
+    kind, longest = kind_of(column.type, sqlite=source.dialect == "sqlite"), _room(source, column)
+    if longest is not None and len(external_id) > longest:
+        return None
+    if kind is Kind.UUID:
+        return _uuid(external_id)
+    if kind is not Kind.INTEGER:
+        return external_id
     return int(external_id) if external_id.isascii() and external_id.isdigit() else None
+
+
+def _uuid(external_id: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(external_id)
+    except ValueError:
+        return None
+
+
+def _room(source: Source, column: sa.Column[Any]) -> int | None:
+    """How many characters of an id the column holds; None where it has no limit."""
+    if kind_of(column.type, sqlite=source.dialect == "sqlite") is Kind.INTEGER:
+        return _DIGITS["BIGINT"] if source.dialect == "sqlite" else _DIGITS.get(str(column.type.__visit_name__).upper())
+    longest: int | None = getattr(column.type, "length", None)
+    return longest
+
+
+def narrow_ids(source: Source) -> list[Problem]:
+    """Columns for external ids that cannot hold all that their provider may give; said before the first is written."""
+    found = []
+    for provider, column in source.id_columns.items():
+        form = source.config.id_forms.get(provider, IdForm())
+        reason, needed = _lacks(source, column, _ours(source) if form.ours else form, provider)
+        if reason:
+            remedy = (
+                f"Make it VARCHAR({needed}) or wider, then: syncd doctor. Until then, what does not fit is left out."
+            )
+            found.append(Problem(f"providers.{provider}.id_column", reason, remedy))
+    return found
+
+
+def _lacks(source: Source, column: sa.Column[Any], form: IdForm, provider: str) -> tuple[str, int]:
+    """Why this column is too narrow for such ids ("": it is not), and what length serves."""
+    kind, room, needed = kind_of(column.type, sqlite=source.dialect == "sqlite"), _room(source, column), form.length
+    what = f"an id of {provider} may have {needed}"
+    if kind is Kind.INTEGER and form.digits is False:
+        return f'column "{column.name}" holds numbers; {what} characters that are no digits.', max(needed, 1)
+    if kind is Kind.UUID and (form.digits or form.ours):
+        return f'column "{column.name}" holds UUIDs; {what} characters and is none.', max(needed, 1)
+    if room is not None and room < needed:
+        return f'column "{column.name}" holds {room} character{"" if room == 1 else "s"}; {what}.', needed
+    return "", needed
+
+
+def _ours(source: Source) -> IdForm:
+    """What ids look like that are customer numbers of this source, or keys where there is no number."""
+    mapped = source.fields.get("number")
+    text = sa.Text if source.dialect != "mysql" else sa.CHAR
+    number = sa.null() if mapped is None else sa.func.nullif(sa.func.trim(sa.cast(mapped.column, text)), "")
+    own = sa.func.coalesce(number, sa.cast(source.key, text))
+    joins = source.scope_joins | ({mapped.join} if mapped is not None and mapped.join else frozenset())
+    rows = rows_from(source, joins)
+    with reading(source) as conn:
+        lengths = sa.select(sa.func.max(sa.func.char_length(own))).select_from(rows).where(*source.scope)
+        others = sa.select(own).select_from(rows).where(*source.scope, own.regexp_match("[^0-9]")).limit(1)
+        longest, other = conn.execute(lengths).scalar(), conn.execute(others).first()
+    return IdForm(int(longest or 0), digits=other is None, ours=True)
 
 
 def _write(source: Source, provider: str, key: str, external_id: str | None) -> bool:

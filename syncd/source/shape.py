@@ -26,12 +26,21 @@ class Watch(NamedTuple):
     key: str
 
 
+class IdForm(NamedTuple):
+    """What external ids of a provider look like: their greatest `length` (0: nobody says so), whether they are `digits`
+    alone (None: nobody says so), and whether they are `ours`, customer numbers or keys of this very source."""
+
+    length: int = 0
+    digits: bool | None = None
+    ours: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
     """What `[source]` says. Timeouts are in seconds; MariaDB rounds them up to whole ones.
 
-    `only` and `id_columns` are what `[providers.NAME]` says about the source, by the instance's name; `id_lengths` how
-    long an external id of that provider may be, where it publishes that.
+    `only` and `id_columns` are what `[providers.NAME]` says about the source, by the instance's name; `id_forms` what
+    external ids of that provider look like.
     """
 
     url: str
@@ -53,7 +62,7 @@ class SourceConfig:
     defaults: Mapping[str, Value] = field(default_factory=dict)
     only: Mapping[str, Mapping[str, Condition]] = field(default_factory=dict)
     id_columns: Mapping[str, str] = field(default_factory=dict)
-    id_lengths: Mapping[str, int] = field(default_factory=dict)
+    id_forms: Mapping[str, IdForm] = field(default_factory=dict)
 
 
 class Pointer(NamedTuple):

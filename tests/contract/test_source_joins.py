@@ -14,7 +14,7 @@ from syncd.errors import SettingsError
 from syncd.source import changelog, customers, ids, lookup, soundness, triggers
 from syncd.source.database import Source, Watch
 from syncd.source.pointing import customer_marks
-from syncd.source.shape import for_provider
+from syncd.source.shape import IdForm, for_provider
 from syncd.source.writable import one_way, push_only
 from tests.contract.shop import Shop
 
@@ -308,8 +308,7 @@ def test_names_that_are_not_there(any_shop: Shop) -> None:
         where={"parentid": Condition(null=True), "lang": Condition(("deutsch",))},
         deleted=Deleted("delete", ("1",)),
         only={"shop": {"kinds": Condition(("x",))}},
-        id_columns={"shop": "shopid", "jtl": "shop_id"},
-        id_lengths={"jtl": 36},
+        id_columns={"shop": "shopid"},
     )
     assert 'Did you mean "address"?' in found["source.join[0].table"]
     assert 'Did you mean "city_id"?' in found["source.join[1].on.cityid"]
@@ -320,7 +319,6 @@ def test_names_that_are_not_there(any_shop: Shop) -> None:
     assert 'Did you mean "deleted"?' in found["source.deleted.column"]
     assert 'Did you mean "kind"?' in found["providers.shop.only.kinds"]
     assert 'Did you mean "shop_id"?' in found["providers.shop.id_column"]
-    assert "holds 8 characters; an id of jtl may have 36" in found["providers.jtl.id_column"]
     assert ("source.where.lang" in found) == (any_shop.dialect != "sqlite")
 
 
@@ -355,6 +353,57 @@ def test_ids_in_the_shops_own_column(any_shop: Shop) -> None:
         assert any_shop.value("SELECT shop_id FROM customer WHERE id = 1") is None
         any_shop.run("UPDATE customer SET shop_id = 'me' WHERE id = 1")
         assert marked(source) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("column", "form", "told"),
+    [
+        ("varchar(8)", IdForm(10), "holds 8 characters; an id of shop may have 10."),
+        ("varchar(10)", IdForm(10), ""),
+        ("varchar(8)", IdForm(), ""),
+        ("text", IdForm(36, digits=False), ""),
+        (
+            "integer",
+            IdForm(36, digits=False),
+            "holds numbers; an id of shop may have 36 characters that are no digits.",
+        ),
+        ("smallint", IdForm(10, digits=True), "holds 4 characters; an id of shop may have 10."),
+        ("bigint", IdForm(19, digits=True), ""),
+        ("integer", IdForm(10, digits=True), ""),
+        ("varchar(3)", IdForm(ours=True), "holds 3 characters; an id of shop may have 6."),
+        ("varchar(6)", IdForm(ours=True), ""),
+        ("integer", IdForm(ours=True), "holds numbers; an id of shop may have 6 characters that are no digits."),
+    ],
+)
+def test_an_id_column_is_measured_before_the_first_id(any_shop: Shop, column: str, form: IdForm, told: str) -> None:
+    """By what a provider says of its ids, or by the source's own numbers where those are the ids."""
+    if any_shop.dialect == "sqlite" and column == "smallint":
+        column, told = "bigint", ""  # SQLite holds any number in any column
+    with opened(any_shop) as source:
+        assert ids.narrow_ids(source) == []
+    any_shop.run(f"ALTER TABLE customer ADD held {column}", "UPDATE customer SET grp = 'K-1005' WHERE id = 4")
+    fields = {"number": "grp", "email": "email"}
+    with any_shop.source(
+        table="customer", fields=fields, id_columns={"shop": "held"}, id_forms={"shop": form}
+    ) as source:
+        found = ids.narrow_ids(source)
+    assert [problem.reason for problem in found] == ([f'column "held" {told}'] if told else [])
+    for problem in found:
+        assert problem.place == "providers.shop.id_column"
+        assert "VARCHAR(" in problem.remedy
+        assert "syncd doctor" in problem.remedy
+
+
+def test_a_column_of_uuids_holds_uuids(postgres_shop: Shop) -> None:
+    """An id that is none is left out, not refused again and again."""
+    own = "8c9e2e8e-0d6f-4f0a-9a59-1f6f0f2f3a11"
+    with opened(postgres_shop) as source:
+        postgres_shop.run("ALTER TABLE customer ADD held uuid")
+    with postgres_shop.source(table="customer", fields={"email": "email"}, id_columns={"shop": "held"}) as source:
+        narrow = for_provider(source, "shop")
+        assert ids.record(narrow, "shop", {"1": own, "2": "cu.00.901"}) == ["2"]
+        assert not ids.fits(narrow, "cu.00.901")
+        assert ids.held_ids(narrow, ["1", "2"]) == {"1": own, "2": None}
 
 
 VIEW = """CREATE VIEW shown AS SELECT c.id, c.email, a.street

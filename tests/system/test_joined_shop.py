@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,11 @@ class Joined(Landscape):
 
 
 @contextmanager
-def shop_of_four(any_shop: Shop, tmp_path: Path, **more: Any) -> Iterator[Joined]:
-    """Twelve customers with an address each, in two cities of two countries; one contact who is no customer."""
+def shop_of_four(
+    any_shop: Shop, tmp_path: Path, *, added: Sequence[str] = (), names: Sequence[str] = NAMES, **more: Any
+) -> Iterator[Joined]:
+    """Twelve customers with an address each, in two cities of two countries; one contact who is no customer. `added`
+    is run before syncd looks."""
     any_shop.run(*TABLES)
     any_shop.run(
         "INSERT INTO country VALUES (1, 'Germany'), (2, 'Austria'), (3, 'Atlantis')",
@@ -89,16 +92,17 @@ def shop_of_four(any_shop: Shop, tmp_path: Path, **more: Any) -> Iterator[Joined
             f" VALUES ({n}, 'p{n}@example.com', {100 + n}, 'company', 'Firma {n}')",
         )
     any_shop.run("INSERT INTO customer (id, email, parent_id, grp) VALUES (99, 'contact@example.com', 1, 'Contact')")
+    any_shop.run(*added)
     with serve_five() as server:
-        land = _land(tmp_path, server, any_shop, **more)
+        land = _land(tmp_path, server, any_shop, tuple(names), **more)
         land.write()
         land.install()
         yield land
 
 
-def _land(tmp_path: Path, server: Server, any_shop: Shop, **more: Any) -> Joined:
+def _land(tmp_path: Path, server: Server, any_shop: Shop, names: tuple[str, ...], **more: Any) -> Joined:
     url = sa.make_url(any_shop.url).render_as_string(hide_password=False)
-    return Joined(tmp_path, server, NAMES, source_url=url, **more)
+    return Joined(tmp_path, server, names, source_url=url, **more)
 
 
 def street(land: Joined, name: str, key: int) -> Any:
@@ -164,18 +168,14 @@ def test_a_value_without_an_entry(any_shop: Shop, tmp_path: Path) -> None:
 def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
     """A provider gets the customers its rule names; who leaves is unlinked and nothing is deleted; their id stands in
     the shop's own column without an echo, and goes when the link goes."""
-    more = {"jtl": 'only = { kind = ["company"] }\nid_column = "shop_id"\n', "aiotic": ""}
-    with shop_of_four(any_shop, tmp_path, extra=more) as land:
-        wider = {"sqlite": "", "postgresql": "ALTER TABLE customer ALTER shop_id TYPE varchar(60)"}
-        other = "ALTER TABLE customer MODIFY shop_id varchar(60)"
-        if wider.get(any_shop.dialect, other):
-            any_shop.run(wider.get(any_shop.dialect, other))
+    more = {"jtl": 'only = { kind = ["company"] }\nid_column = "own_id"\n', "aiotic": ""}
+    with shop_of_four(any_shop, tmp_path, extra=more, added=("ALTER TABLE customer ADD own_id varchar(60)",)) as land:
         any_shop.run("UPDATE customer SET kind = 'person' WHERE id = 1")
         assert land.said("run-once").code == 0
         assert "id_column" not in land.said("doctor").out
         assert land.remotes() == {"aiotic": PEOPLE, "jtl": PEOPLE - 1}
-        assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") == external_id(land, "jtl", 2)
-        assert any_shop.value("SELECT shop_id FROM customer WHERE id = 1") is None
+        assert any_shop.value("SELECT own_id FROM customer WHERE id = 2") == external_id(land, "jtl", 2)
+        assert any_shop.value("SELECT own_id FROM customer WHERE id = 1") is None
         counts = land.said("run-once", "--json").data
         assert counts["counts"].get("unchanged", 0) == 0, counts
 
@@ -183,7 +183,7 @@ def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
         assert land.said("run-once").code == 0
         assert land.remotes()["jtl"] == PEOPLE - 1
         assert "2" not in {row["customer_key"] for row in links(land)["jtl"]}
-        assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") is None
+        assert any_shop.value("SELECT own_id FROM customer WHERE id = 2") is None
 
 
 def test_who_was_never_linked_is_not_unlinked(sqlite_shop: Shop, tmp_path: Path) -> None:
@@ -275,6 +275,14 @@ def test_an_id_column_that_is_too_short(sqlite_shop: Shop, tmp_path: Path) -> No
         sqlite_shop.run("ALTER TABLE customer ADD short varchar(1)")
         land.extra = {"jtl": 'id_column = "short"\n'}
         land.write()
+        before = land.said("doctor")
+        assert before.code == 2
+        for told in (
+            'providers.jtl.id_column: column "short" holds 1 character; an id of jtl may have 10.',
+            "Make it VARCHAR(10) or wider, then: syncd doctor. Until then, what does not fit is left out.",
+        ):
+            assert told in before.out
+        assert not land.state.exists(), "said before the first run"
         assert land.said("run-once").code == 0
         assert len(links(land)["jtl"]) == PEOPLE
         longest = max(len(row["external_id"]) for row in links(land)["jtl"])
@@ -283,6 +291,30 @@ def test_an_id_column_that_is_too_short(sqlite_shop: Shop, tmp_path: Path) -> No
             assert f'providers.jtl.id_column: column "short" cannot hold an id of {longest} characters' in said.out
             assert said.code == 2
         assert sqlite_shop.value("SELECT count(*) FROM customer WHERE length(short) > 1") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "told"),
+    [
+        ("aiotic", "varchar(3)", "holds 3 characters; an id of aiotic may have 4."),
+        ("invisible_collector", "varchar(35)", "holds 35 characters; an id of invisible_collector may have 36."),
+        ("invisible_collector", "integer", "an id of invisible_collector may have 36 characters that are no digits."),
+        ("azotte", "varchar(20)", "holds 20 characters; an id of azotte may have 36."),
+        ("jtl", "varchar(9)", "holds 9 characters; an id of jtl may have 10."),
+        ("billbee", "varchar(18)", "holds 18 characters; an id of billbee may have 19."),
+    ],
+)
+def test_each_provider_says_how_long_its_ids_are(
+    sqlite_shop: Shop, tmp_path: Path, name: str, column: str, told: str
+) -> None:
+    """`doctor` measures the column before anything is written, by the provider's own facts or by the shop's numbers."""
+    extra = {name: 'id_column = "short"\n'}
+    added = (f"ALTER TABLE customer ADD short {column}", "UPDATE customer SET id = 1200 WHERE id = 12")
+    with shop_of_four(sqlite_shop, tmp_path, names=(name,), extra=extra, added=added) as land:
+        said = land.said("doctor")
+        assert said.code == 2
+        assert told in said.out, said.out
+        assert "then: syncd doctor" in said.out
 
 
 class Killed(BaseException):
