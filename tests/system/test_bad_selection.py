@@ -100,6 +100,30 @@ def test_new_rows_and_joined_tables_go_not_together(sqlite_shop: Shop, tmp_path:
         assert land.said("doctor").code == 0
 
 
+def test_a_providers_new_customer_is_made_in_the_shop(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """Under the number he has there, with the joined rows that only the shop knows how to make: his record is asked
+    about and linked, never doubled."""
+    with shop_of_four(sqlite_shop, tmp_path) as land:
+        assert land.said("run-once").code == 0
+        like = next(iter(land.twin("jtl").records.values()))
+        address = {**like["BillingAddress"], "Company": "Neu", "EmailAddress": "neu@example.org"}
+        land.twin("jtl").put("913", {**like, "Id": 913, "Number": "13", "BillingAddress": address})
+        assert land.said("run-once", "--scan").code == 0
+        assert sqlite_shop.value("SELECT count(*) FROM customer") == PEOPLE + 1
+        sqlite_shop.run(
+            "INSERT INTO address VALUES (113, 'Weg 13', '10013', 'billing', 10)",
+            "INSERT INTO customer (id, email, address_id, kind, grp)"
+            " VALUES (13, 'neu@example.org', 113, 'company', 'Neu')",
+        )
+        assert land.said("run-once").code == 5
+        (item,) = land.said("review", "list", "--json").data["items"]
+        assert (item["provider"], item["customer_key"], item["kind"]) == ("jtl", "13", "found")
+        assert land.said("review", "resolve", str(item["id"]), "--link", "913").code == 0
+        assert land.said("run-once").code == 0
+        assert "913" in {row["external_id"] for row in links(land)["jtl"]}
+        assert land.remotes() == {"aiotic": PEOPLE + 1, "jtl": PEOPLE + 1}
+
+
 def test_a_rule_that_sends_everybody_away_says_what_to_type(sqlite_shop: Shop, tmp_path: Path) -> None:
     """Exit 6; the question names the provider, the guard, how many, and the command that lets them go."""
     with shop_of_four(sqlite_shop, tmp_path) as land:
