@@ -157,6 +157,8 @@ def show(number: int, config: Path | None, *, as_json: bool) -> None:
     if answer.trouble:
         echo(f"{found.provider} could not be read: {answer.trouble}", err=True)
     _print_sides(found, answer)
+    for name, why in answer.unfit.items():
+        echo(f"  {name}: {why}")
     for key, what in answer.pairs:
         echo(f"  {whom(key) + '  ' if key else ''}{what}".rstrip())
     if found.decision:

@@ -18,6 +18,7 @@ from syncd.operate.reading import chosen, patiently, patiently_looked
 from syncd.reconcile import Route
 from syncd.reconcile.case import remember
 from syncd.reconcile.gather import fetch_proven
+from syncd.reconcile.guard import REFUSED_BEFORE
 from syncd.reconcile.held import GUARD
 from syncd.runtime.installation import Installation
 from syncd.source import customers
@@ -30,11 +31,13 @@ LISTED = 50
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What there is to see: the projected row, records by their external id, and for a guard the staged
-    pairs: each key and what about it (key "" for those that are only counted)."""
+    pairs: each key and what about it (key "" for those that are only counted). `unfit` says by field why the source
+    does not take a value."""
 
     source: Values = field(default_factory=dict)
     remotes: Mapping[str, Values] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
+    unfit: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
 
 
@@ -55,7 +58,11 @@ def shown(site: Installation, item: Review) -> Shown:
         return Shown(row.values if row is not None else {}, trouble=str(error))
     if isinstance(case.failure, Failure):
         return Shown(row.values if row is not None else {}, trouble=case.failure.message)
-    return Shown(case.facts.source or (row.values if row is not None else {}), remotes)
+    unfit: dict[str, str] = {}
+    if item.kind == REFUSED_BEFORE and case.facts.remote is not None:
+        there = case.facts.remote.values
+        unfit = customers.unfit(site.source, {name: there[name] for name in item.fields if name in there})
+    return Shown(case.facts.source or (row.values if row is not None else {}), remotes, unfit=unfit)
 
 
 def _outside(route: Route, external_id: str) -> Shown:

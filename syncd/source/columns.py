@@ -195,7 +195,7 @@ def stored(mapped: MappedColumn, value: Value, before: Any = None, *, new: bool 
             return None if mapped.nullable else mapped.clears_to
         raise UnfitError("the column may not be empty")
     if mapped.spellings is not None:
-        return _stored_text(mapped, _as_spelled(mapped.spellings, value, before))
+        return _stored_text(mapped, _as_spelled(mapped.field, mapped.spellings, value, before))
     if mapped.field == "active":
         return _stored_flag(mapped, value, before)
     if mapped.field == "birth_date":
@@ -231,12 +231,12 @@ def _stored_date(mapped: MappedColumn, value: Value) -> Any:
     return value
 
 
-def _as_spelled(spellings: Spellings, value: Value, before: Any) -> str:
+def _as_spelled(field: str, spellings: Spellings, value: Value, before: Any) -> str:
     """How the column spells this canonical value; what already means it stays as it is."""
     held = spelling_of(before)
     word = held if held is not None and spellings.meaning(held) == value else spellings.spelling(value)
     if word is None:
-        raise UnfitError("no entry of the value map names this value")
+        raise UnfitError(f"no entry of the value map [source.values.{field}] names this value")
     return word
 
 

@@ -15,7 +15,7 @@ from syncd.source.keyed import is_key, literal
 from syncd.source.keys import KeyKind, bound, spelled
 from syncd.source.rows import as_given, page_of, query_of
 from syncd.source.translation import customers_of
-from syncd.source.writing import Busy, Moved, Refused, Written, insert, update
+from syncd.source.writing import Busy, Moved, Refused, Written, insert, unfit, update
 
 __all__ = [
     "Busy",
@@ -29,6 +29,7 @@ __all__ = [
     "presence",
     "present",
     "read",
+    "unfit",
     "update",
 ]
 

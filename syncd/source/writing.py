@@ -140,6 +140,17 @@ def insert(
     return _outcome(source, add, origin)
 
 
+def unfit(source: Source, values: Values) -> dict[str, str]:
+    """Why single values cannot be written, by field; what only the database itself refuses is not foreseen."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            _to_columns(source, {name: value}, {})
+        except _Unwritable as problem:
+            found[name] = problem.refusal.reason
+    return found
+
+
 class _Unwritable(Exception):
     """A value was refused before anything was sent."""
 

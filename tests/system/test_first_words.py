@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.system.landscape import landscape
 
 
-def test_who_will_be_refused_is_not_planned_as_created(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["billbee", "jtl"])
+def test_who_will_be_refused_is_not_planned_as_created(tmp_path: Path, name: str) -> None:
     """A customer whom the provider's rules refuse is planned as rejected, with the field, and the run rejects him."""
-    with landscape(tmp_path, 3, ("billbee",)) as land:
+    with landscape(tmp_path, 3, (name,)) as land:
         land.sql("UPDATE customers SET country = 'Germany' WHERE id = 2")
         plan = land.said("plan", "--json").data
         assert plan["counts"] == {"create": 2}
         (waiting,) = plan["waiting"]
         assert (waiting["customer_key"], waiting["kind"], waiting["fields"]) == ("2", "rejected", ["country"])
-        assert land.run().counts["billbee"] == {"created": 2, "rejected": 1}
+        assert land.run().counts[name] == {"created": 2, "rejected": 1}
 
 
 def test_an_empty_list_names_the_rejected(tmp_path: Path) -> None:

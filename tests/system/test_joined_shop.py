@@ -56,7 +56,9 @@ PEOPLE = 12
 
 
 class Joined(Landscape):
-    """The landscape over the joined shop."""
+    """The landscape over the joined shop, as `described` under `[source]`."""
+
+    described = SOURCE
 
     def write(self) -> None:
         secrets = self.directory / "secrets"
@@ -68,7 +70,7 @@ class Joined(Landscape):
             for name in self.names
         )
         self.config.write_text(
-            f'lease = "30s"\n[source]\nurl = "{self.source_url}"\n{SOURCE}'
+            f'lease = "30s"\n[source]\nurl = "{self.source_url}"\n{self.described}'
             f'[state]\nurl = "sqlite:///{self.state}"\n{self.head}\n{tables}',
             encoding="utf-8",
         )
@@ -76,7 +78,13 @@ class Joined(Landscape):
 
 @contextmanager
 def shop_of_four(
-    any_shop: Shop, tmp_path: Path, *, added: Sequence[str] = (), names: Sequence[str] = NAMES, **more: Any
+    any_shop: Shop,
+    tmp_path: Path,
+    *,
+    added: Sequence[str] = (),
+    names: Sequence[str] = NAMES,
+    described: str = SOURCE,
+    **more: Any,
 ) -> Iterator[Joined]:
     """Twelve customers with an address each, in two cities of two countries; one contact who is no customer. `added`
     is run before syncd looks."""
@@ -95,6 +103,7 @@ def shop_of_four(
     any_shop.run(*added)
     with serve_five() as server:
         land = _land(tmp_path, server, any_shop, tuple(names), **more)
+        land.described = described
         land.write()
         land.install()
         yield land
@@ -163,6 +172,73 @@ def test_a_value_without_an_entry(any_shop: Shop, tmp_path: Path) -> None:
         assert "no entry of [source.values] names" in said
         found = land.said("doctor").out
         assert "country holds values that no entry of [source.values.country] names: 1 customer" in found
+
+
+def test_a_value_from_a_provider_without_an_entry(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """A language that no entry of the value map names is a question, once, with the field; the shop's column keeps what
+    it holds, and an entry answers the question."""
+    described = SOURCE.replace(
+        "[source.fields]\n", '[source.values.language]\nde = [1]\n[source.fields]\nlanguage = "lang"\n'
+    )
+    added = ("UPDATE customer SET lang = 1",)
+    with shop_of_four(sqlite_shop, tmp_path, names=("jtl",), added=added, described=described) as land:
+        assert land.said("run-once").code == 0
+        land.twin("jtl").edit(external_id(land, "jtl", 2), LanguageIso="EN")
+        for _ in range(2):
+            assert land.said("run-once", "--scan").code == 5
+            (item,) = land.said("review", "list", "--json").data["items"]
+            assert (item["customer_key"], list(item["fields"])) == ("2", ["language"])
+        assert sqlite_shop.value("SELECT lang FROM customer WHERE id = 2") == 1
+        why = "language: no entry of the value map [source.values.language] names this value"
+        assert why in land.said("review", "show", str(item["id"])).out
+
+        land.described = described.replace("de = [1]\n", "de = [1]\nen = [2]\n")
+        land.write()
+        land.said("review", "resolve", str(item["id"]), "--take", "provider")
+        assert land.said("run-once", "--scan").code == 0
+        assert sqlite_shop.value("SELECT lang FROM customer WHERE id = 2") == 2
+
+
+def test_a_default_is_never_written_back(any_shop: Shop, tmp_path: Path) -> None:
+    """It reaches the providers where the column is empty, the column stays empty, and another value from there is
+    written like any other."""
+    described = SOURCE.replace("[source.fields]\n", '[source.defaults]\nstreet = "Postfach 1"\n[source.fields]\n')
+    added = ("UPDATE address SET street = NULL WHERE address_id IN (103, 104)",)
+    with shop_of_four(any_shop, tmp_path, added=added, described=described) as land:
+        assert land.said("run-once").code == 0
+        assert [street(land, name, 3) for name in NAMES] == ["Postfach 1"] * 2
+        any_shop.run("UPDATE customer SET email = 'neu3@example.com' WHERE id = 3")
+        land.twin("aiotic").edit(external_id(land, "aiotic", 4), address="Allee 4")
+        assert land.said("run-once", "--scan").code == 0
+        assert any_shop.value("SELECT street FROM address WHERE address_id = 103") is None
+        assert any_shop.value("SELECT street FROM address WHERE address_id = 104") == "Allee 4"
+        assert [street(land, name, 4) for name in NAMES] == ["Allee 4"] * 2
+
+
+def test_own_fields_travel_both_ways(any_shop: Shop, tmp_path: Path) -> None:
+    """A column that no provider knows by a common name: pushed, pulled, and asked about where both sides changed it."""
+    added = ("ALTER TABLE customer ADD debtor_no varchar(20)", "UPDATE customer SET debtor_no = '1001' WHERE id < 4")
+    more: dict[str, Any] = {
+        "extra": {"jtl": 'conflict = "review"\n[providers.jtl.extra]\nAccountsReceivableNumber = "x_debtor"\n'},
+        "described": SOURCE.replace("[source.fields]\n", '[source.fields]\nx_debtor = "debtor_no"\n'),
+    }
+    with shop_of_four(any_shop, tmp_path, names=("jtl",), added=added, **more) as land:
+        assert land.said("run-once").code == 0
+
+        def debtor(key: int) -> str:
+            return str(land.twin("jtl").records[external_id(land, "jtl", key)]["AccountsReceivableNumber"])
+
+        assert debtor(2) == "1001"
+        any_shop.run("UPDATE customer SET debtor_no = '1002' WHERE id = 2")
+        land.twin("jtl").edit(external_id(land, "jtl", 1), AccountsReceivableNumber=1007)
+        assert land.said("run-once", "--scan").code == 0
+        assert debtor(2) == "1002"
+        assert any_shop.value("SELECT debtor_no FROM customer WHERE id = 1") == "1007"
+        any_shop.run("UPDATE customer SET debtor_no = '1003' WHERE id = 3")
+        land.twin("jtl").edit(external_id(land, "jtl", 3), AccountsReceivableNumber=1009)
+        assert land.said("run-once", "--scan").code == 5
+        (item,) = land.said("review", "list", "--json").data["items"]
+        assert (item["kind"], list(item["fields"])) == ("conflict", ["x_debtor"])
 
 
 def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
