@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -93,8 +96,23 @@ def load(path: Path | None = None, *, registry: Mapping[str, Provider] | None = 
     return reading.settings(file, document)
 
 
-def _installed() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+def _installed() -> Mapping[str, EntryPoint]:
+    return _entries(tuple((place, _changed(Path(place))) for place in sys.path))
+
+
+@lru_cache(maxsize=1)
+def _entries(_places: tuple[tuple[str, int], ...]) -> Mapping[str, EntryPoint]:
+    """Reading what every installed package says of itself costs as much as the rest of a settings file: once, until a
+    place where packages lie has changed."""
+    return MappingProxyType({entry.name: entry for entry in entry_points(group=GROUP)})
+
+
+def _changed(place: Path) -> int:
+    """When something was installed there or taken away."""
+    try:
+        return place.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _parse(file: Path) -> tuple[dict[str, Any], dict[Place, int]]:

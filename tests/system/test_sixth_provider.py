@@ -93,6 +93,21 @@ def test_a_package_of_ones_own_registers_like_ours(tmp_path: Path, monkeypatch: 
     sys.modules.pop("syncd_acme")
 
 
+def test_a_package_that_comes_while_a_process_runs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next reading of the settings knows it, although what is installed is read once."""
+    site = tmp_path / "site"
+    site.mkdir()
+    os.utime(site, (0, 0))  # a file system's clock may stand still between two of our steps
+    monkeypatch.syspath_prepend(site)
+    before = registry().keys()
+    (site / "syncd_acme.py").write_text(ADAPTER)
+    _install(site)
+    after = registry().keys()
+    sys.modules.pop("syncd_acme", None)
+
+    assert after - before == {"acme"}
+
+
 def test_the_example_package_passes_the_suite_by_itself(tmp_path: Path) -> None:
     """A package with an adapter, a sandbox and a row holds the whole contract with one line, without our tests."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={EXAMPLE}", "-c", os.devnull]
