@@ -89,13 +89,14 @@ def _own_length(node: ast.FunctionDef) -> int:
     [
         ("ruff", "check", "--no-cache", "."),
         ("ruff", "format", "--no-cache", "--check", "."),
-        ("mypy",),
+        pytest.param(("mypy",), marks=pytest.mark.long),
         ("lint-imports", "--no-cache"),
     ],
     ids=lambda command: " ".join(command[:2]),
 )
 def test_the_tools_have_nothing_to_say(command: tuple[str, ...]) -> None:
-    """Linter, formatter, type checker and layer contracts are part of the test run, so that none is forgotten."""
+    """Linter, formatter and layer contracts are part of every test run, and the type checker, which reads SQLAlchemy
+    and pydantic for half a minute before it begins, of the gate's, so that none is forgotten."""
     tool = Path(sys.executable).parent / command[0]
 
     result = subprocess.run([str(tool), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -19,11 +19,14 @@ STATE_KEY = b"a state key of at least 32 characters"
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """An adapter under the defaults and under the last value of every toggle at once is everybody's; each toggle alone
-    is two minutes of the gate."""
+    is two minutes of the gate. So is one adapter broken on purpose of each provider, and the others are the gate's:
+    they try the checks, as mutants do, and no adapter."""
     for item in items:
         chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         row = chosen.get("row")
         if isinstance(row, Row) and "toggles" in chosen and chosen["toggles"] not in ({}, row.all_variants()[-1]):
+            item.add_marker(pytest.mark.long)
+        if isinstance(row, Row) and "breakage" in chosen and chosen["breakage"] is not row.breakages[0]:
             item.add_marker(pytest.mark.long)
 
 

@@ -182,7 +182,7 @@ upgrade(open_state(sys.argv[1], key=b"k" * 32, check=False))
 
 
 @DURABLE
-@pytest.mark.parametrize("statement", [1, 2, 9, 24])
+@pytest.mark.parametrize("statement", [9, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2, 24))])
 def test_a_killed_migration_never_happened(state_url: str, statement: int) -> None:
     """Killed after any of its statements, a migration leaves nothing behind and runs again."""
     killed = subprocess.run([sys.executable, "-c", DIE, state_url, str(statement)], check=False, timeout=60)

@@ -27,7 +27,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def land(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Landscape]:
     """Five customers everywhere; the third was erased from the state."""
     place = contextlib.nullcontext() if request.param == "sqlite" else database("postgresql", tmp_path)
@@ -37,9 +37,9 @@ def land(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Landscape]:
             land.change(f'url = "sqlite:///{tmp_path / "state.db"}"', f'url = "{url}"\nkey = "file:{tmp_path / "key"}"')
             assert land.said("db", "upgrade").code == 0
         assert land.said("run-once").code == 0
-        assert until(
-            lambda: not land.said("run-once").code and not unconfirmed(url or f"sqlite:///{tmp_path}/state.db")
-        )
+        settle(url or f"sqlite:///{tmp_path}/state.db")
+        assert land.said("run-once").code == 0
+        assert unconfirmed(url or f"sqlite:///{tmp_path}/state.db") == 0
         assert land.said("forget", "3", "--yes").code == 0
         yield land
 
@@ -51,6 +51,14 @@ def unconfirmed(url: str) -> int:
         count = int(conn.execute(sa.text("SELECT count(*) FROM intent")).scalar_one())
     engine.dispose()
     return count
+
+
+def settle(url: str) -> None:
+    """As if the settle time of every write were over."""
+    engine = sa.create_engine(url)
+    with engine.begin() as conn:
+        conn.execute(sa.text("UPDATE intent SET settle_until = at"))
+    engine.dispose()
 
 
 def secret(path: Path, text: str) -> None:
