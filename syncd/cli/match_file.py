@@ -29,7 +29,8 @@ def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
     part = out.with_name(out.name + ".part")
     notes.known = {line.key: line for line in lines_of(part, route.provider)} if _begun(part) else {}
     if notes.known:
-        echo(f"{route.provider}: goes on from {part}, which has {len(notes.known)} customers.", err=True)
+        known = len(notes.known)
+        echo(f"{route.provider}: goes on from {part}, which has {known} customer{'s' * (known != 1)}.", err=True)
     with _private(part, "a") as written:
         if not written.tell():
             csv.writer(written).writerow(HEADER)
