@@ -63,6 +63,11 @@ class Host:
         wanted = self.environment.watchdog_usec
         return int(wanted) / 1_000_000 if wanted.isdecimal() else 0.0
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two signs to systemd: two of them in the time that it allows, so that one may come late."""
+        return self.watchdog / 2 or 3600.0
+
 
 def serve(config: Path, opening: Opening) -> None:
     """Run until SIGTERM or SIGINT. SIGHUP reads the settings again: the whole new ones, or the old ones stay.
@@ -173,9 +178,8 @@ def _wanted(host: Host, settings: Settings, painter: Courier) -> Wanted:
 
 def _attend(host: Host, duty: Duty) -> Settings | None:
     """Wait for signals and feed the watchdog; settings to go on with, or None to end."""
-    pause = host.watchdog / 2 or 3600.0
     while True:
-        heard = signals.next_signal(pause)
+        heard = signals.next_signal(host.pause)
         if _asked_to_end(heard):
             return None
         if heard == signals.RELOAD:
