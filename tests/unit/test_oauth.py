@@ -168,6 +168,15 @@ def test_a_failing_token_server(fault: Fault, error: type[ProviderError]) -> Non
         assert http.request("POST", "/v1/customers", body={}).ok
 
 
+def test_nobody_waits_longer_for_another_threads_token_than_for_an_answer() -> None:
+    """While one thread fetches the token, however long that takes, the others give up at their own deadline."""
+    with running(timeout=0.3) as (http, server):
+        assert isinstance(http._auth, ClientCredentials)
+        with http._auth._lock, pytest.raises(Temporary, match="another thread"):
+            http.request("GET", "/v1/customers")
+        assert not server.twins["auth"].log
+
+
 def test_a_lost_answer_stays_unknown() -> None:
     """The provider's own failures are judged as ever."""
     with running() as (http, server):
