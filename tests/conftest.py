@@ -1,4 +1,4 @@
-"""What all suites share: a PostgreSQL server of our own, and how the laws draw their examples.
+"""What all suites share: a shop in each database, a PostgreSQL server of our own, and how the laws draw their examples.
 
 The gate always draws the same ones, a long run by hand new ones every time. A gate that draws anew turns red for
 changes that have nothing to do with it; one that measures time turns red on a busy machine. New examples are looked for
@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from hypothesis import HealthCheck, settings
 
 from syncd import log
 from tests.cluster import Cluster, cluster
+from tests.contract.shop import Shop, shop
+from tests.databases import DIALECTS, database
 
 # Some machines ask Python for no bytecode. Then every process that a test starts would compile syncd anew, half a
 # second each, and every worker of every run rewrites all tests' assertions anew, some seconds each; that serves nobody
@@ -47,6 +50,31 @@ def _nobody_speaks_into_the_next_test() -> Iterator[None]:
         each.join(ENOUGH)
     log.stop()
     assert [each.name for each in left if each.is_alive()] == []
+
+
+@pytest.fixture(params=DIALECTS)
+def any_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    """An empty database of each dialect in turn."""
+    with database(request.param, tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("sqlite", tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("postgresql", tmp_path) as url, shop(url) as made:
+        yield made
+
+
+@pytest.fixture
+def mariadb_shop(tmp_path: Path) -> Iterator[Shop]:
+    with database("mysql", tmp_path) as url, shop(url) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ import pytest
 from syncd.store.database import State, open_state, upgrade
 from syncd.testing import Row
 from tests.contract.behind import close_all
-from tests.contract.shop import Shop, shop
-from tests.databases import DIALECTS, database
+from tests.databases import database
 
 STATE_KEY = b"a state key of at least 32 characters"
 
@@ -34,31 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _nothing_stays_open() -> Iterator[None]:
     yield
     close_all()
-
-
-@pytest.fixture(params=DIALECTS)
-def any_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
-    """An empty database of each dialect in turn."""
-    with database(request.param, tmp_path) as url, shop(url) as made:
-        yield made
-
-
-@pytest.fixture
-def sqlite_shop(tmp_path: Path) -> Iterator[Shop]:
-    with database("sqlite", tmp_path) as url, shop(url) as made:
-        yield made
-
-
-@pytest.fixture
-def postgres_shop(tmp_path: Path) -> Iterator[Shop]:
-    with database("postgresql", tmp_path) as url, shop(url) as made:
-        yield made
-
-
-@pytest.fixture
-def mariadb_shop(tmp_path: Path) -> Iterator[Shop]:
-    with database("mysql", tmp_path) as url, shop(url) as made:
-        yield made
 
 
 @pytest.fixture

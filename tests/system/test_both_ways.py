@@ -14,6 +14,7 @@ from syncd.operate.review import decide, item
 from syncd.sandbox.billbee import merge
 from syncd.sandbox.five import NAMES
 from tests.contract.shop import Shop
+from tests.databases import SQLITE_FIRST
 from tests.system.people import EXPECTED, people, seen
 from tests.system.road import Road, road
 
@@ -31,12 +32,6 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "billbee": {"city": ("Addresses", "City"), "email": ("Email",)},
     "azotte": {"city": ("primaryBillingAddress", "city"), "email": ("email",)},
 }
-
-
-EACH_DIALECT = [
-    "sqlite_shop",
-    *(pytest.param(name, marks=pytest.mark.long) for name in ("postgres_shop", "mariadb_shop")),
-]
 
 
 def with_another(provider: str) -> tuple[str, ...]:
@@ -83,12 +78,9 @@ def resolve(way: Road, decision: str, kind: str) -> None:
     decide(way.site.state, item(way.site.state, found.id), decision, way.clock.now())
 
 
-@pytest.mark.parametrize("fixture", EACH_DIALECT)
-def test_an_edit_at_each_provider_reaches_the_source_and_the_other_four(
-    fixture: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
+def test_an_edit_at_each_provider_reaches_the_source_and_the_other_four(any_shop: Shop, tmp_path: Path) -> None:
     """One edit there: one source write, four provider writes, none to its origin, and then silence."""
-    any_shop: Shop = request.getfixturevalue(fixture)
     with road(any_shop, tmp_path, 8) as way, way.opened():
         way.run()
         way.calm()
@@ -390,10 +382,9 @@ def test_a_remote_that_is_gone_waits_for_a_person(sqlite_shop: Shop, tmp_path: P
 # -- keys, truncation, views, settings ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fixture", EACH_DIALECT)
-def test_a_changed_key_moves_everything_with_it(fixture: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
+def test_a_changed_key_moves_everything_with_it(any_shop: Shop, tmp_path: Path) -> None:
     """A re-keyed row keeps its five remotes: nothing is created, nothing removed, later edits find them."""
-    any_shop: Shop = request.getfixturevalue(fixture)
     with road(any_shop, tmp_path, 4) as way, way.opened(per={"jtl": 'on_delete = "delete"\n'}):
         way.run()
         way.calm()

@@ -17,6 +17,7 @@ from syncd.sandbox.five import provider_settings, serve_five, write_secrets
 from syncd.sandbox.kit import Server
 from tests.contract.shop import Shop
 from tests.contract.test_source_joins import TABLES
+from tests.databases import SQLITE_FIRST
 from tests.system.landscape import COMMON, Landscape
 
 NAMES = ("aiotic", "jtl")
@@ -132,6 +133,7 @@ def links(land: Joined) -> dict[str, list[dict[str, Any]]]:
     return {name: [row for row in rows if row["provider"] == name and row["external_id"]] for name in land.names}
 
 
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
 def test_both_directions(any_shop: Shop, tmp_path: Path) -> None:
     """What stands in joined tables reaches the providers, an edit there comes back into them and goes on to the other
     provider; a deletion flag is a deletion, who is no customer never leaves the shop; then there is silence."""
@@ -160,6 +162,7 @@ def test_both_directions(any_shop: Shop, tmp_path: Path) -> None:
         assert "3" not in {row["customer_key"] for row in links(land)["jtl"]}
 
 
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
 def test_a_value_without_an_entry(any_shop: Shop, tmp_path: Path) -> None:
     """It parks the customer where the provider needs the field, and is never sent elsewhere."""
     with shop_of_four(any_shop, tmp_path) as land:
@@ -199,6 +202,7 @@ def test_a_value_from_a_provider_without_an_entry(sqlite_shop: Shop, tmp_path: P
         assert sqlite_shop.value("SELECT lang FROM customer WHERE id = 2") == 2
 
 
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
 def test_a_default_is_never_written_back(any_shop: Shop, tmp_path: Path) -> None:
     """It reaches the providers where the column is empty, the column stays empty, and another value from there is
     written like any other."""
@@ -215,6 +219,7 @@ def test_a_default_is_never_written_back(any_shop: Shop, tmp_path: Path) -> None
         assert [street(land, name, 4) for name in NAMES] == ["Allee 4"] * 2
 
 
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
 def test_own_fields_travel_both_ways(any_shop: Shop, tmp_path: Path) -> None:
     """A column that no provider knows by a common name: pushed, pulled, and asked about where both sides changed it."""
     added = ("ALTER TABLE customer ADD debtor_no varchar(20)", "UPDATE customer SET debtor_no = '1001' WHERE id < 4")
@@ -241,6 +246,7 @@ def test_own_fields_travel_both_ways(any_shop: Shop, tmp_path: Path) -> None:
         assert (item["kind"], list(item["fields"])) == ("conflict", ["x_debtor"])
 
 
+@pytest.mark.parametrize("any_shop", SQLITE_FIRST, indirect=True)
 def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
     """A provider gets the customers its rule names; who leaves is unlinked and nothing is deleted; their id stands in
     the shop's own column without an echo, and goes when the link goes."""
