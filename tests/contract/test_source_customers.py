@@ -321,7 +321,7 @@ def test_locked_row_is_busy(any_shop: Shop) -> None:
     """A row that somebody holds is busy after the lock timeout, not after the server's own, which is longer or none."""
     any_shop.tables()
     any_shop.run(ROW)
-    with any_shop.source(lock_timeout=1.0) as source:
+    with any_shop.source(lock_timeout=1.0, statement_timeout=3600.0) as source:  # which would end the wait, too
         seen = customers.read(source, ["1"])["1"]
         with any_shop.app.begin() as conn:
             conn.exec_driver_sql("UPDATE customers SET company = 'held' WHERE id = 1")
