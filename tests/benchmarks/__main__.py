@@ -20,8 +20,9 @@ from pathlib import Path
 
 from syncd.log import setup
 from tests.benchmarks.lines import MEASURED, Line, Sizes
+from tests.benchmarks.load import patience
 
-LONGEST = 900.0  # seconds for one measurement; with --full or many customers four times that
+LONGEST = 900.0  # seconds for one measurement; with --full or many customers also what the load may take
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         return
     if asked.readme:
         print("| measured | result | goal | |\n| --- | --- | --- | --- |")
-    longest = LONGEST * (4 if asked.full or asked.customers > 5_000 else 1)
+    longest = LONGEST + patience(asked.customers) if asked.full or asked.customers > 5_000 else LONGEST
     for name in asked.names or MEASURED:
         for line in _apart(name, sizes, longest):
             print(_shown(line, readme=asked.readme), flush=True)
