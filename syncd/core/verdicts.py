@@ -17,6 +17,7 @@ from syncd.core.recognition import another_record
 from syncd.core.writes import OUTWARD, late_digests
 
 NO_DIGESTS: frozenset[str] = frozenset()
+AGREED = Decision(Verdict.KEEP, "agreed")
 
 
 def exchange(facts: Facts) -> Action:
@@ -159,8 +160,23 @@ def _as_shown(facts: Facts, name: str) -> bool:
 
 def verdicts(facts: Facts) -> dict[str, Decision]:
     """What `merge` says about each projected field."""
-    late = late_digests(facts.intents)
-    return {name: merge(field_facts(facts, name, late)) for name in sorted(facts.source or {})}
+    late, asked = late_digests(facts.intents), facts.rulings
+    return {
+        name: AGREED if name not in asked and _unmoved(facts, name) else merge(field_facts(facts, name, late))
+        for name in sorted(facts.source or {})
+    }
+
+
+def _unmoved(facts: Facts, name: str) -> bool:
+    """Whether both sides show what was agreed, and nothing freezes the field or switches it off: the first line of
+    `merge`, which holds for nearly every field, and needs no more than two digests."""
+    if facts.link is None or facts.remote is None or facts.source is None or name not in facts.remote.values:
+        return False
+    entry = facts.link.base.get(name)
+    if entry is None or entry.frozen or facts.rules.fields.get(name) is Direction.OFF:
+        return False
+    digest, there = facts.digest, facts.remote.values[name]
+    return digest(name, facts.source[name]) == entry.source and digest(name, there) == entry.provider
 
 
 def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> FieldFacts:

@@ -31,6 +31,7 @@ from syncd.providers.way import OPEN_WAY, Way
 USER_AGENT = f"syncd/{__version__}"
 _PLACE = re.compile(r"\{(\w+)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class Gate(Protocol):
@@ -121,7 +122,8 @@ class Http:
         self._timeout = timeout
         self._gate = gate
         self._auth = credentials if isinstance(credentials, httpx.Auth) else _OriginHeaders(self._url, credentials)
-        fixed = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
+        host = self._url.netloc.decode("ascii")
+        fixed = {"Host": host, "accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
         self._headers = httpx.Headers({**fixed, **(headers or {})})
         self._with_body = httpx.Headers({**self._headers, "content-type": "application/json"})
         self._transport = Transport(self._url, way)
@@ -145,11 +147,11 @@ class Http:
         path = _path(template, ids or {}) + ("?" + urlencode(params, quote_via=quote) if params else "")
         content = None if body is None else _encoded(body)
         self._gate.admit(what)
-        request = httpx.Request(
+        request = httpx.Request(  # with a stream httpx works out no headers of its own
             method,
             self._url,
             headers=self._headers if content is None else self._with_body,
-            content=content,
+            stream=httpx.ByteStream(content or b""),
             extensions=extensions(
                 target=self._path + path.encode("ascii"),
                 deadline=time.monotonic() + self._timeout,
@@ -157,6 +159,8 @@ class Http:
                 what=what,
             ),
         )
+        if content is not None or method not in _BODILESS:
+            request.headers["Content-Length"] = str(len(content or b""))
         return self._send(request, what, reading=reading)
 
     def close(self) -> None:

@@ -104,7 +104,7 @@ def moves(tx: Transaction, keys: Sequence[str], now: datetime) -> dict[str, list
     """The pushes and pulls of these customers at all providers within the brake's window, oldest first."""
     asked = {"chosen": list(keys), "since": now - BRAKE_WINDOW}
     found: dict[str, list[Move]] = {}
-    for row in tx.execute(_MOVES, asked) if keys else ():
+    for row in tx.execute(_MOVES, asked).all() if keys else ():
         move = Move(row.event.removeprefix("pair.")[:4], row.provider, row.at, frozenset(row.fields))
         found.setdefault(row.customer_key, []).append(move)
     return found

@@ -161,7 +161,7 @@ def open_intents(
     ]
     if not rows:
         return []
-    opened = {row.customer_key: row.id for row in tx.execute(_OPEN_ALL, rows)}
+    opened = {key: number for number, key in tx.execute(_OPEN_ALL, rows).all()}
     return [opened[each.pair.key] for each in openings]
 
 
@@ -169,7 +169,7 @@ def intents(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, li
     """All intents of these customers at one provider, oldest first; customers without any are left out."""
     found: dict[str, list[Intent]] = {}
     for start in range(0, len(keys), CHUNK):
-        for row in tx.execute(_INTENTS, {"of_provider": provider, "chosen": list(keys[start : start + CHUNK])}):
+        for row in tx.execute(_INTENTS, {"of_provider": provider, "chosen": list(keys[start : start + CHUNK])}).all():
             found.setdefault(row.customer_key, []).append(_intent(row))
     return found
 

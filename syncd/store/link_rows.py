@@ -4,14 +4,13 @@ and the two digests from before its last change where there was one."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from syncd.core.model import FieldBase, Link, Pair, State
 
-_UNMARKED: Mapping[str, bool] = {}
 _FLAGS = {  # in the order in which `_flags` asks
     "c": "provisional",
     "p": "pulled",
@@ -49,11 +48,11 @@ def _flags(base: FieldBase) -> str:
     return "".join(itertools.compress(_FLAGS, marks)) if any(marks) else ""
 
 
-def _bases(stored: Mapping[str, list[Any]]) -> Iterator[tuple[str, FieldBase]]:
-    for name, (source, provider, flags, *rest) in stored.items():
-        marks = {_FLAGS[letter]: True for letter in flags} if flags else _UNMARKED
-        earlier = (rest[0][0], rest[0][1]) if rest else None
-        yield name, FieldBase(source, provider, **marks, earlier=earlier)
+def _base(source: str, provider: str | None, flags: str, earlier: Sequence[str | None] | None = None) -> FieldBase:
+    if not flags and earlier is None:  # almost every field
+        return FieldBase(source, provider)
+    before = None if earlier is None else (str(earlier[0]), earlier[1])
+    return FieldBase(source, provider, **{_FLAGS[letter]: True for letter in flags}, earlier=before)
 
 
 def to_link(row: sa.Row[Any]) -> Link:
@@ -63,7 +62,7 @@ def to_link(row: sa.Row[Any]) -> Link:
         provider_key=row.provider_key,
         external_id=row.external_id,
         external_ids=row.external_ids,
-        base=dict(_bases(row.base)),
+        base={name: _base(*entry) for name, entry in row.base.items()},
         state=State(row.state),
         created_at=row.created_at,
         synced_at=row.synced_at,

@@ -55,7 +55,7 @@ def of_customer(tx: Transaction, key: str) -> list[Link]:
 def of_customers(tx: Transaction, keys: Sequence[str]) -> dict[str, list[Link]]:
     """All links of customers, each by provider."""
     found: dict[str, list[Link]] = {}
-    for row in tx.execute(_OF_CUSTOMERS, {"chosen": list(keys)}) if keys else ():
+    for row in tx.execute(_OF_CUSTOMERS, {"chosen": list(keys)}).all() if keys else ():
         found.setdefault(row.customer_key, []).append(to_link(row))
     return found
 
@@ -119,7 +119,8 @@ def save_all(tx: Transaction, links: Sequence[Link]) -> None:
         return
     field_names(name for link in links for name in link.base)
     bases = [base for link in links for base in link.base.values()]
-    digests(digest for base in bases for digest in (base.source, base.provider, *(base.earlier or ())))
+    digests([digest for base in bases for digest in base[:2]])
+    digests([digest for base in bases for digest in base.earlier or ()])
     before = _states_unless_taken(tx, links)
     tx.execute(_saving(tx.dialect.name), [to_row(link) for link in links])
     _recount(tx, links[0].pair.provider, before, [link.state.value for link in links])
@@ -216,7 +217,7 @@ def _where_in(tx: Transaction, provider: str, query: sa.Select[Any], values: Seq
     return [
         to_link(row)
         for start in range(0, len(values), CHUNK)
-        for row in tx.execute(query, {"of_provider": provider, "chosen": list(values[start : start + CHUNK])})
+        for row in tx.execute(query, {"of_provider": provider, "chosen": list(values[start : start + CHUNK])}).all()
     ]
 
 
@@ -230,17 +231,20 @@ def _states_unless_taken(tx: Transaction, links: Sequence[Link]) -> list[str]:
     keys = {link.provider_key: link.pair.key for link in reversed(links) if link.provider_key is not None}
     mine = {link.pair.key for link in links}
     asked = {"of_customer_key": list(mine), "of_external_id": list(ids), "of_provider_key": list(keys)}
-    states: dict[str, str] = {}
-    for found in tx.execute(_SAME, asked | {"of_provider": links[0].pair.provider}):
-        if found.customer_key in mine:
-            states[found.customer_key] = found.state
-        ids |= {found.external_id: found.customer_key} if found.external_id in ids else {}
-        keys |= {found.provider_key: found.customer_key} if found.provider_key in keys else {}
+    found = tx.execute(_SAME, asked | {"of_provider": links[0].pair.provider}).all()
+    states: list[str] = []
+    for key, state, external_id, provider_key in found:
+        if key in mine:
+            states.append(state)
+        if external_id in ids:
+            ids[external_id] = key
+        if provider_key in keys:
+            keys[provider_key] = key
     for link in links:
         for wanted, holders in ((link.external_id, ids), (link.provider_key, keys)):
             if wanted is not None and holders[wanted] != link.pair.key:
                 raise AlreadyLinked(wanted, holders[wanted])
-    return list(states.values())
+    return states
 
 
 def _recount(tx: Transaction, provider: str, before: Sequence[str], after: Sequence[str]) -> None:
@@ -287,7 +291,7 @@ _OF_CUSTOMERS = (
     .where(table.c.customer_key.in_(sa.bindparam("chosen", expanding=True)))
     .order_by(table.c.customer_key, table.c.provider)
 )
-_SAME = sa.union_all(  # one look an index: an OR over the three columns would read the whole table
+_SAME = sa.union(  # one look an index: an OR over the three columns would read the whole table
     *(
         sa.select(table.c.customer_key, table.c.state, table.c.external_id, table.c.provider_key).where(
             _OF_PROVIDER, table.c[name].in_(sa.bindparam(f"of_{name}", expanding=True))

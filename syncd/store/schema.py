@@ -42,7 +42,7 @@ _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 def digests(values: Iterable[str | None]) -> None:
     """Refuse anything but digests (32 hexadecimal characters) or None, so that no value can slip into the state."""
     given = [value for value in values if value is not None]
-    if not all(len(value) == DIGEST for value in given) or not _HEX.fullmatch("".join(given)):
+    if set(map(len, given)) - {DIGEST} or not _HEX.fullmatch("".join(given)):
         raise ValueError("the state keeps digests only, never a value")
 
 

@@ -89,7 +89,7 @@ def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[st
     """
     asked = {"of_provider": provider, "now": now, "most": limit + len(busy)}
     live, backfill = (
-        [_work(row) for row in tx.execute(query, asked) if row.customer_key not in busy][:limit]
+        [_work(row) for row in tx.execute(query, asked).all() if row.customer_key not in busy][:limit]
         for query in (_LIVE, _BACKFILL)
     )
     if not live or not backfill:
@@ -128,7 +128,7 @@ def judged(tx: Transaction, works: Sequence[Work]) -> None:
 def generations(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, int]:
     """The generation of each of these customers' marks; a customer that was erased or re-keyed meanwhile has none."""
     chosen = {"of_provider": provider, "chosen": list(keys)}
-    return {row.customer_key: row.generation for row in tx.execute(_GENERATIONS, chosen)} if keys else {}
+    return dict(tx.execute(_GENERATIONS, chosen).all()) if keys else {}
 
 
 def read(tx: Transaction, pair: Pair) -> Work | None:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from syncd.core.actions import Exchange, Nothing
 from syncd.core.erasure import ADDRESS, NAMES
-from syncd.core.facts import Facts, Rules
-from syncd.core.merge import Decision
-from syncd.core.model import FIELDS, FieldBase, Policy, Value
+from syncd.core.facts import Facts, Rules, Ruling
+from syncd.core.merge import Decision, merge
+from syncd.core.model import FIELDS, Direction, FieldBase, Policy, Value
 from syncd.core.plan import plan
-from syncd.core.verdicts import verdicts
+from syncd.core.verdicts import field_facts, verdicts
+from syncd.core.writes import late_digests
 from tests.unit.pairs import LIVE, agreed, digest, intent, linked
 
 TEXTS = [name for name in FIELDS if name not in {"number", "birth_date", "active"}]
@@ -145,6 +146,25 @@ def test_unknown_is_not_empty(values: dict[str, str], policy: Policy) -> None:
 
     assert (unknown.push, unknown.pull, unknown.review) == ({}, {}, {})
     assert {said.verdict for said in emptied.values()} == {"pull"}
+
+
+at_rest = st.tuples(*[st.sampled_from(["one", "two", None])] * 4)
+
+
+@given(at_rest, st.booleans(), st.booleans(), st.booleans(), st.sampled_from(Direction))
+def test_a_field_at_rest_is_what_the_merge_says(
+    held: tuple[Value, ...], frozen: bool, hidden: bool, decided: bool, direction: Direction
+) -> None:
+    """Most fields are found at rest by their digests alone: the merge, asked about all facts, says the same."""
+    here, there, source, provider = held
+    entry = agreed(source, provider, name="city", frozen=frozen)
+    base = {"city": entry._replace(provider=None) if hidden else entry}
+    shown = digest("city", here), digest("city", there)
+    rulings = {"city": Ruling(Direction.PUSH, shown)} if decided else {}
+    for lost in ((), (intent({"city": (provider, here)}),)):
+        rules = LIVE._replace(fields={"city": direction})
+        facts = linked({"city": here}, {"city": there}, base, rules, intents=lost, rulings=rulings)
+        assert verdicts(facts) == {"city": merge(field_facts(facts, "city", late_digests(lost)))}
 
 
 @given(st.dictionaries(st.sampled_from(TEXTS), st.tuples(typed, typed), min_size=1), policies)
