@@ -76,6 +76,8 @@ def settled(facts: Facts, terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, .
     because their write may still take effect late. A settle time that ended while records were read was not over when
     this record was read."""
     intents = facts.intents
+    if not intents:
+        return (), ()
     waits = [i for i in intents if i.stage is Stage.OPEN and i.verb in {Verb.UPDATE, Verb.CREATE}]
     over = [i for i in intents if i not in waits and (i.stage is Stage.OPEN or i.settle_until <= facts.at)]
     until = terms.later(terms.settle)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date
 
 from syncd.core.model import Value
 
@@ -107,8 +106,10 @@ def e164(value: str, country: str | None) -> str | None:
 
 def as_text(value: Value) -> str:
     """A stable text of any value, for digests and for terminals."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value.isoformat() if isinstance(value, date) else value
+    return value.isoformat()

@@ -30,6 +30,8 @@ class Connection:
     def __init__(self, plain: socket.socket) -> None:
         self._socket = plain
         self._talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self._silence = select.poll()
+        self._silence.register(plain, select.POLLIN)
         self.used = False
         self.idle_since = 0.0
 
@@ -82,9 +84,7 @@ class Connection:
 
     def is_silent(self) -> bool:
         """Whether the server has neither closed an idle connection nor said anything on it."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return not poll.poll(0)
+        return not self._silence.poll(0)
 
     def close(self) -> None:
         self._socket.close()

@@ -127,7 +127,8 @@ def _check_text(text: str) -> None:
 
 def is_shown(record: Mapping[str, Any], member: str) -> bool:
     """Whether a member is there as text or null; anything else leaves its field unknown, which is not empty."""
-    return member in record and isinstance(record[member], str | None)
+    value = record.get(member, record)  # the record itself is neither: the member is missing
+    return value is None or isinstance(value, str)
 
 
 def sendable(values: Values) -> Values:
