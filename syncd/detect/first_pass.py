@@ -5,7 +5,9 @@ The rows show every customer but those that a filter now excludes; these are lin
 
 from __future__ import annotations
 
-from syncd.core.model import Pair
+from collections.abc import Sequence
+
+from syncd.core.model import Link, Pair
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
@@ -47,6 +49,12 @@ def _look_who_left(site: Installation, route: Route) -> bool:
     return after == THROUGH
 
 
+def without_row(site: Installation, links: Sequence[Link]) -> list[Pair]:
+    """Those of these links whose source row is not there: deleted, or hidden by a filter of the settings."""
+    rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
+    return [link.pair for link in links if link.pair.key not in rows]
+
+
 def mark_missing(site: Installation, route: Route, name: str, after: str, pages: int) -> str:
     """Mark those of the next links whose source row is not there. The position is kept under `name`, and answered."""
     for _ in range(pages):
@@ -54,8 +62,7 @@ def mark_missing(site: Installation, route: Route, name: str, after: str, pages:
             break
         with site.state.read() as tx:
             links = mapping.page(tx, route.provider, after.removeprefix("="), ROWS)
-        rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
-        missing = [link.pair for link in links if link.pair.key not in rows]
+        missing = without_row(site, links)
         after = f"={links[-1].pair.key}" if len(links) == ROWS else THROUGH
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, missing, "verify", site.clock.now())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from syncd.core.facts import Rules
 from syncd.core.model import Pair, Stage, Work
 from syncd.engine.ids import ids_recorded, make_good
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
@@ -56,11 +57,11 @@ def take_lane(site: Installation, route: Route) -> Route | None:
         return None
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
-        ready, fresh = ready_to_create(tx, route), fresh_fields(tx, site, route.provider)
+        rules = rules_now(tx, site, route)
     route = replace(
         route,
         lease=held.lease,
-        rules=route.rules._replace(adopted=ready, fresh=fresh),
+        rules=rules,
         listing=type(route.listing)(),
     )
     lane = route.lane
@@ -71,6 +72,13 @@ def take_lane(site: Installation, route: Route) -> Route | None:
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
     return route
+
+
+def rules_now(tx: Transaction, site: Installation, route: Route) -> Rules:
+    """The rules of the settings, completed by what the state knows: whether customers may be created, and which fields
+    are mapped anew. A run, a plan and `explain` decide by these alone."""
+    fresh = fresh_fields(tx, site, route.provider)
+    return route.rules._replace(adopted=ready_to_create(tx, route), fresh=fresh)
 
 
 def ready_to_create(tx: Transaction, route: Route) -> bool:

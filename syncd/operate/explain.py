@@ -12,7 +12,7 @@ from syncd.core.facts import Facts
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
 from syncd.core.verdicts import judged
-from syncd.engine.worker import operator_pause, ready_to_create
+from syncd.engine.worker import operator_pause, rules_now
 from syncd.operate.status import condition_of
 from syncd.reconcile import Route
 from syncd.reconcile.case import remember
@@ -62,13 +62,13 @@ def look(site: Installation, route: Route, key: str, customer: Customer | None) 
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
         item = work.read(tx, pair)
-        ready = ready_to_create(tx, route)
+        rules = rules_now(tx, site, route)
     condition, reason, _ = condition_of(kept, site.clock.now())
     asked = [each for each in memory.reviews.get(key, ()) if each.closed_at is None]
     seen = Look(route.provider, condition, memory.links.get(key), item, tuple(asked))
     if operator_pause(site, kept) or condition in {"down", "blocked", "paused"}:
         return replace(seen, silence=f"{condition}: {reason}" if reason else condition)
-    route = replace(route, rules=route.rules._replace(adopted=ready), reads_only=True)
+    route = replace(route, rules=rules, reads_only=True)
     wanted = item or Work(pair, 0, "person", site.clock.now(), site.clock.now())
     wanted = wanted if wanted.reason in _KEPT else wanted._replace(reason="person")
     case = gather(route, [(wanted, customer)], memory)[0]

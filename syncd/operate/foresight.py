@@ -12,7 +12,7 @@ from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, form
 from syncd.core.model import State as LinkState
 from syncd.detect import poll as listings
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
-from syncd.detect.first_pass import THROUGH
+from syncd.detect.first_pass import THROUGH, without_row
 from syncd.detect.intake import Obstacle, in_the_way
 from syncd.detect.ownership import reasons, replaced
 from syncd.detect.resync import share, worth_a_look
@@ -159,11 +159,9 @@ def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
 
 def _missing(site: Installation, route: Route) -> Iterator[str]:
     """Linked customers that are no customers by the settings any more."""
-    keys = [link.pair.key for link in links_of(site, route)]
-    for start in range(0, len(keys), ROWS):
-        chunk = keys[start : start + ROWS]
-        here = customers.read(site.source, chunk)
-        yield from (key for key in chunk if key not in here)
+    links = list(links_of(site, route))
+    for start in range(0, len(links), ROWS):
+        yield from (pair.key for pair in without_row(site, links[start : start + ROWS]))
 
 
 @dataclass(frozen=True, slots=True)

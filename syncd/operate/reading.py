@@ -10,7 +10,7 @@ from syncd.core.backoff import delay
 from syncd.core.case import Case
 from syncd.core.effects import Failure
 from syncd.core.model import Customer, Remote, Work
-from syncd.engine.worker import fresh_fields, operator_pause, ready_to_create
+from syncd.engine.worker import operator_pause, rules_now
 from syncd.errors import Temporary, Throttled, Unauthorized, UsageError
 from syncd.reconcile import Route
 from syncd.reconcile.case import Memory
@@ -39,12 +39,11 @@ def reader(site: Installation, route: Route) -> Route:
     pauses, but needs no lease."""
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
-        ready, fresh = ready_to_create(tx, route), fresh_fields(tx, site, route.provider)
+        rules = rules_now(tx, site, route)
     lane = route.lane
     lane.lease = float("inf")
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
-    rules = route.rules._replace(adopted=ready, fresh=fresh)
     return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _keys: set(), reads_only=True)
 
 

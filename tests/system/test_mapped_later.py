@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from syncd.operate.explain import look
+from syncd.source import customers
 from tests.system.landscape import landscape
 
 
@@ -47,3 +49,19 @@ def test_a_lost_base_still_fills_nothing(tmp_path: Path) -> None:
         land.run()
         items = land.said("review", "list", "--json").data["items"]
         assert ("no_base", ["city"]) in [(item["kind"], item["fields"]) for item in items]
+
+
+def test_explain_says_of_a_field_mapped_later_what_a_run_does(tmp_path: Path) -> None:
+    """Both know which fields were mapped since the customers were linked."""
+    with landscape(tmp_path, 2, ("aiotic",), common='conflict = "review"\n') as land:
+        fields = land.fields
+        land.fields = {name: column for name, column in fields.items() if name != "city"}
+        land.write()
+        land.run()
+        land.run(scan=True)
+        land.fields = dict(fields)
+        land.write()
+        with land.site() as site:
+            seen = look(site, site.routes[0], "1", customers.read(site.source, ["1"])["1"])
+        assert seen.decisions["city"] == ("push", "filled")
+        assert land.run().counts["aiotic"]["updated"] == 2
