@@ -19,26 +19,18 @@ nobody's evidence then.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from syncd.core.evidence import VAT, Evidence, email_forms, identifying, vat_form, weigh
+from syncd.core.evidence import VAT, Evidence, identifying, weigh
 from syncd.core.model import Values
-from syncd.core.normalise import comparable
 from syncd.core.questions import SURE, Offer
+from syncd.core.tokens import NUMBER, WEAK, form, tokens
 
-NUMBER = "number"
 ADDRESS = "address"
-_WEAK: Mapping[str, tuple[str, ...]] = {
-    "email+postal_code": ("email", "postal_code"),
-    "email+name": ("email", "name"),
-    "name+address": ("name", "street", "postal_code"),
-}
 _TWICE = (("vat_number",), ("email", "name"))
-_NOT_WORD = re.compile(r"[\W_]+")
 OTHERWISE = "everything-else-differs"
 DOUBTED = "more-differs-than-agrees"
 DOUBTS = frozenset({OTHERWISE, DOUBTED})
@@ -46,7 +38,7 @@ APART = "numbers-apart"
 DIFFERS, ALONE = "something-differs", "nothing-else-agrees"
 UNSURE = DOUBTS | {APART, DIFFERS, ALONE}
 """Why a match is not sure; a report gives at least one of these reasons where number or VAT id agree."""
-REASONS = frozenset({NUMBER, VAT, *_WEAK})
+REASONS = frozenset({NUMBER, VAT, *WEAK})
 """What a match may rest on."""
 _FEW = 3  # same-number pairs that can be compared; fewer say nothing about two number ranges
 
@@ -279,36 +271,12 @@ def _why_unsure(claim: _Claim) -> str:
     return DIFFERS if claim.evidence.against else ALONE
 
 
-def tokens(number: str | None, values: Values) -> list[tuple[str, ...]]:
-    """What identifies a customer, each with the name of the evidence in front, in comparison form."""
-    found: list[tuple[str, ...]] = [(NUMBER, number)] if number else []
-    own = values.get("number")
-    if isinstance(own, str) and own and own != number:
-        found.append((NUMBER, own))
-    if vat := vat_form(values):
-        found.append((VAT, vat))
-    forms = {part: _form(values, part) for part in ("email", "postal_code", "name", "street")}
-    for name, parts in _WEAK.items():
-        if all(forms[part] for part in parts):
-            found.append((name, *(forms[part] for part in parts)))
-    return found
-
-
-def _form(values: Values, name: str) -> str:
-    if name == VAT:
-        return vat_form(values)
-    if name == "email":
-        return next(iter(email_forms(values)), "")
-    value = values.get(name)
-    return _NOT_WORD.sub("", str(comparable(name, value))).casefold() if isinstance(value, str) else ""
-
-
 def _doubles(there: Sequence[There]) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for remote in there:
         keys = [(NUMBER, remote.number)] if remote.number else []
         for parts in _TWICE:
-            forms = [_form(remote.values, part) for part in parts]
+            forms = [form(remote.values, part) for part in parts]
             if all(forms):
                 keys.append(("+".join(parts), *forms))  # type: ignore[arg-type]  # one evidence has several parts
         for key in keys:

@@ -4,16 +4,15 @@ condition."""
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core.facts import Rules
 from syncd.core.model import Pair, Stage, Work
 from syncd.engine.ids import ids_recorded, make_good
+from syncd.engine.rules import apply_changed_settings, rules_now
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
 from syncd.log import emit
@@ -21,7 +20,7 @@ from syncd.reconcile import Route, reconcile
 from syncd.reconcile.held import recount
 from syncd.runtime.installation import Held, Installation
 from syncd.runtime.leadership import CAPTURE, VERIFY, forfeit, give_back, hold, keep, lane_name
-from syncd.store import journal, leases, mapping, progress, work
+from syncd.store import journal, leases, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
 
@@ -74,21 +73,6 @@ def take_lane(site: Installation, route: Route) -> Route | None:
     return route
 
 
-def rules_now(tx: Transaction, site: Installation, route: Route) -> Rules:
-    """The rules of the settings, completed by what the state knows: whether customers may be created, and which fields
-    are mapped anew. A run, a plan and `explain` decide by these alone."""
-    fresh = fresh_fields(tx, site, route.provider)
-    return route.rules._replace(adopted=ready_to_create(tx, route), fresh=fresh)
-
-
-def ready_to_create(tx: Transaction, route: Route) -> bool:
-    """Whether new customers may be created there: a person accepted a match report, or `create = "always"` as long as
-    the state remembers what was created before (after a loss, `recover` asks for a match report again)."""
-    if progress.meta(tx, f"adopted:{route.provider}"):
-        return True
-    return route.rules.adopted and not progress.meta(tx, f"rematch:{route.provider}")
-
-
 def _hold(site: Installation, provider: str) -> Held | None:
     """Our lease on a lane. A lease that is new to this process is worked on only after the predecessor's intents settle
     anew and changed settings are applied."""
@@ -133,54 +117,6 @@ def heed_the_clock(site: Installation, route: Route) -> None:
             journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))
         progress.set_meta(tx, name, repr(distance))
     route.lane.distance = distance
-
-
-def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
-    """Another column mapping drops that field's base, other rules make every pair due; both are planned and guarded."""
-    with site.state.read() as tx:
-        changed = changed_settings(tx, site, provider)
-    if changed is None:
-        return
-    after = ""
-    while changed:
-        with site.state.fenced(lease) as tx:
-            links = mapping.page(tx, provider, after, 200)
-            for link in links:
-                base = {field: entry for field, entry in link.base.items() if field not in changed}
-                if len(base) < len(link.base):
-                    mapping.save(tx, link._replace(base=base, version=None))
-        if not links:
-            break
-        after = links[-1].pair.key
-    with site.state.fenced(lease) as tx:
-        journal.forget_fields(tx, provider, changed)
-        progress.set_meta(tx, f"fresh:{provider}", json.dumps(sorted(fresh_fields(tx, site, provider))))
-        wanted = json.dumps(dict(site.field_hashes.get(provider, {})), sort_keys=True)
-        progress.set_meta(tx, f"fields:{provider}", wanted)
-        config = site.config_hashes.get(provider, "")
-        progress.save_provider_state(tx, provider, config_hash=config, backfilled=False)
-        progress.set_cursor(tx, f"backfill:{provider}", "")
-        progress.set_cursor(tx, f"left:{provider}", "")
-
-
-def changed_settings(tx: Transaction, site: Installation, provider: str) -> frozenset[str] | None:
-    """Fields that are mapped to another column than before, or no longer; None when no setting of the provider has
-    changed."""
-    wanted = site.field_hashes.get(provider, {})
-    before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
-    kept = progress.provider_state(tx, provider)
-    if before == dict(wanted) and kept.config_hash == site.config_hashes.get(provider, ""):
-        return None
-    return frozenset(field for field, digest in before.items() if wanted.get(field) != digest)
-
-
-def fresh_fields(tx: Transaction, site: Installation, provider: str) -> frozenset[str]:
-    """Fields that were mapped, or mapped to another column, since the first pass: nothing was agreed for them yet."""
-    wanted = site.field_hashes.get(provider, {})
-    before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
-    known: list[str] = json.loads(progress.meta(tx, f"fresh:{provider}") or "[]")
-    new = [name for name, digest in wanted.items() if before.get(name) != digest] if before else []
-    return frozenset((*known, *new))
 
 
 def release_lanes(site: Installation, routes: Sequence[Route]) -> None:

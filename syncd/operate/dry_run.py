@@ -7,30 +7,29 @@ to the other providers is in the list too.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from syncd.core.actions import Adopt, Exchange, Park, Reject, Unlink, Wait
-from syncd.core.agreement import overruling, pushed
+from syncd.core.agreement import overruling
 from syncd.core.alias import REMOTE
 from syncd.core.case import Decided
 from syncd.core.decide import decide
 from syncd.core.effects import Failure, Refused
 from syncd.core.facts import Facts
-from syncd.core.guards import Ask
-from syncd.core.model import Customer, Link, Remote, Removal, Value, Values, Verb, Work
+from syncd.core.model import Customer, Remote, Removal, Value, Values, Verb, Work
 from syncd.detect.intake import row_of
 from syncd.detect.intake_guard import VERB, foretold
 from syncd.errors import Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
+from syncd.operate.account import Account
 from syncd.operate.foresight import Marks, captured, due
 from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
+from syncd.reconcile.around import tie
 from syncd.reconcile.case import remember
-from syncd.reconcile.gather import by_key, tie
-from syncd.reconcile.guard import judge, prepared
+from syncd.reconcile.gather import by_key
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 
@@ -86,48 +85,6 @@ class Preview:
             if item.kind == "staged":
                 counts[item.provider, item.reason] = counts.get((item.provider, item.reason), 0) + 1
         return counts
-
-
-@dataclass
-class Account:
-    """What passed the guards of one provider in this plan, by customer; the counts of an operation that a later look
-    replaces are given back. `pushed`: pairs as their first look would leave them, with what it would push."""
-
-    route: Route
-    booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
-    pushed: dict[str, tuple[Link, Values]] = field(default_factory=dict)
-
-    def judged(self, decided: Decided) -> Decided:
-        """The decision as it is, or with the change of the guard that would hold it back."""
-        passed = Counter[str]()
-        for asks in self.booked.values():
-            for ask in asks:
-                passed[ask.verb] += ask.number
-        budget = replace(prepared(self.route, [decided]), passed=passed)
-        with self.route.state.read() as tx:
-            through, held = judge(tx, self.route, [decided], budget)
-        if through:
-            key = decided.case.pair.key
-            self.booked[key] = (*self.booked.get(key, ()), *decided.asks)
-        return (*through, *held)[0]
-
-    def went(self, decided: Decided) -> None:
-        """Note what a push leaves behind: the next look at this pair begins there, as it would in a run."""
-        write, remote = decided.write, decided.case.facts.remote
-        if write is None or write.verb is not Verb.UPDATE or remote is None:
-            return
-        stored = remote._replace(values={**remote.values, **write.values})
-        link = pushed(decided, self.route.terms(), stored).link
-        if link is not None:
-            before = self.pushed.get(decided.case.pair.key)
-            self.pushed[decided.case.pair.key] = (link, {**(before[1] if before else {}), **write.values})
-
-    def carried(self, facts: Facts, key: str) -> Facts:
-        """The facts of a pair after the pushes of this plan."""
-        if key not in self.pushed or facts.remote is None:
-            return facts
-        link, values = self.pushed[key]
-        return facts._replace(link=link, remote=facts.remote._replace(values={**facts.remote.values, **values}))
 
 
 def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:

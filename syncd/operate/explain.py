@@ -12,7 +12,8 @@ from syncd.core.facts import Facts
 from syncd.core.merge import Decision
 from syncd.core.model import Customer, Link, Pair, Work
 from syncd.core.verdicts import judged
-from syncd.engine.worker import operator_pause, rules_now
+from syncd.engine.rules import rules_now
+from syncd.engine.worker import operator_pause
 from syncd.operate.status import condition_of
 from syncd.reconcile import Route
 from syncd.reconcile.case import remember

@@ -16,7 +16,7 @@ from syncd.detect.first_pass import THROUGH, without_row
 from syncd.detect.intake import Obstacle, in_the_way
 from syncd.detect.ownership import reasons, replaced
 from syncd.detect.resync import share, worth_a_look
-from syncd.engine.worker import changed_settings
+from syncd.engine.rules import changed_settings
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
 from syncd.reconcile.case import Memory

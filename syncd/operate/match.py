@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncd.core.guards import ACCEPTED
-from syncd.core.match import APART, DOUBTS, NUMBER, Here, Kind, Match, There, match, ranges_apart
+from syncd.core.match import APART, DOUBTS, Here, Kind, Match, There, match, ranges_apart
 from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
 from syncd.core.questions import SURE, in_words
+from syncd.core.tokens import NUMBER
 from syncd.errors import Rejected
 from syncd.operate.reading import patiently
 from syncd.operate.review import list_anew, offer

@@ -10,7 +10,8 @@ from syncd.core.backoff import delay
 from syncd.core.case import Case
 from syncd.core.effects import Failure
 from syncd.core.model import Customer, Remote, Work
-from syncd.engine.worker import operator_pause, rules_now
+from syncd.engine.rules import rules_now
+from syncd.engine.worker import operator_pause
 from syncd.errors import Temporary, Throttled, Unauthorized, UsageError
 from syncd.reconcile import Route
 from syncd.reconcile.case import Memory

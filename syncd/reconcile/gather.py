@@ -6,27 +6,24 @@ last. The state is asked for the whole group at once; a record that cannot be re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from syncd.core.case import Case
 from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
 from syncd.core.match import Here, There, stands
-from syncd.core.merge import Tie
-from syncd.core.model import CreateMode, Customer, Link, Policy, Remote, Values, Work
+from syncd.core.model import CreateMode, Customer, Remote, Values, Work
 from syncd.core.recognition import another
 from syncd.core.writes import unknown_create
 from syncd.providers.adapter import Identity
 from syncd.reconcile.absence import departed
+from syncd.reconcile.around import Reserved, reserved, surroundings
 from syncd.reconcile.attempt import attempt
 from syncd.reconcile.case import Memory, is_open, outset, remember, with_unread
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.source.lookup import number_taken
-from syncd.store import events, mapping, tombstones
 
 REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
@@ -42,8 +39,8 @@ def gather(route: Route, works: Sequence[Work]) -> list[Case]:
 def look(route: Route, rows: Sequence[tuple[Work, Customer | None]], memory: Memory) -> list[Case]:
     """`gather` where rows and memory are at hand."""
     cases = with_unread(route, [_begun(route, item, row, memory) for item, row in rows])
-    reserved = _reserved(route, cases, memory)
-    return _surroundings(route, [_asked(route, case, memory, reserved) for case in cases])
+    known = reserved(route, cases, memory)
+    return surroundings(route, [_asked(route, case, memory, known) for case in cases])
 
 
 def _begun(route: Route, work: Work, row: Customer | None, memory: Memory) -> Case:
@@ -60,12 +57,12 @@ def _begun(route: Route, work: Work, row: Customer | None, memory: Memory) -> Ca
 # -- the other side, pair by pair --------------------------------------------------------------------------------------
 
 
-def _asked(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Case:
+def _asked(route: Route, case: Case, memory: Memory, known: Reserved) -> Case:
     """The case with what source and provider show beside the row."""
     if case.respelled or case.spared:
         return case
     route.lane.trace.begin_look()
-    found = attempt(route, case.work.attempts, lambda: _facts(route, case, memory, reserved))
+    found = attempt(route, case.work.attempts, lambda: _facts(route, case, memory, known))
     failure: Failure | Refused | None = None
     match found:
         case Facts():
@@ -80,7 +77,7 @@ def _asked(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Case
     return case._replace(facts=facts, failure=failure, read=trace.read, requests=trace.requests)
 
 
-def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Facts:
+def _facts(route: Route, case: Case, memory: Memory, known: Reserved) -> Facts:
     facts, key, work = case.facts, case.pair.key, case.work
     if case.customer is None:
         return _gone(route, work, facts, proven=is_open(memory, key, "delete_conflict"))
@@ -100,7 +97,7 @@ def _facts(route: Route, case: Case, memory: Memory, reserved: Reserved) -> Fact
         if remote is None:
             return facts._replace(found=())
         return facts._replace(found=(remote,), outdated=_outdated(case, facts, ordered, remote))
-    return _unlinked(route, facts, case.key, reserved.of(key, case.key))
+    return _unlinked(route, facts, case.key, known.of(key, case.key))
 
 
 def _outdated(case: Case, facts: Facts, ordered: Orders, remote: Remote) -> bool:
@@ -227,103 +224,3 @@ def _carried(route: Route, our_key: str, gone: str) -> bool:
         return True
     row = customers.read(route.source, [our_key]).get(our_key)
     return row is not None and row.key != gone and not row.values.get("number")
-
-
-# -- what the state knows around them, for the whole group ------------------------------------------------------------
-
-
-class Reserved(NamedTuple):
-    """Customers with a tombstone at this provider, and which customer holds which of our keys."""
-
-    buried: set[str]
-    holders: Mapping[str, str]
-
-    def of(self, key: str, our_key: str) -> tuple[bool, str | None]:
-        """Whether this customer has a tombstone, and who else holds its key at the provider."""
-        holder = self.holders.get(our_key)
-        return key in self.buried, holder if holder and holder != key else None
-
-
-def _reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
-    """Read tombstones and key holders for pairs that are not linked, or whose record a person may have given up."""
-    wanted = [
-        case
-        for case in cases
-        if case.facts.link is None or case.facts.link.external_id is None or is_open(memory, case.pair.key)
-    ]
-    if not wanted:
-        return Reserved(set(), {})
-    with route.state.read() as tx:
-        buried = tombstones.buried_keys(tx, route.state.graves, route.provider, [case.pair.key for case in wanted])
-        holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
-    return Reserved(buried, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
-
-
-def _surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
-    """The cases, with the owners of found records and, where a record shows a change, the latest moves of its
-    fields."""
-    ids = [remote.external_id for case in cases for remote in case.facts.found]
-    stirred = [case.pair.key for case in cases if case.failure is None and _stirred(case.facts)]
-    if not ids and not stirred:
-        return list(cases)
-    stored = route.aliases.stored(stirred)
-    with route.state.read() as tx:
-        linked = mapping.by_external_id(tx, route.provider, ids)
-        unearthed = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
-        moves = events.moves(tx, list(stored.values()), route.clock.now())
-        siblings = mapping.of_customers(tx, list(stored.values()))
-    taken = {found: route.aliases.now(link.pair.key) for found, link in linked.items()}
-    known = []
-    for case in cases:
-        found, key = {remote.external_id for remote in case.facts.found}, case.pair.key
-        facts = case.facts._replace(
-            claimed=frozenset(each for each in found if taken.get(each, key) != key),
-            unearthed=frozenset(found & unearthed),
-            trail=tuple(moves.get(stored.get(key, ""), ())),
-        )
-        known.append(case._replace(facts=_rivals(route, facts, siblings.get(stored.get(key, ""), ()))))
-    return known
-
-
-def _stirred(facts: Facts) -> bool:
-    """Whether fields may move otherwise than by an edit in the source: the record shows a value that was not agreed, or
-    the source changed a value that it had got from this provider."""
-    if facts.found:
-        return True
-    if facts.link is None or facts.remote is None or facts.source is None:
-        return False
-    base, there = facts.link.base, facts.remote.values
-    for name, value in facts.source.items():
-        entry = base.get(name)
-        if name in there and (entry is None or facts.digest(name, there[name]) != entry.provider):
-            return True
-        if entry is not None and entry.pulled and facts.digest(name, value) != entry.source:
-            return True
-    return False
-
-
-def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
-    """The facts with the provider that each field's source value came from (`rivals`), and which of the two wins."""
-    rivals: dict[str, str] = {}
-    beaten: set[str] = set()
-    for link in siblings:
-        if link.pair.provider == route.provider:
-            continue
-        digest = replace(route, provider=link.pair.provider).digester(link.provider_key or "")
-        for name, value in (facts.source or {}).items():
-            base = link.base.get(name)
-            if base is not None and base.pulled and base.source == digest(name, value):
-                rivals[name] = link.pair.provider
-                beaten |= {name} if base.overruled else set()
-    ties = {name: tie(route, other, beaten=name in beaten) for name, other in rivals.items()}
-    return facts._replace(ties=ties, rivals=rivals, beaten=frozenset(beaten))
-
-
-def tie(route: Route, other: str, *, beaten: bool) -> Tie:
-    """Which provider wins over a source value that provider `other` brought: the earlier in the settings. But where A's
-    policy is `source`, and B's value won over an edit in the source, B wins: the order of the lanes must not matter."""
-    if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
-        return Tie.REVIEW
-    if beaten and route.rules.policy is Policy.SOURCE:
-        return Tie.THEIRS
-    return Tie.OURS if route.ranks.get(route.provider, 0) < route.ranks.get(other, 0) else Tie.THEIRS
