@@ -22,7 +22,7 @@ from syncd.runtime.leadership import CAPTURE, forfeit, hold
 from syncd.source import changelog, snapshot, timestamps, triggers
 from syncd.source.changelog import Batch, Entry
 from syncd.source.pointing import customer_marks
-from syncd.store import journal, mapping, progress, work
+from syncd.store import journal, mapping, progress, tombstones, work
 from syncd.store.database import Transaction
 from syncd.store.leases import Lease
 
@@ -210,6 +210,7 @@ class _Stored(NamedTuple):
     """`ownership.Names` over the state, in one open transaction."""
 
     tx: Transaction
+    site: Installation
 
     def is_taken(self, key: str) -> bool:
         return mapping.is_taken(self.tx, key)
@@ -225,6 +226,8 @@ class _Stored(NamedTuple):
 
     def move(self, old: str, new: str) -> None:
         mapping.move_key(self.tx, old, new)
+        for route in self.site.routes:
+            tombstones.follow(self.tx, self.site.state.graves, route.provider, old, new)
         emit("pair.rekeyed", customer_key=new, was=old)
 
 
@@ -241,7 +244,7 @@ def _mark(
             ours.difference_update(site.pairs(entry.key))
         ours.update(_link_own_insert(tx, site, entry))
 
-    changed = reasons(entries, _Stored(tx), marked, followed=lambda entry: _name_of(entry) in moved_before)
+    changed = reasons(entries, _Stored(tx, site), marked, followed=lambda entry: _name_of(entry) in moved_before)
     now = site.clock.now()
     for reason in ("changed", "inserted", "deleted"):
         pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]

@@ -37,9 +37,11 @@ def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
     ]
     if not wanted:
         return Reserved(set(), {})
+    stored = route.aliases.stored([case.pair.key for case in wanted])
     with route.state.read() as tx:
-        buried = tombstones.buried_keys(tx, route.state.graves, route.provider, [case.pair.key for case in wanted])
+        lying = tombstones.buried_keys(tx, route.state.graves, route.provider, list(stored.values()))
         holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
+    buried = {key for key, before in stored.items() if before in lying}
     return Reserved(buried, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
 
 

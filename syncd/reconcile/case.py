@@ -132,12 +132,13 @@ def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
 
 def _doubtful(case: Case) -> bool:
     """Whether the change log must be asked whose row this is. An unlinked row without a number may be a customer that
-    had another key a moment ago: nothing in the row tells."""
+    had another key a moment ago: nothing in the row tells. So may one that a person ordered to be linked: the order was
+    about whoever had the key then."""
     facts, linked = case.facts, case.facts.link is not None and case.facts.link.external_id is not None
     if case.customer is None:
         return False
     moved = not linked and case.key == case.pair.key and case.work.reason != "inserted"
-    return moved or perhaps_another(facts) or another(facts)
+    return moved or facts.ordered == "link" or perhaps_another(facts) or another(facts)
 
 
 def _frozen(facts: Facts) -> str | None:

@@ -116,6 +116,16 @@ def exhume_all(tx: Transaction, keys: Keys, provider: str, living: Mapping[str, 
             exhume(tx, keys, provider, external_id, key)
 
 
+def follow(tx: Transaction, keys: Keys, provider: str, old: str, new: str) -> None:
+    """A customer who is not linked got another key: that somebody was removed under the former one is known under the
+    new key, too, so that a person is asked before anything is created. Example: customer 1 was forgotten, his record
+    stays at the provider, and his row gets the key 2."""
+    name = digest_name(tx, provider)
+    under = tombstone.c.key_digest.in_([_own(each, name, old) for each in _all(keys)])
+    moved = tombstone.update().where(tombstone.c.provider == provider, under)
+    tx.execute(moved.values(key_digest=_own(_all(keys)[0], name, new)))
+
+
 def _all(keys: Keys) -> tuple[bytes, ...]:
     return (keys,) if isinstance(keys, bytes) else keys
 

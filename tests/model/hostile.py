@@ -270,7 +270,12 @@ class Adapter:
 
     def find(self, key: str, values: Values) -> Sequence[Remote]:
         if self.capabilities.identity is Identity.SCAN:
-            return [remote for page in self.scan(None) for remote in page.remotes if remote.key == key]
+            before = {each.id: dict(each.shown) for each in self._world.records.values()}
+            carrying = [remote for page in self.scan(None) for remote in page.remotes if remote.key == key]
+            for each in self._world.records.values():  # what a look-up for somebody else shows is remembered by nobody
+                if each.key != key:
+                    each.shown = before.get(each.id, {})
+            return carrying
         if self.capabilities.identity is Identity.OUR_KEY:
             found = self.fetch(key)
             return [] if found is None else [found]

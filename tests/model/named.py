@@ -221,4 +221,12 @@ NAMED: Mapping[str, History] = (
         )
         for point in range(10, 26)
     }
+    | {
+        f"a row given to somebody at point {point} of a link that a person ordered": _alone(
+            Profile(),
+            *(SCAN, SCAN, ("operator", "forget", 0, 0), ("operator", "link", 0, 0)),
+            ("run", 0, ((point, ("replace", 0)),), True, (0, 1, 2)),
+        )
+        for point in range(1, 9)
+    }
 )

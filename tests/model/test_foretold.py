@@ -15,6 +15,7 @@ from syncd.operate.dry_run import preview
 from syncd.operate.reading import chosen
 from syncd.operate.review import order_link, order_unlink
 from syncd.store import mapping
+from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_sequences import LIST, SEARCH, SETTLED
 from tests.model.world import Profile, Setting, World
@@ -157,6 +158,23 @@ def test_keys_that_change_hands_are_foretold(seed: int) -> None:
     before, expected = _last_event(made), _planned(made)
     made.run(SCAN)
     assert _unnumbered(_noted(made, before)) == _unnumbered(expected)
+
+
+def test_a_forgotten_customer_with_another_key_is_foretold() -> None:
+    """Somebody is forgotten whose row lives on, in a shop without numbers, and the row gets another key: the record
+    that is still at the provider gets no second one beside it; a person is asked, and the plan says so."""
+    made = World(Setting((Profile(),), 1, numbered=False))
+    made.run()
+    made.clock.advance(SETTLED)
+    person = made.people[0]
+    product.forget(made.site, str(person.key))
+    made.rekey(person, made.new_key())
+    before, expected = _last_event(made), _planned(made)
+    made.run(SCAN)
+    assert _noted(made, before) == expected
+    assert [each.of for each in made.providers[0].records.values()] == [person.tag]
+    with made.state.read() as tx:
+        assert [item.kind for item in product.journal.reviews(tx)] == ["came_back"]
 
 
 def test_a_row_replaced_while_an_order_to_link_waits_is_foretold() -> None:

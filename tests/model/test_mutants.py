@@ -29,6 +29,7 @@ from syncd.store import journal, leases, mapping, schema, tombstones, work
 from syncd.store.schema import Transaction, intent, tombstone
 from tests.model import test_daemons as daemons
 from tests.model import test_erased as erasures
+from tests.model import test_foretold as foretold
 from tests.model import test_lost_creates as lost_creates
 from tests.model import test_merges as merges
 from tests.model import test_promises as promises
@@ -414,6 +415,17 @@ def disputes_are_stored_with_the_outcome(patch: Patch) -> None:
     patch.setattr(GUARD, "_disputes", lambda _passed: [])
 
 
+def an_order_outweighs_the_log(patch: Patch) -> None:
+    """Whom a person ordered to be linked is linked, whoever has the key by then."""
+    doubtful = CASE._doubtful
+    patch.setattr(CASE, "_doubtful", lambda case: doubtful(case._replace(facts=case.facts._replace(ordered=""))))
+
+
+def tombstones_stay_with_the_key(patch: Patch) -> None:
+    """Who was removed, and has another key now, is a new customer."""
+    patch.setattr(tombstones, "follow", lambda *_given: None)
+
+
 # -- and what catches them -----------------------------------------------------------------------------------------
 
 
@@ -641,6 +653,8 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(listings_not_noted, _histories("a city shortened after a listing")),
         Mutant(records_not_buried, _histories("unlinked by a person, and the row deleted")),
         Mutant(a_link_without_a_base_is_not_doubted, _histories("of linking a customer again")),
+        Mutant(an_order_outweighs_the_log, _histories("of a link that a person ordered")),
+        Mutant(tombstones_stay_with_the_key, [foretold.test_a_forgotten_customer_with_another_key_is_foretold]),
         Mutant(what_is_left_of_an_erasure_is_an_edit, _histories("denies for the name alone")),
         Mutant(
             disputes_are_stored_with_the_outcome,
