@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from syncd.core.model import Intent, Link, Pair, State
+from syncd.core.model import FieldBase, Intent, Link, Pair, State
 from syncd.detect.ownership import reasons, rekeys, replaced
 from syncd.detect.resync import begin_anew
 from syncd.errors import LeaseLost, SafetyStop, SetupNeeded
@@ -275,7 +275,8 @@ def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[P
     if intent is not None:
         if not mapping.by_external_id(tx, pair.provider, [intent.note]):
             now = site.clock.now()
-            mapping.save(tx, Link(pair, None, intent.note, {}, {}, State.LINKED, now))
+            base = {name: FieldBase(each.sent, each.sent, pulled=True) for name, each in intent.fields.items()}
+            mapping.save(tx, Link(pair, None, intent.note, {}, base, State.LINKED, now))
             work.mark(tx, [pair], "adopted", now)
         journal.close_intent(tx, intent.id)
     return {pair}

@@ -11,7 +11,7 @@ from syncd.core.effects import Note
 from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
-from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, State, Values, Verb
+from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, Sent, State, Values, Verb
 from syncd.core.writes import renewed, versioned
 from syncd.detect.intake_guard import Newcomers, may_enter, refund
 from syncd.errors import Rejected
@@ -200,10 +200,16 @@ def _linked(link: Link | None) -> bool:
 
 
 def _intend(site: Installation, route: Route, remote: Remote) -> int:
+    """Note that a row is about to be made, and of what: where a crash keeps the link from being stored, this is what
+    was agreed, and an edit at the provider meanwhile is one."""
+    number = row_of(route, remote).get("number")
+    our_key = remote.key or (number if isinstance(number, str) else None)
+    digest = route.digester(our_key or "")
+    sent = {name: Sent(None, digest(name, value)) for name, value in row_of(route, remote).items()} if our_key else {}
     now, until = site.clock.now(), route.later(route.timeout + route.settle)
     with site.state.fenced(route.lease) as tx:
         pair = Pair(route.provider, "")
-        return journal.open_intent(tx, pair, Verb.INSERT, {}, route.lease.epoch, now, until, remote.external_id)
+        return journal.open_intent(tx, pair, Verb.INSERT, sent, route.lease.epoch, now, until, remote.external_id)
 
 
 def _link(site: Installation, route: Route, remote: Remote, row: Customer, intent: int) -> None:

@@ -193,6 +193,30 @@ def test_two_holders_insert_one_row() -> None:
         assert made.sql("SELECT count(*) FROM customers")[0][0] == 2
 
 
+def test_an_edit_after_an_insert_that_a_crash_interrupted_is_kept() -> None:
+    """A newcomer's row was inserted and the process died before it was linked; a person edits the record at the
+    provider: what was inserted is what was agreed, so the edit reaches the row, whoever wins conflicts."""
+    interrupted = 0
+    for at in range(1, _points_of_an_arrival() + 1):
+        made = world(Profile(SEARCH, inbound=True))
+        made.arrive_there(made.providers[0])
+        made.run(SCAN, crash_at=at)
+        made.discover()
+        if len(made.people) < 2:
+            continue
+        interrupted += 1
+        newcomer = made.people[-1]
+        record = next(each for each in made.providers[0].records.values() if each.of == newcomer.tag)
+        typed = made.value(newcomer.tag, "first_name")
+        made.type_there(made.providers[0], record, "first_name", typed)
+        for _ in range(2):
+            run(made, SCAN, pause=SETTLED)
+        row = made.row(newcomer)
+        assert row is not None
+        assert (row["first_name"], record.values["first_name"]) == (typed, typed), f"died at point {at}"
+    assert interrupted
+
+
 def test_a_row_that_may_be_under_way_is_awaited() -> None:
     """An insert whose process died before it knew may still be executed: no successor inserts that record again before
     the settle time is over, and then one does."""

@@ -509,11 +509,10 @@ class World:
         for provider in self.providers:
             for record in (each for each in provider.records.values() if each.of == person.tag):
                 for name in record.values.keys() & row.keys():
-                    shown = record.values[name]
-                    if not degraded(row[name], shown):  # some providers store their own form a while later
-                        self.typed.setdefault((person.tag, name), set()).update(
-                            (shown, provider.nature.kept(name, shown))
-                        )
+                    shown, typed = record.values[name], self.typed.setdefault((person.tag, name), set())
+                    typed.add(provider.nature.kept(name, shown))  # some store their own form a while later
+                    if not degraded(row[name], shown):
+                        typed.add(shown)
 
     def renumber(self, person: Person) -> None:
         """The row gets another customer number."""
