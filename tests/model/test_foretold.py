@@ -18,7 +18,7 @@ from syncd.store import mapping
 from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_sequences import LIST, SEARCH, SETTLED
-from tests.model.world import Profile, Setting, World
+from tests.model.world import Person, Profile, Setting, World
 
 Deeds = dict[tuple[str, str, str], set[str]]
 SCAN = Options(scan=True)
@@ -177,12 +177,10 @@ def test_a_forgotten_customer_with_another_key_is_foretold() -> None:
         assert [item.kind for item in product.journal.reviews(tx)] == ["came_back"]
 
 
-def test_a_row_replaced_while_an_order_to_link_waits_is_foretold() -> None:
-    """A person ordered a link for a key; its row is deleted, and the next customer gets the key: nobody is linked."""
-    made = World(Setting((Profile(SEARCH),), 2))
+def _ordered_anew(made: World, person: Person) -> Pair:
+    """Everybody is linked; then this one is unlinked on order, and ordered to be linked to the same record again."""
     made.run()
     made.clock.advance(SETTLED)
-    person = made.people[0]
     pair = Pair("p0", str(person.key))
     with made.state.read() as tx:
         link = mapping.read(tx, pair)
@@ -191,6 +189,14 @@ def test_a_row_replaced_while_an_order_to_link_waits_is_foretold() -> None:
     order_unlink(made.state, pair, made.clock.now())
     made.run()
     order_link(made.state, pair, link.external_id, made.clock.now())
+    return pair
+
+
+def test_a_row_replaced_while_an_order_to_link_waits_is_foretold() -> None:
+    """A person ordered a link for a key; its row is deleted, and the next customer gets the key: nobody is linked."""
+    made = World(Setting((Profile(SEARCH),), 2))
+    person = made.people[0]
+    pair = _ordered_anew(made, person)
     made.delete(person)
     made.insert(key=person.key)
     before, expected = _last_event(made), _planned(made)
@@ -206,17 +212,7 @@ def test_an_adoption_and_its_write_meet_the_guard_where_they_stand(linked: int) 
     """One update is allowed. A customer who is linked and written to, and one who is written to: whoever is due first
     is written to, in the plan and in the run."""
     made = World(Setting((Profile(SEARCH),), 2, guards=Guards(update=Limit(None, 1, 86_400.0))))
-    made.run()
-    made.clock.advance(SETTLED)
-    person = made.people[linked]
-    pair = Pair("p0", str(person.key))
-    with made.state.read() as tx:
-        link = mapping.read(tx, pair)
-    assert link is not None
-    assert link.external_id is not None
-    order_unlink(made.state, pair, made.clock.now())
-    made.run()
-    order_link(made.state, pair, link.external_id, made.clock.now())
+    pair = _ordered_anew(made, made.people[linked])
     for each in made.people:
         made.write(each, "name", made.value(each.tag, "name"))
     before, expected = _last_event(made), _planned(made)

@@ -152,6 +152,7 @@ at_rest = st.tuples(*[st.sampled_from(["one", "two", None])] * 4)
 
 
 @given(at_rest, st.booleans(), st.booleans(), st.booleans(), st.sampled_from(Direction))
+@example(("one", "two", "one", "two"), False, False, True, Direction.BOTH)
 def test_a_field_at_rest_is_what_the_merge_says(
     held: tuple[Value, ...], frozen: bool, hidden: bool, decided: bool, direction: Direction
 ) -> None:
