@@ -19,7 +19,7 @@ from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.reconcile.gather import numbered
 from syncd.runtime.installation import Installation
-from syncd.source import customers
+from syncd.source import changelog, customers
 from syncd.source.lookup import alike
 from syncd.store import events, journal, mapping, review, tombstones, work
 from syncd.store.database import Transaction
@@ -66,6 +66,8 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
         if isinstance(result, customers.Refused):
             _refused(site, route, remote, f"{result.field}: {result.reason}", found)
         return
+    if changelog.mentions(site.source, [result.customer.key], moved=True):
+        return  # a row gave this key up: capture follows that row first, so that the link stays here, and links then
     _link(site, route, remote, result.customer, intent)
 
 
@@ -110,10 +112,11 @@ def _identity(remote: Remote) -> Values:
 
 
 def _is_taken(site: Installation, pair: Pair) -> bool:
-    """Whether the key of the new row is still linked to a customer: after a deletion the database may give a key again
-    before capture has told of the deletion."""
+    """Whether the key of the new row is still a customer's who left: after a deletion the database may give a key again
+    before capture has told of it, or while nobody knows what became of his create. The record waits for a later scan;
+    the first owner's record is unlinked, removed or asked about meanwhile, and is known once it turns up."""
     with site.state.read() as tx:
-        return _linked(mapping.read(tx, pair))
+        return not _is_free(tx, pair)
 
 
 def _is_free(tx: Transaction, pair: Pair) -> bool:

@@ -198,6 +198,9 @@ NAMED: Mapping[str, History] = (
         "a stranger brings the number of a customer who was deleted": History(
             Setting((Profile(CUTTING), Profile(inbound=True)), 3), (("stranger", 1, 2), SCAN, ("delete", 2))
         ),
+        "deleted while its create is under way, and a newcomer comes under its key": _alone(
+            Profile(inbound=True), SCAN, LOST, ("insert",), RUN, ("arrive", 0), ("delete", 1)
+        ),
         "an erasure that a person denies in part, and another city": _alone(
             Profile(), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, ("decide", 0, 0), CITY
         ),

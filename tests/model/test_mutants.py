@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from syncd.core.actions import Action, Adopt
 from syncd.core.erasure import Erasure
 from syncd.core.facts import LONG_AGO, Departure, Facts
-from syncd.core.model import Policy, Remote, Removal, Stage, Values, Work
+from syncd.core.model import Pair, Policy, Remote, Removal, Stage, Values, Work
 from syncd.errors import SafetyStop, Temporary
 from syncd.lanes import Lane
 from syncd.reconcile import Route
@@ -431,7 +431,7 @@ def tombstones_stay_with_the_key(patch: Patch) -> None:
 
 def log_not_asked(patch: Patch) -> None:
     """A row that turned into somebody else's is taken for an edit where capture has not come by yet."""
-    patch.setattr(changelog, "mentions", lambda _source, _keys: set())
+    patch.setattr(changelog, "mentions", lambda *_given, **_more: set())
 
 
 def first_owner_forgotten(patch: Patch) -> None:
@@ -480,6 +480,27 @@ def inserts_given_up_before_they_settle(patch: Patch) -> None:
 def key_taken_over_unseen(patch: Patch) -> None:
     """A link is overwritten by the next customer of its key, and nothing remembers the record."""
     patch.setattr(ARRIVE, "_is_taken", lambda *_given: False)
+
+
+def lost_creates_leave_their_key(patch: Patch) -> None:
+    """A newcomer gets the key of somebody who left, while nobody knows what became of that one's create."""
+
+    def wrong(site: Installation, pair: Pair) -> bool:
+        with site.state.read() as tx:
+            linked: bool = ARRIVE._linked(mapping.read(tx, pair))
+        return linked
+
+    patch.setattr(ARRIVE, "_is_taken", wrong)
+
+
+def newcomers_linked_before_the_log_is_read(patch: Patch) -> None:
+    """A newcomer is linked under a key whose former row is still to be followed to its new one."""
+    mentions = changelog.mentions
+
+    def wrong(source: Source, keys: Sequence[str], *, moved: bool = False) -> set[str]:
+        return set() if moved else mentions(source, keys)
+
+    patch.setattr(changelog, "mentions", wrong)
 
 
 def first_owner_taken_over(patch: Patch) -> None:
@@ -605,6 +626,11 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(unsettled_inserts_forgotten, _histories("a newcomer whose insert")),
         Mutant(inserts_given_up_before_they_settle, (keys.test_a_row_that_may_be_under_way_is_awaited,)),
         Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
+        Mutant(lost_creates_leave_their_key, _histories("deleted while its create is under way")),
+        Mutant(
+            newcomers_linked_before_the_log_is_read,
+            (partial(keys.test_a_newcomer_under_a_key_that_a_row_gave_up, CREATING),),
+        ),
         Mutant(
             settle_counts_from_the_opening,
             (promises.test_a_create_whose_answer_was_lost_settles_from_the_end_of_its_request,),

@@ -10,10 +10,10 @@ from functools import partial
 
 import pytest
 
-from syncd.core.model import Direction, Removal
+from syncd.core.model import Direction, Pair, Removal
 from syncd.errors import Rejected, Temporary
 from syncd.operate.review import decide
-from syncd.store import journal
+from syncd.store import journal, mapping
 from tests.model.hostile import Adapter, Fault, Nature
 from tests.model.test_sequences import LIST, NATURES, SCAN, SEARCH, SETTLED, calm, kinds, only, run, type_there, world
 from tests.model.world import Person, Profile, World
@@ -270,4 +270,47 @@ def test_a_newcomer_under_a_key_that_is_given_again(point: int) -> None:
     made.discover()
     assert made.second_rows == []
     assert len(made.living()) == 2
+    calm(made)
+
+
+@NATURES
+@pytest.mark.parametrize("how", [Removal.KEEP, Removal.DELETE])
+def test_a_newcomer_under_the_key_of_a_lost_create(nature: Nature, how: Removal) -> None:
+    """A customer is deleted before anybody knows what became of his create, and a newcomer's row would get his key: the
+    newcomer waits, and the late record goes as the settings say and never becomes a row."""
+    made = world(Profile(nature, on_delete=how, inbound=True))
+    provider = made.providers[0]
+    provider.faults.append(Fault("die", "write", 30.0))
+    last = made.insert()
+    run(made)
+    made.arrive_there(provider)
+    made.delete(last)
+    for pause in (SETTLED, *[90_000.0] * 3):
+        run(made, pause=pause)
+    made.discover()
+    assert made.second_rows == []
+    assert [person.tag[0] for person in made.living()] == ["t", "r"]
+    assert (last.tag in of_whom(made)) == (how is Removal.KEEP)
+    calm(made)
+
+
+@NATURES
+def test_a_newcomer_under_a_key_that_a_row_gave_up(nature: Nature) -> None:
+    """A row gets another key before capture has told of it, and a newcomer's row gets the key that it had: the
+    newcomer keeps his record, and nobody is asked about either."""
+    made = world(Profile(nature, inbound=True), customers=2)
+    made.arrive_there(made.providers[0])
+    made.happened.add("rekeyed")
+    made.effects.at("p0 GET, before", lambda: made.rekey(made.insert(), -7))
+    made.run(SCAN)
+    assert made.people[-1].key == -7
+    run(made, pause=SETTLED)
+    made.discover()
+    newcomer = made.people[-1]
+    assert newcomer.key == 3
+    assert kinds(made) == []
+    with made.state.read() as tx:
+        links = {key: mapping.read(tx, Pair("p0", str(key))) for key in (newcomer.key, -7)}
+    owners = {key: made.providers[0].records[str(link and link.external_id)].of for key, link in links.items()}
+    assert owners == {newcomer.key: newcomer.tag, -7: made.people[-2].tag}
     calm(made)
