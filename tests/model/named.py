@@ -201,6 +201,9 @@ NAMED: Mapping[str, History] = (
         "deleted while its create is under way, and a newcomer comes under its key": _alone(
             Profile(inbound=True), SCAN, LOST, ("insert",), RUN, ("arrive", 0), ("delete", 1)
         ),
+        "an archived record that a person orders to be linked once more": _alone(
+            Profile(), RUN, ("remote-archive", 0, 0), SCAN, ("decide", 0, 8), RUN
+        ),
         "an erasure that a person denies in part, and another city": _alone(
             Profile(), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, ("decide", 0, 0), CITY
         ),

@@ -22,7 +22,7 @@ CAUSES = {
     "remote_gone": {"remote-deleted"},
     "remote_archived": {"remote-archived", "reinserted"},
     "ambiguous": {"stranger"},
-    "found": {"conflict", "stranger", "reinserted", "unlinked", "erased", "forgotten"},
+    "found": {"conflict", "stranger", "reinserted", "unlinked", "erased", "forgotten", "ordered"},
     "key_taken": {"renumbered", "reinserted", "rekeyed", "twin"},
     "came_back": {"reinserted", "forgotten", "unlinked"},
     "taken": {"stranger"},
