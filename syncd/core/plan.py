@@ -49,7 +49,7 @@ from syncd.core.facts import Departure, Facts
 from syncd.core.guards import same_person
 from syncd.core.model import CreateMode, Remote, Removal
 from syncd.core.questions import in_words
-from syncd.core.recognition import another, edited_there, recognised
+from syncd.core.recognition import another, edited_there, holds_what_was_sent, recognised
 from syncd.core.verdicts import exchange
 from syncd.core.writes import unknown_create
 
@@ -153,12 +153,13 @@ def _departed(facts: Facts) -> Action:
         return Unlink("out of scope", tombstone=False, guarded=True)
     remote = facts.remote
     if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
-        remote = facts.found[0] if facts.found[0].external_id not in facts.claimed else None
+        sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])
+        remote = facts.found[0] if sure and facts.found[0].external_id not in facts.claimed else None
+    if _out_of_sight(facts) and facts.rules.on_delete is not Removal.KEEP and facts.ordered not in {"keep", "remove"}:
+        return Park("delete_conflict", "deleted in the source; a create was lost and cannot be looked up by our key")
     several = unknown_create(facts) is not None and len(facts.found) > 1
     if several and facts.rules.on_delete is not Removal.KEEP and facts.ordered != "keep":
         return Park("delete_conflict", "deleted in the source; several records carry its key, and one may be ours")
-    if _out_of_sight(facts) and facts.rules.on_delete is not Removal.KEEP and facts.ordered not in {"keep", "remove"}:
-        return Park("delete_conflict", "deleted in the source; a create was lost and cannot be looked up by our key")
     if facts.ordered == "keep" or facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
@@ -174,7 +175,7 @@ def _departed(facts: Facts) -> Action:
 
 def _out_of_sight(facts: Facts) -> bool:
     """Whether a lost create may have made a record that no look-up by our key can show."""
-    return unknown_create(facts) is not None and not facts.found and not facts.rules.repeatable
+    return unknown_create(facts) is not None and not facts.rules.repeatable
 
 
 def _succeeded(facts: Facts) -> Action:

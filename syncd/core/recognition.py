@@ -88,6 +88,20 @@ def recognised(facts: Facts, remote: Remote) -> bool:
     return bool(agreed & PROVING) and len(contradicted) <= len(agreed)
 
 
+def made_by(facts: Facts, remote: Remote) -> bool:
+    """Whether a record that carries no key of ours is most likely what our lost create made: an identifying value
+    agrees, and fewer values contradict than agree. Nobody is linked on that; but it is no newcomer's record."""
+    agreed, contradicted = _compared(facts, remote)
+    return bool(agreed & PROVING) and len(contradicted) < len(agreed)
+
+
+def holds_what_was_sent(facts: Facts, remote: Remote) -> bool:
+    """Whether a record shows what our lost create sent, an identifying value among it, and nothing else: enough to
+    remove a record without our key on a person's word, where `made_by` may be a relative's with one e-mail address."""
+    agreed, contradicted = _compared(facts, remote)
+    return bool(agreed & PROVING) and not contradicted
+
+
 def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[str, FieldBase]:
     """The base once the record of a lost create is linked: what was sent.
 

@@ -12,6 +12,7 @@ from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, Sent, State, Values, Verb
+from syncd.core.recognition import made_by
 from syncd.core.writes import renewed, versioned
 from syncd.detect.intake_guard import Newcomers, may_enter, refund
 from syncd.errors import Rejected
@@ -83,6 +84,8 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
             return Obstacle.KNOWN, ()
         if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
             return Obstacle.KNOWN, ()
+        if _of_lost_create(tx, route, remote):
+            return Obstacle.KNOWN, ()
         if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
             return Obstacle.LEFT_OUTSIDE, ()
     matches, left_out = alike(site.source, _identity(numbered(route, remote)))
@@ -96,6 +99,20 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
         return Obstacle.NONE, ()
     # A customer that holds the key without a link has a look of its own: its create may just have made this record.
     return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
+
+
+def _of_lost_create(tx: Transaction, route: Route, remote: Remote) -> bool:
+    """Whether a create of ours, whose outcome is not known and whose record can carry no key of ours, most likely made
+    this record: it is no newcomer's, whatever became of the customer and of his row meanwhile."""
+    creates = journal.unknown_creates(tx, route.provider)
+    links = mapping.read_many(tx, route.provider, [intent.pair.key for intent in creates])
+    for intent in creates:
+        link = links.get(intent.pair.key)
+        key = (link.provider_key if link is not None else None) or intent.pair.key
+        facts = Facts(route.rules, route.digester(key), intents=(intent,))
+        if not route.adapter.key_fits(key) and made_by(facts, remote):
+            return True
+    return False
 
 
 def row_of(route: Route, remote: Remote) -> Values:

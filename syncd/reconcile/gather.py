@@ -13,7 +13,7 @@ from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
 from syncd.core.match import Here, There, stands
 from syncd.core.model import CreateMode, Customer, Remote, Values, Work
-from syncd.core.recognition import another
+from syncd.core.recognition import another, made_by
 from syncd.core.writes import unknown_create
 from syncd.providers.adapter import Identity
 from syncd.reconcile.absence import departed
@@ -211,11 +211,19 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
         return facts
     own = unknown_create(facts)
     if own is not None and facts.link is not None and facts.link.provider_key is not None:
-        return _looked_up(route, facts, facts.link.provider_key, own=True)
+        facts = _looked_up(route, facts, facts.link.provider_key, own=True)
+        return facts if facts.rules.repeatable else facts._replace(found=_keyless(route, facts))
     if facts.link is None or facts.link.external_id is None or route.rules.on_delete.value == "keep":
         return facts
     remote = fetch_proven(route, facts.link.external_id)
     return facts._replace(remote=remote, key_alive=_carried(route, facts.link.provider_key or "", work.pair.key))
+
+
+def _keyless(route: Route, facts: Facts) -> tuple[Remote, ...]:
+    """What a create made that was lost, and could carry no key of ours: found so that it is known for ever, never as
+    proof. A listing that took it for a newcomer's would bring the deleted customer back."""
+    every = (remote for page in route.adapter.scan(None) for remote in page.remotes)
+    return tuple(numbered(route, remote) for remote in every if made_by(facts, remote))
 
 
 def _carried(route: Route, our_key: str, gone: str) -> bool:

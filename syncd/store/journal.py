@@ -60,6 +60,7 @@ __all__ = [
     "runs",
     "settle_anew",
     "start_run",
+    "unknown_creates",
     "update_intent",
 ]
 
@@ -99,6 +100,7 @@ _CONFIRMABLE = (
     .order_by(sa.func.min(intent.c.settle_until), intent.c.customer_key)
     .limit(sa.bindparam("most"))
 )
+_CREATES = sa.select(intent).where(_OF_PROVIDER, intent.c.verb == Verb.CREATE.value, IS_OPEN).order_by(intent.c.id)
 _INSERTS = sa.select(intent).where(_OF_PROVIDER, intent.c.verb == Verb.INSERT.value).order_by(intent.c.id)
 _MOVE = (
     intent.update()
@@ -251,6 +253,11 @@ def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> li
     """Pairs whose last write may now be read once more to see what was really stored, longest settled first."""
     asked = {"of_provider": provider, "now": now, "most": limit}
     return [Pair(provider, key) for key in tx.execute(_CONFIRMABLE, asked).scalars()]
+
+
+def unknown_creates(tx: Transaction, provider: str) -> list[Intent]:
+    """All creates at this provider whose outcome is not known, oldest first."""
+    return [_intent(row) for row in tx.execute(_CREATES, {"of_provider": provider})]
 
 
 def insert_intents(tx: Transaction, provider: str) -> list[Intent]:

@@ -493,6 +493,16 @@ def lost_creates_leave_their_key(patch: Patch) -> None:
     patch.setattr(ARRIVE, "_is_taken", wrong)
 
 
+def lost_creates_without_key_are_newcomers(patch: Patch) -> None:
+    """What a lost create made is a newcomer's record where it carries no key of ours."""
+    patch.setattr(ARRIVE, "made_by", lambda _facts, _remote: False)
+
+
+def lost_creates_without_key_are_not_buried(patch: Patch) -> None:
+    """What a lost create made is not looked for where it carries no key of ours, once its customer is deleted."""
+    patch.setattr(GATHER, "_keyless", lambda *_given: ())
+
+
 def newcomers_linked_before_the_log_is_read(patch: Patch) -> None:
     """A newcomer is linked under a key whose former row is still to be followed to its new one."""
     mentions = changelog.mentions
@@ -627,6 +637,14 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(inserts_given_up_before_they_settle, (keys.test_a_row_that_may_be_under_way_is_awaited,)),
         Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),
         Mutant(lost_creates_leave_their_key, _histories("deleted while its create is under way")),
+        Mutant(
+            lost_creates_without_key_are_newcomers,
+            (keys.test_a_lost_create_without_our_key_is_no_second_row_beside_an_edited_one,),
+        ),
+        Mutant(
+            lost_creates_without_key_are_not_buried,
+            (partial(keys.test_a_lost_create_without_our_key_does_not_come_back_as_a_row, Removal.KEEP, edited=False),),
+        ),
         Mutant(
             newcomers_linked_before_the_log_is_read,
             (partial(keys.test_a_newcomer_under_a_key_that_a_row_gave_up, CREATING),),

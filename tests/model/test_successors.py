@@ -314,3 +314,61 @@ def test_a_newcomer_under_a_key_that_a_row_gave_up(nature: Nature) -> None:
     owners = {key: made.providers[0].records[str(link and link.external_id)].of for key, link in links.items()}
     assert owners == {newcomer.key: newcomer.tag, -7: made.people[-2].tag}
     calm(made)
+
+
+def lost_without_key(how: Removal, *, edited: bool = False) -> tuple[World, Person]:
+    """A customer whose number the provider cannot carry; his create was lost, and made a record all the same."""
+    made = world(Profile(Nature(identity=LIST.identity, narrow=True), on_delete=how, inbound=True), customers=2)
+    made.happened.add("narrow")
+    made.providers[0].faults.append(Fault("lost", "write"))
+    person = made.insert(number="K17")
+    made.run()
+    record = next(each for each in made.providers[0].records.values() if each.of == person.tag)
+    if edited:
+        made.type_there(made.providers[0], record, "city", made.value(person.tag, "city"))
+    return made, person
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("how", [Removal.KEEP, Removal.DELETE])
+def test_a_lost_create_without_our_key_does_not_come_back_as_a_row(how: Removal, *, edited: bool) -> None:
+    """A customer is deleted whose lost create made a record that can carry no key of ours: no scan takes the record for
+    a newcomer's, also where others have higher keys and a person edited it."""
+    made, person = lost_without_key(how, edited=edited)
+    made.delete(person)
+    made.insert(key=40)
+    for pause in (1.0, SETTLED, *[90_000.0] * 2):
+        run(made, pause=pause)
+    assert made.sql("SELECT count(*) FROM customers")[0][0] == len(made.living())
+    assert kinds(made) == ([] if how is Removal.KEEP else ["delete_conflict"])
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("decision", ["take:source", "take:provider"])
+def test_what_a_person_says_of_a_lost_create_without_our_key(decision: str, *, edited: bool) -> None:
+    """Whether the record goes, where settings remove, a person says: it goes then where it holds what was sent and
+    nothing else, for it may be a relative's, and otherwise stays for good."""
+    made, person = lost_without_key(Removal.DELETE, edited=edited)
+    made.delete(person)
+    for pause in (SETTLED, 90_000.0):
+        run(made, pause=pause)
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    decide(made.state, item, decision, made.clock.now())
+    for _ in range(3):
+        run(made, pause=90_000.0)
+    assert made.sql("SELECT count(*) FROM customers")[0][0] == len(made.living())
+    assert (person.tag in of_whom(made)) == (decision == "take:provider" or edited)
+    assert kinds(made) == []
+
+
+def test_a_lost_create_without_our_key_is_no_second_row_beside_an_edited_one() -> None:
+    """A customer's lost create is asked about, and his row gets another e-mail address meanwhile: the record that the
+    create made is no newcomer's."""
+    made, person = lost_without_key(Removal.KEEP)
+    run(made, pause=SETTLED)
+    made.write(person, "email", made.value(person.tag, "email"))
+    for _ in range(2):
+        run(made, pause=90_000.0)
+    assert made.sql("SELECT count(*) FROM customers")[0][0] == len(made.living())
+    assert kinds(made) == ["unknown_create"]

@@ -63,7 +63,13 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", "    if facts.found:\n", "    if facts.found and not facts.create_anyway:\n"),
     Wrong("plan", "if not facts.rules.adopted and not facts.create_anyway:", "if False:"),
     Wrong("plan", "if facts.key_alive:", 'if facts.key_alive and facts.ordered != "remove":'),
-    Wrong("plan", "facts.found[0] if facts.found[0].external_id not in facts.claimed else None", "facts.found[0]"),
+    Wrong(
+        "plan", "facts.found[0] if sure and facts.found[0].external_id not in facts.claimed", "facts.found[0] if sure"
+    ),
+    Wrong("plan", "sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])", "sure = True"),
+    Wrong("plan", "unknown_create(facts) is not None and not facts.rules.repeatable\n", "False\n"),
+    Wrong("recognition", "bool(agreed & PROVING) and not contradicted", "bool(agreed & PROVING)"),
+    Wrong("recognition", "len(contradicted) < len(agreed)", "len(contradicted) <= len(agreed)"),
     Wrong("recognition", "not in {entry.provider, *late.get(name, ())}", "not in {entry.provider}"),
     Wrong("verdicts", "if entry is None or entry.frozen or", "if entry is None or"),
     Wrong("verdicts", "and digest(name, there) == entry.provider", ""),

@@ -15,6 +15,7 @@ from syncd.core.facts import Departure, Facts, Ruling
 from syncd.core.merge import Decision, Tie, Verdict
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
 from syncd.core.plan import plan
+from syncd.core.recognition import made_by
 from syncd.core.verdicts import judged
 from syncd.core.writes import renewed
 from tests.unit.pairs import LIVE, agreed, digest, hidden, intent, link, linked, remote
@@ -470,6 +471,32 @@ def test_delete_against_edit_waits_for_a_person() -> None:
     assert kind(gone(remote=edited)) == "delete_conflict"
     assert plan(gone(remote=edited, ordered="remove")) == Remove(edited, Removal.DELETE)
     assert plan(gone(remote=edited, intents=(ours,))) == Remove(edited, Removal.DELETE)
+
+
+def test_what_a_lost_create_made_without_our_key_is_removed_on_a_persons_word_alone() -> None:
+    """Where no look-up by our key can show it, a person is asked; on his word the record goes that holds what was sent
+    and nothing else, and one that somebody else is linked to, or that holds another value, stays."""
+    sent = intent({"name": (None, "Muster"), "email": (None, "a@x.de"), "phone": (None, "1")}, Verb.CREATE)
+    edited = remote({"name": "Muster", "email": "a@x.de", "phone": "99"}, "r7")
+    facts = gone(link=link({}, external_id=None), remote=None, intents=(sent,), found=(MINE,))
+    facts = facts._replace(rules=facts.rules._replace(repeatable=False))
+    stays = Unlink("deleted in the source", tombstone=True)
+
+    assert kind(facts) == kind(facts._replace(found=())) == "delete_conflict"
+    assert plan(facts._replace(ordered="remove")) == Remove(MINE, Removal.DELETE)
+    assert plan(facts._replace(ordered="remove", found=(edited,))) == stays
+    assert plan(facts._replace(ordered="remove", claimed=frozenset({"r7"}))) == stays
+    assert plan(facts._replace(rules=facts.rules._replace(on_delete=Removal.KEEP))) == stays
+
+
+def test_a_relative_with_one_e_mail_address_is_not_what_a_lost_create_made() -> None:
+    """A record without our key is taken for that of a lost create where fewer values contradict than agree."""
+    sent = intent({"name": (None, "Muster"), "email": (None, "a@x.de"), "phone": (None, "1")}, Verb.CREATE)
+    facts = gone(link=link({}, external_id=None), remote=None, intents=(sent,))
+
+    assert made_by(facts, remote({"name": "Muster", "email": "a@x.de", "phone": "99"}))
+    assert not made_by(facts, remote({"name": "Anders", "email": "a@x.de"}))
+    assert not made_by(facts, remote({"city": "Bonn"}))
 
 
 def test_a_lost_create_of_a_deleted_row_is_removed_if_it_is_ours() -> None:
