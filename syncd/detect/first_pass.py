@@ -5,16 +5,15 @@ The rows show every customer but those that a filter now excludes; these are lin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from syncd.core.model import Link, Pair
+from syncd.detect.walks import THROUGH, links_after, rows_after
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
-from syncd.store import mapping, progress, work
-
-ROWS = 200
-THROUGH = "through"  # a position: that part of the pass is done
+from syncd.store import progress, work
 
 
 def first_pass(site: Installation, route: Route) -> None:
@@ -24,19 +23,17 @@ def first_pass(site: Installation, route: Route) -> None:
     with site.state.read() as tx:
         if progress.provider_state(tx, route.provider).backfilled:
             return
-        after = progress.cursor(tx, name) or None
-    while not site.stop.is_set():
-        rows = customers.page(site.source, after, ROWS)
-        through = len(rows) < ROWS
+        after = progress.cursor(tx, name)
+    for rows, through in rows_after(site, after):
         after = rows[-1].key if rows else after
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, [Pair(route.provider, row.key) for row in rows], "backfill", site.clock.now())
-            progress.set_cursor(tx, name, after or "")
+            progress.set_cursor(tx, name, after)
+        if site.stop.is_set():
+            return
         if through and _look_who_left(site, route):
             with site.state.fenced(route.lease) as tx:
                 progress.save_provider_state(tx, route.provider, backfilled=True)
-        if through:
-            return
 
 
 def _look_who_left(site: Installation, route: Route) -> bool:
@@ -55,16 +52,21 @@ def without_row(site: Installation, links: Sequence[Link]) -> list[Pair]:
     return [link.pair for link in links if link.pair.key not in rows]
 
 
+def missing_after(
+    site: Installation, route: Route, position: str, pages: int | None = None
+) -> Iterator[tuple[list[Pair], str]]:
+    """Linked pairs whose source row is not there, for each of the next pages of links, with the position behind it."""
+    if position == THROUGH:
+        return
+    for links, through in islice(links_after(site, route.provider, position.removeprefix("=")), pages):
+        yield without_row(site, links), THROUGH if through else f"={links[-1].pair.key}"
+
+
 def mark_missing(site: Installation, route: Route, name: str, after: str, pages: int) -> str:
     """Mark those of the next links whose source row is not there. The position is kept under `name`, and answered."""
-    for _ in range(pages):
-        if after == THROUGH:
-            break
-        with site.state.read() as tx:
-            links = mapping.page(tx, route.provider, after.removeprefix("="), ROWS)
-        missing = without_row(site, links)
-        after = f"={links[-1].pair.key}" if len(links) == ROWS else THROUGH
+    for missing, behind in missing_after(site, route, after, pages):
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, missing, "verify", site.clock.now())
-            progress.set_cursor(tx, name, after)
+            progress.set_cursor(tx, name, behind)
+        after = behind
     return after

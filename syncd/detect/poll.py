@@ -16,6 +16,7 @@ from syncd.core.writes import is_news, seen_listed
 from syncd.detect.first_pass import first_pass
 from syncd.detect.intake import arrive, ask_twice, close_answered
 from syncd.detect.intake_guard import Newcomers, announce, newcomers
+from syncd.detect.walks import ROWS, links_after
 from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.log import emit
@@ -24,7 +25,6 @@ from syncd.runtime.installation import Installation
 from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
-ROWS = 200
 MISSED = ("remote_gone", "remote_archived")
 
 
@@ -230,13 +230,7 @@ def differs(route: Route, link: Link, remote: Remote) -> bool:
 def _missing(site: Installation, route: Route, seen: set[str]) -> None:
     """Mark linked pairs whose record a complete listing did not show: the fetch of their looks alone proves
     anything."""
-    after = ""
-    while True:
-        with site.state.read() as tx:
-            links = mapping.page(tx, route.provider, after, ROWS)
-        if not links:
-            return
-        after = links[-1].pair.key
+    for links, _ in links_after(site, route.provider):
         gone = [link.pair for link in links if unseen(link, seen)]
         if gone:
             with site.state.fenced(route.lease) as tx:
@@ -273,16 +267,14 @@ def reread(site: Installation, route: Route) -> None:
     name = f"reread:{route.provider}"
     with site.state.read() as tx:
         after = progress.cursor(tx, name)
-    while not site.stop.is_set():
+    for links, through in links_after(site, route.provider, after):
         with site.state.fenced(route.lease) as tx:
-            links = mapping.page(tx, route.provider, after, ROWS)
-            after = links[-1].pair.key if links else ""
             pairs = [link.pair for link in links if link.external_id is not None]
             work.mark(tx, pairs, "reread", site.clock.now())
-            progress.set_cursor(tx, name, after)
-            if not links:
+            progress.set_cursor(tx, name, "" if through else links[-1].pair.key)
+            if through:
                 _done(tx, site, route, "reread")
-        if not links:
+        if site.stop.is_set():
             return
 
 

@@ -6,14 +6,15 @@ list. So every source row and every link is looked at once per `verify` period, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
-from syncd.detect.first_pass import ROWS, THROUGH, mark_missing
+from syncd.detect.first_pass import mark_missing
 from syncd.detect.poll import lately_complete
+from syncd.detect.walks import ROWS, THROUGH, rows_after
 from syncd.errors import Rejected
 from syncd.log import emit
 from syncd.reconcile import Route
@@ -33,28 +34,39 @@ def rotate(site: Installation) -> None:
     tenure = hold(site, VERIFY)
     if tenure is None:
         return
-    with site.state.read() as tx:
-        at = progress.cursor(tx, "verify:at")
-        after = progress.cursor(tx, "verify:source")
     now = site.clock.now()
-    if not at:
+    at, after = position(site)
+    if not at:  # a new state: its first pass sees everything
         with site.state.begin() as tx:
             progress.set_cursor(tx, "verify:at", now.isoformat())
-        return
-    if after == "" and timedelta() <= now - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify):
+    if after is None:
         return
     routes = [replace(route, lease=tenure.lease) for route in site.routes]
     pages = share(site)
     with site.state.begin() as tx:
         progress.set_cursor(tx, "verify:step", now.isoformat())
     if after != THROUGH:
-        pages = _rows(site, routes, after.removeprefix("="), pages)
+        for rows, behind, left in rows_to_check(site, after, pages):
+            for route in routes:
+                check_rows(site, route, rows)
+            with site.state.begin() as tx:
+                progress.set_cursor(tx, "verify:source", behind)
+            pages = left
     through = [_mappings(site, route, pages) for route in routes]
     if pages and all(through):
         with site.state.begin() as tx:
             begin_anew(tx, [route.provider for route in routes])
             progress.set_cursor(tx, "verify:at", site.clock.now().isoformat())
         emit("scan.finished")
+
+
+def position(site: Installation) -> tuple[str, str | None]:
+    """When the last pass ended ("" in a new state), and where the rows of this one go on: "" before the first row,
+    `=7` behind the row 7, `THROUGH` behind the last; None where no pass is due."""
+    with site.state.read() as tx:
+        at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
+    rested = at and timedelta() <= site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
+    return at, None if not at or (after == "" and rested) else after
 
 
 def begin_anew(tx: Transaction, providers: Iterable[str]) -> None:
@@ -71,42 +83,37 @@ def share(site: Installation) -> int:
     return max(1, ceil(customers.count(site.source) / ROWS * since / (site.rhythm.verify / 4)))
 
 
-def _rows(site: Installation, routes: Sequence[Route], after: str, pages: int) -> int:
-    """Look at the next rows. Answers how many pages are left for the links: at least one once all rows were seen, else
-    0."""
-    for left in range(pages - 1, -1, -1):
-        rows = customers.page(site.source, after or None, ROWS)
-        for route in routes:
-            check_rows(site, route, rows)
-        through = len(rows) < ROWS
-        after = rows[-1].key if rows else after
-        with site.state.begin() as tx:
-            progress.set_cursor(tx, "verify:source", THROUGH if through else f"={after}")
-        if through:
-            return max(left, 1)
-    return 0
+def rows_to_check(site: Installation, position: str, pages: int) -> Iterator[tuple[Sequence[Customer], str, int]]:
+    """The next pages of rows, each with the position behind it, and with how many pages are left for the links: at
+    least one once all rows were seen, else 0."""
+    after = position.removeprefix("=")
+    for left, (rows, through) in zip(range(pages - 1, -1, -1), rows_after(site, after), strict=False):
+        yield rows, THROUGH if through else f"={rows[-1].key}", max(left, 1) if through else 0
 
 
 def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> None:
-    """Mark the pairs of these rows that are worth a look. A pair that is due already needs no mark."""
-    with site.state.read() as tx:
-        links = mapping.read_many(tx, route.provider, [row.key for row in rows])
-        idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
-    drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
-    shown = lately_complete(site, route)
-    pairs = [Pair(route.provider, row.key) for row in idle if worth_a_look(route, row, links.get(row.key), shown=shown)]
+    """Mark the pairs of these rows that are worth a look."""
+    pairs, drifted = worth_a_look(site, route, rows)
     with site.state.fenced(route.lease) as tx:
         work.mark(tx, pairs, "verify", site.clock.now())
     for key in drifted:
         emit("drift.found", provider=route.provider, customer_key=key)
 
 
-def worth_a_look(route: Route, row: Customer, link: Link | None, *, shown: bool) -> bool:
-    """Whether the sweep marks this row. Where a lately complete listing has shown the remote of a linked pair, only a
-    row that differs from its base."""
-    if not shown or link is None or link.state is not State.LINKED:
-        return True
-    return drifts(route, row, link)
+def worth_a_look(site: Installation, route: Route, rows: Sequence[Customer]) -> tuple[list[Pair], list[str]]:
+    """The pairs of these rows that the sweep marks, and the keys of rows that drifted. A pair that is due already needs
+    no mark. Where a lately complete listing has shown the remote of a linked pair, only a row that differs from its
+    base does."""
+    shown = lately_complete(site, route)
+    with site.state.read() as tx:
+        links = mapping.read_many(tx, route.provider, [row.key for row in rows])
+        idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
+    drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
+
+    def seen(row: Customer) -> bool:
+        return shown and row.key in links and links[row.key].state is State.LINKED
+
+    return [Pair(route.provider, row.key) for row in idle if row.key in drifted or not seen(row)], drifted
 
 
 def drifts(route: Route, row: Customer, link: Link | None) -> bool:

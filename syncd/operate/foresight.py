@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, former
 from syncd.core.model import State as LinkState
 from syncd.detect import poll as listings
+from syncd.detect import resync
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
-from syncd.detect.first_pass import THROUGH, without_row
+from syncd.detect.first_pass import missing_after
 from syncd.detect.intake import Obstacle, in_the_way
 from syncd.detect.ownership import reasons, replaced
-from syncd.detect.resync import share, worth_a_look
+from syncd.detect.walks import THROUGH, linked, rows_after
 from syncd.engine.rules import changed_settings
 from syncd.errors import SafetyStop
 from syncd.reconcile import Route
@@ -23,7 +24,7 @@ from syncd.reconcile.case import Memory
 from syncd.reconcile.gather import numbered
 from syncd.reconcile.route import Aliases
 from syncd.runtime.installation import Installation
-from syncd.source import changelog, customers, snapshot, timestamps
+from syncd.source import changelog, snapshot, timestamps
 from syncd.source.changelog import Entry
 from syncd.source.pointing import customer_marks
 from syncd.store import journal, mapping, progress, work
@@ -31,8 +32,8 @@ from syncd.store.database import State
 
 T = TypeVar("T")
 
-ROWS = 200
 ALL = 1_000_000_000
+PASS = ("backfill", "left")  # the two positions of a first pass: rows, and links without one
 
 
 @dataclass
@@ -148,20 +149,15 @@ def _entries(site: Installation) -> tuple[Sequence[Entry], bool]:
     return customer_marks(site.source, changes.entries), bool(changes.restart)
 
 
-def _all_keys(site: Installation, after: str | None = None) -> Iterator[str]:
-    while True:
-        rows = customers.page(site.source, after, ROWS)
+def _all_keys(site: Installation, after: str = "") -> Iterator[str]:
+    for rows, _ in rows_after(site, after):
         yield from (row.key for row in rows)
-        if len(rows) < ROWS:
-            return
-        after = rows[-1].key
 
 
-def _missing(site: Installation, route: Route) -> Iterator[str]:
-    """Linked customers that are no customers by the settings any more."""
-    links = list(links_of(site, route))
-    for start in range(0, len(links), ROWS):
-        yield from (pair.key for pair in without_row(site, links[start : start + ROWS]))
+def _missing(site: Installation, route: Route, position: str, pages: int | None = None) -> Iterator[str]:
+    """Linked customers whose row is not there, or is no customer by the settings any more."""
+    for pairs, _ in missing_after(site, route, position, pages):
+        yield from (pair.key for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +181,7 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
         changed = changed_settings(tx, site, provider)
         kept = progress.provider_state(tx, provider)
         backfilled = kept.backfilled and changed is None
-        after = progress.cursor(tx, f"backfill:{provider}") if changed is None else ""
+        after, left = (progress.cursor(tx, f"{walk}:{provider}") if changed is None else "" for walk in PASS)
         confirming = journal.confirmable(tx, provider, now, 1000)
     marks.dropped[provider] = changed or frozenset()
 
@@ -201,12 +197,12 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
         mark([key], "adopted" if Pair(provider, key) in marks.adopted else reason)
     mark([key for key in marks.replaced if key in works and works[key].reason == "adopted"], "deleted")
     if not backfilled:
-        mark(_all_keys(site, after or None), "backfill")
-        mark(_present(dict.fromkeys(_missing(site, route)), marks.aliases), "verify")
+        mark(_all_keys(site, after), "backfill")
+        mark(_present(dict.fromkeys(_missing(site, route, left)), marks.aliases), "verify")
     seen, arrivals, listed, complete = _looked_around(site, route, scan=scan)
     mark(_present(dict.fromkeys(seen), marks.aliases), "scan")
     mark(_present(dict.fromkeys(pair.key for pair in confirming), marks.aliases), "confirm")
-    mark(_swept(site, route), "verify")
+    mark(_swept(site, route, marks.aliases), "verify")
     ordered = sorted(works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
     free = [item for item in ordered if item.pair.key not in settling]
     whole = route.adapter.capabilities.lists_whole
@@ -225,13 +221,13 @@ def _looked_around(
     if not listings.is_due(site, route, "scan" if lists else "reread", force=scan):
         return [], [], {}, False
     if not lists:
-        return [link.pair.key for link in links_of(site, route) if link.external_id is not None], [], {}, False
+        return [link.pair.key for link in linked(site, route.provider)], [], {}, False
     remotes, complete = listings.listed(site, route)
     with site.state.read() as tx:
         links = mapping.by_external_id(tx, route.provider, list(remotes))
         keys = [pair.key for pair in listings.to_look_at(tx, route, links, remotes.values())]
     if complete and remotes:
-        keys += [link.pair.key for link in links_of(site, route) if listings.unseen(link, remotes)]
+        keys += [link.pair.key for link in linked(site, route.provider) if listings.unseen(link, remotes)]
     arrivals = []
     if route.provider in site.inbound_create and route.rules.adopted:
         fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
@@ -240,34 +236,16 @@ def _looked_around(
     return keys, arrivals, remotes, complete
 
 
-def links_of(site: Installation, route: Route) -> Iterator[Link]:
-    """All mapping rows of a provider, by key."""
-    after = ""
-    while True:
-        with site.state.read() as tx:
-            links = mapping.page(tx, route.provider, after, ROWS)
-        if not links:
-            return
-        yield from links
-        after = links[-1].pair.key
-
-
-def _swept(site: Installation, route: Route) -> list[str]:
-    """The rows that the rotating sweep would look at in this cycle."""
+def _swept(site: Installation, route: Route, aliases: Aliases) -> Iterator[str]:
+    """The rows, and the links without a row, that the rotating sweep would look at in this cycle."""
+    _, position = resync.position(site)
+    if position is None:
+        return
+    pages = resync.share(site)
+    if position != THROUGH:
+        for rows, _, left in resync.rows_to_check(site, position, pages):
+            yield from (pair.key for pair in resync.worth_a_look(site, route, rows)[0])
+            pages = left
     with site.state.read() as tx:
-        at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
-    rested = at and timedelta() <= site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
-    if not at or after == THROUGH or (after == "" and rested):
-        return []
-    keys: list[str] = []
-    shown = listings.lately_complete(site, route)
-    position = after.removeprefix("=") or None
-    for _ in range(share(site)):
-        rows = customers.page(site.source, position, ROWS)
-        with site.state.read() as tx:
-            links = mapping.read_many(tx, route.provider, [row.key for row in rows])
-        keys += [row.key for row in rows if worth_a_look(route, row, links.get(row.key), shown=shown)]
-        if len(rows) < ROWS:
-            break
-        position = rows[-1].key
-    return keys
+        after = progress.cursor(tx, f"verify:{route.provider}")
+    yield from _present(dict.fromkeys(_missing(site, route, after, pages)), aliases)

@@ -16,12 +16,12 @@ from syncd.core.model import Direction, Pair, Remote, Values
 from syncd.core.normalise import equal
 from syncd.core.questions import SURE, in_words
 from syncd.core.tokens import NUMBER
+from syncd.detect.walks import rows_after
 from syncd.errors import Rejected
 from syncd.operate.reading import patiently
 from syncd.operate.review import list_anew, offer
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
-from syncd.source import customers
 from syncd.store import mapping, progress, review, tombstones, waiting, work
 from syncd.store.database import Transaction
 
@@ -88,9 +88,7 @@ def survey(site: Installation, route: Route, notes: Notes) -> Report:
 
 def _here(site: Installation, route: Route) -> Iterator[Here]:
     """Source customers that are not linked there, as this provider would hold them."""
-    after: str | None = None
-    while True:
-        rows = customers.page(site.source, after, ROWS)
+    for rows, _ in rows_after(site, ""):
         with site.state.read() as tx:
             links = mapping.read_many(tx, route.provider, [row.key for row in rows])
         for row in rows:
@@ -99,9 +97,6 @@ def _here(site: Installation, route: Route) -> Iterator[Here]:
                 number = row.values.get("number")
                 own = (link.provider_key if link else None) or (number if isinstance(number, str) else None) or row.key
                 yield Here(row.key, own, {**row.values, **_projected(route, row.values)})
-        if len(rows) < ROWS:
-            return
-        after = rows[-1].key
 
 
 def _projected(route: Route, values: Values) -> Values:

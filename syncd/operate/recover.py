@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from syncd.core.model import Link, Pair, Verb
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
+from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes
 from syncd.errors import LeaseHeld, SafetyStop, UsageError
-from syncd.operate.foresight import links_of
 from syncd.operate.review import certain
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
@@ -81,7 +81,7 @@ def diagnose(site: Installation) -> Findings:
     if findings.in_order:
         return findings
     for route in site.routes:
-        links = [link for link in links_of(site, route) if link.external_id is not None]
+        links = list(linked(site, route.provider))
         findings.linked[route.provider] = len(links)
         findings.absent[route.provider] = sum(len(gone) for gone in _absent(site, links))
     return findings
@@ -146,7 +146,7 @@ def _let_go(site: Installation, route: Route) -> None:
 
     Else a new row under such a key would overwrite that customer's record, and the restore would count as a deletion.
     """
-    links = [link for link in links_of(site, route) if link.external_id is not None]
+    links = list(linked(site, route.provider))
     for gone in _absent(site, links):
         with site.state.begin() as tx:
             for link in gone:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from syncd.core.digest import digester
 from syncd.core.model import Link, Remote, Value
+from syncd.detect.walks import linked
 from syncd.errors import Rejected, SafetyStop, UsageError
-from syncd.operate.foresight import links_of
 from syncd.operate.reading import chosen, listing, patiently
 from syncd.reconcile import Route
 from syncd.reconcile.case import readable
@@ -49,7 +49,7 @@ def rekey(site: Installation, make: Callable[[], bytes], step: Callable[[int], N
     known: dict[str, str] = {}
     read = 0
     for route in chosen(site, ()):
-        links = [link for link in links_of(site, route) if link.external_id is not None]
+        links = list(linked(site, route.provider))
         for link, values in _values(site, route, links):
             known |= _translated(site, route, link, new, values)
             read += 1

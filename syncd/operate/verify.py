@@ -15,16 +15,15 @@ from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Un
 from syncd.core.case import Decided
 from syncd.core.effects import Failure, Refused
 from syncd.core.model import Customer, Pair, Remote, Work
+from syncd.detect.first_pass import without_row
+from syncd.detect.walks import links_after, rows_after
 from syncd.operate.dry_run import looks
-from syncd.operate.foresight import Marks, links_of
+from syncd.operate.foresight import Marks
 from syncd.operate.reading import listing, patiently
 from syncd.reconcile import Route
 from syncd.reconcile.gather import by_key
 from syncd.runtime.installation import Installation
-from syncd.source import customers
 from syncd.store import mapping
-
-ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +68,9 @@ def audit(site: Installation, route: Route, share: float, result: Audit) -> None
 
 
 def _sampled(site: Installation, share: float) -> Iterator[list[Customer]]:
-    salt, after = site.run_id(), None
-    while True:
-        rows = customers.page(site.source, after, ROWS)
+    salt = site.run_id()
+    for rows, _ in rows_after(site, ""):
         yield [row for row in rows if _drawn(salt, row.key, share)]
-        if len(rows) < ROWS:
-            return
-        after = rows[-1].key
 
 
 def _drawn(salt: str, key: str, share: float) -> bool:
@@ -155,10 +150,6 @@ def _missing_here(site: Installation, route: Route, share: float) -> Iterator[Di
     """Links whose source row is not there; in a sample they are left to the rows."""
     if share < 1.0:
         return
-    links = [link for link in links_of(site, route) if link.external_id is not None]
-    for start in range(0, len(links), ROWS):
-        keys = [link.pair.key for link in links[start : start + ROWS]]
-        rows = customers.read(site.source, keys)
-        for key in keys:
-            if key not in rows:
-                yield Difference(route.provider, key, "missing_here")
+    for links, _ in links_after(site, route.provider):
+        known = [link for link in links if link.external_id is not None]
+        yield from (Difference(route.provider, pair.key, "missing_here") for pair in without_row(site, known))
