@@ -114,10 +114,6 @@ def _prepare_sqlite(engine: sa.Engine, lock_timeout: float) -> None:
         dbapi.execute(f"PRAGMA busy_timeout = {int(lock_timeout * 1000)}")
         dbapi.execute("PRAGMA foreign_keys = ON")
 
-    @event.listens_for(engine, "begin")
-    def begun(conn: sa.Connection) -> None:
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("syncd_write") else "BEGIN")
-
 
 def _prepare_mysql(engine: sa.Engine, lock_timeout: float, statement_timeout: float) -> None:
     @event.listens_for(engine, "connect")

@@ -61,25 +61,25 @@ def in_transaction(
     `origin` names the writer in the change log; it ends with the transaction. SQLAlchemy's errors pass through: the
     callers that write rows read outcomes from them.
     """
-    with source.engine.connect() as conn:
-        conn.execution_options(syncd_write=True)
-        with conn.begin() as transaction:
-            try:
-                _begin(conn, source, origin)
-                result = work(conn)
-                _forget_origin(conn, source, origin)
-            except BaseException:
-                if origin and source.dialect == "mysql":
-                    conn.invalidate()  # its session variable must not outlive the transaction
-                raise
-            if keep(result):
-                transaction.commit()
-            else:
-                transaction.rollback()
+    with source.engine.connect() as conn, conn.begin() as transaction:
+        try:
+            _begin(conn, source, origin)
+            result = work(conn)
+            _forget_origin(conn, source, origin)
+        except BaseException:
+            if origin and source.dialect == "mysql":
+                conn.invalidate()  # its session variable must not outlive the transaction
+            raise
+        if keep(result):
+            transaction.commit()
+        else:
+            transaction.rollback()
     return result
 
 
 def _begin(conn: sa.Connection, source: Source, origin: str) -> None:
+    if source.dialect == "sqlite":
+        conn.exec_driver_sql("BEGIN IMMEDIATE")  # the driver was told to leave this to us
     if source.dialect == "postgresql":
         limit = f"{int(source.config.lock_timeout * 1000)}ms"
         settings = sa.select(

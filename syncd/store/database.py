@@ -71,12 +71,15 @@ class State:
     def begin(self) -> Iterator[Transaction]:
         """A writing transaction: commits at the end, rolls back on any error. Never open a second one inside."""
         with mapped(), self.writer.connect() as connection, connection.begin():
+            _take_turn(connection)
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A reading transaction; writing in it is an error."""
         with mapped(), self.reader.connect() as connection, connection.begin():
+            if connection.dialect.name == "sqlite":
+                connection.connection.cursor().execute("BEGIN")
             yield connection
 
     @contextmanager
@@ -202,18 +205,13 @@ def _postgresql(url: URL, key: bytes | None, tls: Tls) -> State:
     writer = _engine(url, pool_size=1, arguments=arguments | {"options": _PG_OPTIONS})
     read_only = f"{_PG_OPTIONS} -c default_transaction_read_only=on"
     reader = _engine(url, pool_size=5, arguments=arguments | {"options": read_only})
-
-    def take_turn(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
-
-    event.listen(writer, "begin", take_turn)
     return State(writer, reader, key, trust=mode)
 
 
 def _memory(url: URL, key: bytes | None) -> State:
     """One connection that all threads take in turns; nothing is ever synced to a disk."""
     engine = _engine(url, pool_size=1, arguments={"check_same_thread": False})
-    _pysqlite(engine, "BEGIN")
+    _pysqlite(engine)
     return State(engine, engine, key or secrets.token_hex(32).encode())
 
 
@@ -235,8 +233,8 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     writer = _engine(url, pool_size=1, arguments=arguments)
     reader = _engine(url, pool_size=5, arguments=arguments)
     durable = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-    _pysqlite(writer, "BEGIN IMMEDIATE", *durable)
-    _pysqlite(reader, "BEGIN", *durable, "query_only=ON")
+    _pysqlite(writer, *durable)
+    _pysqlite(reader, *durable, "query_only=ON")
     return State(writer, reader, secret, path, older=older)
 
 
@@ -253,7 +251,7 @@ def _engine(url: URL, *, pool_size: int, arguments: dict[str, Any]) -> Engine:
     )
 
 
-def _pysqlite(engine: Engine, begin: str, *pragmas: str) -> None:
+def _pysqlite(engine: Engine, *pragmas: str) -> None:
     """Take transactions out of the driver's hands: it would begin them late and commit before DDL."""
 
     def connected(connection: Any, _: object) -> None:
@@ -261,11 +259,19 @@ def _pysqlite(engine: Engine, begin: str, *pragmas: str) -> None:
         for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", *pragmas):
             connection.execute(f"PRAGMA {pragma}").close()
 
-    def begun(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
+
+
+def _take_turn(connection: sa.Connection) -> None:
+    """Begin to write: from here on nobody else does, until the transaction ends.
+
+    A listener for SQLAlchemy's "begin" would do the same, but an engine with one asks for listeners at every statement,
+    which is a tenth of all the time that a short statement takes.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.connection.cursor().execute("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
 def _make_ready(state: State, *, create: bool, check: bool) -> None:
