@@ -28,6 +28,14 @@ from tests.databases import DIALECTS, database
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Every state is synced to its disk at every commit, which a suite of thousands need not wait for: what tests write goes
+# to memory where Linux offers it, there is room, and programs may be started from it.
+MEMORY = "/dev/shm"
+if os.path.isdir(MEMORY) and os.access(MEMORY, os.W_OK):
+    facts = os.statvfs(MEMORY)
+    if facts.f_bavail * facts.f_frsize > 2**31 and not facts.f_flag & os.ST_NOEXEC:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.register_profile(
     "long", max_examples=20_000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]

@@ -91,7 +91,10 @@ def _last_event(made: World) -> int:
         return int(tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM event").scalar_one())
 
 
-@pytest.mark.parametrize("seed", range(60))
+SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed >= 30)) for seed in range(60)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_run_does_what_was_foretold(seed: int) -> None:
     """Edits, conflicts under every policy, emptied fields, new and deleted customers, at providers of every kind: plan
     and run name the same writes, and a plan writes nothing."""
@@ -127,7 +130,7 @@ def _unnumbered(deeds: Deeds) -> Deeds:
     return {(provider, key.partition("†")[0], verb): names for (provider, key, verb), names in deeds.items()}
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_keys_that_change_hands_are_foretold(seed: int) -> None:
     """Customers get another key, are merged, or swap their keys, between edits: the plan knows whose record is whose
     after the capture that it does not make."""

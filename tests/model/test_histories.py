@@ -10,7 +10,7 @@ import pytest
 from tests.model.history import live, make, shrunk
 from tests.model.named import NAMED
 
-NARROW, WIDE = 10, 240  # more by `python -m tests.model --histories N [--wide] [--jobs J]`; the gate plays thousands
+NARROW, WIDE = 10, 200  # more by `python -m tests.model --histories N [--wide] [--jobs J]`; the gate plays thousands
 CHUNK = 5
 
 

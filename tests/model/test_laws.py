@@ -115,7 +115,7 @@ def _end(mix: tuple[Policy, ...], order: tuple[int, ...], here: bool) -> tuple[o
     return sides, asked
 
 
-@pytest.mark.parametrize("here", [False, True])
+@pytest.mark.parametrize("here", [True, pytest.param(False, marks=pytest.mark.long)])
 @pytest.mark.parametrize("mix", MIXES, ids="-".join)
 def test_the_order_of_lanes_changes_nothing(mix: tuple[Policy, ...], here: bool) -> None:
     """Three providers and the source edit the same fields between two cycles: in each of the six orders in which lanes

@@ -35,7 +35,7 @@ def of_whom(made: World, place: int = 0) -> dict[str, str]:
 
 @NATURES
 @pytest.mark.parametrize("how", list(Removal))
-@pytest.mark.parametrize("point", range(3, 25, 3))
+@pytest.mark.parametrize("point", [pytest.param(p, marks=[pytest.mark.long] * (p % 2)) for p in range(3, 25, 3)])
 def test_a_key_is_given_again_behind_the_back_of_capture(nature: Nature, how: Removal, point: int) -> None:
     """A pair that is due for another reason waits until capture has told who its row belongs to now."""
     made = world(Profile(nature, on_delete=how))
