@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
+from syncd.detect import walks
 from syncd.detect.first_pass import mark_missing
 from syncd.detect.poll import lately_complete
-from syncd.detect.walks import ROWS, THROUGH, rows_after
+from syncd.detect.walks import THROUGH, rows_after
 from syncd.errors import Rejected
 from syncd.log import emit
 from syncd.reconcile import Route
@@ -80,7 +81,7 @@ def share(site: Installation) -> int:
     with site.state.read() as tx:
         step = progress.cursor(tx, "verify:step")
     since = (site.clock.now() - datetime.fromisoformat(step)).total_seconds() if step else site.rhythm.poll
-    return max(1, ceil(customers.count(site.source) / ROWS * since / (site.rhythm.verify / 4)))
+    return max(1, ceil(customers.count(site.source) / walks.ROWS * since / (site.rhythm.verify / 4)))
 
 
 def rows_to_check(site: Installation, position: str, pages: int) -> Iterator[tuple[Sequence[Customer], str, int]]:

@@ -33,7 +33,7 @@ CAUSES = {
     "candidate": {"inbound", "stranger", "forgotten", "unlinked", "linked"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
-    "conflict": {"conflict", "pull-only", "cut-late", "erased"},
+    "conflict": {"conflict", "pull-only", "cut-late", "erased", "renumbered"},
     "first_seen": {"hidden"},
     "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked", "erased"},
@@ -269,7 +269,8 @@ def _departed(
         if person.alive or person.tag in tags or str(person.key) in asked or str(person.key) in living:
             continue
         for record in provider.records.values():
-            if record.of == person.tag and record.ours and not (record.archived or record.id in in_question):
+            asked_about = {record.id, record.key} & in_question
+            if record.of == person.tag and record.ours and not record.archived and not asked_about:
                 yield f"{provider.name}: the record of {person.tag}, who was deleted, is still there"
 
 

@@ -435,7 +435,7 @@ class World:
         known = {person.key: person for person in self.living()}
         columns = {"number": "customer_no"} | self.columns
         for key, number, *values in self.sql(f"SELECT id, {', '.join(columns.values())} FROM customers"):
-            tag = next((found[1] for found in map(_TAG.match, filter(None, values)) if found), None)
+            tag = next((found[1].lower() for found in map(_TAG.match, filter(None, values)) if found), None)
             if key in known or tag is None:
                 continue
             if any(person.key == key for person in self.people):
@@ -526,7 +526,8 @@ class World:
         if item.kind == "delete_conflict":
             with self.state.read() as tx:
                 link = mapping.read(tx, Pair(item.provider, item.customer_key))
-            self.kept_records.add((item.provider, link.external_id if link is not None else None))
+            # a record whose create is still looked for is known by our key alone
+            self.kept_records.add((item.provider, link and (link.external_id or link.provider_key)))
         if item.kind == "delete_conflict" or decision in {"create", "ignore"} or decision.startswith("link:"):
             self.happened.add("ordered")
             self.left_alone.add((item.provider, item.customer_key))
@@ -689,7 +690,7 @@ class World:
         return next(each for each in self.providers if each.name == name)
 
 
-_TAG = re.compile(r"[a-z](r\d+|s[rt]\d+)v")
+_TAG = re.compile(r"[a-z](r\d+|s[rt]\d+)v", re.IGNORECASE)  # a provider may keep what it is told in capitals
 _UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
   WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected', 'excluded')"""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncd.core.model import Pair
-from syncd.detect import resync as verify
+from syncd.detect import walks
 from syncd.detect.capture import look_at_everything
 from syncd.engine.run import Options, run_cycle
 from syncd.operate.review import decide, order_unlink
@@ -26,7 +26,7 @@ def test_the_sweep_finds_every_row_that_left_unseen(
     """Keys are ordered as numbers in the source and as text in the state; a deletion that no trigger saw is found
     wherever its key stands, and however many there are."""
     with road(sqlite_shop, tmp_path, 0, ("aiotic",)) as way:
-        monkeypatch.setattr(verify, "ROWS", 20)
+        monkeypatch.setattr(walks, "ROWS", 20)
         way.fill(people(104))
         with way.opened(tops='[guards]\ncreate = "off"\ndelete = "off"\n') as site:
             way.run()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.detect import resync as verify
+from syncd.detect import walks
 from syncd.engine.run import Installation, Options, run_cycle
 from syncd.runtime.installation import Rhythm
 from tests.clock import VirtualClock
@@ -87,7 +87,7 @@ def test_what_no_trigger_saw_is_found_within_a_period(
 ) -> None:
     """An update, a deletion and an insertion behind the triggers reach the provider in the next period, everybody else
     is looked at once and written never."""
-    monkeypatch.setattr(verify, "ROWS", PAGE)
+    monkeypatch.setattr(walks, "ROWS", PAGE)
     shelf, clock = Shelf(), VirtualClock()
     with database(dialect, tmp_path) as url, shop(url) as place:
         place.tables()
@@ -108,7 +108,7 @@ def test_what_no_trigger_saw_is_found_within_a_period(
 def test_an_edit_over_there_is_found_where_nothing_lists(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A customer edited at a provider that cannot list comes back within a period: each customer costs one request, no
     cycle takes more than a page or two, and the next period costs the same again."""
-    monkeypatch.setattr(verify, "ROWS", PAGE)
+    monkeypatch.setattr(walks, "ROWS", PAGE)
     shelf, clock = Shelf(), VirtualClock()
     sqlite_shop.tables()
     with sqlite_shop.source() as source, shelved(source, {NAME: shelf}, clock=clock) as opened:
