@@ -10,6 +10,7 @@ import pytest
 
 from syncd.detect import walks
 from syncd.engine.run import Installation, Options, run_cycle
+from syncd.operate.dry_run import preview
 from syncd.runtime.installation import Rhythm
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop, shop
@@ -123,3 +124,24 @@ def test_an_edit_over_there_is_found_where_nothing_lists(sqlite_shop: Shop, monk
         assert CUSTOMERS <= sum(spent) <= CUSTOMERS + 6
         assert max(spent) <= 2 * PAGE
         assert sum(days(made, clock, shelf, 1.0)) == CUSTOMERS
+
+
+def test_a_plan_foretells_who_left_unseen(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cycle whose sweep comes to the link of a customer without a row is foretold as the first of the two looks
+    that prove a deletion, and the cycle of the second one as the deletion."""
+    monkeypatch.setattr(walks, "ROWS", PAGE)
+    shelf, clock = Shelf(), VirtualClock()
+    sqlite_shop.tables()
+    with sqlite_shop.source() as source, shelved(source, {NAME: shelf}, clock=clock) as opened:
+        made = replace(opened, rhythm=SWEEP_ALONE)
+        add(sqlite_shop, 1, CUSTOMERS)
+        days(made, clock, shelf, 1.5)
+        sqlite_shop.run("DELETE FROM customers WHERE id = 8", "DELETE FROM syncd_change_log")
+        foretold = []
+        while "N8" in shelf.records:
+            seen = preview(made, made.routes)
+            foretold.append([(op.key, op.verb) for op in seen.operations] + [(w.key, w.kind) for w in seen.waiting])
+            days(made, clock, shelf, EVERY / PERIOD)
+            assert len(foretold) < PERIOD / EVERY
+        assert foretold[-2:] == [[("8", "absent")], [("8", "delete")]]
+        assert not any(foretold[:-2])
