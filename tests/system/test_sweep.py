@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,18 @@ PAGE = 20
 PERIOD = 86_400.0
 EVERY = 900.0
 SWEEP_ALONE = Rhythm(reread=1e9)  # no other look comes to help
+
+
+@contextmanager
+def at_rest(place: Shop) -> Iterator[tuple[Installation, VirtualClock, Shelf]]:
+    """All customers at a provider that cannot list, and a sweep in the middle of a period."""
+    shelf, clock = Shelf(), VirtualClock()
+    place.tables()
+    with place.source() as source, shelved(source, {NAME: shelf}, clock=clock) as opened:
+        made = replace(opened, rhythm=SWEEP_ALONE)
+        add(place, 1, CUSTOMERS)
+        days(made, clock, shelf, 1.5)
+        yield made, clock, shelf
 
 
 def days(made: Installation, clock: VirtualClock, shelf: Shelf, periods: float) -> list[int]:
@@ -89,33 +102,22 @@ def test_what_no_trigger_saw_is_found_within_a_period(
     """An update, a deletion and an insertion behind the triggers reach the provider in the next period, everybody else
     is looked at once and written never."""
     monkeypatch.setattr(walks, "ROWS", PAGE)
-    shelf, clock = Shelf(), VirtualClock()
-    with database(dialect, tmp_path) as url, shop(url) as place:
-        place.tables()
-        with place.source() as source, shelved(source, {NAME: shelf}, clock=clock) as opened:
-            made = replace(opened, rhythm=SWEEP_ALONE)
-            add(place, 1, CUSTOMERS)
-            days(made, clock, shelf, 1.5)
-            writes = len(shelf.writes)
-            behind(place)
-            spent = days(made, clock, shelf, 1.0)
-            assert shelf.records["N7"]["name"] == "Unseen"
-            assert shelf.records["N900"]["name"] == "Unseen too"
-            assert "N8" not in shelf.records
-            assert sorted(shelf.writes[writes:]) == ["N7", "N900"]
-            assert sum(spent) <= CUSTOMERS + 12
+    with database(dialect, tmp_path) as url, shop(url) as place, at_rest(place) as (made, clock, shelf):
+        writes = len(shelf.writes)
+        behind(place)
+        spent = days(made, clock, shelf, 1.0)
+        assert shelf.records["N7"]["name"] == "Unseen"
+        assert shelf.records["N900"]["name"] == "Unseen too"
+        assert "N8" not in shelf.records
+        assert sorted(shelf.writes[writes:]) == ["N7", "N900"]
+        assert sum(spent) <= CUSTOMERS + 12
 
 
 def test_an_edit_over_there_is_found_where_nothing_lists(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A customer edited at a provider that cannot list comes back within a period: each customer costs one request, no
     cycle takes more than a page or two, and the next period costs the same again."""
     monkeypatch.setattr(walks, "ROWS", PAGE)
-    shelf, clock = Shelf(), VirtualClock()
-    sqlite_shop.tables()
-    with sqlite_shop.source() as source, shelved(source, {NAME: shelf}, clock=clock) as opened:
-        made = replace(opened, rhythm=SWEEP_ALONE)
-        add(sqlite_shop, 1, CUSTOMERS)
-        days(made, clock, shelf, 1.5)
+    with at_rest(sqlite_shop) as (made, clock, shelf):
         writes = len(shelf.writes)
         shelf.records["N7"]["name"] = "Edited there"
         spent = days(made, clock, shelf, 1.0)
@@ -130,12 +132,7 @@ def test_a_plan_foretells_who_left_unseen(sqlite_shop: Shop, monkeypatch: pytest
     """The cycle whose sweep comes to the link of a customer without a row is foretold as the first of the two looks
     that prove a deletion, and the cycle of the second one as the deletion."""
     monkeypatch.setattr(walks, "ROWS", PAGE)
-    shelf, clock = Shelf(), VirtualClock()
-    sqlite_shop.tables()
-    with sqlite_shop.source() as source, shelved(source, {NAME: shelf}, clock=clock) as opened:
-        made = replace(opened, rhythm=SWEEP_ALONE)
-        add(sqlite_shop, 1, CUSTOMERS)
-        days(made, clock, shelf, 1.5)
+    with at_rest(sqlite_shop) as (made, clock, shelf):
         sqlite_shop.run("DELETE FROM customers WHERE id = 8", "DELETE FROM syncd_change_log")
         foretold = []
         while "N8" in shelf.records:
