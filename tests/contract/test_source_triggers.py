@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 import sqlalchemy as sa
 
 from syncd.errors import LeaseLost, SafetyStop, SettingsError, SetupNeeded, SourceUnreachable
 from syncd.source import changelog, customers, triggers
 from syncd.source.changelog import Batch
-from syncd.source.database import Watch
+from syncd.source.database import Watch, in_transaction
 from tests.contract.shop import Shop, drained, logged
 
 A = "INSERT INTO customers (id, company) VALUES (1, 'A')"
@@ -376,6 +379,25 @@ def test_consumer_waits_for_nobody(any_shop: Shop) -> None:
         conn.exec_driver_sql(A)
         any_shop.run("INSERT INTO customers (id, company) VALUES (2, 'B')")
         assert [entry.key for entry in drained(source)] == ["2"]
+
+
+def test_a_transaction_on_sqlite_has_the_table_to_itself(sqlite_shop: Shop) -> None:
+    """What a transaction of ours read is still so when it writes: from its first moment nobody else writes. What is not
+    kept is rolled back."""
+    sqlite_shop.tables()
+    sqlite_shop.run(A)
+    with sqlite_shop.source() as source, closing(sqlite3.connect(source.engine.url.database or "", timeout=0)) as other:
+
+        def work(conn: sa.Connection) -> None:
+            assert conn.exec_driver_sql("SELECT company FROM customers WHERE id = 1").scalar_one() == "A"
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("UPDATE customers SET company = 'Theirs' WHERE id = 1")
+            conn.exec_driver_sql("UPDATE customers SET company = 'Ours' WHERE id = 1")
+
+        in_transaction(source, work, keep=lambda _: False)
+        assert sqlite_shop.value("SELECT company FROM customers WHERE id = 1") == "A"
+        in_transaction(source, work)
+        assert sqlite_shop.value("SELECT company FROM customers WHERE id = 1") == "Ours"
 
 
 # --- installing and checking ---------------------------------------------------------------------------------------

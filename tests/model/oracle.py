@@ -33,7 +33,7 @@ CAUSES = {
     "candidate": {"inbound", "stranger", "forgotten", "unlinked", "linked"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
-    "conflict": {"conflict", "pull-only", "cut-late", "erased", "renumbered"},
+    "conflict": {"conflict", "pull-only", "cut-late", "erased"},
     "first_seen": {"hidden"},
     "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked", "erased"},
@@ -282,6 +282,8 @@ def _causes(world: World, reviews: list[Review]) -> Iterator[str]:
         causes = CAUSES.get(item.kind, set())
         if item.kind == "key_taken" and any(profile.inbound for profile in world.setting.profiles):
             causes = causes | {"stranger"}  # who brought a row with the number that he carries
+        if item.kind == "conflict" and set(item.fields) == {"number"}:
+            causes = causes | {"renumbered"}  # while the create was lost that carried the number from before
         if not causes & world.happened:
             yield f"{item.provider}/{item.customer_key}: asked about {item.kind} ({item.reason}) without a cause"
 
