@@ -100,7 +100,7 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     """
     from syncd.bootstrap import installation
     from syncd.cli.naming import meant, whom
-    from syncd.operate.recover import forget as erase
+    from syncd.operate.erase import forget as erase
 
     if not confirmed(f"Erase customer {key} from the state for good?", yes=yes):
         echo("Nothing was erased.", f"next:  syncd forget {key} --yes", err=True)
@@ -110,10 +110,13 @@ def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
         key = whom(gone.key)
     acted("forget", customer_key=key)
     if as_json:
-        print_json({"schema": 1, "customer_key": key, "still_at": gone.linked, "in_source": gone.in_source})
+        more = {"still_at": gone.linked, "may_come": gone.coming, "in_source": gone.in_source}
+        print_json({"schema": 1, "customer_key": key, **more})
         return
     echo(f"Customer {key} is erased from the state.")
     for provider, external_id in gone.linked.items():
         echo(f"{provider} still holds {external_id}: delete it there.")
+    for provider, our_key in gone.coming.items():
+        echo(f"{provider} may still store a record {our_key}, by a create without an answer: delete it there, too.")
     if gone.in_source:
         echo(f"The source still has customer {key}: delete the row, or its next change asks for a review.")

@@ -80,7 +80,7 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
     with site.state.read() as tx:
         if mapping.by_external_id(tx, route.provider, [remote.external_id]):
             return Obstacle.KNOWN, ()
-        if tombstones.buried(tx, site.state.graves, route.provider, external_id=remote.external_id):
+        if tombstones.buried(tx, site.state.graves, route.provider, remote.external_id, our_key=remote.key):
             return Obstacle.KNOWN, ()
         if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
             return Obstacle.KNOWN, ()

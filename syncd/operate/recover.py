@@ -15,8 +15,7 @@ from syncd.core.model import Link, Pair, Verb
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
 from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes
-from syncd.errors import LeaseHeld, SafetyStop, UsageError
-from syncd.operate.review import certain
+from syncd.errors import LeaseHeld, SafetyStop
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, VERIFY, hold, lane_name
@@ -150,12 +149,9 @@ def _let_go(site: Installation, route: Route) -> None:
     for gone in _absent(site, links):
         with site.state.begin() as tx:
             for link in gone:
-                _bury(tx, site, link.pair, link.external_id, "absent after a restore")
+                grave = (link.pair.provider, link.external_id, link.pair.key, "absent after a restore")
+                tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
                 _drop(tx, link.pair, site)
-
-
-def _bury(tx: Transaction, site: Installation, pair: Pair, external_id: str | None, how: str) -> None:
-    tombstones.bury(tx, site.state.graves, pair.provider, external_id, pair.key, how, site.clock.now())
 
 
 def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:
@@ -173,34 +169,3 @@ def _distrust(tx: Transaction, site: Installation) -> None:
         progress.set_meta(tx, f"rematch:{route.provider}", "1")
         journal.close_provider_intents(tx, route.provider, [verb for verb in Verb if verb is not Verb.CREATE])
         journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))
-
-
-# -- erasing a person --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """The erased customer: its key, where it was linked, by provider, and whether the source still has the row."""
-
-    key: str
-    linked: dict[str, str]
-    in_source: bool
-
-
-def forget(site: Installation, key: str) -> Forgotten:
-    """Erase a customer from the state and leave tombstones, which hold digests alone.
-
-    Raises `UsageError` where the state knows nothing of this key, or does not know yet whose key it is now.
-    """
-    row = customers.read(site.source, [key]).get(key)
-    key = row.key if row is not None else key
-    certain(site.state, site.source, key, gone=True)
-    with site.state.begin() as tx:
-        links = mapping.of_customer(tx, key)
-        if not (links or work.of_customer(tx, key) or journal.events(tx, key, 1) or journal.reviews(tx, key=key)):
-            raise UsageError(f"the state knows nothing of customer {key}.", remedy=f"syncd explain {key}")
-        ids = {link.pair.provider: link.external_id for link in links}
-        for route in site.routes:
-            _bury(tx, site, Pair(route.provider, key), ids.get(route.provider), "forgotten")
-        mapping.forget(tx, key)
-    return Forgotten(key, {provider: id_ for provider, id_ in ids.items() if id_ is not None}, row is not None)

@@ -192,7 +192,7 @@ def _release(tx: Transaction, found: Review, now: datetime) -> int:
 def certain(state: State, source: Source, key: str, *, gone: bool = False) -> None:
     """Refuse an order about a key that changed hands while syncd has not read of it: the person who names it may mean
     the customer who has it now, or the one whom syncd still shows under it. Raises `UsageError`. With `gone`, a key
-    whose row was removed may be named: its customer is meant.
+    whose row was removed, and that no other row has, may be named: its customer is meant.
 
     Example: customers 1 and 2 swapped their keys a second ago. "Link 1" would reach the customer who is 2 now.
     """

@@ -65,9 +65,30 @@ def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
     tx.execute(tombstone.insert().values(**row))
 
 
-def buried(tx: Transaction, keys: Keys, provider: str, external_id: str | None = None, key: str | None = None) -> bool:
-    """Whether this external id or this customer's key lies under a tombstone of the provider."""
-    return tx.execute(_BURIED, _graves(keys, digest_name(tx, provider), external_id, key)).first() is not None
+def bury_carriers(tx: Transaction, keys: Keys, provider: str, our_key: str, how: str, at: datetime) -> None:
+    """Bury whatever carries this key of ours at the provider, there already or not: what a create makes whose answer
+    was lost has an id that nobody knows."""
+    of_all = _carriers(_all(keys), digest_name(tx, provider), our_key)
+    tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.external_digest.in_(of_all)))
+    row = {"provider": provider, "external_digest": of_all[0], "key_digest": "", "how": how, "at": at}
+    tx.execute(tombstone.insert().values(**row))
+
+
+def buried(
+    tx: Transaction,
+    keys: Keys,
+    provider: str,
+    external_id: str | None = None,
+    key: str | None = None,
+    our_key: str | None = None,
+) -> bool:
+    """Whether this external id, this customer's key, or what carries this key of ours, lies under a tombstone of the
+    provider."""
+    name = digest_name(tx, provider)
+    graves = _graves(keys, name, external_id, key)
+    if our_key is not None:
+        graves["of_external"] += _carriers(_all(keys), name, our_key)
+    return tx.execute(_BURIED, graves).first() is not None
 
 
 def buried_ids(tx: Transaction, keys: Keys, provider: str, external_ids: Sequence[str]) -> set[str]:
@@ -136,6 +157,10 @@ def _graves(keys: Keys, provider: str, external_id: str | None, key: str | None)
         "of_external": [] if external_id is None else [_external(each, provider, external_id) for each in _all(keys)],
         "of_key": [] if key is None else [_own(each, provider, key) for each in _all(keys)],
     }
+
+
+def _carriers(keys: Sequence[bytes], provider: str, our_key: str) -> list[str]:
+    return [keyed(each, "our key", provider, our_key) for each in keys]
 
 
 def _external(state_key: bytes, provider: str, external_id: str) -> str:

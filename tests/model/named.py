@@ -212,6 +212,21 @@ NAMED: Mapping[str, History] = (
         ),
     }
     | {
+        f"a customer forgotten whose create comes late, {identity}, {way}": _alone(
+            Profile(Nature(identity=identity), inbound=True),
+            *(SCAN, ("insert",), ("fault", 0, "late", "write", 30.0), SCAN),
+            *steps,
+            customers=1,
+        )
+        for identity in Identity
+        for way, steps in {
+            "his row another's": (("replace", 1), ("operator", "forget", 1, 0)),
+            "his row another's, as a run has read": (("replace", 1), RUN, ("operator", "forget", 1, 0)),
+            "and deleted": (("operator", "forget", 1, 0), ("delete", 1), ("insert",)),
+            "and deleted once the record is listed": (("operator", "forget", 1, 0), SETTLED, SCAN, ("delete", 1)),
+        }.items()
+    }
+    | {
         f"a row given to somebody after point {point} of linking a customer again": _alone(
             Profile(),
             *(SCAN, SETTLED, SCAN, ("operator", "forget", 0, 0), THERE, CITY),

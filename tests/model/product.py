@@ -20,7 +20,8 @@ from syncd.engine import run
 from syncd.engine.run import Options, run_cycle
 from syncd.engine.worker import release_lanes
 from syncd.operate import sync_one
-from syncd.operate.recover import diagnose, forget, recover
+from syncd.operate.erase import forget
+from syncd.operate.recover import diagnose, recover
 from syncd.operate.review import allowed, certain, decide, order_link, order_unlink
 from syncd.reconcile.route import Route
 from syncd.runtime.installation import Installation, Rhythm

@@ -5,6 +5,7 @@ A mutant that lives means that a law is not tested. Every one of them is a way i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from syncd.core.actions import Action, Adopt
 from syncd.core.erasure import Erasure
 from syncd.core.facts import LONG_AGO, Departure, Facts
 from syncd.core.model import Pair, Policy, Remote, Removal, Stage, Values, Work
-from syncd.errors import SafetyStop, Temporary
+from syncd.errors import SafetyStop, Temporary, UsageError
 from syncd.lanes import Lane
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
@@ -30,6 +31,7 @@ from syncd.store.schema import Transaction, intent, tombstone
 from tests.model import test_daemons as daemons
 from tests.model import test_erased as erasures
 from tests.model import test_foretold as foretold
+from tests.model import test_forgotten as forgotten
 from tests.model import test_lost_creates as lost_creates
 from tests.model import test_merges as merges
 from tests.model import test_promises as promises
@@ -51,6 +53,7 @@ AGREEMENT, CHANGES = import_module("syncd.core.agreement"), import_module("syncd
 DECIDE, POLL = import_module("syncd.core.decide"), import_module("syncd.detect.poll")
 ENDINGS, TRACE = import_module("syncd.core.endings"), import_module("syncd.lanes.trace")
 GUARD = import_module("syncd.reconcile.guard")
+ERASE = import_module("syncd.operate.erase")
 
 LEADERSHIP, WORKER = import_module("syncd.runtime.leadership"), import_module("syncd.engine.worker")
 
@@ -498,6 +501,34 @@ def lost_creates_without_key_are_newcomers(patch: Patch) -> None:
     patch.setattr(ARRIVE, "made_by", lambda _facts, _remote: False)
 
 
+def forgotten_creates_leave_no_tombstone(patch: Patch) -> None:
+    """Of somebody who is forgotten, only what is known is buried: not what a create of his makes late."""
+    patch.setattr(tombstones, "bury_carriers", lambda *_given: None)
+
+
+def forgotten_before_the_record_is_known(patch: Patch) -> None:
+    """Somebody is forgotten although nothing could know again the record that his create makes."""
+    coming = ERASE._coming
+
+    def wrong(tx: Transaction, route: Route, key: str) -> str:
+        with contextlib.suppress(UsageError):
+            return str(coming(tx, route, key))
+        return ""
+
+    patch.setattr(ERASE, "_coming", wrong)
+
+
+def a_key_with_a_row_is_its_first_owners(patch: Patch) -> None:
+    """Somebody is forgotten under a key that another row got before a run has read it."""
+    certain = ERASE.certain
+    patch.setattr(ERASE, "certain", lambda state, source, key, **_gone: certain(state, source, key, gone=True))
+
+
+def a_captured_key_is_its_rows(patch: Patch) -> None:
+    """Somebody is forgotten under a key that another row got, once capture, but no look, has read it."""
+    patch.setattr(ERASE, "_one_owner", lambda *_given: None)
+
+
 def lost_creates_without_key_are_not_buried(patch: Patch) -> None:
     """What a lost create made is not looked for where it carries no key of ours, once its customer is deleted."""
     patch.setattr(GATHER, "_keyless", lambda *_given: ())
@@ -645,6 +676,19 @@ MUTANTS: Mapping[str, Mutant] = {
             lost_creates_without_key_are_not_buried,
             (partial(keys.test_a_lost_create_without_our_key_does_not_come_back_as_a_row, Removal.KEEP, edited=False),),
         ),
+        Mutant(forgotten_creates_leave_no_tombstone, _histories("create comes late, findable, and deleted")),
+        Mutant(
+            forgotten_before_the_record_is_known,
+            (partial(forgotten.test_a_record_without_our_key_is_known_before_its_customer_is_forgotten, parked=False),),
+        ),
+        Mutant(
+            a_key_with_a_row_is_its_first_owners,
+            (forgotten.test_a_linked_customer_whose_key_changed_hands_is_not_forgotten_for_the_other,),
+        ),
+        Mutant(
+            a_captured_key_is_its_rows,
+            (forgotten.test_a_linked_customer_whose_key_changed_hands_is_not_forgotten_for_the_other,),
+        ),
         Mutant(
             newcomers_linked_before_the_log_is_read,
             (partial(keys.test_a_newcomer_under_a_key_that_a_row_gave_up, CREATING),),
@@ -714,7 +758,7 @@ def _catches(mutant: Mutant) -> Iterator[str]:
     for sequence in mutant.sequences:
         try:
             sequence()
-        except (AssertionError, SafetyStop) as caught:
+        except (AssertionError, SafetyStop, pytest.fail.Exception) as caught:  # the last: what was to raise did not
             yield str(caught)
     if mutant.sequences:
         return

@@ -9,7 +9,7 @@ import pytest
 from syncd.core.model import State as Shown
 from syncd.engine.run import Installation, Options, run_cycle
 from syncd.errors import ProviderError, Rejected, Temporary
-from syncd.operate.recover import forget
+from syncd.operate.erase import forget
 from syncd.store import events, journal, mapping, review, work
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop

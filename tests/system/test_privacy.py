@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.sandbox.faults import Fault
 from tests.system.landscape import Landscape, landscape
 
 
@@ -47,6 +48,26 @@ def test_a_forgotten_customer_does_not_come_back_by_a_scan(land: Landscape) -> N
 
     assert land.sql("SELECT count(*) FROM customers") == [(2,)]
     assert land.recalled("SELECT count(*) FROM mapping WHERE customer_key = '2'") == [(0,)]
+
+
+def test_a_record_that_comes_late_is_named_and_brings_nobody_back(land: Landscape) -> None:
+    """Deleted and forgotten while nobody knows what became of his create: the command says where a record may still
+    come, and a scan that finds it, and may insert customers, leaves him alone."""
+    land.change('create = "always"', 'create = "always"\ninbound_create = true')
+    land.sql("INSERT INTO customers (number, name, email, country) VALUES ('9009', 'Nie Da', 'nie@da.example', 'DE')")
+    ((key,),) = land.sql("SELECT id FROM customers WHERE number = '9009'")
+    land.twin("aiotic").faults.add(Fault("late", method="PUT"))
+    assert land.said("run-once", "--wait", "10ms").code == 4
+    land.sql("DELETE FROM customers WHERE id = ?", key)
+    told = land.said("forget", str(key), "--yes", "--json")
+    assert told.code == 0, told.err
+    assert (told.data["still_at"], told.data["may_come"]) == ({}, {"aiotic": "9009"})
+
+    land.twin("aiotic").faults.release_late()
+    assert "9009" in land.twin("aiotic").records
+    for _ in range(2):
+        land.said("run-once", "--scan")
+    assert land.sql("SELECT count(*) FROM customers") == [(3,)]
 
 
 def test_nobody_is_forgotten_under_a_key_that_changed_hands(land: Landscape) -> None:

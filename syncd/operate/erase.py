@@ -1,0 +1,93 @@
+"""Erase a person from the state: what is known of him goes, and tombstones keep scans, old copies and retries from
+bringing him back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from syncd.core.model import Customer, Pair, Stage, Verb, Work
+from syncd.core.recognition import another
+from syncd.errors import UsageError
+from syncd.log import customer
+from syncd.operate.review import PERSON, certain
+from syncd.reconcile import Route
+from syncd.reconcile.case import outset, remember
+from syncd.runtime.installation import Installation
+from syncd.source import customers
+from syncd.store import journal, mapping, tombstones, work
+from syncd.store.database import Transaction
+
+HOW = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The erased customer: its key, where it was linked, by provider, whether the source still has the row, and where a
+    create has no known outcome: there a record may come late that carries this key of ours (`coming`)."""
+
+    key: str
+    linked: dict[str, str]
+    in_source: bool
+    coming: dict[str, str] = field(default_factory=dict)
+
+
+def forget(site: Installation, key: str) -> Forgotten:
+    """Erase a customer from the state and leave tombstones, which hold digests alone.
+
+    Raises `UsageError` where the state knows nothing of this key, does not know yet whose key it is now, or could not
+    know the record again that a create of unknown outcome makes.
+    """
+    row = customers.read(site.source, [key]).get(key)
+    key = row.key if row is not None else key
+    certain(site.state, site.source, key, gone=row is None)
+    if row is not None:
+        _one_owner(site, row)
+    with site.state.begin() as tx:
+        links = mapping.of_customer(tx, key)
+        if not (links or work.of_customer(tx, key) or journal.events(tx, key, 1) or journal.reviews(tx, key=key)):
+            raise UsageError(f"the state knows nothing of customer {key}.", remedy=f"syncd explain {key}")
+        ids = {link.pair.provider: link.external_id for link in links}
+        coming = {route.provider: our_key for route in site.routes if (our_key := _coming(tx, route, key))}
+        for route in site.routes:
+            grave = (route.provider, ids.get(route.provider), key, HOW)
+            tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
+        for provider, our_key in coming.items():
+            tombstones.bury_carriers(tx, site.state.graves, provider, our_key, HOW, site.clock.now())
+        mapping.forget(tx, key)
+    linked = {provider: id_ for provider, id_ in ids.items() if id_ is not None}
+    return Forgotten(key, linked, row is not None, coming)
+
+
+def _one_owner(site: Installation, row: Customer) -> None:
+    """Refuse a key whose row is another customer's by now, as capture has told and no look has seen, or as a person is
+    being asked: the one to be forgotten may be either."""
+    now = site.clock.now()
+    for route in site.routes:
+        pair = Pair(route.provider, row.key)
+        with site.state.read() as tx:
+            due = work.read(tx, pair) or Work(pair, 0, PERSON, now, now)
+        facts = outset(route, due, row, remember(route, [row.key])).facts
+        if facts.reborn and another(facts):
+            raise UsageError(
+                f"the key {customer(row.key)} changed hands in the source, and {route.provider} still shows its first"
+                " owner; nothing was erased. A run ends that, or a question is open.",
+                remedy=f"syncd explain {customer(row.key)}",
+            )
+
+
+def _coming(tx: Transaction, route: Route, key: str) -> str:
+    """The key of ours that a record will carry which a create of unknown outcome may still make; "" where there is no
+    such create. Raises `UsageError` where the record can carry no key of ours: once the customer is erased nothing
+    would know it, and a listing would bring him back."""
+    intents = journal.intents(tx, route.provider, [key]).get(key, ())
+    if not any(intent.verb is Verb.CREATE and intent.stage is Stage.OPEN for intent in intents):
+        return ""
+    link = mapping.read(tx, Pair(route.provider, key))
+    our_key = (link.provider_key if link is not None else None) or key
+    if route.adapter.key_fits(our_key):
+        return our_key
+    raise UsageError(
+        f"a create of customer {customer(key)} at {route.provider} has no known outcome, and its record carries no key"
+        " by which it could be known later; nothing was erased. Delete the row: a run then finds the record.",
+        remedy="syncd run-once",
+    )
