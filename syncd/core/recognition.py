@@ -90,9 +90,13 @@ def recognised(facts: Facts, remote: Remote) -> bool:
 
 def made_by(facts: Facts, remote: Remote) -> bool:
     """Whether a record that carries no key of ours is most likely what our lost create made: an identifying value
-    agrees, and fewer values contradict than agree. Nobody is linked on that; but it is no newcomer's record."""
+    agrees, and fewer values contradict than agree. Nobody is linked on that; but it is no newcomer's record. What
+    identifies nobody is compared only where something else agreed: many records are asked about many creates."""
+    telling = {name: remote.values[name] for name in PROVING & remote.values.keys()}
+    if not _compared(facts, remote._replace(values=telling))[0]:
+        return False
     agreed, contradicted = _compared(facts, remote)
-    return bool(agreed & PROVING) and len(contradicted) < len(agreed)
+    return len(contradicted) < len(agreed)
 
 
 def holds_what_was_sent(facts: Facts, remote: Remote) -> bool:

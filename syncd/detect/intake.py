@@ -3,8 +3,10 @@ question to a person."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from syncd.core.alias import REMOTE
 from syncd.core.effects import Note
@@ -42,11 +44,24 @@ class Obstacle(StrEnum):
     LEFT_OUTSIDE = "left-outside"  # a person said so when it did not fit
 
 
-def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -> None:
-    """Insert the row of an unlinked remote that matches no customer. An obstacle is asked about once, or needs no
-    person."""
+class Keyless(NamedTuple):
+    """A create whose outcome is not known and whose record can carry no key of ours; `our_key` is in its digests."""
+
+    our_key: str
+    intent: Intent
+
+
+def arrive(site: Installation, route: Route, remotes: Sequence[Remote], found: Newcomers) -> None:
+    """Insert the rows of unlinked remotes, of one page, that match no customer. An obstacle is asked about once, or
+    needs no person."""
+    lost = keyless_creates(site, route) if remotes else ()
+    for remote in remotes:
+        _arrive(site, route, remote, found, lost)
+
+
+def _arrive(site: Installation, route: Route, remote: Remote, found: Newcomers, lost: Sequence[Keyless]) -> None:
     _forget_unexecuted(site, route, remote)
-    obstacle, keys = in_the_way(site, route, remote)
+    obstacle, keys = in_the_way(site, route, remote, lost)
     if obstacle is Obstacle.LEFT_OUT:
         _refused(site, route, remote, LEFT_OUT, found)
         return
@@ -72,9 +87,11 @@ def arrive(site: Installation, route: Route, remote: Remote, found: Newcomers) -
     _link(site, route, remote, result.customer, intent)
 
 
-def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstacle, tuple[str, ...]]:
-    """The obstacle that keeps a record from becoming a row, and the customers it concerns. Reads only: `plan` asks the
-    same."""
+def in_the_way(
+    site: Installation, route: Route, remote: Remote, lost: Sequence[Keyless]
+) -> tuple[Obstacle, tuple[str, ...]]:
+    """The obstacle that keeps a record from becoming a row, and the customers it concerns; `lost`: `keyless_creates`.
+    Reads only: `plan` asks the same."""
     if remote.archived or erased(remote.values):
         return Obstacle.KNOWN, ()
     with site.state.read() as tx:
@@ -84,7 +101,7 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
             return Obstacle.KNOWN, ()
         if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
             return Obstacle.KNOWN, ()
-        if _of_lost_create(tx, route, remote):
+        if any(_made(route, each, remote) for each in lost):
             return Obstacle.KNOWN, ()
         if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
             return Obstacle.LEFT_OUTSIDE, ()
@@ -101,18 +118,22 @@ def in_the_way(site: Installation, route: Route, remote: Remote) -> tuple[Obstac
     return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
 
 
-def _of_lost_create(tx: Transaction, route: Route, remote: Remote) -> bool:
-    """Whether a create of ours, whose outcome is not known and whose record can carry no key of ours, most likely made
-    this record: it is no newcomer's, whatever became of the customer and of his row meanwhile."""
-    creates = journal.unknown_creates(tx, route.provider)
-    links = mapping.read_many(tx, route.provider, [intent.pair.key for intent in creates])
-    for intent in creates:
-        link = links.get(intent.pair.key)
-        key = (link.provider_key if link is not None else None) or intent.pair.key
-        facts = Facts(route.rules, route.digester(key), intents=(intent,))
-        if not route.adapter.key_fits(key) and made_by(facts, remote):
-            return True
-    return False
+def keyless_creates(site: Installation, route: Route) -> tuple[Keyless, ...]:
+    """Creates of ours whose outcome is not known and whose record can carry no key of ours. Read once for a page, and
+    after it was listed: whatever made its records was under way by then, and what is linked or buried since is known by
+    that."""
+    with site.state.read() as tx:
+        creates = journal.unknown_creates(tx, route.provider)
+        links = mapping.read_many(tx, route.provider, [intent.pair.key for intent in creates])
+    keys = {pair_key: link.provider_key for pair_key, link in links.items()}
+    lost = (Keyless(keys.get(intent.pair.key) or intent.pair.key, intent) for intent in creates)
+    return tuple(each for each in lost if not route.adapter.key_fits(each.our_key))
+
+
+def _made(route: Route, each: Keyless, remote: Remote) -> bool:
+    """Whether this create most likely made the record: it is no newcomer's then, whatever became of the customer and of
+    his row meanwhile."""
+    return made_by(Facts(route.rules, route.digester(each.our_key), intents=(each.intent,)), remote)
 
 
 def row_of(route: Route, remote: Remote) -> Values:

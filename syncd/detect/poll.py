@@ -161,9 +161,7 @@ def _page(site: Installation, route: Route, remotes: list[Remote], found: Newcom
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, differing, "scan", site.clock.now())
     if route.provider in site.inbound_create and route.rules.adopted:
-        for remote in remotes:
-            if remote.external_id not in links:
-                arrive(site, route, remote, found)
+        arrive(site, route, [remote for remote in remotes if remote.external_id not in links], found)
         announce(site, route, found, complete=False)
 
 

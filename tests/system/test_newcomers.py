@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from syncd.core.model import Remote, Verb
 from syncd.detect.intake import Obstacle, in_the_way
+from syncd.engine.run import Options, run_cycle
 from syncd.store import journal, progress, review
 from tests.system.landscape import Landscape, landscape
 from tests.system.test_review import by_number, decide, link, only, waiting
@@ -180,9 +181,29 @@ def test_the_source_is_asked_once_who_a_newcomer_is(tmp_path: Path, *, known: bo
         with land.site(exclusive=False) as site:
             sa.event.listen(site.source.engine, "before_cursor_execute", lambda _c, _cur, text, *_: asked.append(text))
             remote = Remote("7001", "7001", {"number": "7001", "email": email}, {})
-            obstacle, keys = in_the_way(site, site.routes[0], remote)
+            obstacle, keys = in_the_way(site, site.routes[0], remote, ())
         assert (obstacle, keys) == ((Obstacle.MATCH, ("2",)) if known else (Obstacle.NONE, ()))
         assert len([text for text in asked if "customers" in text]) == 1, asked
+
+
+@pytest.mark.parametrize("newcomers", [0, 1, 9])
+def test_lost_creates_are_read_once_for_a_page(tmp_path: Path, newcomers: int) -> None:
+    """Which creates have no known outcome is asked once for all unlinked records of a page, and of a page without any
+    not at all: after an outage there may be thousands of both."""
+    asked: list[str] = []
+
+    def ask(_conn: object, _cursor: object, text: str, given: Any, *_more: object) -> None:
+        if "ORDER BY intent.id" in text and Verb.CREATE.value in given:
+            asked.append(text)
+
+    with landscape(tmp_path, 3, ("aiotic",), extra={"aiotic": "inbound_create = true\n"}) as land:
+        land.run(scan=True)
+        come(land, *range(7001, 7001 + newcomers))
+        with land.site() as site:
+            sa.event.listen(site.state.reader, "before_cursor_execute", ask)
+            run_cycle(site, Options(mode="run-once", scan=True, wait=10.0, exclusive=True))
+        assert len(names(land)) == newcomers
+        assert len(asked) == min(newcomers, 1), asked
 
 
 def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landscape) -> None:
