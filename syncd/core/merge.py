@@ -127,10 +127,12 @@ def _superseded(facts: FieldFacts, source: Seen) -> bool:
 
 
 def _decided(facts: FieldFacts) -> Decision:
+    """A composed value has no column to come to: where a person takes the provider's, both sides stay as they are until
+    a part changes."""
     if facts.equal:
         return Decision(Verdict.SETTLE, "equal")
     if facts.decision is Direction.PULL:
-        return Decision(Verdict.KEEP, "composed") if facts.composed else Decision(Verdict.PULL, "decided")
+        return Decision(Verdict.SETTLE, "composed") if facts.composed else Decision(Verdict.PULL, "decided")
     return Decision(Verdict.PUSH, "decided")
 
 

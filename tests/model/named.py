@@ -207,6 +207,11 @@ NAMED: Mapping[str, History] = (
         "an erasure that a person denies in part, and another city": _alone(
             Profile(), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, ("decide", 0, 0), CITY
         ),
+        "an erasure that a person confirms for the contact person alone, who has another name here": _alone(
+            Profile(Nature(composed=True), directions=(("city", Direction.OFF),)),
+            *(SCAN, ("erase", 0, 0, ("name", "email")), ("edit", 0, "first_name", "new"), SCAN, ("decide", 0, 7)),
+            *(("remote-edit", 0, 0, "email", "new"), ("remote-edit", 0, 0, "name", "shorten")),
+        ),
         "an erasure that a person denies for the name alone": _alone(
             Profile(policy=Policy.REVIEW), SCAN, ("erase", 0, 0, ("name", "city")), SCAN, EDIT, SCAN, ("decide", 1, 0)
         ),

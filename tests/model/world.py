@@ -540,6 +540,8 @@ class World:
             value = row.get(name) if source else record.values.get(name)
             self._typed(person.tag, name, "source" if source else provider.name, value)
             self._excuse(person.tag, name, "source" if source else provider.name)
+            if name not in self.columns and not source:
+                self.swallowed.add((record.id, name, value))  # composed here: both sides stay as they are
 
     def touch(self, person: Person) -> None:
         """Something of a customer's changes in another table, which spells his key in its own way."""

@@ -41,6 +41,7 @@ WRONGS: tuple[Wrong, ...] = (
     ),
     Wrong("merge", "Verdict.REVIEW if asks else Verdict.PULL", "Verdict.PULL"),
     Wrong("merge", "Verdict.KEEP if facts.composed else Verdict.REVIEW", "Verdict.PUSH"),
+    Wrong("merge", 'Decision(Verdict.SETTLE, "composed")', 'Decision(Verdict.KEEP, "composed")'),
     Wrong("merge", "Policy.REVIEW if _superseded(facts, source) else facts.policy", "facts.policy"),
     Wrong("merge", "(facts.unsettled and source.digest in facts.sent)", "facts.unsettled"),
     Wrong("merge", "or (base.provisional and not ours)", "or base.provisional"),

@@ -180,7 +180,7 @@ HISTORIES: list[tuple[str, FieldFacts, Verdict, str]] = [
     ("decided for the source", facts(NEW, EDIT, AGREED, policy=ASK, decision=PUSH_ONLY), PUSH, "decided"),
     ("decided for the provider", facts(NEW, EDIT, AGREED, policy=ASK, decision=PULL_ONLY), PULL, "decided"),
     ("decided, and equal by now", facts(NEW, NEW, AGREED, decision=PULL_ONLY), SETTLE, "equal"),
-    ("nothing composed is pulled", facts(NEW, EDIT, AGREED, composed=True, decision=PULL_ONLY), KEEP, "composed"),
+    ("what is composed stays there", facts(NEW, EDIT, AGREED, composed=True, decision=PULL_ONLY), SETTLE, "composed"),
     # two editors
     ("two editors, the other first", facts(NEW, EDIT, AGREED, tie=Tie.THEIRS, policy=WIN_PROVIDER), PUSH, "conflict"),
     ("two editors, this one comes first", facts(NEW, EDIT, AGREED, tie=Tie.OURS, policy=WIN_SOURCE), PULL, "conflict"),
