@@ -167,9 +167,9 @@ class Question(NamedTuple):
 
 
 class Grave(NamedTuple):
-    """A tombstone to be left. `whole`: for the customer too, not for the record alone."""
+    """Tombstones to be left, one a record. `whole`: for the customer too, not for the records alone."""
 
-    external_id: str
+    external_ids: tuple[str, ...]
     how: str
     whole: bool = True
 
@@ -190,7 +190,7 @@ class Change(NamedTuple):
     questions  review items to be opened or brought up to date
     announce   the item that stands for all customers who wait for `adopt`
     refund     operations that the guards counted and that were not executed
-    grave      a tombstone to be left; `living` an external id that is linked again, whose tombstone goes
+    grave      tombstones to be left; `living` an external id that is linked again, whose tombstone goes
     """
 
     work: Work

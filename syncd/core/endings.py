@@ -12,7 +12,7 @@ from syncd.core.facts import Facts
 from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
 from syncd.core.model import FieldBase, Link, Stage, State, Value, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
-from syncd.core.recognition import another
+from syncd.core.recognition import another, recognised
 from syncd.core.writes import versioned
 
 FIRST_OWNER = Park("delete_conflict", "another customer has this key now, and the first one's record is still linked")
@@ -248,10 +248,9 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
     customer who was never linked is not told of as unlinked."""
     facts, link = case.facts, case.facts.link
     external_id = external_id or (link.external_id if link is not None else "") or ""
-    if not external_id and len(facts.found) == 1 and facts.found[0].external_id not in facts.claimed:
-        external_id = facts.found[0].external_id
+    given_up = (external_id,) if external_id else _perhaps_his(facts)
     linked = link is not None and link.external_id is not None
-    ends = bool(external_id) and (linked or action.tombstone)
+    ends = bool(given_up) and (linked or action.tombstone)
     quiet = "excluded" if action.guarded else "unchanged"
     change = Change(
         case.work,
@@ -260,9 +259,17 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
         finish=True,
         close_all=True,
         closing=closing(None),
-        grave=Grave(external_id, action.reason, whole=action.tombstone) if ends else None,
+        grave=Grave(given_up, action.reason, whole=action.tombstone) if ends else None,
         mark=(case.pair.key, "changed") if action.again else None,
     )
     if change.kind == quiet:  # no link ends and no record is given up: nothing to note
         return change
     return and_told(change, told(case, event, (), action.reason, reason=action.reason))
+
+
+def _perhaps_his(facts: Facts) -> tuple[str, ...]:
+    """Of the records that a look-up after a lost create found, those that may be what it made: of several with one
+    number those that are recognised, and where none is, each."""
+    free = [remote for remote in facts.found if remote.external_id not in facts.claimed]
+    known = [remote for remote in free if recognised(facts, remote)] if len(free) > 1 else []
+    return tuple(remote.external_id for remote in known or free)

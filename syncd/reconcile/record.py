@@ -101,7 +101,8 @@ def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
             mapping.set_state(tx, each.pair, each.state)
         if each.grave is not None:
             customer = each.pair.key if each.grave.whole else None
-            tombstones.bury(tx, key, provider, each.grave.external_id, customer, each.grave.how, now)
+            for external_id in each.grave.external_ids:
+                tombstones.bury(tx, key, provider, external_id, customer, each.grave.how, now)
         if each.unlink:
             mapping.unlink(tx, each.pair)
     tombstones.exhume_all(tx, key, provider, {each.living: each.pair.key for each in told if each.living})

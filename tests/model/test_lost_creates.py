@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.core.model import Pair, Policy, Value
-from syncd.store import mapping
+from syncd.core.model import Pair, Policy, Removal, Value
+from syncd.operate.review import decide
+from syncd.store import journal, mapping
 from tests.model.hostile import Fault, Hostile, Nature, Record
 from tests.model.test_sequences import LIST, POLICIES, SCAN, SEARCH, SETTLED, calm, kinds, run, source, world
-from tests.model.world import Profile, World
+from tests.model.world import OVERNIGHT, Profile, World
 
 IDENTITIES = pytest.mark.parametrize(
     "nature",
@@ -78,6 +79,35 @@ def test_our_lost_create_is_linked_although_it_was_edited(nature: Nature, policy
     assert kinds(made) == ["conflict"]
     assert (source(made, name), record.values[name]) == (before, edited)
     calm(made)
+
+
+@pytest.mark.parametrize("nature", [SEARCH, replace(SEARCH, renumbers=True), LIST, replace(LIST, renumbers=True)])
+@pytest.mark.parametrize(
+    ("how", "said"), [(Removal.KEEP, ""), (Removal.DELETE, "take:source"), (Removal.DELETE, "take:provider")]
+)
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_lost_create_beside_a_record_with_its_number_brings_nobody_back(
+    nature: Nature, how: Removal, said: str, *, cut: bool
+) -> None:
+    """A customer is deleted whose create was lost and made one of two records with his number: it never becomes a row,
+    whatever a person says about it."""
+    nature = replace(nature, keeps=(("name", "cut"), ("email", "cut"))) if cut else nature
+    made = world(Profile(nature, on_delete=how, inbound=True))
+    provider, person = made.providers[0], made.insert()
+    provider.faults.append(Fault("lost", "write"))
+    made.run(SCAN)
+    made.befall(person.tag, "stranger")
+    made.foreign(provider, f"s{person.tag}", person.number)
+    made.delete(person)
+    for pause in (SETTLED, *[OVERNIGHT] * 3):
+        run(made, SCAN, pause=pause)
+        with made.state.read() as tx:
+            asked = [item for item in journal.reviews(tx) if item.kind == "delete_conflict"]
+        for item in asked:
+            decide(made.state, item, said, made.clock.now())
+    names = [str(name) for (name,) in made.sql("SELECT company FROM customers")]
+    assert not [name for name in names if name.startswith(f"n{person.tag}v")]
+    assert person.tag in {record.of for record in provider.records.values()}
 
 
 @IDENTITIES

@@ -501,6 +501,16 @@ def lost_creates_without_key_are_newcomers(patch: Patch) -> None:
     patch.setattr(ARRIVE, "made_by", lambda _facts, _remote: False)
 
 
+def of_several_records_none_is_buried(patch: Patch) -> None:
+    """A lost create that made one of several records with the customer's number leaves no tombstone."""
+
+    def wrong(facts: Facts) -> tuple[str, ...]:
+        free = [remote.external_id for remote in facts.found if remote.external_id not in facts.claimed]
+        return tuple(free) if len(free) == 1 else ()
+
+    patch.setattr(ENDINGS, "_perhaps_his", wrong)
+
+
 def forgotten_creates_leave_no_tombstone(patch: Patch) -> None:
     """Of somebody who is forgotten, only what is known is buried: not what a create of his makes late."""
     patch.setattr(tombstones, "bury_carriers", lambda *_given: None)
@@ -675,6 +685,18 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(
             lost_creates_without_key_are_not_buried,
             (partial(keys.test_a_lost_create_without_our_key_does_not_come_back_as_a_row, Removal.KEEP, edited=False),),
+        ),
+        Mutant(
+            of_several_records_none_is_buried,
+            (
+                partial(
+                    lost_creates.test_a_lost_create_beside_a_record_with_its_number_brings_nobody_back,
+                    CREATING,
+                    KEEP,
+                    "",
+                    cut=False,
+                ),
+            ),
         ),
         Mutant(forgotten_creates_leave_no_tombstone, _histories("create comes late, findable, and deleted")),
         Mutant(

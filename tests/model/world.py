@@ -431,7 +431,8 @@ class World:
         return person
 
     def discover(self) -> None:
-        """Rows that we inserted for people who were typed at a provider: whose they are, stands in their values."""
+        """Rows that we inserted: whose they are, stands in their values. Who was typed at a provider may get one; who
+        had one in the source may not."""
         known = {person.key: person for person in self.living()}
         columns = {"number": "customer_no"} | self.columns
         for key, number, *values in self.sql(f"SELECT id, {', '.join(columns.values())} FROM customers"):
@@ -692,7 +693,7 @@ class World:
         return next(each for each in self.providers if each.name == name)
 
 
-_TAG = re.compile(r"[a-z](r\d+|s[rt]\d+)v", re.IGNORECASE)  # a provider may keep what it is told in capitals
+_TAG = re.compile(r"[a-z]([rt]\d+|s[rt]\d+)v", re.IGNORECASE)  # a provider may keep what it is told in capitals
 _UNDER_WAY = """SELECT count(*) FROM intent LEFT JOIN mapping USING (provider, customer_key)
   WHERE intent.stage = 'confirm' OR coalesce(mapping.state, '') NOT IN ('review', 'rejected', 'excluded')"""
 
