@@ -13,7 +13,7 @@ from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
 from syncd.core.model import FieldBase, Link, Stage, State, Value, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.core.recognition import another, recognised
-from syncd.core.writes import versioned
+from syncd.core.writes import unknown_create, versioned
 
 FIRST_OWNER = Park("delete_conflict", "another customer has this key now, and the first one's record is still linked")
 ELSEWHERE = Park("key_taken", "this remote, or its key, is linked to another customer")
@@ -244,13 +244,13 @@ def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Ch
 
 def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Change:
     """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back. Where the
-    customer lives on, the tombstone is for the record alone: once his row is gone too, no scan takes it in again. A
-    customer who was never linked is not told of as unlinked."""
+    customer lives on, the tombstone is for the record alone: once his row is gone too, no scan takes it in again. What
+    a lost create made is buried like a linked record. A customer who never had a record is not told of as unlinked."""
     facts, link = case.facts, case.facts.link
     external_id = external_id or (link.external_id if link is not None else "") or ""
     given_up = (external_id,) if external_id else _perhaps_his(facts)
-    linked = link is not None and link.external_id is not None
-    ends = bool(given_up) and (linked or action.tombstone)
+    had_one = (link is not None and link.external_id is not None) or unknown_create(facts) is not None
+    ends = bool(given_up) and (had_one or action.tombstone)
     quiet = "excluded" if action.guarded else "unchanged"
     change = Change(
         case.work,

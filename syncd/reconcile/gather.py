@@ -207,12 +207,14 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     """What is known about a row that is not there; `proven`: an earlier look proved it, and asked what to do."""
     departure = departed(route, work, proven=proven)
     facts = facts._replace(departure=departure)
-    if departure is not Departure.GONE:
+    if departure not in {Departure.GONE, Departure.OUT_OF_SCOPE}:
         return facts
     own = unknown_create(facts)
     if own is not None and facts.link is not None and facts.link.provider_key is not None:
         facts = _looked_up(route, facts, facts.link.provider_key, own=True)
         return facts if facts.rules.repeatable else facts._replace(found=_keyless(route, facts))
+    if departure is Departure.OUT_OF_SCOPE:
+        return facts
     if facts.link is None or facts.link.external_id is None or route.rules.on_delete.value == "keep":
         return facts
     remote = fetch_proven(route, facts.link.external_id)

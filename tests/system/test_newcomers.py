@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from syncd.core.model import Remote, Verb
 from syncd.detect.intake import Obstacle, in_the_way
 from syncd.engine.run import Options, run_cycle
+from syncd.sandbox.faults import Fault
 from syncd.store import journal, progress, review
 from tests.system.landscape import Landscape, landscape
 from tests.system.test_review import by_number, decide, link, only, waiting
@@ -204,6 +205,31 @@ def test_lost_creates_are_read_once_for_a_page(tmp_path: Path, newcomers: int) -
             run_cycle(site, Options(mode="run-once", scan=True, wait=10.0, exclusive=True))
         assert len(names(land)) == newcomers
         assert len(asked) == min(newcomers, 1), asked
+
+
+def test_who_is_left_out_before_his_create_is_known_does_not_come_back(tmp_path: Path) -> None:
+    """A customer whose create was lost is left out by a filter, and deleted later: the record that the create made is
+    his, like one that was linked, and never becomes a row."""
+    head, inbound = '[source.where]\nhousehold = "kept"\n', {"aiotic": "inbound_create = true\n"}
+    with landscape(tmp_path, 3, ("aiotic",), head=head, install=False, extra=inbound) as land:
+        land.sql("ALTER TABLE customers ADD COLUMN household TEXT DEFAULT 'kept'")
+        land.install()
+        land.run()
+        land.sql("INSERT INTO customers (number, name, email, country) VALUES ('9009', 'Da', 'da@da.example', 'DE')")
+        land.twin("aiotic").faults.add(Fault("status-after", method="PUT"))
+        assert land.said("run-once", "--wait", "10ms").code == 4
+        land.sql("UPDATE customers SET household = 'gone' WHERE number = '9009'")
+        for _ in range(3):
+            land.run(scan=True)
+            land.recalled(
+                "UPDATE work SET due_at = since, error = replace(error, '20', '19')"
+            )  # two looks, a while apart
+        assert land.recalled("SELECT count(*) FROM intent") == [(0,)]
+        land.sql("DELETE FROM customers WHERE number = '9009'")
+        for _ in range(3):
+            land.run(scan=True)
+        assert [row["number"] for row in land.rows()] == ["1001", "1002", "1003"]
+        assert "9009" in land.twin("aiotic").records
 
 
 def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landscape) -> None:
