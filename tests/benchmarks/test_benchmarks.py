@@ -11,7 +11,7 @@ from tests.benchmarks.beside import reached
 from tests.benchmarks.measure import memory, polls
 
 
-@pytest.mark.parametrize("verb", ["create", "update"])
+@pytest.mark.parametrize("verb", [pytest.param("create", marks=pytest.mark.long), "update"])
 def test_a_write_costs_a_small_multiple_of_its_requests(tmp_path: Path, verb: str) -> None:
     """Deciding, remembering and logging a write costs no more than some times what its requests cost alone."""
     beat = race(tmp_path / verb, Race(verb, verb=verb, customers=40, rounds=3))

@@ -31,7 +31,9 @@ def test_a_lost_lease_is_taken_anew() -> None:
 
 
 @pytest.mark.parametrize("nature", [Nature(replaces=True), FINDABLE], ids=["replaces", "findable"])
-@pytest.mark.parametrize("wait", [0.0, 71.0], ids=["at once", "settled"])
+@pytest.mark.parametrize(
+    "wait", [pytest.param(0.0, marks=pytest.mark.long, id="at once"), pytest.param(71.0, id="settled")]
+)
 def test_killed_edited_restarted(nature: Nature, wait: float) -> None:
     """Killed at any effect of an exchange both ways, edited at the provider, started again: nothing is lost, nothing
     older wins."""

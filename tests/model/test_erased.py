@@ -120,6 +120,7 @@ def _places(made: World) -> range:
     return range(1, len(made.effects.trace) - before + 1)
 
 
+@pytest.mark.long
 def test_an_erasure_denied_in_part_is_asked_about_whatever_crashes() -> None:
     """The push of the denied fields takes the signs of the erasure away. A crash between this push and its record does
     not let the e-mail be pulled unasked."""

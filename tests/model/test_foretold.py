@@ -91,7 +91,7 @@ def _last_event(made: World) -> int:
         return int(tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM event").scalar_one())
 
 
-SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed >= 30)) for seed in range(60)]
+SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed >= 15)) for seed in range(60)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

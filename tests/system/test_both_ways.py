@@ -354,7 +354,12 @@ def test_many_deletions_stop_at_the_guard(sqlite_shop: Shop, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("provider", "kind"),
-    [(name, "remote_gone") for name in NAMES] + [("billbee", "remote_archived"), ("aiotic", "remote_archived")],
+    [
+        ("jtl", "remote_gone"),
+        ("billbee", "remote_archived"),
+        *(pytest.param(name, "remote_gone", marks=pytest.mark.long) for name in NAMES if name != "jtl"),
+        pytest.param("aiotic", "remote_archived", marks=pytest.mark.long),
+    ],
 )
 def test_a_remote_that_is_gone_waits_for_a_person(sqlite_shop: Shop, tmp_path: Path, provider: str, kind: str) -> None:
     """A remote deleted or archived over there is neither made again nor a reason to touch the source."""
@@ -400,7 +405,9 @@ def test_a_changed_key_moves_everything_with_it(any_shop: Shop, tmp_path: Path) 
         way.silent()
 
 
-@pytest.mark.parametrize("statement", ["TRUNCATE customers", "DELETE FROM customers"])
+@pytest.mark.parametrize(
+    "statement", [pytest.param("TRUNCATE customers", marks=pytest.mark.long), "DELETE FROM customers"]
+)
 def test_an_empty_table_never_means_that_all_were_deleted(postgres_shop: Shop, tmp_path: Path, statement: str) -> None:
     """Emptied and filled again: links stay, nothing is removed, what changed meanwhile arrives."""
     with road(postgres_shop, tmp_path, 6) as way, way.opened(per={"aiotic": 'on_delete = "delete"\n'}):

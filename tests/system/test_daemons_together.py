@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from syncd.bootstrap import open_settings_source, open_settings_state
@@ -157,6 +158,7 @@ def test_a_stopped_daemon_is_succeeded_and_writes_nothing_when_it_wakes(tmp_path
         assert site.holders() == {}
 
 
+@pytest.mark.long
 def test_a_database_that_goes_away_is_told_once_and_caught_up_with(tmp_path: Path) -> None:
     """While the source refuses connections the daemon stays and says so once; afterwards each change arrives once."""
     where = server("postgresql")

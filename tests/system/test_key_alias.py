@@ -74,6 +74,7 @@ def test_no_log_page_or_pipe_tells_who_it_is(land: Landscape) -> None:
     assert sum(ALIAS.search(command) is not None for command in commands) == 2
 
 
+@pytest.mark.long
 def test_a_terminal_shows_the_key_itself(land: Landscape) -> None:
     """Who sits at the machine reads the names that the shop uses."""
     land.said("run-once")

@@ -33,6 +33,7 @@ def gaps(log: Sequence[Entry]) -> list[float]:
     return [(later.at - sooner.at).total_seconds() for sooner, later in pairwise(log)]
 
 
+@pytest.mark.long
 def test_a_pace_learned_from_429_outlives_a_kill(tmp_path: Path) -> None:
     """After three 429 in a row and SIGKILL, the next process waits out the pause and goes on at the slower pace."""
     with landscape(tmp_path, 8, ("aiotic",), head=FAST) as land:
@@ -56,7 +57,9 @@ def test_a_pace_learned_from_429_outlives_a_kill(tmp_path: Path) -> None:
         assert median(gaps(log[asked : asked + 8])) > 4 * INTERVAL
 
 
-@pytest.mark.parametrize(("status", "times", "state"), [(401, 1, "blocked"), (503, 5, "down")])
+@pytest.mark.parametrize(
+    ("status", "times", "state"), [(401, 1, "blocked"), pytest.param(503, 5, "down", marks=pytest.mark.long)]
+)
 def test_a_pause_outlives_a_kill(tmp_path: Path, status: int, times: int, state: str) -> None:
     """A lane that was stopped by refused credentials or an outage sends nothing after SIGKILL and a new start."""
     with landscape(tmp_path, 8, ("aiotic",), head=FAST) as land:

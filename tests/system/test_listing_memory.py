@@ -76,7 +76,9 @@ def _rekey(made: Installation) -> None:
     assert rekey(made, lambda: b"another key of at least 32 characters", lambda _done: None).links == PAGES * SIZE
 
 
-@pytest.mark.parametrize("look", [_match, _plan, _verify, _run, _rekey])
+@pytest.mark.parametrize(
+    "look", [_run, *(pytest.param(look, marks=pytest.mark.long) for look in (_match, _plan, _verify, _rekey))]
+)
 def test_whole_records_are_not_kept(sqlite_shop: Shop, look: Callable[[Installation], None]) -> None:
     """Of a listing of ten pages the whole records of two are alive at most: the one in hand and the one that comes."""
     shelf = Paged(lists=True)

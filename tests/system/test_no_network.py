@@ -41,6 +41,7 @@ def _alone(config: Path, *words: str) -> int:
     return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
 
 
+@pytest.mark.long
 def test_postgresql_by_its_socket(own_server: Cluster, tmp_path: Path) -> None:
     """Source and state both; by the same server's address nobody is reached."""
     with database("postgresql", tmp_path, own_server.url()) as source, database(

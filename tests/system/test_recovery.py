@@ -258,6 +258,7 @@ def test_a_copy_of_state_stops_and_the_first_goes_on(land: Landscape) -> None:
     assert land.twin("aiotic").records["1003"]["city"] == "Leer"
 
 
+@pytest.mark.long
 def test_what_a_restore_took_back_passes_the_guards(tmp_path: Path) -> None:
     """After recover the older rows are planned like any change: more than a guard allows waits for a person."""
     guard = '[guards]\nupdate = "10/24h"\n'
@@ -326,6 +327,7 @@ def test_a_lost_state_key_drops_every_base_and_blanks_nothing(land: Landscape) -
 # -- PostgreSQL ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_dump_restored_into_a_new_cluster_is_noticed(tmp_path: Path, own_server: Cluster) -> None:
     """PostgreSQL: pg_dump, more changes, restore on another server: the fence tells, recover goes on, nothing is
     doubled."""

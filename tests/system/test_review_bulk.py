@@ -128,8 +128,8 @@ def test_a_value_that_cannot_come_here_is_not_taken(tmp_path: Path) -> None:
     "words",
     [
         ("review", "resolve", "--kind", "candidate", "--provider", "aiotic", "--ignore", "--yes"),
-        ("adopt", "aiotic", "--yes"),
-        ("retry", "--failed"),
+        pytest.param(("adopt", "aiotic", "--yes"), marks=pytest.mark.long),
+        pytest.param(("retry", "--failed"), marks=pytest.mark.long),
     ],
 )
 def test_events_stand_behind_the_sentences(land: Landscape, words: tuple[str, ...]) -> None:

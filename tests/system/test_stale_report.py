@@ -43,7 +43,7 @@ REPLACED = ("DELETE FROM customers WHERE id = 3", STRANGER)
 SWAPPED = tuple(f"UPDATE customers SET id = {new} WHERE id = {old}" for old, new in ((3, 99), (4, 3), (99, 4)))
 
 
-@pytest.mark.parametrize("captured", [True, False])
+@pytest.mark.parametrize("captured", [pytest.param(True, marks=pytest.mark.long), False])
 @pytest.mark.parametrize("change", [REPLACED, SWAPPED], ids=["replaced", "swapped"])
 def test_a_stale_report_links_nobody_to_a_stranger(land: Landscape, change: tuple[str, ...], *, captured: bool) -> None:
     """Key 3 is somebody else's by the time the report is accepted: no record is written over with his values."""

@@ -94,7 +94,12 @@ def cascade(place: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "behind"), [("postgresql", disabled_trigger), ("mysql", emptied_table), ("mysql", cascade)]
+    ("dialect", "behind"),
+    [
+        ("postgresql", disabled_trigger),
+        pytest.param("mysql", emptied_table, marks=pytest.mark.long),
+        pytest.param("mysql", cascade, marks=pytest.mark.long),
+    ],
 )
 def test_what_no_trigger_saw_is_found_within_a_period(
     dialect: str, behind: Callable[[Shop], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,16 +20,15 @@ from syncd.bootstrap import open_settings_source, open_settings_state
 from syncd.source import triggers
 from syncd.store import schema
 from syncd.store.leases import lock_file
-from tests.databases import database
+from tests.databases import SQLITE_FIRST, database
 from tests.fixtures.former import FIRST, Former, restored
 from tests.system.landscape import landscape
 
-DIALECTS = ("sqlite", "postgresql")
 NEW = {"mapping": {"version"}}
 """Columns that 1.0.0 did not have; they say nothing yet."""
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=SQLITE_FIRST[:2])
 def former(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Former]:
     with restored(request.param, tmp_path) as made:
         yield made

@@ -372,6 +372,7 @@ def test_a_hidden_provider_is_not_crowded_out() -> None:
     assert (len(kept), kept) == (10, [p for p in report.problems if p in kept])
 
 
+@pytest.mark.long
 def test_a_log_without_end_is_held_in_bounded_memory() -> None:
     """Whatever comes, only so many pairs, lines of an hour, hours, runs and changes are kept: the newest ones."""
     count = 2 * OPEN + 5000
