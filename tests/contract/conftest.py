@@ -9,6 +9,7 @@ import pytest
 
 from syncd.store.database import State, open_state, upgrade
 from syncd.testing import Row
+from syncd.testing.checks import CHECKS
 from tests.contract.behind import close_all
 from tests.databases import database
 
@@ -17,15 +18,21 @@ STATE_KEY = b"a state key of at least 32 characters"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """An adapter under the defaults and under the last value of every toggle at once is everybody's; each toggle alone
-    is two minutes of the gate. So is one adapter broken on purpose of each provider, and the others are the gate's:
-    they try the checks, as mutants do, and no adapter."""
+    """An adapter under the defaults and under the last value of every toggle at once is everybody's. Of each toggle
+    alone the gate plays every third check, another third under the next toggle; the rest is `rare`. One adapter broken
+    on purpose of each provider is everybody's, and the others are the gate's: they try the checks and no adapter."""
     for item in items:
         chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         row = chosen.get("row")
-        if isinstance(row, Row) and "toggles" in chosen and chosen["toggles"] not in ({}, row.all_variants()[-1]):
-            item.add_marker(pytest.mark.long)
-        if isinstance(row, Row) and "breakage" in chosen and chosen["breakage"] is not row.breakages[0]:
+        if not isinstance(row, Row):
+            continue
+        if "toggles" in chosen:
+            variants, checks = row.all_variants(), (*CHECKS, *row.checks)
+            place = variants.index(chosen["toggles"])
+            if 0 < place < len(variants) - 1:
+                in_the_gate = (place + checks.index(chosen["check"])) % 3 == 0
+                item.add_marker(pytest.mark.long if in_the_gate else pytest.mark.rare)
+        elif "breakage" in chosen and chosen["breakage"] is not row.breakages[0]:
             item.add_marker(pytest.mark.long)
 
 

@@ -18,7 +18,9 @@ FEW, ALL = 100, 500  # among a hundred there is every kind of street, number, pl
     ("fixture", "count"),
     [
         ("sqlite_shop", FEW),
-        *(pytest.param(name, ALL, marks=pytest.mark.long) for name in ("sqlite_shop", "postgres_shop", "mariadb_shop")),
+        pytest.param("sqlite_shop", ALL, marks=pytest.mark.long),
+        *(pytest.param(name, FEW, marks=pytest.mark.long) for name in ("postgres_shop", "mariadb_shop")),
+        *(pytest.param(name, ALL, marks=pytest.mark.rare) for name in ("postgres_shop", "mariadb_shop")),
     ],
 )
 def test_awkward_customers_reach_all_five_once_and_right(
