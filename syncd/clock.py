@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,6 +20,12 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Wait, but not on once `stop` is set."""
+
+
+SLICE = 0.2  # seconds between two looks at a signal to stop
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -31,3 +38,9 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """In slices: a handler of signals sets `stop`, and would wait for itself where its thread waited for `stop`."""
+        end = time.monotonic() + seconds
+        while not stop.is_set() and (rest := end - time.monotonic()) > 0:
+            time.sleep(min(rest, SLICE))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -32,6 +33,12 @@ class VirtualClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.advance(seconds)
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Move the clock on, but not beyond what sets `stop`."""
+        end = self.elapsed + seconds
+        while not stop.is_set() and self.elapsed < end:
+            self.sleep(min([end, *(at for at, *_ in self._alarms[:1])]) - self.elapsed)
 
     def advance(self, seconds: float) -> None:
         """Let time pass without anybody of ours waiting."""
@@ -69,3 +76,6 @@ class ProcessClock:
 
     def sleep(self, seconds: float) -> None:
         self.true.sleep(seconds)
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        self.true.wait(seconds, stop)

@@ -24,6 +24,7 @@ from syncd.runtime.leadership import CAPTURE, hold, keep, lane_name
 from syncd.store import events
 
 ROUNDS = 3
+GLANCE = 5.0  # seconds between two looks, while waiting, at a wall clock that may be set
 
 __all__ = ["Installation", "Options", "Result", "Rhythm", "run_cycle"]
 
@@ -160,7 +161,7 @@ def _waited(site: Installation, held: Sequence[Route], deadline: datetime, idle_
     if moment is None or moment > deadline or (idle_since is not None and moment <= idle_since):
         return False
     while not site.stop.is_set() and (rest := (moment - site.clock.now()).total_seconds()) > 0:
-        site.clock.sleep(min(rest, 0.2))
+        site.clock.wait(min(rest, GLANCE), site.stop)
     return not site.stop.is_set()
 
 

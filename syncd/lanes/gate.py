@@ -21,7 +21,7 @@ from syncd.lanes.trace import Trace
 from syncd.lanes.turns import Turns
 from syncd.providers.strict import retry_after
 
-SLICE = 0.2  # seconds between two looks at the stop signal while waiting
+SLICE = 5.0  # seconds between two looks at the lease while waiting
 PATIENCE = 2.0  # seconds a request may wait inside; longer pauses give the thread back
 OPENING = 30.0  # first pause of the breaker, seconds
 LONGEST_OPENING = 600.0
@@ -99,7 +99,7 @@ class Lane:
             if self.stop.is_set():
                 raise Stopped("asked to end")
             step = min(pause, SLICE)
-            self.clock.sleep(step)
+            self.clock.wait(step, self.stop)
             pause -= step
             self.seen = self.clock.monotonic()
             self._hold_lease()  # a slow pace must not outlast the lease

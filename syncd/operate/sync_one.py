@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from syncd.detect.capture import capture
-from syncd.engine.run import ROUNDS, Result
+from syncd.engine.run import GLANCE, ROUNDS, Result
 from syncd.engine.worker import Tally, release_lanes, take_lane, work_off
 from syncd.errors import LeaseHeld
 from syncd.lanes import together
@@ -74,5 +74,5 @@ def _waited(site: Installation, held: Sequence[Route], key: str, deadline: datet
     if moment is None or moment > deadline:
         return False
     while not site.stop.is_set() and (rest := (moment - site.clock.now()).total_seconds()) > 0:
-        site.clock.sleep(min(rest, 0.2))
+        site.clock.wait(min(rest, GLANCE), site.stop)
     return not site.stop.is_set()

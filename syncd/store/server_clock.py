@@ -44,6 +44,9 @@ class ServerClock:
     def sleep(self, seconds: float) -> None:
         self._machine.sleep(seconds)
 
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        self._machine.wait(seconds, stop)
+
     def ahead(self) -> float:
         """By how many seconds the machine's own clock is ahead of the server's; negative when it is behind."""
         return (self._machine.now() - self.now()).total_seconds()

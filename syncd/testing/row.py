@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ class StillClock:
 
     def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        self.sleep(0.0 if stop.is_set() else seconds)
 
 
 @dataclass(frozen=True, slots=True)

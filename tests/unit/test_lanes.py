@@ -172,7 +172,7 @@ def test_nonsense_teaches_nothing(headers: dict[str, str]) -> None:
 
 
 def test_a_request_waits_for_its_slot_and_is_counted() -> None:
-    """`admit` sleeps until the slot comes, in short slices, and counts what left."""
+    """`admit` waits until the slot comes, and counts what left."""
     clock = VirtualClock()
     lane = a_lane(clock, Pace(0.5))
 
@@ -180,7 +180,6 @@ def test_a_request_waits_for_its_slot_and_is_counted() -> None:
         lane.admit(GET)
 
     assert clock.elapsed == pytest.approx(2 / (0.5 * 0.93))
-    assert max(clock.slept) <= 0.2
     assert (lane.calls, lane.trace.requests) == (3, 3)
 
 
@@ -801,7 +800,7 @@ def test_a_stop_ends_the_drain(concurrency: int) -> None:
 
 
 def test_a_stop_ends_the_wait_for_a_slot() -> None:
-    """A request that waits for its pace gives up within a slice, and was not sent."""
+    """A request that waits for its pace gives up at once, and was not sent."""
     clock = VirtualClock()
     lane = a_lane(clock, Pace(0.01))
     lane.admit(GET)
@@ -810,8 +809,7 @@ def test_a_stop_ends_the_wait_for_a_slot() -> None:
     with pytest.raises(Stopped):
         lane.admit(GET)
 
-    assert clock.elapsed <= 1.3
-    assert lane.calls == 1
+    assert (clock.elapsed, lane.calls) == (1.0, 1)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

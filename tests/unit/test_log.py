@@ -48,6 +48,9 @@ class _Clock:
     def sleep(self, seconds: float) -> None:
         raise AssertionError("a log waits for nothing")
 
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        self.sleep(seconds)
+
 
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
