@@ -92,11 +92,19 @@ def made_by(facts: Facts, remote: Remote) -> bool:
     """Whether a record that carries no key of ours is most likely what our lost create made: an identifying value
     agrees, and fewer values contradict than agree. Nobody is linked on that; but it is no newcomer's record. What
     identifies nobody is compared only where something else agreed: many records are asked about many creates."""
-    telling = {name: remote.values[name] for name in PROVING & remote.values.keys()}
-    if not _compared(facts, remote._replace(values=telling))[0]:
+    if not may_be_made_by(facts, remote):
         return False
     agreed, contradicted = _compared(facts, remote)
     return len(contradicted) < len(agreed)
+
+
+def may_be_made_by(facts: Facts, remote: Remote) -> bool:
+    """Whether a record that carries no key of ours may be what the lost create of a customer made whose row is there:
+    one identifying value agrees, as it was sent or as the provider spells it. His question is open, and whoever answers
+    it looks at this record, which must not become a second row of his meanwhile. Example: the name as sent, the city in
+    capitals, another e-mail."""
+    telling = {name: remote.values[name] for name in PROVING & remote.values.keys()}
+    return bool(_compared(facts, remote._replace(values=telling))[0])
 
 
 def holds_what_was_sent(facts: Facts, remote: Remote) -> bool:

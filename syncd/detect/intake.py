@@ -3,7 +3,7 @@ question to a person."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, Sent, State, Values, Verb
-from syncd.core.recognition import made_by
+from syncd.core.recognition import made_by, may_be_made_by
 from syncd.core.writes import renewed, versioned
 from syncd.detect.intake_guard import Newcomers, may_enter, refund
 from syncd.errors import Rejected
@@ -45,10 +45,12 @@ class Obstacle(StrEnum):
 
 
 class Keyless(NamedTuple):
-    """A create whose outcome is not known and whose record can carry no key of ours; `our_key` is in its digests."""
+    """A create whose outcome is not known and whose record can carry no key of ours; `our_key` is in its digests.
+    `source` is the customer's row as the provider would get it; None where the row is gone."""
 
     our_key: str
     intent: Intent
+    source: Values | None
 
 
 def arrive(site: Installation, route: Route, remotes: Sequence[Remote], found: Newcomers) -> None:
@@ -125,15 +127,22 @@ def keyless_creates(site: Installation, route: Route) -> tuple[Keyless, ...]:
     with site.state.read() as tx:
         creates = journal.unknown_creates(tx, route.provider)
         links = mapping.read_many(tx, route.provider, [intent.pair.key for intent in creates])
-    keys = {pair_key: link.provider_key for pair_key, link in links.items()}
-    lost = (Keyless(keys.get(intent.pair.key) or intent.pair.key, intent) for intent in creates)
-    return tuple(each for each in lost if not route.adapter.key_fits(each.our_key))
+    named = [(intent, _our_key(intent.pair.key, links)) for intent in creates]
+    lost = [(intent, our_key) for intent, our_key in named if not route.adapter.key_fits(our_key)]
+    rows = customers.read(site.source, [intent.pair.key for intent, _ in lost]) if lost else {}
+    sent = {key: _projection(route, row.values) for key, row in rows.items()}
+    return tuple(Keyless(our_key, intent, sent.get(intent.pair.key)) for intent, our_key in lost)
+
+
+def _our_key(key: str, links: Mapping[str, Link]) -> str:
+    return (links[key].provider_key if key in links else None) or key
 
 
 def _made(route: Route, each: Keyless, remote: Remote) -> bool:
-    """Whether this create most likely made the record: it is no newcomer's then, whatever became of the customer and of
-    his row meanwhile."""
-    return made_by(Facts(route.rules, route.digester(each.our_key), intents=(each.intent,)), remote)
+    """Whether this create made the record: likely so, or, while a person is asked about a customer who is there, just
+    possibly. The record is no newcomer's then, whatever becomes of the customer and of his row."""
+    facts = Facts(route.rules, route.digester(each.our_key), source=each.source, intents=(each.intent,))
+    return made_by(facts, remote) if each.source is None else may_be_made_by(facts, remote)
 
 
 def row_of(route: Route, remote: Remote) -> Values:

@@ -498,7 +498,13 @@ def lost_creates_leave_their_key(patch: Patch) -> None:
 
 def lost_creates_without_key_are_newcomers(patch: Patch) -> None:
     """What a lost create made is a newcomer's record where it carries no key of ours."""
-    patch.setattr(ARRIVE, "made_by", lambda _facts, _remote: False)
+    for name in ("made_by", "may_be_made_by"):
+        patch.setattr(ARRIVE, name, lambda _facts, _remote: False)
+
+
+def lost_creates_are_known_by_most_values(patch: Patch) -> None:
+    """A lost create's record is a newcomer's once people edited most of it, although its customer is there."""
+    patch.setattr(ARRIVE, "may_be_made_by", ARRIVE.made_by)
 
 
 def of_several_records_none_is_buried(patch: Patch) -> None:
@@ -681,6 +687,14 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(
             lost_creates_without_key_are_newcomers,
             (keys.test_a_lost_create_without_our_key_is_no_second_row_beside_an_edited_one,),
+        ),
+        Mutant(
+            lost_creates_are_known_by_most_values,
+            (
+                partial(
+                    keys.test_a_lost_create_without_our_key_is_no_newcomer, keys.PLAIN_NARROW, typed=("city", "email")
+                ),
+            ),
         ),
         Mutant(
             lost_creates_without_key_are_not_buried,

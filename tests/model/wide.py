@@ -39,7 +39,13 @@ def make_wide(seed: int) -> History:
         clocks=tuple(dice.choice((0.0, *OFF)) for _ in range(3)) if dice.random() < 0.3 else (0.0,),
     )
     steps = [step for _ in range(dice.randint(*LENGTH)) for step in _steps(dice, setting)]
-    return History(setting, tuple(steps))
+    return History(replace(setting, lettered=_lettered(setting)), tuple(steps))
+
+
+def _lettered(setting: Setting) -> bool:
+    """Whether customer numbers have a letter: often where a provider could not carry it."""
+    narrow = any(profile.nature.narrow for profile in setting.profiles)
+    return narrow and setting.numbered and random.Random(f"lettered {setting.seed}").random() < 0.7
 
 
 def _profile(dice: random.Random, *, shared: bool, numbered: bool, keys: str) -> Profile:

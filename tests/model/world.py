@@ -89,7 +89,8 @@ class Setting:
     """What a world is made of. `sole` as with the file lock of a SQLite state: a dead process' leases are void.
 
     `keys` is a name of `KEYS`; `numbered`: a customer number is mapped; `shared`: people have values in common;
-    `clocks`: by how many seconds the clock of each new process is off, in turn.
+    `clocks`: by how many seconds the clock of each new process is off, in turn; `lettered`: customer numbers have a
+    letter, which a narrow provider cannot carry.
     """
 
     profiles: tuple[Profile, ...] = field(default_factory=lambda: (Profile(),))
@@ -102,6 +103,7 @@ class Setting:
     numbered: bool = True
     shared: bool = False
     clocks: tuple[float, ...] = (0.0,)
+    lettered: bool = False
 
     @property
     def columns(self) -> dict[str, str]:
@@ -415,7 +417,7 @@ class World:
         """A new row, of a new person unless the tag says whose; all its values are new but a `name` that is given."""
         self._serial += 1
         tag = tag or f"t{self._serial}"
-        given = number or f"{1000 + self._serial}"
+        given = number or self._new_number()
         person = Person(tag, key if key is not None else self.new_key(), given if self.setting.numbered else "")
         self.people.append(person)
         self.owners[person.number or str(person.key)] = person.tag
@@ -515,10 +517,13 @@ class World:
                     if not degraded(row[name], shown):
                         typed.add(shown)
 
+    def _new_number(self) -> str:
+        return f"{'K' if self.setting.lettered else ''}{1000 + self._serial}"
+
     def renumber(self, person: Person) -> None:
         """The row gets another customer number."""
         self._serial += 1
-        person.number = f"{1000 + self._serial}"
+        person.number = self._new_number()
         self.owners[person.number] = person.tag
         self.write(person, "number", person.number)
 

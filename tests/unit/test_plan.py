@@ -15,7 +15,7 @@ from syncd.core.facts import Departure, Facts, Ruling
 from syncd.core.merge import Decision, Tie, Verdict
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
 from syncd.core.plan import plan
-from syncd.core.recognition import made_by
+from syncd.core.recognition import made_by, may_be_made_by
 from syncd.core.verdicts import judged
 from syncd.core.writes import renewed
 from tests.unit.pairs import LIVE, agreed, digest, hidden, intent, link, linked, remote
@@ -497,6 +497,16 @@ def test_a_relative_with_one_e_mail_address_is_not_what_a_lost_create_made() -> 
     assert made_by(facts, remote({"name": "Muster", "email": "a@x.de", "phone": "99"}))
     assert not made_by(facts, remote({"name": "Anders", "email": "a@x.de"}))
     assert not made_by(facts, remote({"city": "Bonn"}))
+
+
+def test_a_customer_who_is_there_is_asked_about_before_a_record_is_a_newcomers() -> None:
+    """One identifying value, as sent or in the provider's spelling, may be our lost create's; a city alone may not."""
+    sent = intent({"name": (None, "Muster GmbH"), "email": (None, "a@x.de"), "city": (None, "Bonn")}, Verb.CREATE)
+    facts = gone(link=link({}, external_id=None), remote=None, intents=(sent,))
+    facts = facts._replace(source={"name": "Muster GmbH", "email": "a@x.de", "city": "Bonn"})
+
+    assert may_be_made_by(facts, remote({"name": "MUSTER GMBH", "email": "b@x.de", "city": "Köln"}))
+    assert not may_be_made_by(facts, remote({"name": "Anders", "email": "b@x.de", "city": "Bonn"}))
 
 
 def test_a_lost_create_of_a_deleted_row_is_removed_if_it_is_ours() -> None:
