@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from syncd.core.model import Cursor, Page, Remote, Removal, Value, Values
-from syncd.errors import NotFound, OutcomeUnknown, Rejected, Taken, Temporary, Throttled, Unauthorized
+from syncd.errors import NotFound, OutcomeUnknown, Rejected, Stale, Taken, Temporary, Throttled, Unauthorized
 from syncd.lanes import Lane
 from syncd.providers.adapter import Capabilities, Identity
 from tests.clock import VirtualClock
@@ -37,7 +37,8 @@ PLAIN = frozenset({"name", "email", "city", "first_name", "last_name"})
 class Nature:
     """What a provider is like. `keeps` names what it does to the text of a field; `echo`: "" answers what is stored,
     "early" stores later what it answered at once, "late" shows what was sent and mends it afterwards. `more` are fields
-    beside the usual ones; `one_email` refuses an e-mail that another record has."""
+    beside the usual ones; `one_email` refuses an e-mail that another record has; a `conditional` one writes over the
+    version that was read, or not at all."""
 
     identity: Identity = Identity.OUR_KEY
     lists: bool = True
@@ -55,6 +56,7 @@ class Nature:
     demands: frozenset[str] = frozenset()
     lag: float = 0.0
     delay: float = 20.0
+    conditional: bool = False
 
     @property
     def fields(self) -> frozenset[str]:
@@ -242,6 +244,7 @@ class Adapter:
             archive=True,
             delete=True,
             renumbers=nature.renumbers,
+            conditional=nature.conditional,
         )
 
     # -- pure --------------------------------------------------------------------------------------------------
@@ -331,15 +334,18 @@ class Adapter:
         for part in parts:
             self._world.log.append(f"update {current.external_id} {dict(part)}")
             sent |= part
-            answer = self._write("PUT", partial(self._put, current.external_id, part, seen, dict(sent)))
+            answer = self._write("PUT", partial(self._put, answer, part, seen, dict(sent)))
             stored |= {name: answer.values[name] for name in part if name in answer.values}
             seen = Seen({**answer.raw["values"], **part}, answer.raw["at"])
         return answer._replace(values={**answer.values, **stored})
 
-    def _put(self, external_id: str, values: Values, seen: Seen, sent: Values) -> Remote:
+    def _put(self, current: Remote, values: Values, seen: Seen, sent: Values) -> Remote:
         seen = replace(seen, sent=self._world.sent)
-        self._world.unique(external_id, values)
-        return self._answer(self._world.put(external_id, values, seen), sent)
+        self._world.unique(current.external_id, values)
+        there = self._one(current.external_id) if self._world.nature.conditional else None
+        if there is not None and there.version != current.version:
+            raise Stale("the record changed meanwhile", status=409)
+        return self._answer(self._world.put(current.external_id, values, seen), sent)
 
     def remove(self, current: Remote, how: Removal) -> None:
         def act() -> None:
@@ -428,7 +434,7 @@ class Adapter:
 
         def effect() -> None:
             shown = {record.id: dict(record.shown) for record in self._all()}
-            with contextlib.suppress(NotFound, Taken, Rejected):
+            with contextlib.suppress(NotFound, Taken, Rejected, Stale):
                 act()
             for record in self._all():
                 record.shown = shown.get(record.id, {})  # nobody saw the answer

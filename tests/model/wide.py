@@ -39,7 +39,14 @@ def make_wide(seed: int) -> History:
         clocks=tuple(dice.choice((0.0, *OFF)) for _ in range(3)) if dice.random() < 0.3 else (0.0,),
     )
     steps = [step for _ in range(dice.randint(*LENGTH)) for step in _steps(dice, setting)]
-    return History(replace(setting, lettered=_lettered(setting)), tuple(steps))
+    profiles = tuple(_conditional(profile, seed, place) for place, profile in enumerate(profiles))
+    return History(replace(setting, profiles=profiles, lettered=_lettered(setting)), tuple(steps))
+
+
+def _conditional(profile: Profile, seed: int, place: int) -> Profile:
+    """Half of the providers whose records have versions write over the version that was read and over no other."""
+    chosen = profile.nature.versions and random.Random(f"conditional {seed} {place}").random() < 0.5
+    return replace(profile, nature=replace(profile.nature, conditional=chosen))
 
 
 def _lettered(setting: Setting) -> bool:
