@@ -75,12 +75,16 @@ class Remove:
     again: bool = False
 
 
+LEFT_OUT = "out of scope"
+"""How the tombstones are marked of customers whom a filter left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unlink:
     """Forget the link. `tombstone`: leave one, so that no scan and no retry brings the customer back unasked. `again`:
     the source has a row under this key, and the next look treats that row as an unlinked customer. `guarded`: a filter
     excludes the customer; the delete guard counts this, for one wrong line of the settings may exclude every
-    customer."""
+    customer. A tombstone remembers him, since his record stays: back in the selection he gets no second one."""
 
     reason: str
     tombstone: bool

@@ -259,7 +259,7 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
         finish=True,
         close_all=True,
         closing=closing(None),
-        grave=Grave(given_up, action.reason, whole=action.tombstone) if ends else None,
+        grave=Grave(given_up, action.reason, whole=action.tombstone or action.guarded) if ends else None,
         mark=(case.pair.key, "changed") if action.again else None,
     )
     if change.kind == quiet:  # no link ends and no record is given up: nothing to note

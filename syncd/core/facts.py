@@ -64,6 +64,7 @@ class Facts(NamedTuple):
     key_alive  after a deletion: another live customer carries our key at the provider
     succeeded  after a deletion: another customer has the source's key now, so a person says whose record it is
     buried     a tombstone says that this customer was removed from this provider before
+    left_out   a tombstone says that a filter left this customer out before, whose record stayed there
     reborn     the row was inserted, or deleted and inserted again, since the last look
     unread     the change log, or a newer mark, holds a change of this key that this look has not seen
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
@@ -92,6 +93,7 @@ class Facts(NamedTuple):
     key_alive: bool = False
     succeeded: bool = False
     buried: bool = False
+    left_out: bool = False
     intents: tuple[Intent, ...] = ()
     composed: frozenset[str] = frozenset()
     rulings: Mapping[str, Ruling] = NOTHING

@@ -30,6 +30,7 @@ that is true decides:
         create = "never"                  nothing
         a record carries its key          park: never overwritten, never linked by itself
         no match report was accepted      wait
+        a filter left it out before       park: its record is still there
         else                              create
     gone
         empty source, back, one look      wait
@@ -44,7 +45,7 @@ A person's order (`create`, `keep`, `remove`) overrules the doubt it answers, ne
 
 from __future__ import annotations
 
-from syncd.core.actions import Action, Adopt, Create, Nothing, Park, Reject, Remove, Unlink, Wait
+from syncd.core.actions import LEFT_OUT, Action, Adopt, Create, Nothing, Park, Reject, Remove, Unlink, Wait
 from syncd.core.facts import Departure, Facts
 from syncd.core.guards import same_person
 from syncd.core.model import CreateMode, Remote, Removal
@@ -104,6 +105,8 @@ def _unlinked(facts: Facts) -> Action:
         return FOUND
     if not facts.rules.adopted and not facts.create_anyway:
         return Wait("adopt")
+    if facts.left_out and not facts.create_anyway:
+        return Park("came_back", "a filter left this customer out before; no record with its present number is there")
     return Create(facts.source or {})
 
 
@@ -150,7 +153,7 @@ def _departed(facts: Facts) -> Action:
         linked = facts.link is not None and facts.link.external_id is not None
         return Wait("absent") if linked or facts.intents else Unlink("not in the source", tombstone=False)
     if facts.departure is Departure.OUT_OF_SCOPE:
-        return Unlink("out of scope", tombstone=False, guarded=True)
+        return Unlink(LEFT_OUT, tombstone=False, guarded=True)
     remote = facts.remote
     if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
         sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])

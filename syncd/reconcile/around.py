@@ -19,13 +19,13 @@ from syncd.store import events, mapping, tombstones
 class Reserved(NamedTuple):
     """Customers with a tombstone at this provider, and which customer holds which of our keys."""
 
-    buried: set[str]
+    buried: Mapping[str, frozenset[str]]
     holders: Mapping[str, str]
 
-    def of(self, key: str, our_key: str) -> tuple[bool, str | None]:
-        """Whether this customer has a tombstone, and who else holds its key at the provider."""
+    def of(self, key: str, our_key: str) -> tuple[frozenset[str], str | None]:
+        """How this customer was removed before, and who else holds its key at the provider."""
         holder = self.holders.get(our_key)
-        return key in self.buried, holder if holder and holder != key else None
+        return self.buried.get(key, frozenset()), holder if holder and holder != key else None
 
 
 def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
@@ -36,12 +36,12 @@ def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
         if case.facts.link is None or case.facts.link.external_id is None or is_open(memory, case.pair.key)
     ]
     if not wanted:
-        return Reserved(set(), {})
+        return Reserved({}, {})
     stored = route.aliases.stored([case.pair.key for case in wanted])
     with route.state.read() as tx:
         lying = tombstones.buried_keys(tx, route.state.graves, route.provider, list(stored.values()))
         holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
-    buried = {key for key, before in stored.items() if before in lying}
+    buried = {key: lying[before] for key, before in stored.items() if before in lying}
     return Reserved(buried, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from syncd.core.actions import LEFT_OUT
 from syncd.core.case import Case
 from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
@@ -148,13 +149,15 @@ def numbered(route: Route, remote: Remote) -> Remote:
     return remote._replace(values={"number": remote.key, **remote.values})
 
 
-def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str | None]) -> Facts:
+def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[frozenset[str], str | None]) -> Facts:
     own = unknown_create(facts) is not None
     if facts.rejection is not None and not own:
         return facts
-    buried, holder = known
+    graves, holder = known
+    buried = bool(graves - {LEFT_OUT})
     facts = facts._replace(
         buried=buried,
+        left_out=LEFT_OUT in graves,
         holder=holder,
         rules=route.rules._replace(repeatable=route.adapter.key_fits(our_key)),
     )
@@ -166,7 +169,7 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[bool, str |
         if not route.rules.adopted and not buried:
             return facts
     looks_itself = route.adapter.capabilities.looks_first and not route.reads_only and facts.rules.repeatable
-    if looks_itself and not own and not buried:
+    if looks_itself and not own and not graves:
         return facts
     return _looked_up(route, facts, our_key, own=own)
 

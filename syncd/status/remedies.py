@@ -65,7 +65,7 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "ambiguous": Remedy("Several remotes carry this customer's key.", _SHOW, PERSON),
         "unknown_create": Remedy("A create was lost and cannot be looked up.", _SHOW, PERSON),
         "key_taken": Remedy("Another customer has this key at the provider.", _SHOW, PERSON),
-        "came_back": Remedy("The customer was removed before and is here again.", _SHOW, PERSON),
+        "came_back": Remedy("The customer was removed or left out before and is here again.", _SHOW, PERSON),
         "found": Remedy("The provider has a customer with this key that nobody linked.", _SHOW, PERSON),
         "delete_conflict": Remedy("Deleted in the source, but edited or still needed there.", _SHOW, PERSON),
         "taken": Remedy("The provider has another customer with a value that must be unique.", _SHOW, PERSON),

@@ -25,7 +25,7 @@ _GRAVES = sa.or_(
 )
 _BURIED = sa.select(tombstone.c.id).where(_GRAVES).limit(1)
 _BURIED_IDS, _BURIED_KEYS = (
-    sa.select(column).where(
+    sa.select(column, tombstone.c.how).where(
         tombstone.c.provider == sa.bindparam("of_provider"), column.in_(sa.bindparam("chosen", expanding=True))
     )
     for column in (tombstone.c.external_digest, tombstone.c.key_digest)
@@ -93,29 +93,36 @@ def buried(
 
 def buried_ids(tx: Transaction, keys: Keys, provider: str, external_ids: Sequence[str]) -> set[str]:
     """Those of many external ids that lie under a tombstone: one query for a scan's page."""
-    return _buried_ids(tx, keys, provider, digest_name(tx, provider), external_ids)
+    return set(_buried_ids(tx, keys, provider, digest_name(tx, provider), external_ids))
 
 
-def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[str]) -> set[str]:
-    """Those of many customers whose key lies under a tombstone."""
+def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Those of many customers whose key lies under a tombstone, and how they went."""
     return _buried_keys(tx, keys, provider, digest_name(tx, provider), customers)
 
 
-def _buried_ids(tx: Transaction, keys: Keys, provider: str, name: str, external_ids: Sequence[str]) -> set[str]:
+def _buried_ids(
+    tx: Transaction, keys: Keys, provider: str, name: str, external_ids: Sequence[str]
+) -> dict[str, frozenset[str]]:
     by_digest = {_external(each, name, external_id): external_id for each in _all(keys) for external_id in external_ids}
     return _lying(tx, _BURIED_IDS, provider, by_digest)
 
 
-def _buried_keys(tx: Transaction, keys: Keys, provider: str, name: str, customers: Sequence[str]) -> set[str]:
+def _buried_keys(
+    tx: Transaction, keys: Keys, provider: str, name: str, customers: Sequence[str]
+) -> dict[str, frozenset[str]]:
     by_digest = {_own(each, name, customer): customer for each in _all(keys) for customer in customers}
     return _lying(tx, _BURIED_KEYS, provider, by_digest)
 
 
-def _lying(tx: Transaction, query: sa.Select[Any], provider: str, by_digest: Mapping[str, str]) -> set[str]:
-    if not by_digest:
-        return set()
-    found = tx.execute(query, {"of_provider": provider, "chosen": list(by_digest)})
-    return {by_digest[digest] for digest in found.scalars()}
+def _lying(
+    tx: Transaction, query: sa.Select[Any], provider: str, by_digest: Mapping[str, str]
+) -> dict[str, frozenset[str]]:
+    found = dict[str, frozenset[str]]()
+    if by_digest:
+        for digest, how in tx.execute(query, {"of_provider": provider, "chosen": list(by_digest)}):
+            found[by_digest[digest]] = found.get(by_digest[digest], frozenset()) | {how}
+    return found
 
 
 def exhume(tx: Transaction, keys: Keys, provider: str, external_id: str | None = None, key: str | None = None) -> int:

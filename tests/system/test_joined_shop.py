@@ -268,6 +268,27 @@ def test_only_some_customers(any_shop: Shop, tmp_path: Path) -> None:
         assert any_shop.value("SELECT own_id FROM customer WHERE id = 2") is None
 
 
+def test_who_left_and_is_back_with_another_number_is_made_once(sqlite_shop: Shop, tmp_path: Path) -> None:
+    """The record of a customer who left `only` stays under his former number. Back with another one, which nothing
+    there carries, he is asked about; the person who looks links the two, and nothing is asked any more."""
+    numbers = ("ALTER TABLE customer ADD nr varchar(20)", "UPDATE customer SET nr = 'K' || id")
+    described = SOURCE.replace("[source.fields]\n", '[source.fields]\nnumber = "nr"\n')
+    rule = {"jtl": 'only = { kind = ["company"] }\n'}
+    with shop_of_four(sqlite_shop, tmp_path, added=numbers, described=described, names=("jtl",), extra=rule) as land:
+        land.said("run-once")
+        before, record = land.remotes()["jtl"], external_id(land, "jtl", 2)
+        for change in ("kind = 'person'", "nr = 'K9002'", "kind = 'company'"):
+            sqlite_shop.run(f"UPDATE customer SET {change} WHERE id = 2")
+            land.said("run-once")
+        assert land.remotes()["jtl"] == before
+        (asked,) = land.said("review", "list", "--json").data["items"]
+        assert (asked["provider"], asked["customer_key"], asked["kind"]) == ("jtl", "2", "came_back")
+        assert land.said("link", "jtl", "2", record).code == 0
+        land.said("run-once")
+        assert (land.remotes()["jtl"], external_id(land, "jtl", 2)) == (before, record)
+        assert land.said("status").code == 0
+
+
 def test_who_was_never_linked_is_not_unlinked(sqlite_shop: Shop, tmp_path: Path) -> None:
     """A customer whom the provider refused leaves `only`: neither plan nor run counts the end of a link that never
     was, and his history tells of none."""

@@ -407,6 +407,8 @@ def test_a_row_without_a_record(facts: Facts, action: object) -> None:
         ({"intents": (LOST,), "rules": LIVE._replace(repeatable=False)}, "unknown_create"),
         ({"buried": True}, "came_back"),
         ({"buried": True, "found": (MINE, OTHER)}, "came_back"),
+        ({"left_out": True}, "came_back"),
+        ({"left_out": True, "found": (MINE,)}, "found"),
         ({"ordered": "link"}, "ambiguous"),
         ({"ordered": "link", "found": (MINE,), "claimed": {"r7"}}, "ambiguous"),
         ({"ordered": "link", "found": (remote({}, "r7", archived=True),)}, "remote_archived"),
