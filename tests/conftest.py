@@ -7,6 +7,7 @@ by hand: `pytest --hypothesis-profile=long tests/unit`.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -90,6 +91,14 @@ def own_server() -> Iterator[Cluster]:
     """One private PostgreSQL for the whole session, started when the first test asks for it."""
     with cluster() as made:
         yield made
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is imported stays, and garbage is looked for less often than usual: a worker holds a million objects, and
+    CPython 3.11.7's collector has fallen over in long-lived workers (see below)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 _PLAYED_AGAIN: set[str] = set()

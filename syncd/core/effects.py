@@ -167,11 +167,13 @@ class Question(NamedTuple):
 
 
 class Grave(NamedTuple):
-    """Tombstones to be left, one a record. `whole`: for the customer too, not for the records alone."""
+    """Tombstones to be left, one a record. `whole`: for the customer too, not for the records alone. `our_key`: for the
+    number too, which the provider cannot carry: nothing else tells that a row with it is the same customer's."""
 
     external_ids: tuple[str, ...]
     how: str
     whole: bool = True
+    our_key: str = ""
 
 
 class Change(NamedTuple):

@@ -259,12 +259,20 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
         finish=True,
         close_all=True,
         closing=closing(None),
-        grave=Grave(given_up, action.reason, whole=action.tombstone or action.guarded) if ends else None,
+        grave=_grave(facts, action, given_up, stays=event == "pair.unlinked") if ends else None,
         mark=(case.pair.key, "changed") if action.again else None,
     )
     if change.kind == quiet:  # no link ends and no record is given up: nothing to note
         return change
     return and_told(change, told(case, event, (), action.reason, reason=action.reason))
+
+
+def _grave(facts: Facts, action: Unlink, given_up: tuple[str, ...], *, stays: bool) -> Grave:
+    """The tombstone of a record that was given up. Where the record `stays` and cannot be looked up, the number is
+    buried too. Example: a row with the number K17 is deleted and made anew under another key; Billbee holds no K17."""
+    whole, link = action.tombstone or action.guarded, facts.link
+    hidden = stays and whole and link is not None and not facts.rules.repeatable
+    return Grave(given_up, action.reason, whole, (link.provider_key or "") if hidden and link is not None else "")
 
 
 def _perhaps_his(facts: Facts) -> tuple[str, ...]:

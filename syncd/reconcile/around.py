@@ -17,15 +17,18 @@ from syncd.store import events, mapping, tombstones
 
 
 class Reserved(NamedTuple):
-    """Customers with a tombstone at this provider, and which customer holds which of our keys."""
+    """Customers with a tombstone at this provider, numbers with one that the provider cannot carry, and which customer
+    holds which of our keys."""
 
     buried: Mapping[str, frozenset[str]]
+    carriers: Mapping[str, frozenset[str]]
     holders: Mapping[str, str]
 
     def of(self, key: str, our_key: str) -> tuple[frozenset[str], str | None]:
         """How this customer was removed before, and who else holds its key at the provider."""
         holder = self.holders.get(our_key)
-        return self.buried.get(key, frozenset()), holder if holder and holder != key else None
+        graves = self.buried.get(key, frozenset()) | self.carriers.get(our_key, frozenset())
+        return graves, holder if holder and holder != key else None
 
 
 def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
@@ -36,13 +39,15 @@ def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
         if case.facts.link is None or case.facts.link.external_id is None or is_open(memory, case.pair.key)
     ]
     if not wanted:
-        return Reserved({}, {})
+        return Reserved({}, {}, {})
     stored = route.aliases.stored([case.pair.key for case in wanted])
     with route.state.read() as tx:
         lying = tombstones.buried_keys(tx, route.state.graves, route.provider, list(stored.values()))
+        unfit = [case.key for case in wanted if not route.adapter.key_fits(case.key)]
+        carriers = tombstones.buried_carriers(tx, route.state.graves, route.provider, unfit)
         holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
     buried = {key: lying[before] for key, before in stored.items() if before in lying}
-    return Reserved(buried, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
+    return Reserved(buried, carriers, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
 
 
 def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:

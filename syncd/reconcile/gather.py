@@ -209,7 +209,8 @@ def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[str, ...]]:
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     """What is known about a row that is not there; `proven`: an earlier look proved it, and asked what to do."""
     departure = departed(route, work, proven=proven)
-    facts = facts._replace(departure=departure)
+    fits = facts.link is None or facts.link.provider_key is None or route.adapter.key_fits(facts.link.provider_key)
+    facts = facts._replace(departure=departure, rules=facts.rules._replace(repeatable=fits))
     if departure not in {Departure.GONE, Departure.OUT_OF_SCOPE}:
         return facts
     own = unknown_create(facts)

@@ -101,6 +101,8 @@ def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
             mapping.set_state(tx, each.pair, each.state)
         if each.grave is not None:
             customer = each.pair.key if each.grave.whole else None
+            if each.grave.our_key:
+                tombstones.bury_carriers(tx, key, provider, each.grave.our_key, each.grave.how, now)
             for external_id in each.grave.external_ids:
                 tombstones.bury(tx, key, provider, external_id, customer, each.grave.how, now)
         if each.unlink:

@@ -101,6 +101,13 @@ def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[
     return _buried_keys(tx, keys, provider, digest_name(tx, provider), customers)
 
 
+def buried_carriers(tx: Transaction, keys: Keys, provider: str, our_keys: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Those of many keys of ours whose carriers lie under a tombstone, and how they went."""
+    name = digest_name(tx, provider) if our_keys else ""
+    by_digest = {digest: our_key for our_key in our_keys for digest in _carriers(_all(keys), name, our_key)}
+    return _lying(tx, _BURIED_IDS, provider, by_digest)
+
+
 def _buried_ids(
     tx: Transaction, keys: Keys, provider: str, name: str, external_ids: Sequence[str]
 ) -> dict[str, frozenset[str]]:

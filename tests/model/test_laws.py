@@ -399,6 +399,23 @@ def test_whoever_left_the_selection_gets_no_second_record_when_he_is_back(nature
     assert kinds(made) == (["came_back"] if renumbered or nature.narrow else ["found"])
 
 
+@pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST, Nature(identity=LIST.identity, narrow=True)])
+def test_a_row_made_anew_under_another_key_gets_no_second_record(nature: Nature) -> None:
+    """A deleted customer's record stays with `on_delete = "keep"`. His row made anew under another key and the same
+    number is asked about, also where the provider cannot carry the number, so that no look-up finds the record."""
+    made = world(Profile(nature))
+    person = made.insert(number="K17")
+    run(made, pause=SETTLED)
+    made.delete(person)
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    made.insert(key=77, number="K17", tag=person.tag)
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    assert len(made.providers[0].records) == 2
+    assert kinds(made) == (["came_back"] if nature.narrow else ["found"])
+
+
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("how", [Removal.DELETE, Removal.ARCHIVE])
 def test_edited_there_and_deleted_here_keeps_the_edit(how: Removal, lost: bool) -> None:

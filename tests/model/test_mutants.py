@@ -32,6 +32,7 @@ from tests.model import test_daemons as daemons
 from tests.model import test_erased as erasures
 from tests.model import test_foretold as foretold
 from tests.model import test_forgotten as forgotten
+from tests.model import test_laws as laws
 from tests.model import test_lost_creates as lost_creates
 from tests.model import test_merges as merges
 from tests.model import test_promises as promises
@@ -522,6 +523,11 @@ def forgotten_creates_leave_no_tombstone(patch: Patch) -> None:
     patch.setattr(tombstones, "bury_carriers", lambda *_given: None)
 
 
+def numbers_are_not_buried(patch: Patch) -> None:
+    """A row under another key with a number that the provider cannot carry is another customer's."""
+    patch.setattr(tombstones, "buried_carriers", lambda *_given: {})
+
+
 def forgotten_before_the_record_is_known(patch: Patch) -> None:
     """Somebody is forgotten although nothing could know again the record that his create makes."""
     coming = ERASE._coming
@@ -711,6 +717,10 @@ MUTANTS: Mapping[str, Mutant] = {
                     cut=False,
                 ),
             ),
+        ),
+        Mutant(
+            numbers_are_not_buried,
+            (partial(laws.test_a_row_made_anew_under_another_key_gets_no_second_record, keys.PLAIN_NARROW),),
         ),
         Mutant(forgotten_creates_leave_no_tombstone, _histories("create comes late, findable, and deleted")),
         Mutant(
