@@ -12,6 +12,7 @@ from syncd.log import customer
 from syncd.operate.review import PERSON, certain
 from syncd.reconcile import Route
 from syncd.reconcile.case import outset, remember
+from syncd.reconcile.route import hidden_key
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 from syncd.store import journal, mapping, tombstones, work
@@ -51,8 +52,12 @@ def forget(site: Installation, key: str) -> Forgotten:
         for route in site.routes:
             grave = (route.provider, ids.get(route.provider), key, HOW)
             tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
-        for provider, our_key in coming.items():
-            tombstones.bury_carriers(tx, site.state.graves, provider, our_key, HOW, site.clock.now())
+        hidden = {
+            route.provider: hidden_key(route, mapping.read(tx, Pair(route.provider, key))) for route in site.routes
+        }
+        for provider, our_key in (*coming.items(), *hidden.items()):
+            if our_key:
+                tombstones.bury_carriers(tx, site.state.graves, provider, our_key, HOW, site.clock.now())
         mapping.forget(tx, key)
     linked = {provider: id_ for provider, id_ in ids.items() if id_ is not None}
     return Forgotten(key, linked, row is not None, coming)

@@ -17,6 +17,7 @@ from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes
 from syncd.errors import LeaseHeld, SafetyStop
 from syncd.reconcile import Route
+from syncd.reconcile.route import hidden_key
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, VERIFY, hold, lane_name
 from syncd.source import changelog, customers
@@ -25,6 +26,7 @@ from syncd.store.database import Transaction
 from syncd.store.keys import key_is_known, replace_key
 
 ROWS = 200
+RESTORED = "absent after a restore"
 
 
 class Loss(StrEnum):
@@ -149,8 +151,10 @@ def _let_go(site: Installation, route: Route) -> None:
     for gone in _absent(site, links):
         with site.state.begin() as tx:
             for link in gone:
-                grave = (link.pair.provider, link.external_id, link.pair.key, "absent after a restore")
+                grave = (link.pair.provider, link.external_id, link.pair.key, RESTORED)
                 tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
+                if hidden := hidden_key(route, link):
+                    tombstones.bury_carriers(tx, site.state.graves, route.provider, hidden, RESTORED, site.clock.now())
                 _drop(tx, link.pair, site)
 
 

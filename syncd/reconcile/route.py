@@ -12,7 +12,7 @@ from syncd.core.case import Terms
 from syncd.core.digest import digester
 from syncd.core.facts import Rules
 from syncd.core.guards import Guards
-from syncd.core.model import Policy, Remote, Value
+from syncd.core.model import Link, Policy, Remote, Value
 from syncd.lanes import Lane
 from syncd.providers.adapter import ProviderAdapter
 from syncd.source.database import Source
@@ -115,3 +115,10 @@ class Route:
             looks_first=can.looks_first,
             conditional=can.conditional,
         )
+
+
+def hidden_key(route: Route, link: Link | None) -> str:
+    """The number of a linked customer that the provider cannot carry, so that no look-up finds the record: where the
+    link ends and the record stays, a tombstone alone tells whose it is. "" where the provider carries it."""
+    our_key = link.provider_key if link is not None and link.external_id is not None else None
+    return our_key if our_key is not None and not route.adapter.key_fits(our_key) else ""

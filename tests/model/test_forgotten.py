@@ -157,3 +157,19 @@ def test_what_may_come_late_is_told() -> None:
         assert tombstones.buried(tx, made.state.graves, "p0", our_key=person.number)
         rows = tx.exec_driver_sql("SELECT external_digest, key_digest, how FROM tombstone").fetchall()
     assert not [row for row in rows if person.number in str(row) or row[2] != "forgotten"]
+
+
+@pytest.mark.parametrize("nature", [LIST, replace(LIST, narrow=True)], ids=["carried", "narrow"])
+def test_a_forgotten_customers_number_gets_no_second_record(nature: Nature) -> None:
+    """The record of somebody who was forgotten stays until a person deletes it there. A row under another key with his
+    number is asked about, also where the provider cannot carry the number."""
+    made = world(Profile(nature))
+    person = made.insert(number="K17")
+    run(made, pause=SETTLED)
+    made.delete(person)
+    forget(made, person)
+    nights(made)
+    made.insert(key=77, number="K17", tag=person.tag)
+    nights(made)
+    assert len(made.providers[0].records) == 2
+    assert kinds(made) == (["came_back"] if nature.narrow else ["found"])
