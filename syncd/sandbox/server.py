@@ -20,7 +20,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from syncd.sandbox.faults import SERVED
-from syncd.sandbox.twin import Twin
+from syncd.sandbox.twin import IDLE, Twin
 
 _NO_BODY = frozenset({204, 304})
 
@@ -102,8 +102,8 @@ class _Handler(WSGIRequestHandler):
     served = 0
 
     def handle_one_request(self) -> None:
-        """Wait for a request as long as a silent connection is kept."""
-        self.connection.settimeout(self.server.twin.idle or None)
+        """Wait for a request as long as a silent connection is kept; a new one has not been silent yet."""
+        self.connection.settimeout((self.server.twin.idle if self.served else IDLE) or None)
         super().handle_one_request()
 
     def run_wsgi(self) -> None:

@@ -509,6 +509,16 @@ def test_an_idle_connection_that_was_given_up(keeper: Http, server: Server) -> N
     assert twin.writes() == 6
 
 
+def test_a_new_connection_is_not_idle_yet(server: Server) -> None:
+    """A client that connects and is slow to ask gets its answer, however short idle connections are kept."""
+    server.twins["echo"].idle = 0.01
+    port = int(server.url("echo").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
+        time.sleep(0.1)
+        slow.sendall(b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+        assert slow.recv(1024).startswith(b"HTTP/1.1 ")
+
+
 def test_a_connection_closed_under_a_write(keeper: Http, server: Server) -> None:
     """Nobody knows what became of a write whose connection ended silently: it is not repeated, and only one is lost,
     because no further request is sent on a connection that was used before."""
