@@ -62,7 +62,7 @@ def merge(made: World, pause: Callable[[], object]) -> tuple[Person, Person]:
 @KINDS
 @REMOVALS
 @pytest.mark.parametrize("numbered", [True, False])
-@pytest.mark.parametrize("captures", ["one", "two"])
+@pytest.mark.parametrize("captures", ["one", pytest.param("two", marks=pytest.mark.long)])
 def test_merged_customers_keep_their_own_records(nature: Nature, how: Removal, numbered: bool, captures: str) -> None:
     """Delete 2, then 1 becomes 2: the living customer keeps his record, and of the other one's nothing is written or
     removed unasked."""

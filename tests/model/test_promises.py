@@ -30,7 +30,9 @@ from tests.model.test_sequences import (
 )
 from tests.model.world import LEASE, SETTLE, TIMEOUT, Profile, Setting, World
 
-TOGETHER = pytest.mark.parametrize("pushed", [False, True], ids=["pull", "pull-and-push"])
+TOGETHER = pytest.mark.parametrize(
+    "pushed", [pytest.param(False, id="pull", marks=pytest.mark.long), pytest.param(True, id="pull-and-push")]
+)
 
 
 def pulling(*, pushed: bool = False, policy: Policy = Policy.SOURCE) -> tuple[World, str]:

@@ -122,6 +122,7 @@ def test_the_watchdog_may_miss_one_sign(monkeypatch: pytest.MonkeyPatch, allowed
     assert host.pause == pause
 
 
+@pytest.mark.long
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     """SIGTERM lets a request in flight end; a second one leaves at once, and the next start settles what was open."""
     with working(tmp_path) as (land, daemon):

@@ -129,6 +129,7 @@ def reached(site: Shared, email: str) -> bool:
     return aiotic.get("email") == email and jtl["BillingAddress"].get("EmailAddress") == email
 
 
+@pytest.mark.long
 def test_a_stopped_daemon_is_succeeded_and_writes_nothing_when_it_wakes(tmp_path: Path) -> None:
     """Lanes spread over two daemons. One is frozen beyond its lease: the other takes all over and delivers, once; the
     woken one sends nothing of what it had in hand, and both go on together."""

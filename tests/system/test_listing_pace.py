@@ -27,7 +27,7 @@ READS = {
 }  # of one record for one write; Billbee's addresses are records of their own
 
 
-@pytest.fixture(params=list(READS))
+@pytest.fixture(params=["billbee", *(pytest.param(n, marks=pytest.mark.long) for n in READS if n != "billbee")])
 def land(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Landscape]:
     """Forty customers who are all at the provider already, five of them with another city."""
     with landscape(tmp_path, CUSTOMERS, (request.param,), create="after-match") as made:

@@ -202,6 +202,7 @@ def test_a_deleted_state_creates_nobody_twice(land: Landscape) -> None:
     silent(land)
 
 
+@pytest.mark.long
 def test_an_older_state_creates_nobody_twice(land: Landscape) -> None:
     """A state from a backup does not know the newest customer: he is matched, not created."""
     backup = copy(land.state, "old-state.db")

@@ -108,6 +108,7 @@ def test_a_package_that_comes_while_a_process_runs_is_found(tmp_path: Path, monk
     assert after - before == {"acme"}
 
 
+@pytest.mark.long
 def test_the_example_package_passes_the_suite_by_itself(tmp_path: Path) -> None:
     """A package with an adapter, a sandbox and a row holds the whole contract with one line, without our tests."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={EXAMPLE}", "-c", os.devnull]

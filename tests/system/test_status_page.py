@@ -207,6 +207,7 @@ def test_silence_is_said(tmp_path: Path) -> None:
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_commands_manners(tmp_path: Path) -> None:
     """A page goes to stdout or to a file, 0 when written, the status's code on demand; a missing log is said so."""
     logged = tmp_path / "syncd.log"

@@ -118,6 +118,7 @@ def test_what_no_trigger_saw_is_found_within_a_period(
         assert sum(spent) <= CUSTOMERS + 12
 
 
+@pytest.mark.long
 def test_an_edit_over_there_is_found_where_nothing_lists(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A customer edited at a provider that cannot list comes back within a period: each customer costs one request, no
     cycle takes more than a page or two, and the next period costs the same again."""

@@ -194,6 +194,7 @@ def test_a_backup_of_the_former_state_is_a_way_back(tmp_path: Path) -> None:
         assert former.rows() == before
 
 
+@pytest.mark.long
 def test_older_triggers_capture_until_they_are_upgraded(tmp_path: Path) -> None:
     """What 1.0.0 installed goes on capturing; `triggers install` makes it this version's. (SQLite: both install the
     same.)"""

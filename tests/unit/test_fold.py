@@ -142,6 +142,7 @@ def test_the_order_of_lines_does_not_matter(lines: list[bytes], data: st.DataObj
     assert picture(data.draw(st.permutations(lines))) == picture(lines)
 
 
+@pytest.mark.long
 @given(logs(), st.data())
 def test_lines_may_come_twice(lines: list[bytes], data: st.DataObject) -> None:
     """Two files that overlap count nothing twice."""
@@ -170,6 +171,7 @@ def test_foreign_lines_change_nothing(lines: list[bytes], data: st.DataObject) -
     assert folded(mixed).foreign == len(some)
 
 
+@pytest.mark.long
 @given(logs(), moments.flatmap(lambda at: st.tuples(st.just(at), reports(at))))
 def test_the_last_minute_is_enough(lines: list[bytes], last: tuple[datetime, Report]) -> None:
     """The last snapshot and what follows it give the same verdict, cards and figures as the whole day."""
