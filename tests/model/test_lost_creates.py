@@ -122,3 +122,15 @@ def test_our_lost_create_is_known_in_the_providers_own_spelling(nature: Nature, 
     assert len(provider.records) == 1
     assert made.effects.source_writes == 0
     calm(made)
+
+
+@pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST], ids=["our-key", "findable", "scan"])
+def test_a_version_spares_no_create_its_settle_time(nature: Nature) -> None:
+    """A create has no record whose version could keep it from taking effect late: where writes carry versions, too, it
+    is not repeated before its settle time is over."""
+    made = world(Profile(replace(nature, conditional=True)), run=False)
+    made.providers[0].faults.append(Fault("late", "write", 30.0))
+    for pause in (0.0, 2.0, 2.0, 5.0, SETTLED, SETTLED):
+        run(made, pause=pause)
+    assert made.providers[0].log == ["create 1001"]
+    assert len(made.providers[0].records) == 1
