@@ -150,13 +150,14 @@ def spared(case: Case, terms: Terms) -> Change:
 def park(case: Case, terms: Terms, action: Park) -> Change:
     """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed."""
     over, link = let_go(case, terms), case.facts.link
+    row = case.facts.former or case.row if action.void else case.row
     if action.kind in case.ignored:
-        shown, kinds = case.row._replace(state=State.EXCLUDED), (*closing(link), action.kind)
+        shown, kinds = row._replace(state=State.EXCLUDED), (*closing(link), action.kind)
         return Change(case.work, "excluded", link=shown, finish=True, close=over, closing=kinds)
     change = Change(
         case.work,
         "review",
-        link=case.row._replace(state=State.REVIEW),
+        link=row._replace(state=State.REVIEW),
         finish=True,
         close=over,
         closing=(*closing(link, (action.kind,)), *(kind for kind in HELD_KINDS if action.void and kind != action.kind)),

@@ -59,6 +59,8 @@ class Facts(NamedTuple):
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked
     claimed    external ids among `found` that are linked to other customers
+    former     the link to a record that is gone or archived, which a person gave up for another record or a create; an
+               order that cannot be carried out gives nothing up
     unearthed  external ids among `found` that lie under a tombstone
     holder     another customer that has our key at this provider reserved
     key_alive  after a deletion: another live customer carries our key at the provider
@@ -88,6 +90,7 @@ class Facts(NamedTuple):
     remote: Remote | None = None
     found: tuple[Remote, ...] = ()
     claimed: frozenset[str] = frozenset()
+    former: Link | None = None
     unearthed: frozenset[str] = frozenset()
     holder: str | None = None
     key_alive: bool = False

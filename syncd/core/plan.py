@@ -63,7 +63,8 @@ def plan(facts: Facts) -> Action:
     if facts.ordered == "unlink" and unknown_create(facts) is None:
         return Unlink("unlinked by a person", tombstone=False)
     if facts.source is None and facts.rejection is None:
-        return _departed(facts)
+        left = facts.departure is Departure.OUT_OF_SCOPE
+        return Wait("unread") if left and facts.unread else _departed(facts)
     if facts.unread:
         return Wait("unread")
     if facts.reborn and another(facts):

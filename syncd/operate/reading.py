@@ -16,6 +16,7 @@ from syncd.errors import Temporary, Throttled, Unauthorized, UsageError
 from syncd.reconcile import Route
 from syncd.reconcile.case import Memory
 from syncd.reconcile.gather import look
+from syncd.reconcile.route import nothing_unread
 from syncd.runtime.installation import Installation
 from syncd.store import progress
 
@@ -45,7 +46,7 @@ def reader(site: Installation, route: Route) -> Route:
     lane.lease = float("inf")
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
-    return replace(route, rules=rules, listing=type(route.listing)(), mentions=lambda _keys: set(), reads_only=True)
+    return replace(route, rules=rules, listing=type(route.listing)(), mentions=nothing_unread, reads_only=True)
 
 
 def stopped(site: Installation, route: Route) -> str:

@@ -111,19 +111,27 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
 def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
     """The cases; where a row may be another customer's, with the answer whether the change log or a newer mark holds a
     change of its key that no look has seen. The log is asked first and the marks second: capture makes the mark before
-    it deletes the log's row, so a change is never missed between the two."""
+    it deletes the log's row, so a change is never missed between the two.
+
+    A row without a link, or one that cannot be read, is asked for in any case; a key that a row got or gave up counts.
+    Example: customers 1 and 2
+    swapped their keys, and one daemon has read the log's row while another makes their records. A link made in between
+    has the new key already, and would be swapped once more.
+    """
     doubtful = [case.pair.key for case in cases if _doubtful(case)]
-    if not doubtful:
+    unlinked = [case.pair.key for case in cases if case.customer is None or not _linked(case)]
+    if not doubtful and not unlinked:
         return list(cases)
-    logged = route.mentions(doubtful)
+    logged = route.mentions(doubtful) if doubtful else set()
+    logged |= route.mentions(unlinked, moved=True) if unlinked else set()
     with route.state.read() as tx:
-        marked = due.generations(tx, route.provider, doubtful)
+        marked = due.generations(tx, route.provider, [*doubtful, *unlinked])
 
     def unread(case: Case) -> bool:
         generation = marked.get(case.pair.key, case.work.generation)
         return case.pair.key in logged or generation != case.work.generation
 
-    asked = set(doubtful)
+    asked = {*doubtful, *unlinked}
     return [
         case._replace(facts=case.facts._replace(unread=unread(case))) if case.pair.key in asked else case
         for case in cases
@@ -134,11 +142,16 @@ def _doubtful(case: Case) -> bool:
     """Whether the change log must be asked whose row this is. An unlinked row without a number may be a customer that
     had another key a moment ago: nothing in the row tells. So may one that a person ordered to be linked: the order was
     about whoever had the key then."""
-    facts, linked = case.facts, case.facts.link is not None and case.facts.link.external_id is not None
+    facts = case.facts
     if case.customer is None:
         return False
-    moved = not linked and case.key == case.pair.key and case.work.reason != "inserted"
+    moved = not _linked(case) and case.key == case.pair.key and case.work.reason != "inserted"
     return moved or facts.ordered == "link" or perhaps_another(facts) or another(facts)
+
+
+def _linked(case: Case) -> bool:
+    link = case.facts.link
+    return link is not None and link.external_id is not None
 
 
 def _frozen(facts: Facts) -> str | None:

@@ -20,11 +20,12 @@ from syncd.providers.adapter import Identity
 from syncd.reconcile.absence import departed
 from syncd.reconcile.around import Reserved, reserved, surroundings
 from syncd.reconcile.attempt import attempt
-from syncd.reconcile.case import Memory, is_open, outset, remember, with_unread
+from syncd.reconcile.case import TELLING, Memory, is_open, outset, remember, with_unread
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.source.lookup import number_taken
+from syncd.source.shape import unfiltered
 
 REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
@@ -92,7 +93,7 @@ def _facts(route: Route, case: Case, memory: Memory, known: Reserved) -> Facts:
         if facts.link is None or not _given_up(facts, ordered):
             return facts
         unlinked = facts.link._replace(external_id=None, external_ids={}, base={}, version=None)
-        facts = facts._replace(link=unlinked, remote=None)
+        facts = facts._replace(link=unlinked, former=facts.link, remote=None)
     if ordered.word == "link":
         remote = fetch_proven(route, ordered.external_id)
         if remote is None:
@@ -179,8 +180,16 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
         if route.adapter.capabilities.identity is Identity.SCAN:
             return facts._replace(rules=facts.rules._replace(repeatable=False))
         return facts._replace(rejection=("number", "this provider cannot carry the customer's key"))
-    found = tuple(numbered(route, remote) for remote in look_up(route, our_key, facts.source or {}, fresh=own))
-    return facts._replace(found=found)
+    found = look_up(route, our_key, facts.source or {}, fresh=own)
+    if own and not found and _settled(facts) and route.adapter.capabilities.identity is not Identity.SCAN:
+        route.adapter.probe()  # one empty answer proves nothing, and a second record may hang on it
+        found = look_up(route, our_key, facts.source or {}, fresh=True)
+    return facts._replace(found=tuple(numbered(route, remote) for remote in found))
+
+
+def _settled(facts: Facts) -> bool:
+    """Whether none of our creates can be executed any more, so that the next one may leave."""
+    return all(intent.settle_until <= facts.at for intent in facts.intents)
 
 
 def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
@@ -211,6 +220,8 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
     departure = departed(route, work, proven=proven)
     fits = facts.link is None or facts.link.provider_key is None or route.adapter.key_fits(facts.link.provider_key)
     facts = facts._replace(departure=departure, rules=facts.rules._replace(repeatable=fits))
+    if departure is Departure.OUT_OF_SCOPE and _succeeded_unseen(route, work, facts):
+        departure, facts = Departure.GONE, facts._replace(departure=Departure.GONE, succeeded=True)
     if departure not in {Departure.GONE, Departure.OUT_OF_SCOPE}:
         return facts
     own = unknown_create(facts)
@@ -223,6 +234,15 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
         return facts
     remote = fetch_proven(route, facts.link.external_id)
     return facts._replace(remote=remote, key_alive=_carried(route, facts.link.provider_key or "", work.pair.key))
+
+
+def _succeeded_unseen(route: Route, work: Work, facts: Facts) -> bool:
+    """Whether a deleted customer's key was given to another one whom a filter leaves out. The settings' filters are
+    overlooked for this; what a view hides cannot be read."""
+    if not facts.reborn or facts.link is None:
+        return False
+    row = customers.read(unfiltered(route.source), [work.pair.key]).get(work.pair.key)
+    return row is not None and another(facts._replace(row={n: v for n, v in row.values.items() if n in TELLING}))
 
 
 def _keyless(route: Route, facts: Facts) -> tuple[Remote, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
 from syncd.clock import Clock
 from syncd.core.case import Terms
@@ -59,6 +60,18 @@ class Aliases:
         return {stored: key for key, stored in self.before.items() if stored}
 
 
+class Mentions(Protocol):
+    """`changelog.mentions` of the source."""
+
+    def __call__(self, keys: Sequence[str], *, moved: bool = False) -> set[str]:
+        """Those of these keys of which the log holds an unread mark; `moved`: that a row got or gave up."""
+
+
+def nothing_unread(keys: Sequence[str], *, moved: bool = False) -> set[str]:  # noqa: ARG001 - as `Mentions`
+    """The change log counts as read: for who only reads."""
+    return set()
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """All that the looks at one provider's pairs need: settings as values, adapter, source, state, lane and lease.
@@ -88,7 +101,7 @@ class Route:
     known: frozenset[str] = frozenset()
     listing: Listing = field(default_factory=Listing)
     listed: Mapping[str, Remote] = field(default_factory=dict)
-    mentions: Callable[[Sequence[str]], set[str]] = lambda _keys: set()
+    mentions: Mentions = nothing_unread
     reads_only: bool = False
     aliases: Aliases = field(default_factory=Aliases)
 

@@ -159,6 +159,11 @@ class Source:
         self.engine.dispose()
 
 
+def unfiltered(source: Source) -> Source:
+    """The source with every row of its table or view, whatever `[source.where]`, `[source.deleted]` and `only` say."""
+    return replace(source, scope=(), scope_joins=frozenset())
+
+
 def for_provider(source: Source, provider: str) -> Source:
     """The source as one provider sees it: only the customers it gets, and the column that holds its external ids."""
     conditions, joins = source.only.get(provider, ((), frozenset()))

@@ -250,12 +250,14 @@ def _comings_and_goings(world: World, step: Step) -> None:
                 world.happened |= {"twin", "renumbered"}
                 world.insert(number=_person(world, who).number or None)
         case ("delete", who):
-            if len(world.living()) > 1:
+            if _others(world, _person(world, who)):
                 world.delete(_person(world, who))
         case ("again", who, same):
             _again(world, who, same=same)
         case ("replace", who):
             _replace(world, who)
+        case ("leave" | "come-back", who, how):
+            _selection(world, step[0], who, how)
         case ("rekey" | "renumber" | "respell" | "touch", who):
             _otherwise_known(world, step[0], who)
         case ("merge" | "swap", who, whom):
@@ -285,6 +287,22 @@ def _elsewhere(world: World, step: Step) -> None:
             raise AssertionError(f"no such step: {step}")
 
 
+def _selection(world: World, way: str, who: int, how: int) -> None:
+    """A filter leaves somebody out, or selects him again."""
+    filters = world.setting.filters
+    name = filters[how % len(filters)] if filters else ""
+    out = [person for person in world.people if name in person.out]
+    if way == "come-back" and out:
+        world.come_back(out[who % len(out)], name)
+    elif way == "leave" and name and world.living() and _others(world, _person(world, who)):
+        world.leave(_person(world, who), name)
+
+
+def _others(world: World, person: Any) -> bool:
+    """Whether there are customers without him: a source that shows nobody at all is not believed."""
+    return any(each is not person and not each.out for each in world.living())
+
+
 def _otherwise_known(world: World, how: str, who: int) -> None:
     if not world.living():
         return
@@ -304,7 +322,7 @@ def _otherwise_known(world: World, how: str, who: int) -> None:
 def _keys_change_hands(world: World, how: str, who: int, whom: int) -> None:
     """A shop merges two customers (one row goes, the other takes its key), or gives two customers each other's keys."""
     one, other = _person(world, who), _person(world, whom)
-    if one is other:
+    if one is other or (one.out and not _others(world, other)):
         return
     world.happened |= {"rekeyed", "reinserted"}
     if how == "merge":
@@ -441,6 +459,7 @@ def _edit_there(world: World, where: int, which: int, name: str, mode: str) -> N
 def _again(world: World, who: int, *, same: bool) -> None:
     """A row that was deleted comes back, as the same person or with somebody else's data."""
     living = {str(person.key).casefold().strip() for person in world.living()}
+    living |= {str(person.key).casefold().strip() for person in world.people if person.out}  # his row is there
     gone = [each for each in world.people if not each.alive and str(each.key).casefold().strip() not in living]
     if not gone:
         return
@@ -550,7 +569,7 @@ def _plainer(history: History) -> Iterator[History]:
     if setting.customers > 1:
         yield replace(history, setting=replace(setting, customers=1))
     plain = Setting()
-    for name in ("guards", "keys", "numbered", "shared", "clocks", "sole"):
+    for name in ("guards", "keys", "numbered", "shared", "clocks", "sole", "filters"):
         if getattr(setting, name) != getattr(plain, name):
             yield replace(history, setting=replace(setting, **{name: getattr(plain, name)}))
     for place, profile in enumerate(setting.profiles):

@@ -282,7 +282,7 @@ class Adapter:
         if self.capabilities.identity is Identity.OUR_KEY:
             found = self.fetch(key)
             return [] if found is None else [found]
-        return self._request("GET", lambda: self._search(key))
+        return self._request("GET", lambda: self._search(key), absent=list)
 
     def _search(self, key: str) -> list[Remote]:
         born = self._world.clock.elapsed - self._world.nature.lag

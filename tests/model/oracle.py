@@ -19,18 +19,18 @@ PATIENCE = 30  # cycles after which everything must have come to rest
 PAUSE = 1000.0  # seconds that one of them waits for what is due soon, and between two; longer than settle and retries
 WAITS = ("adopt", "staged:", "empty")
 CAUSES = {
-    "remote_gone": {"remote-deleted"},
+    "remote_gone": {"remote-deleted", "removal-under-way"},
     "remote_archived": {"remote-archived", "reinserted"},
     "ambiguous": {"stranger"},
-    "found": {"conflict", "stranger", "reinserted", "unlinked", "erased", "forgotten", "ordered"},
+    "found": {"conflict", "stranger", "reinserted", "unlinked", "erased", "forgotten", "ordered", "left"},
     "key_taken": {"renumbered", "reinserted", "rekeyed", "twin"},
-    "came_back": {"reinserted", "forgotten", "unlinked"},
+    "came_back": {"reinserted", "forgotten", "unlinked", "left"},
     "taken": {"stranger"},
     "twice": {"stranger", "reinserted", "ordered", "twin"},
     "unknown_create": {"narrow"},
     "delete_conflict": {"deleted"},
-    "no_base": {"erased", "reinserted", "remapped", "stranger", "inbound", "forgotten", "unlinked"},
-    "candidate": {"inbound", "stranger", "forgotten", "unlinked", "linked"},
+    "no_base": {"erased", "reinserted", "remapped", "stranger", "inbound", "forgotten", "unlinked", "left"},
+    "candidate": {"inbound", "stranger", "forgotten", "unlinked", "linked", "left"},
     "pull_only": {"pull-only"},
     "frozen": {"swing"},
     "conflict": {"conflict", "pull-only", "cut-late", "erased"},
@@ -38,6 +38,7 @@ CAUSES = {
     "renumbered": {"renumbered", "reinserted"},
     "gutted": {"blanked", "erased"},
     "erased": {"blanked", "conflict", "erased"},
+    "not_inserted": {"left"},
 }
 
 
@@ -171,11 +172,12 @@ def rest(world: World) -> Iterator[str]:
     for provider, profile in world.configured():
         mine = {link.pair.key: link for link in links[provider.name]}
         for person in world.living():
-            if (provider.name, str(person.key)) in held:
+            if (provider.name, str(person.key)) in held or not world.selected(person, provider.name):
                 continue
             items = [each for each in reviews if (each.provider, each.customer_key) == (provider.name, str(person.key))]
             yield from _pair(world, provider, profile, (person, mine.get(str(person.key)), items))
         yield from _departed(world, provider, profile, (links[provider.name], reviews))
+        yield from _left_out(world, provider)
     yield from _causes(world, reviews)
     parked = {(item.customer_key, name) for item in reviews for name in item.fields}
     stopped = {item.customer_key for item in reviews if not item.fields} | {key for _, key in held}
@@ -212,7 +214,7 @@ def _pair(
         return
     waiting = {name for item in items for name in item.fields}
     waiting |= {name for name, value in record.values.items() if (record.id, name, value) in world.swallowed}
-    if (record.of, "erased") in world.befell:
+    if (record.of, "erased") in world.befell or (person.tag, "left") in world.befell:  # linked anew, without a base
         waiting |= provider.nature.hidden  # what an erasure takes where nobody can look is seen by nobody
     yield from (f"{where}: {problem}" for problem in _fields(provider, profile, row, record, waiting))
 
@@ -248,7 +250,7 @@ def _departed(
 ) -> Iterator[str]:
     """Nobody who left is linked any more, and his record went as `on_delete` says, or somebody was asked."""
     links, reviews = facts
-    living = {str(person.key) for person in world.living()}
+    living = {str(person.key) for person in world.living() if world.selected(person, provider.name)}
     asked = {item.customer_key for item in reviews if item.provider == provider.name}
     asked |= {key for name, key in product.staged(world.state) if name == provider.name}
     for link in links:
@@ -256,7 +258,7 @@ def _departed(
             yield f"{provider.name}/{link.pair.key}: still in the mapping, and the row is gone ({link})"
     if profile.on_delete is Removal.KEEP or not world.living():
         return
-    tags = {person.tag for person in world.living()}
+    tags = {person.tag for person in world.people if person.alive}  # left out by a filter: his record stays
     waiting = [link for link in links if link.pair.key in asked]  # under his successor's key, maybe
     in_question = {link.external_id for link in waiting}
     in_question |= {
@@ -264,7 +266,7 @@ def _departed(
     }
     in_question |= {kept for name, kept in world.kept_records if name == provider.name}
     for person in world.people:
-        if (provider.name, str(person.key)) in world.left_alone:
+        if (provider.name, str(person.key)) in world.left_alone or (person.tag, "left") in world.befell:
             continue
         if person.alive or person.tag in tags or str(person.key) in asked or str(person.key) in living:
             continue
@@ -272,6 +274,15 @@ def _departed(
             asked_about = {record.id, record.key} & in_question
             if record.of == person.tag and record.ours and not record.archived and not asked_about:
                 yield f"{provider.name}: the record of {person.tag}, who was deleted, is still there"
+
+
+def _left_out(world: World, provider: Hostile) -> Iterator[str]:
+    """Nobody whom a filter leaves out loses his record."""
+    for person in world.living():
+        if not world.selected(person, provider.name) and (person.tag, "deleted") not in world.befell:
+            gone = person.had_records.get(provider.name, set()) - provider.records.keys()
+            if gone and not {(person.tag, "remote-deleted"), (person.tag, "stranger")} & world.befell:
+                yield f"{provider.name}: {person.tag} was left out by a filter, and his record {gone} is gone"
 
 
 def _causes(world: World, reviews: list[Review]) -> Iterator[str]:
@@ -307,8 +318,18 @@ def _winners(world: World, parked: set[tuple[str, str]], stopped: set[str]) -> I
             held = {canonical(row[name]), *(each.nature.kept(name, row[name]) for each in world.providers)}
             if not any(equal(name, one, other) for one in held for other in candidates):
                 yield f"{person.key}.{name} ends as {row[name]!r}; last typed were {last or candidates}"
-            elif only_source and edits and edits[-1].side == "source" and canonical(row[name]) != edits[-1].value:
+            elif only_source and _newest_in_the_source(world, person, name, row):
                 yield f"{person.key}.{name} ends as {row[name]!r}; the source was last edited to {edits[-1].value!r}"
+
+
+def _newest_in_the_source(world: World, person: Person, name: str, row: dict[str, Value]) -> bool:
+    """Whether the source was edited last, and lost. Who types a value back that the source had before may have changed
+    nothing since the last look."""
+    edits = world.edits.get((person.tag, name), [])
+    if not edits or edits[-1].side != "source" or canonical(row[name]) == edits[-1].value:
+        return False
+    before = {edit.value for edit in edits[:-1] if edit.side == "source"} | {world.agreed.get((person.tag, name))}
+    return edits[-1].value not in before
 
 
 def _cut_off(world: World, person: Person, row: dict[str, Value]) -> bool:

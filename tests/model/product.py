@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 
 from syncd.core.guards import Guards
 from syncd.core.model import Pair, State
+from syncd.core.selection import Condition, Deleted
 from syncd.engine import run
 from syncd.engine.run import Options, run_cycle
 from syncd.engine.worker import release_lanes
@@ -28,6 +29,7 @@ from syncd.runtime.installation import Installation, Rhythm
 from syncd.source import changelog, connection, customers, triggers, writing
 from syncd.source.database import Source, SourceConfig, Watch, in_transaction
 from syncd.source.describing import described
+from syncd.source.shape import for_provider
 from syncd.store import journal, mapping, progress, work
 from syncd.store.database import State as StateDatabase
 from syncd.store.database import Transaction, open_state
@@ -35,6 +37,8 @@ from syncd.store.journal import Review
 from syncd.store.leases import Lease
 
 __all__ = [
+    "Condition",
+    "Deleted",
     "Guards",
     "Installation",
     "Lease",
@@ -53,6 +57,7 @@ __all__ = [
     "customers",
     "decide",
     "diagnose",
+    "for_provider",
     "forget",
     "held_back",
     "in_transaction",

@@ -399,6 +399,31 @@ def test_whoever_left_the_selection_gets_no_second_record_when_he_is_back(nature
     assert kinds(made) == (["came_back"] if renumbered or nature.narrow else ["found"])
 
 
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST])
+def test_an_order_that_cannot_be_carried_out_gives_no_record_up(nature: Nature, *, gone: bool) -> None:
+    """A person orders an archived or missing record to be linked, mostly the very one that is. The customer keeps the
+    link that he has, and the question; so a new number later makes no second record of him."""
+    made = World(Setting((Profile(nature),), 2))
+    run(made, pause=SETTLED)
+    person, record = made.people[0], min(made.providers[0].records.values(), key=lambda record: record.id)
+    if gone:
+        del made.providers[0].records[record.id]
+    else:
+        record.archived = True
+    made.write(person, "city", made.value(person.tag, "city"))
+    run(made, SCAN, pause=SETTLED)
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    decide(made.state, item, f"link:{record.id}", made.clock.now())
+    run(made, SCAN, pause=SETTLED)
+    made.renumber(person)
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    assert len(made.providers[0].records) == (1 if gone else 2)
+    assert kinds(made) in (["remote_gone"], ["remote_archived"], ["ambiguous"])
+
+
 @pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST, Nature(identity=LIST.identity, narrow=True)])
 def test_a_row_made_anew_under_another_key_gets_no_second_record(nature: Nature) -> None:
     """A deleted customer's record stays with `on_delete = "keep"`. His row made anew under another key and the same

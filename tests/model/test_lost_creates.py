@@ -11,7 +11,7 @@ from syncd.operate.review import decide
 from syncd.store import journal, mapping
 from tests.model.hostile import Fault, Hostile, Nature, Record
 from tests.model.test_sequences import LIST, POLICIES, SCAN, SEARCH, SETTLED, calm, kinds, run, source, world
-from tests.model.world import OVERNIGHT, Profile, World
+from tests.model.world import OVERNIGHT, SETTLE, Profile, World
 
 IDENTITIES = pytest.mark.parametrize(
     "nature",
@@ -56,6 +56,23 @@ def test_a_stranger_is_not_taken_for_our_lost_create(nature: Nature, policy: Pol
     with made.state.read() as tx:
         link = mapping.read(tx, Pair("p0", "1"))
     assert link is None or link.external_id is None
+
+
+@pytest.mark.parametrize(
+    "nature", [Nature(), SEARCH, replace(SEARCH, renumbers=True)], ids=["our-key", "find", "number"]
+)
+def test_one_empty_answer_does_not_prove_that_a_create_was_not_executed(nature: Nature) -> None:
+    """A lost create was executed. Its record is not found once, as behind a proxy that answers for a moment with a
+    404, and the customer lost a value meanwhile: neither a second record, nor a question."""
+    made, provider = lost(nature, Policy.SOURCE, made=True)
+    made.write(made.people[0], "name", None)
+    made.clock.advance(SETTLE + 11)
+    provider.faults.append(Fault("absent", "read"))
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    assert len(provider.records) == 1
+    assert kinds(made) == []
+    assert provider.records[min(provider.records)].values["name"] is None
 
 
 @IDENTITIES

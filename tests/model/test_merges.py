@@ -15,9 +15,10 @@ from syncd.operate.review import decide
 from syncd.source import changelog
 from syncd.store import mapping, progress, review
 from tests.model.effects import die
+from tests.model.history import _keys_change_hands
 from tests.model.hostile import Nature, Record, tag_of
 from tests.model.test_sequences import LIST, SCAN, SEARCH, SETTLED, calm, kinds, run, world
-from tests.model.world import OVERNIGHT, Person, Profile, World
+from tests.model.world import OVERNIGHT, Person, Profile, Setting, World
 
 KINDS = pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST], ids=["our-key", "findable", "scan"])
 REMOVALS = pytest.mark.parametrize("how", [Removal.KEEP, Removal.DELETE])
@@ -205,3 +206,52 @@ def test_an_acknowledge_counts() -> None:
     except LeaseLost:
         overtaken = True
     assert overtaken
+
+
+@pytest.mark.parametrize("place", range(0, 40, 2))
+def test_a_swap_while_the_first_records_are_made_asks_nobody(place: int) -> None:
+    """The change log tells of a swap that the rows showed already when their records were made: a link that has the
+    new key is not moved once more."""
+    made = World(Setting((Profile(LIST, on_delete=Removal.DELETE),), 2))
+    made.happened |= {"rekeyed", "deleted", "reinserted"}
+    made.run(planned={place: [lambda: _keys_change_hands(made, "swap", 0, 1)]})
+    for _ in range(4):
+        run(made, SCAN, pause=SETTLED)
+    calm(made)
+    assert kinds(made) == []
+    for person in made.living():
+        record = made.providers[0].records[str(linked(made, person.key))]
+        assert record.of == person.tag
+
+
+@pytest.mark.parametrize("place", range(0, 24, 2))
+def test_a_swap_with_somebody_left_out_unlinks_nobody_else(place: int) -> None:
+    """A filter leaves customer 2 out. He swaps keys with customer 1, who keeps his link: for a moment the row with key
+    1 is not selected, and the change log says why."""
+    made = World(Setting((Profile(Nature()),), 3, filters=("where",)))
+    made.happened |= {"rekeyed", "deleted", "reinserted"}
+    made.leave(made.people[1], "where")
+    run(made, SCAN, pause=SETTLED)
+    made.write(made.people[0], "city", made.value(made.people[0].tag, "city"))
+    made.run(planned={place: [lambda: _keys_change_hands(made, "swap", 0, 1)]})
+    for _ in range(4):
+        run(made, SCAN, pause=SETTLED)
+    calm(made)
+    assert kinds(made) == []
+    assert linked(made, made.people[0].key) == made.people[0].number
+
+
+@REMOVALS
+@KINDS
+def test_a_deleted_customers_key_with_somebody_left_out_is_asked_about(nature: Nature, how: Removal) -> None:
+    """A customer is deleted, and his key is given to somebody whom a filter leaves out: he has not just left the
+    selection, and his record is treated as one of a deleted customer."""
+    made = World(Setting((Profile(nature, on_delete=how),), 2, filters=("where",)))
+    run(made, SCAN, pause=SETTLED)
+    first = made.people[0]
+    made.delete(first)
+    made.leave(made.insert(key=first.key), "where")
+    for _ in range(3):
+        run(made, SCAN, pause=SETTLED)
+    assert kinds(made) == ([] if how is Removal.KEEP else ["delete_conflict"])
+    assert len(made.providers[0].records) == 2

@@ -13,7 +13,7 @@ from dataclasses import replace
 from syncd.core.guards import Limit
 from tests.model.history import FIELDS, LENGTH, History, Step, profile_of, step_of
 from tests.model.product import Guards
-from tests.model.world import SETTLE, Profile, Setting
+from tests.model.world import FILTERS, SETTLE, Profile, Setting
 
 DAY = 86_400.0
 OFF = (60.0, -60.0, 300.0, -300.0, 30.0)  # seconds by which clocks are off
@@ -37,6 +37,7 @@ def make_wide(seed: int) -> History:
         numbered=numbered,
         shared=shared,
         clocks=tuple(dice.choice((0.0, *OFF)) for _ in range(3)) if dice.random() < 0.3 else (0.0,),
+        filters=_filters(seed),
     )
     steps = [step for _ in range(dice.randint(*LENGTH)) for step in _steps(dice, setting)]
     profiles = tuple(_conditional(profile, seed, place) for place, profile in enumerate(profiles))
@@ -47,6 +48,12 @@ def _conditional(profile: Profile, seed: int, place: int) -> Profile:
     """Half of the providers whose records have versions write over the version that was read and over no other."""
     chosen = profile.nature.versions and random.Random(f"conditional {seed} {place}").random() < 0.5
     return replace(profile, nature=replace(profile.nature, conditional=chosen))
+
+
+def _filters(seed: int) -> tuple[str, ...]:
+    """Which filters the settings of a world use: in a quarter of them."""
+    dice = random.Random(f"filters {seed}")
+    return tuple(name for name in FILTERS if dice.random() < 0.6) if dice.random() < 0.25 else ()
 
 
 def _lettered(setting: Setting) -> bool:
@@ -100,6 +107,8 @@ def _steps(dice: random.Random, setting: Setting) -> list[Step]:
         (1, lambda: [("twin", dice.randrange(9))]),
         (2, lambda: [("delete", dice.randrange(9)) for _ in range(3)]),
         (0 if setting.sole else 9, lambda: [_daemons(dice)]),
+        (9 if setting.filters else 0, lambda: [_leaves(dice)]),
+        (9 if setting.filters else 0, lambda: _out_and_back(dice)),
     ]
     return dice.choices(makers, [weight for weight, _ in makers])[0][1]()
 
@@ -118,6 +127,26 @@ def _shorter(dice: random.Random) -> Step:
 
 def _run(dice: random.Random, crash_at: int = 0) -> Step:
     return ("run", crash_at, (), dice.random() < 0.6, tuple(dice.sample(range(3), 3)))
+
+
+def _leaves(dice: random.Random) -> Step:
+    return (dice.choice(("leave", "come-back")), dice.randrange(9), dice.randrange(3))
+
+
+def _out_and_back(dice: random.Random) -> list[Step]:
+    """Somebody is left out, at times while a write is under way, something happens on either side, and he is back."""
+    how, change = dice.randrange(3), dice.choice((_edit(dice), _remote_edit(dice), ("renumber", dice.randrange(9))))
+    there: list[Step] = [("fault", dice.randrange(3), "late", "write", 20.0)] if dice.random() < 0.3 else []
+    meanwhile = [_run(dice)] if dice.random() < 0.7 else []
+    return [
+        *there,
+        _edit(dice),
+        ("leave", dice.randrange(9), how),
+        *meanwhile,
+        change,
+        ("come-back", 0, how),
+        _run(dice),
+    ]
 
 
 def _killed(dice: random.Random) -> list[Step]:

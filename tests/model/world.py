@@ -17,7 +17,7 @@ from typing import Any
 from syncd.core.digest import digest
 from syncd.core.facts import Rules
 from syncd.core.guards import Limit
-from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value
+from syncd.core.model import CreateMode, Direction, Pair, Policy, Removal, Value, Verb
 from syncd.core.normalise import canonical, degraded
 from syncd.errors import LeaseHeld, LeaseLost
 from syncd.lanes import Lane, Pace
@@ -26,6 +26,8 @@ from tests.model import product
 from tests.model.effects import Baton, Crash, Effects, watched, watched_source
 from tests.model.hostile import LATENCY, PLAIN, Adapter, Hostile, Nature, Record
 from tests.model.product import (
+    Condition,
+    Deleted,
     Guards,
     Installation,
     Lease,
@@ -37,6 +39,7 @@ from tests.model.product import (
     SourceConfig,
     Watch,
     changelog,
+    for_provider,
     journal,
     mapping,
     open_source,
@@ -64,6 +67,7 @@ SHARED = {  # values that people have in common
     "city": ("Köln", "Bonn"),
     "email": ("buero@familie.example", "info@verein.example"),
 }
+FILTERS = {"where": "kind", "only": "circle", "deleted": "gone"}  # whom a filter leaves out, by its column
 KEY = b"k" * 32
 TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
 LOOK = Options()
@@ -90,7 +94,8 @@ class Setting:
 
     `keys` is a name of `KEYS`; `numbered`: a customer number is mapped; `shared`: people have values in common;
     `clocks`: by how many seconds the clock of each new process is off, in turn; `lettered`: customer numbers have a
-    letter, which a narrow provider cannot carry.
+    letter, which a narrow provider cannot carry; `filters`: names of `FILTERS` that the settings use, `only` by the
+    first provider.
     """
 
     profiles: tuple[Profile, ...] = field(default_factory=lambda: (Profile(),))
@@ -104,6 +109,7 @@ class Setting:
     shared: bool = False
     clocks: tuple[float, ...] = (0.0,)
     lettered: bool = False
+    filters: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, str]:
@@ -126,7 +132,8 @@ class Edit:
 class Person:
     """Somebody who has a row. `tag` marks all his values; `alive` while the row is there; `back`: it was away, and what
     it holds was compared without a base; `spelled`: how his key was written before, as the state still may; `had`: the
-    keys that he had before, under which the state knows him until the log is read."""
+    keys that he had before, under which the state knows him until the log is read; `out`: the filters that leave his
+    row out, of which "deleted" is not `alive`; `had_records`: by provider, what stood there when he was left out."""
 
     tag: str
     key: int | str
@@ -135,14 +142,28 @@ class Person:
     back: bool = False
     spelled: str = ""
     had: set[str] = field(default_factory=set)
+    out: set[str] = field(default_factory=set)
+    had_records: dict[str, set[str]] = field(default_factory=dict)
 
 
 @cache
-def _databases(view: bool, keys: str, numbered: bool, shared: bool) -> tuple[Source, State, bytes, bytes]:
+def _databases(
+    view: bool, keys: str, numbered: bool, shared: bool, filters: tuple[str, ...]
+) -> tuple[Source, State, bytes, bytes]:
     """One source and one state for all histories of a kind; each begins from the same images."""
     watch = (Watch("customers", "id"), Watch("addresses", "customer_id")) if view or keys != "int" else ()
     fields = Setting(numbered=numbered, shared=shared).columns
-    config = SourceConfig(url="sqlite://", table="shown" if view else "customers", key="id", fields=fields, watch=watch)
+    wanted = Condition(values=("0",))
+    config = SourceConfig(
+        url="sqlite://",
+        table="shown" if view else "customers",
+        key="id",
+        fields=fields,
+        watch=watch,
+        where={"kind": wanted} if "where" in filters else {},
+        only={"p0": {"circle": wanted}} if "only" in filters else {},
+        deleted=Deleted("gone", ("1",)) if "deleted" in filters else None,
+    )
     source = open_source(config, _tables(keys))
     state = open_state("sqlite://", None, KEY)
     return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
@@ -151,7 +172,7 @@ def _databases(view: bool, keys: str, numbered: bool, shared: bool) -> tuple[Sou
 def _tables(keys: str) -> tuple[str, ...]:
     return (
         f"""CREATE TABLE customers (id {KEYS[keys]}, customer_no TEXT, company TEXT, email TEXT, city TEXT,
-      first TEXT, last TEXT, country TEXT)""",
+      first TEXT, last TEXT, country TEXT, kind INTEGER DEFAULT 0, circle INTEGER DEFAULT 0, gone INTEGER DEFAULT 0)""",
         f"CREATE TABLE addresses (customer_id {KEYS[keys].split()[0]})",
         "CREATE VIEW shown AS SELECT customers.* FROM customers JOIN addresses ON customers.id = customer_id",
     )
@@ -194,7 +215,7 @@ class World:
         setting = self.setting
         self.columns = setting.columns
         source, state, source_image, state_image = _databases(
-            setting.view, setting.keys, setting.numbered, setting.shared
+            setting.view, setting.keys, setting.numbered, setting.shared, setting.filters
         )
         for engine, image in ((source.engine, source_image), (state.writer, state_image)):
             _raw(engine).rollback()  # what a killed process of the last history had open
@@ -273,7 +294,7 @@ class World:
             adapter=adapter,
             rules=rules,
             state=self.state,
-            source=self.source,
+            source=for_provider(self.source, provider.name),
             lane=lane,
             lease=Lease("", "", 0),
             clock=clock,
@@ -435,7 +456,7 @@ class World:
     def discover(self) -> None:
         """Rows that we inserted: whose they are, stands in their values. Who was typed at a provider may get one; who
         had one in the source may not."""
-        known = {person.key: person for person in self.living()}
+        known = {person.key: person for person in self.people if person.alive or person.out}
         columns = {"number": "customer_no"} | self.columns
         for key, number, *values in self.sql(f"SELECT id, {', '.join(columns.values())} FROM customers"):
             tag = next((found[1].lower() for found in map(_TAG.match, filter(None, values)) if found), None)
@@ -491,8 +512,46 @@ class World:
     def delete(self, person: Person) -> None:
         """The row goes."""
         person.alive = False
+        person.out.clear()
         self.befall(person.tag, "deleted")
         self.sql("DELETE FROM customers WHERE id = ?", person.key)
+
+    def leave(self, person: Person, how: str) -> None:
+        """The row stays, and a filter leaves it out; one that says "deleted" means what a deletion means."""
+        if how == "deleted":
+            person.alive = False
+            self.befall(person.tag, "deleted")
+        self.befall(person.tag, "left")
+        for provider in self.providers:
+            for name in self.columns:
+                self._excuse(person.tag, name, provider.name)
+        person.out.add(how)
+        self.nobody_knows(person)  # what was agreed goes with the link
+        for provider in self.providers:
+            theirs = {record.id for record in provider.records.values() if record.of == person.tag}
+            person.had_records.setdefault(provider.name, set()).update(theirs)
+        self._filter(person, how, 1)
+
+    def come_back(self, person: Person, how: str) -> None:
+        """The filter selects the row again; whatever was typed meanwhile is compared without a base."""
+        person.back = True
+        if how == "deleted":
+            self.happened |= {"reinserted"} | ({"removal-under-way"} if self._removing(person) else set())
+        person.out.discard(how)
+        person.alive = "deleted" not in person.out
+        self._filter(person, how, 0)
+
+    def _removing(self, person: Person) -> bool:
+        with self.state.read() as tx:
+            found = [journal.intents(tx, each.name, [str(person.key)]) for each in self.providers]
+        return any(intent.verb is Verb.REMOVE for each in found for open_ in each.values() for intent in open_)
+
+    def _filter(self, person: Person, how: str, value: int) -> None:
+        self.sql(f"UPDATE customers SET {FILTERS[how]} = ? WHERE id = ?", value, person.key)
+
+    def selected(self, person: Person, provider: str) -> bool:
+        """Whether this provider gets him."""
+        return person.alive and "where" not in person.out and ("only" not in person.out or provider != "p0")
 
     def befall(self, tag: str, what: str) -> None:
         """Something happened to somebody."""
@@ -575,7 +634,9 @@ class World:
                 if self.pullable(provider, gone):
                     self._typed(record.of, gone, provider.name, record.values[gone])
         self.entered.add((record.of, name, kept))
-        if self.pullable(provider, name):
+        if self.pullable(provider, name) and person is not None and not self.selected(person, provider.name):
+            self.typed.setdefault((record.of, name), set()).add(kept)  # wanted by nobody until he is back
+        elif self.pullable(provider, name):
             self._typed(record.of, name, provider.name, kept)
             if doubtful:
                 self._excuse(record.of, name, provider.name)

@@ -116,7 +116,7 @@ def test_a_second_401_is_the_answer() -> None:
 
 def test_an_old_token_is_not_used() -> None:
     """`expires_in` is obeyed: a token that is over is fetched anew."""
-    with running(life=0.001) as (http, server):
+    with running(life=1e-9) as (http, server):
         for _ in range(3):
             http.request("GET", "/v1/customers")
         assert len(server.twins["auth"].log) == 3
