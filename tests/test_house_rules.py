@@ -50,7 +50,8 @@ CLOCKS = {
 }
 PARENTS = re.compile(
     r"^(Protocol|StrEnum|Enum|IntEnum|\w*(Error|Exception)|NamedTuple|TypedDict|httpx\.\w+|BaseModel|BaseSettings|"
-    r"click\.\w+(\[\w+\])?|io\.StringIO|logging\.\w+|httpcore\.\w+|threading\.local|(ThreadedWSGIServer|WSGIRequestHandler|Flask|Rule)|TypeDecorator\[\w+\])$"
+    r"click\.\w+(\[\w+\])?|io\.StringIO|logging\.\w+|httpcore\.\w+|threading\.local|(ThreadedWSGIServer|WSGIRequestHandler|Flask|Rule)|"
+    r"TypeDecorator\[\w+\]|dict\[str, \w+\]|list\[\w+\])$"
 )
 
 

@@ -22,8 +22,7 @@ Two tenants with a key each; a key of another environment is refused like a wron
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Flask, Response, json, request
@@ -43,6 +42,7 @@ from syncd.sandbox.azotte_rules import (
     status,
 )
 from syncd.sandbox.kit import Answer, Fault, Record, Twin
+from syncd.sandbox.records import Rows
 
 BASE = "/api/v1/c2a"
 API_KEY, TENANT = "sk_dev_noordzee_4f1c", "7d2c9a31-5b0e-4b8f-9a55-0c1f9e1d2a10"
@@ -230,9 +230,21 @@ def _dressed(twin: Twin, response: Response) -> Response:
 # ------------------------------------------------------------------------------------------------- records
 
 
-def _mine(twin: Twin) -> list[Record]:
+def _mine(twin: Twin, rows: Rows, value: str) -> list[Record]:
     tenant = _tenant()
-    return [record for record in twin.records.values() if record.get("tenant", TENANT) == tenant]
+    return [record for record in twin.records.by(rows).at(value) if record.get("tenant", TENANT) == tenant]
+
+
+def _keys(record: Record) -> Iterator[tuple[str, Record]]:
+    yield (record.get("externalIdentifier") or "").casefold(), record
+
+
+def _emails(record: Record) -> Iterator[tuple[str, Record]]:
+    yield (record.get("email") or "").lower(), record
+
+
+def _phones(record: Record) -> Iterator[tuple[str, Record]]:
+    yield _digits(record.get("phoneNumber") or ""), record
 
 
 def _by_urn(twin: Twin, urn: Any) -> Record | None:
@@ -241,13 +253,10 @@ def _by_urn(twin: Twin, urn: Any) -> Record | None:
 
 
 def _by_key(twin: Twin, key: str) -> Record | None:
-    fold = str.casefold if twin.toggle("key_case") == "ignored" else str
-    wanted = fold(key)
-    for record in _mine(twin):
+    exact, reserved = twin.toggle("key_case") == "exact", twin.toggle("erased_key") == "reserved"
+    for record in _mine(twin, _keys, key.casefold()):
         held = record.get("externalIdentifier")
-        if held is not None and fold(held) == wanted:
-            if record.get("erased") and twin.toggle("erased_key") == "free":
-                continue
+        if held is not None and (held == key or not exact) and (reserved or not record.get("erased")):
             return record
     return None
 
@@ -280,16 +289,18 @@ def _applied(twin: Twin, record: Mapping[str, Any], changes: Mapping[str, Any]) 
 def _check_unique(twin: Twin, customer: Mapping[str, Any], record: Mapping[str, Any] | None) -> None:
     """One externalIdentifier, one e-mail address (any case), one phone number (its digits) per tenant."""
     own = record and record["customerUrn"]
-    others = [other for other in _mine(twin) if other["customerUrn"] != own]
+
+    def taken(rows: Rows, value: str) -> bool:
+        return any(other["customerUrn"] != own for other in _mine(twin, rows, value))
+
     key, email, phone = (customer.get(name) for name in ("externalIdentifier", "email", "phoneNumber"))
     if key and _by_key(twin, key) is not None:
         raise refusal("CUSTOMER_ALREADY_STORED")
-    if email and any((other.get("email") or "").lower() == email.lower() for other in others):
+    if email and taken(_emails, email.lower()):
         raise refusal("USER_WITH_SAME_EMAIL_EXISTS")
-    if phone and any(_digits(other.get("phoneNumber") or "") == _digits(phone) for other in others):
+    if phone and taken(_phones, _digits(phone)):
         raise refusal("USER_WITH_SAME_PHONE_NUMBER_EXISTS")
 
 
-@cache
 def _digits(phone: str) -> str:
     return re.sub(r"\D", "", phone)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import timedelta
 
@@ -223,14 +223,18 @@ def _add_customers(made: Flask, twin: Twin) -> None:
 
 
 def _customer(record: Record) -> Record:
-    return deepcopy({name: record[name] for name in rules.CUSTOMER})
+    return {name: record[name] for name in rules.CUSTOMER}
 
 
 # -- search, usage
 
 
+def _id(record: Record) -> Iterator[tuple[int, Record]]:
+    yield int(record["Id"]), record
+
+
 def _ordered(twin: Twin) -> list[Record]:
-    records = sorted(twin.records.values(), key=lambda record: int(record["Id"]))
+    records = twin.records.by(_id).rows
     return records if twin.toggle("order") == "oldest" else records[::-1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask
@@ -25,8 +26,7 @@ def add_addresses(made: Flask, twin: Twin) -> None:
 
     @made.get(f"{BASE}/customer-addresses")
     def all_addresses() -> Answer:
-        found = [address for record in twin.records.values() for address in record["Addresses"]]
-        return rules.paged(twin, sorted(found, key=lambda address: int(address["Id"])), _address)
+        return rules.paged(twin, twin.records.by(_addresses).rows, _address)
 
     @made.post(f"{BASE}/customer-addresses")
     def add_anywhere() -> Answer:
@@ -86,11 +86,15 @@ def _changed(twin: Twin, number: int, given: Record) -> Answer:
 
 
 def _existing_address(twin: Twin, number: int) -> Record:
-    addresses: list[Record] = [address for record in twin.records.values() for address in record["Addresses"]]
-    found = next((address for address in addresses if address["Id"] == number), None)
-    if found is None:
+    found = twin.records.by(_addresses).at(number)
+    if not found:
         raise rules.no_such(twin)
-    return found
+    return found[0]
+
+
+def _addresses(record: Record) -> Iterator[tuple[int, Record]]:
+    for address in record["Addresses"]:
+        yield int(address["Id"]), address
 
 
 def _address(address: Record) -> Record:

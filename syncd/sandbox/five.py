@@ -68,9 +68,11 @@ def load_records(server: Server, path: Path) -> None:
     for name, twin in server.twins.items():
         try:
             kept = held[name]
-            twin.serial, twin.records = int(kept["serial"]), dict(kept["records"])
+            twin.serial, records = int(kept["serial"]), dict(kept["records"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"no records of {name}") from error
+        twin.records.clear()
+        twin.records.update(records)
         twin.touch()
 
 

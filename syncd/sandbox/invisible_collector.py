@@ -31,6 +31,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.providers.strict import Unreadable, parse_json
 from syncd.sandbox import kit
 from syncd.sandbox.kit import Record, Refusal, Twin
+from syncd.sandbox.records import texts
 
 NAME = "invisible_collector"
 TOKEN = "5eed" * 16  # 64 hexadecimal digits, the form of a real one
@@ -120,7 +121,8 @@ def _customers(app: Flask, twin: Twin) -> None:
         if not request.args or set(request.args) - set(_FILTERS):
             raise _refusal(twin, 422)
         wanted = {_FILTERS[name]: value for name, value in request.args.items()}
-        found = [r for r in twin.records.values() if all(r.get(member) == value for member, value in wanted.items())]
+        some = _with(twin, *next(iter(wanted.items())))
+        found = [r for r in some if all(r.get(member) == value for member, value in wanted.items())]
         return jsonify([_view(twin, record) for record in found])
 
     @app.get("/customers/<address>")
@@ -244,10 +246,7 @@ def _overwrite(twin: Twin, record: Record, body: Record) -> None:
 def _holders(twin: Twin, body: Record) -> list[Record]:
     """Who already has this VAT number, then who has this externalId."""
     return [
-        record
-        for member in ("vatNumber", "externalId")
-        for record in twin.records.values()
-        if body.get(member) and record.get(member) == body[member]
+        record for name in ("vatNumber", "externalId") if body.get(name) for record in _with(twin, name, body[name])
     ]
 
 
@@ -255,7 +254,11 @@ def _find(twin: Twin, address: str) -> Record | None:
     """By gid, else by externalId: both live in one namespace."""
     if address in twin.records:
         return twin.records[address]
-    return next((record for record in twin.records.values() if record.get("externalId") == address), None)
+    return next(iter(_with(twin, "externalId", address)), None)
+
+
+def _with(twin: Twin, name: str, value: str) -> list[Record]:
+    return twin.records.by(texts(name)).at(value)
 
 
 def _known(twin: Twin, address: str) -> Record:

@@ -219,7 +219,7 @@ def _checked(twin: Twin, *, new: bool) -> Record:
 
 def _unique(twin: Twin, number: str, own: Record | None) -> None:
     how = twin.toggle("unique_numbers")
-    if how == "off" or all(r is own or r["Number"] != number for r in twin.records.values()):
+    if how == "off" or all(r is own for r in views.with_number(twin, number)):
         return
     if how == "409":
         raise Refusal(409, views.error(twin, "CONFLICT", "The customer exists already."))

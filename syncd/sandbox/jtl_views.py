@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,30 +10,48 @@ from flask import request
 
 from syncd.sandbox import jtl_rules as rules
 from syncd.sandbox.kit import Record, Refusal, Twin
+from syncd.sandbox.records import texts
 
 _SEARCHED = ("Company", "FirstName", "LastName", "City", "EmailAddress")
 
 
 def selected(twin: Twin) -> list[Record]:
     """Who fits the query. Filters that a version does not know are overlooked without a word."""
-    found = sorted(twin.records.values(), key=lambda record: int(record["Id"]))
-    if twin.toggle("order") == "newest":
-        found.reverse()
     number, word = request.args.get("number"), request.args.get("searchKeyWord", "").lower()
-    if number and twin.toggle("number_filter") != "ignored":
-        exact = twin.toggle("number_filter") == "exact"
-        found = [r for r in found if (r["Number"] == number if exact else number.lower() in r["Number"].lower())]
+    found, how = _changed(twin), twin.toggle("number_filter") if number else "ignored"
+    if how == "exact":
+        found = with_number(twin, str(number)) if found is None else [r for r in found if r["Number"] == number]
+    found = twin.records.by(_id).rows if found is None else sorted(found, key=lambda record: int(record["Id"]))
+    if how == "contains":
+        found = [r for r in found if str(number).lower() in r["Number"].lower()]
     if word:
         found = [r for r in found if word in _text(r).lower()]
-    if twin.toggle("version") != "1.0":
-        for name, fits in (("lastChangeFrom", datetime.__ge__), ("lastChangeTo", datetime.__le__)):
-            if at := request.args.get(name):
-                limit = _moment(twin, name, at)
-                found = [r for r in found if fits(datetime.fromisoformat(r["LastChange"]), limit)]
-    return found
+    return found if twin.toggle("order") == "oldest" else found[::-1]
 
 
-def _moment(twin: Twin, name: str, text: str) -> datetime:
+def with_number(twin: Twin, number: str) -> list[Record]:
+    """Who has exactly this number."""
+    return twin.records.by(texts("Number")).at(number)
+
+
+def _changed(twin: Twin) -> list[Record] | None:
+    """Who was changed in the time that the query names; None where it names none, or the version does not know it."""
+    least, most = (_moment(twin, name) for name in ("lastChangeFrom", "lastChangeTo"))
+    return twin.records.by(_last_change).between(least, most) if least or most else None
+
+
+def _id(record: Record) -> Iterator[tuple[int, Record]]:
+    yield int(record["Id"]), record
+
+
+def _last_change(record: Record) -> Iterator[tuple[datetime, Record]]:
+    yield datetime.fromisoformat(record["LastChange"]), record
+
+
+def _moment(twin: Twin, name: str) -> datetime | None:
+    text = request.args.get(name)
+    if not text or twin.toggle("version") == "1.0":
+        return None
     try:
         return datetime.fromisoformat(text)
     except ValueError:

@@ -26,6 +26,8 @@ How to write one, in a page:
   and what nobody knows becomes a toggle; the adapter has to pass under every value.
 * Handlers run one at a time under `twin.lock`; faults wait outside of it. `twin.now()` is the only clock.
 * Everything is deterministic: ids come from `twin.next_id()`, nothing from `random`.
+* `twin.records.by(texts("number")).at("K-7")` finds in a time that does not grow with the records; whoever changes one,
+  by whatever means, need not tell the index. See `sandbox/records.py`.
 
 In a test: `with serve([app]) as server:` gives real sockets; `server.url("acme")` is the base URL. `twin.records`,
 `twin.log` and `twin.faults` are looked at and changed directly; other processes use the control API of the same port:
@@ -166,7 +168,7 @@ def _recorder(twin: Twin) -> Callable[[Mapping[str, Any], str, bytes, Callable[[
         with twin.lock:
             before = twin.version
             status = execute()
-            twin.log.append(_entry(environ, route, body, twin.now(), (status, twin.version != before)))
+            twin.note(_entry(environ, route, body, twin.now(), (status, twin.version != before)))
 
     return run
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from syncd.clock import Clock, SystemClock
 from syncd.sandbox.faults import Wire
+from syncd.sandbox.records import Record, Records
 
-Record = dict[str, Any]
+__all__ = ["IDLE", "Entry", "Record", "Refusal", "Twin"]
+
 IDLE = 5.0  # as Apache, Node and uvicorn are set by default
 
 
@@ -48,7 +50,8 @@ class Twin:
     """The state of one pretended provider. `records` maps the external id to the record as the provider keeps it.
 
     `archive` and `edited` are how the provider marks an archived record and stamps an edited one (for the control
-    API); both change the record in place. `idle` is how many seconds a silent connection is kept, 0 for not at all.
+    API); both change the record in place. `idle` is how many seconds a silent connection is kept, 0 for not at all;
+    `kept` how many of the last requests the log holds at least, 0 for all.
     """
 
     name: str
@@ -56,7 +59,7 @@ class Twin:
     clock: Clock = field(default_factory=SystemClock)
     archive: Callable[[Twin, Record], None] | None = None
     edited: Callable[[Twin, Record], None] | None = None
-    records: dict[str, Record] = field(default_factory=dict)
+    records: Records = field(default_factory=Records)
     toggles: dict[str, str] = field(default_factory=dict)
     log: list[Entry] = field(default_factory=list)
     faults: Wire = field(default_factory=Wire)
@@ -64,6 +67,7 @@ class Twin:
     version: int = 0
     serial: int = 0
     idle: float = IDLE
+    kept: int = 0
 
     def __post_init__(self) -> None:
         self.toggles = {name: values[0] for name, values in self.choices.items()}
@@ -112,6 +116,13 @@ class Twin:
             record.update(deepcopy(changes))
             if self.edited is not None:
                 self.edited(self, record)
+
+    def note(self, entry: Entry) -> None:
+        """A request was answered."""
+        with self.lock:
+            self.log.append(entry)
+            if self.kept and len(self.log) > 2 * self.kept:
+                del self.log[: -self.kept]
 
     def writes(self, route: str = "") -> int:
         """How many requests (to `route`, if given) changed a record."""

@@ -19,9 +19,10 @@ from syncd.sandbox.kit import Server, serve, twin_of
 
 
 @contextmanager
-def far_five() -> Iterator[Server]:
-    """Addresses of five sandboxes over there; they end with the block."""
-    with _far("five") as server:
+def far_five(kept: int = 0) -> Iterator[Server]:
+    """Addresses of five sandboxes over there; they end with the block. `kept`: how many of the last requests each of
+    them keeps at least; 0 for all, which a long run has no room for."""
+    with _far("five", kept) as server:
         yield server
 
 
@@ -33,8 +34,8 @@ def far_many(count: int) -> Iterator[Server]:
 
 
 @contextmanager
-def _far(which: str) -> Iterator[Server]:
-    command = [sys.executable, "-m", "tests.benchmarks.far", which]
+def _far(which: str, kept: int = 0) -> Iterator[Server]:
+    command = [sys.executable, "-m", "tests.benchmarks.far", which, str(kept)]
     root = Path(__file__).parents[2]
     child = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -86,18 +87,23 @@ def _telling(made: Flask) -> Flask:
     return made
 
 
-def _apps(which: str) -> list[Flask]:
+def _apps(which: str, kept: int) -> list[Flask]:
     if which == "five":
-        return [_telling(_MODULES[name].create_app(_MODULES[name].create_twin())) for name in NAMES]
-    made = []
-    for number in range(1, int(which) + 1):
-        twin = aiotic.create_twin()
-        twin.name = f"p{number}"
-        made.append(_telling(aiotic.create_app(twin)))
-    return made
+        made = [_MODULES[name].create_app(_MODULES[name].create_twin()) for name in NAMES]
+    else:
+        made = [_numbered(number) for number in range(1, int(which) + 1)]
+    for app in made:
+        twin_of(app).kept = kept
+    return [_telling(app) for app in made]
+
+
+def _numbered(number: int) -> Flask:
+    twin = aiotic.create_twin()
+    twin.name = f"p{number}"
+    return aiotic.create_app(twin)
 
 
 if __name__ == "__main__":
-    with serve(_apps(sys.argv[1])) as server:
+    with serve(_apps(sys.argv[1], int(sys.argv[2]))) as server:
         print(json.dumps(dict(server.ports)), flush=True)
         sys.stdin.read()

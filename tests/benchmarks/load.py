@@ -43,7 +43,7 @@ class Load:
 def first_load(directory: Path, count: int) -> Load:
     """Load so many customers; killed after a quarter and started again."""
     directory.mkdir(parents=True)
-    with far_five() as server:
+    with far_five(kept=1000) as server:
         with at(directory, server, Wanted(NAMES, count, settle="5s")):
             pass  # the shop, its triggers, its settings: the daemon opens them anew
         pairs, began = count * len(NAMES), time.monotonic()

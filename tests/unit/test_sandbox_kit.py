@@ -146,6 +146,15 @@ def test_the_log(http: Http, twin: Twin) -> None:
     assert twin.writes("/c/<number>") == 1
 
 
+def test_a_log_that_must_not_grow(http: Http, twin: Twin) -> None:
+    """Where so many are `kept`, the last requests are, whatever came before."""
+    twin.kept = 3
+    for number in range(10):
+        _put(http, str(number), "x")
+    assert 3 <= len(twin.log) <= 6
+    assert [entry.path for entry in twin.log[-3:]] == ["/c/7", "/c/8", "/c/9"]
+
+
 def test_the_control_api(http: Http, server: Server, twin: Twin, clock: StillClock) -> None:
     """Another process can do what a test does in this one."""
     with httpx.Client(base_url=server.url("acme") + "/_control", trust_env=False) as control:
