@@ -173,3 +173,20 @@ def test_a_forgotten_customers_number_gets_no_second_record(nature: Nature) -> N
     nights(made)
     assert len(made.providers[0].records) == 2
     assert kinds(made) == (["came_back"] if nature.narrow else ["found"])
+
+
+@pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST, replace(LIST, narrow=True)])
+def test_who_is_not_in_a_restored_source_gets_no_second_record(nature: Nature) -> None:
+    """The source was restored to a moment before a customer was entered: `recover` ends his link and keeps his record.
+    Entered again under another key, he is asked about, also where the provider cannot carry his number."""
+    made = world(Profile(nature))
+    person = made.insert(number="K17")
+    run(made, pause=SETTLED)
+    made.delete(person)
+    made.sql("DELETE FROM syncd_change_log")
+    made.sql(f"UPDATE {made.source.fence.name} SET acks = acks - 2")
+    product.recover(made.site, product.diagnose(made.site))
+    made.insert(key=77, number="K17", tag=person.tag)
+    nights(made)
+    assert len(made.providers[0].records) == 2
+    assert kinds(made) == (["came_back"] if nature.narrow else ["found"])
