@@ -8,7 +8,7 @@ refuses every write.
 What it costs in calls, of which 100 000 a month are free: a fetch 2; an update 2 for each half that changes (one
 changed e-mail is one PUT and one reading); a scan or a `find` one for each 250 customers, a scan one more for each 250
 addresses. The account's list of addresses is read once in front of a scan because asking customer by customer would
-cost 250 times as much; it is held in memory, invoice addresses only.
+cost 250 times as much; it is held in memory, invoice addresses only, packed.
 
 Facts: the OpenAPI files of Billbee and its official C# and PHP clients. Either host, api.billbee.io or app.billbee.io,
 may stand in `url`.
@@ -165,7 +165,7 @@ class Billbee:
         start, total = (int(match[1]), int(match[2])) if match else (1, 0)
         for part in lists.customers(self._lists, start, total):
             remotes = tuple(
-                reading.remote_of(row, reading.invoice_address(addresses.get(row["Id"], ())), self._words)
+                reading.remote_of(row, reading.invoice_address(addresses.of(row["Id"])), self._words)
                 for row in part.rows
             )
             following = None if part.last else Cursor(f"{part.page + 1}:{part.total}")

@@ -7,12 +7,15 @@ different rows were seen as there were at the start, nothing slipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from syncd.errors import Temporary
 from syncd.providers import billbee_api as api
 from syncd.providers.billbee_api import Row
+from syncd.providers.billbee_packed import Addresses, Packing
 from syncd.providers.billbee_wire import INVOICE
 from syncd.providers.http import Http
 
@@ -45,13 +48,13 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The rows of one pass over a list that were asked for, by id.
+    """What was kept of the rows of one pass over a list, by id.
 
     `complete`: the total never fell, and at least as many rows were seen as there were at the start, so no row slipped
     past the reader. `steady`: nothing was added either.
     """
 
-    rows: Mapping[int, Row]
+    rows: dict[int, Any]
     complete: bool
     steady: bool
 
@@ -67,17 +70,18 @@ def pages(lists: Lists, template: str, *, start: int = 1, external_id: str = "")
         page += 1
 
 
-def listing(lists: Lists, template: str, keep: Callable[[Row], bool]) -> Listing:
-    """One pass over a whole list; each row is judged once, wherever paging shows it."""
+def listing(lists: Lists, template: str, keep: Callable[[Row], Any]) -> Listing:
+    """One pass over a whole list; of a row is kept what `keep` makes of it, unless that is None. Where paging shows a
+    row more than once, the last word counts."""
     seen: set[int] = set()
-    kept: dict[int, Row] = {}
+    kept: dict[int, Any] = {}
     totals: list[int] = []
     for part in pages(lists, template):
         totals.append(part.total)
         for row in part.rows:
             seen.add(row["Id"])
-            if keep(row):
-                kept[row["Id"]] = row
+            if (made := keep(row)) is not None:
+                kept[row["Id"]] = made
     complete = totals == sorted(totals) and len(seen) >= totals[0]
     return Listing(kept, complete, complete and totals[0] == totals[-1] == len(seen))
 
@@ -101,8 +105,8 @@ def carrying(lists: Lists, number: int) -> list[Row]:
     """All customers with this number: from one pass during which nothing changed, or from two that agree while
     customers were only added. Raises `Temporary` where there was none such."""
 
-    def carries(row: Row) -> bool:
-        return type(row.get("Number")) is int and bool(row["Number"] == number)
+    def carries(row: Row) -> Row | None:
+        return row if type(row.get("Number")) is int and row["Number"] == number else None
 
     before: list[int] | None = None
     for _ in range(PASSES):
@@ -114,16 +118,18 @@ def carrying(lists: Lists, number: int) -> list[Row]:
     raise Temporary("Billbee's list of customers kept changing while it was read")
 
 
-def invoice_addresses(lists: Lists) -> dict[int, list[Row]]:
+def invoice_addresses(lists: Lists) -> Addresses:
     """The invoice addresses of the whole account, by customer."""
     for _ in range(PASSES):
-        found = listing(lists, api.ADDRESSES, lambda row: bool(row.get("AddressType") == INVOICE))
+        packing = Packing()
+        found = listing(lists, api.ADDRESSES, partial(_invoice, packing))
         if found.complete:
-            addresses: dict[int, list[Row]] = {}
-            for row in found.rows.values():
-                addresses.setdefault(row.get("CustomerId") or 0, []).append(row)
-            return addresses
+            return Addresses(packing, found.rows)
     raise Temporary("Billbee's list of addresses kept shrinking while it was read")
+
+
+def _invoice(packing: Packing, row: Row) -> bytes | None:
+    return packing.pack(row) if row.get("AddressType") == INVOICE else None
 
 
 def count(http: Http) -> int:
