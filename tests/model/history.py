@@ -569,7 +569,7 @@ def _plainer(history: History) -> Iterator[History]:
     if setting.customers > 1:
         yield replace(history, setting=replace(setting, customers=1))
     plain = Setting()
-    for name in ("guards", "keys", "numbered", "shared", "clocks", "sole", "filters"):
+    for name in ("guards", "keys", "numbered", "shared", "clocks", "sole", "filters", "stamped"):
         if getattr(setting, name) != getattr(plain, name):
             yield replace(history, setting=replace(setting, **{name: getattr(plain, name)}))
     for place, profile in enumerate(setting.profiles):

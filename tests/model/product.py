@@ -125,7 +125,8 @@ def open_source(config: SourceConfig, tables: Sequence[str]) -> Source:
             conn.exec_driver_sql(statement)
         conn.commit()
     source = described(config, engine)
-    triggers.install(source)
+    if config.change_log == "triggers":
+        triggers.install(source)
     return source
 
 

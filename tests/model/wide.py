@@ -40,6 +40,8 @@ def make_wide(seed: int) -> History:
         filters=_filters(seed),
     )
     steps = [step for _ in range(dice.randint(*LENGTH)) for step in _steps(dice, setting)]
+    if setting.keys == "int" and random.Random(f"stamped {seed}").random() < 0.1:
+        setting, steps = replace(setting, stamped=True), [step for step in steps if _told_by_stamps(step)]
     profiles = tuple(_conditional(profile, seed, place) for place, profile in enumerate(profiles))
     return History(replace(setting, profiles=profiles, lettered=_lettered(setting)), tuple(steps))
 
@@ -48,6 +50,15 @@ def _conditional(profile: Profile, seed: int, place: int) -> Profile:
     """Half of the providers whose records have versions write over the version that was read and over no other."""
     chosen = profile.nature.versions and random.Random(f"conditional {seed} {place}").random() < 0.5
     return replace(profile, nature=replace(profile.nature, conditional=chosen))
+
+
+def _told_by_stamps(step: Step) -> bool:
+    """Whether a column that says when a row was changed tells of this: not of a key that was given to another."""
+    lost = {"replace", "rekey", "respell", "merge", "swap", "touch"}
+    planned = [each for part in step for each in (part if isinstance(part, tuple) else ()) if isinstance(each, tuple)]
+    return (
+        step[0] not in lost and not (step[0] == "again" and not step[2]) and not any(p[1][0] in lost for p in planned)
+    )
 
 
 def _filters(seed: int) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ import random
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -67,6 +68,11 @@ SHARED = {  # values that people have in common
     "city": ("Köln", "Bonn"),
     "email": ("buero@familie.example", "info@verein.example"),
 }
+STAMPS = tuple(
+    f"""CREATE TRIGGER stamp_{what.lower()} AFTER {what} ON customers BEGIN
+      UPDATE customers SET at = moment() WHERE id = NEW.id; END"""
+    for what in ("INSERT", "UPDATE")
+)
 FILTERS = {"where": "kind", "only": "circle", "deleted": "gone"}  # whom a filter leaves out, by its column
 KEY = b"k" * 32
 TIMEOUT, SETTLE, LEASE = 10.0, 60.0, 90.0
@@ -95,7 +101,7 @@ class Setting:
     `keys` is a name of `KEYS`; `numbered`: a customer number is mapped; `shared`: people have values in common;
     `clocks`: by how many seconds the clock of each new process is off, in turn; `lettered`: customer numbers have a
     letter, which a narrow provider cannot carry; `filters`: names of `FILTERS` that the settings use, `only` by the
-    first provider.
+    first provider; `stamped`: no triggers, changes are known by a column that says when.
     """
 
     profiles: tuple[Profile, ...] = field(default_factory=lambda: (Profile(),))
@@ -110,6 +116,7 @@ class Setting:
     clocks: tuple[float, ...] = (0.0,)
     lettered: bool = False
     filters: tuple[str, ...] = ()
+    stamped: bool = False
 
     @property
     def columns(self) -> dict[str, str]:
@@ -148,7 +155,7 @@ class Person:
 
 @cache
 def _databases(
-    view: bool, keys: str, numbered: bool, shared: bool, filters: tuple[str, ...]
+    view: bool, keys: str, numbered: bool, shared: bool, filters: tuple[str, ...], stamped: bool
 ) -> tuple[Source, State, bytes, bytes]:
     """One source and one state for all histories of a kind; each begins from the same images."""
     watch = (Watch("customers", "id"), Watch("addresses", "customer_id")) if view or keys != "int" else ()
@@ -159,12 +166,14 @@ def _databases(
         table="shown" if view else "customers",
         key="id",
         fields=fields,
-        watch=watch,
+        watch=() if stamped else watch,
+        change_log="updated_at" if stamped else "triggers",
+        updated_at="at" if stamped else "",
         where={"kind": wanted} if "where" in filters else {},
         only={"p0": {"circle": wanted}} if "only" in filters else {},
         deleted=Deleted("gone", ("1",)) if "deleted" in filters else None,
     )
-    source = open_source(config, _tables(keys))
+    source = open_source(config, (*_tables(keys), *(STAMPS if stamped else ())))
     state = open_state("sqlite://", None, KEY)
     return source, state, _raw(source.engine).serialize(), _raw(state.writer).serialize()
 
@@ -172,7 +181,8 @@ def _databases(
 def _tables(keys: str) -> tuple[str, ...]:
     return (
         f"""CREATE TABLE customers (id {KEYS[keys]}, customer_no TEXT, company TEXT, email TEXT, city TEXT,
-      first TEXT, last TEXT, country TEXT, kind INTEGER DEFAULT 0, circle INTEGER DEFAULT 0, gone INTEGER DEFAULT 0)""",
+      first TEXT, last TEXT, country TEXT, kind INTEGER DEFAULT 0, circle INTEGER DEFAULT 0, gone INTEGER DEFAULT 0,
+      at DATETIME)""",
         f"CREATE TABLE addresses (customer_id {KEYS[keys].split()[0]})",
         "CREATE VIEW shown AS SELECT customers.* FROM customers JOIN addresses ON customers.id = customer_id",
     )
@@ -185,6 +195,14 @@ def _raw(engine: Any) -> Any:
         return proxy.driver_connection
     finally:
         proxy.close()
+
+
+def _moments() -> Iterator[str]:
+    """The time as the application's database would stamp it, never twice the same."""
+    last = datetime.now(UTC)
+    while True:
+        last = max(datetime.now(UTC), last + timedelta(microseconds=1))
+        yield last.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @dataclass
@@ -215,12 +233,14 @@ class World:
         setting = self.setting
         self.columns = setting.columns
         source, state, source_image, state_image = _databases(
-            setting.view, setting.keys, setting.numbered, setting.shared, setting.filters
+            setting.view, setting.keys, setting.numbered, setting.shared, setting.filters, setting.stamped
         )
         for engine, image in ((source.engine, source_image), (state.writer, state_image)):
             _raw(engine).rollback()  # what a killed process of the last history had open
             _raw(engine).deserialize(image)
         self.source, self.state, self._driver = source, watched(state, self.effects), _raw(source.engine)
+        if setting.stamped:
+            self._driver.create_function("moment", 0, _moments().__next__)
         self.random = random.Random(self.setting.seed)
         self._serial = 0
         self.providers = [
@@ -750,7 +770,7 @@ class World:
         with self.state.read() as tx:
             due = [word for each in self.providers for word in _due(tx, each.name)]
             under_way = tx.exec_driver_sql(_UNDER_WAY).scalar_one()
-        unread = self.sql("SELECT count(*) FROM syncd_change_log")[0][0]
+        unread = not self.setting.stamped and self.sql("SELECT count(*) FROM syncd_change_log")[0][0]
         quiet = all(word in waits or word.startswith("staged:") for word in due)
         return quiet and not unread and not under_way and not self.clock.waiting()
 
