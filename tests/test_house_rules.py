@@ -362,6 +362,19 @@ def test_every_test_says_its_rule() -> None:
     assert silent == []
 
 
+def test_no_test_is_numbered_after_a_paper() -> None:
+    """A name like "row 14" or "law 37" means nothing to who does not have that paper: a test says the rule itself."""
+    numbered = re.compile(r"\b(row|law|sequence)s? \d\d?:", re.IGNORECASE)
+    found = [
+        f"{_name(path)}:{node.lineno}"
+        for path in _modules("tests")
+        for node in _functions(path)
+        if numbered.search(ast.get_docstring(node) or "")
+    ]
+
+    assert found == []
+
+
 def test_every_module_says_what_it_is_for() -> None:
     """The first line of a module is a sentence for the person who opens it."""
     silent = [

@@ -554,6 +554,7 @@ def lost_somewhere(stage: Theatre, make: Callable[[], Reader], schedules: list[S
     return ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", POSTGRES_MUTANTS)
 def test_every_mutant_dies_on_postgresql(postgres: Theatre, mutant: str) -> None:
     """Each wrong way loses a change in at least one schedule."""

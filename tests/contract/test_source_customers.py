@@ -104,7 +104,7 @@ def test_broken_field_is_one_problem(any_shop: Shop) -> None:
 
 @pytest.mark.long
 def test_endless_fields_of_a_whole_page_fit_in_memory(any_shop: Shop) -> None:
-    """Row 10: of a text of megabytes only so much is fetched as tells that it is too long; others come whole."""
+    """Of a text of megabytes only so much is fetched as tells that it is too long; others come whole."""
     any_shop.tables()
     big = {"sqlite": "text", "postgresql": "text", "mysql": "longtext"}[any_shop.dialect]
     text = {"sqlite": "hex(zeroblob(1000000))"}.get(any_shop.dialect, "repeat('x', 2000000)")

@@ -313,7 +313,7 @@ def test_no_database_at_all_is_refused_and_kept(path: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing(file_state: Database) -> None:
-    """Row 11: the transaction that found no space never happened, and work goes on when there is some."""
+    """The transaction that found no space never happened, and work goes on when there is some."""
     with file_state.begin() as tx:
         work.mark(tx, [PAIR], "changed", NOW)
         pages = tx.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -328,7 +328,7 @@ def test_a_full_disk_loses_nothing(file_state: Database) -> None:
 
 
 def test_a_foreign_lock_is_waited_for_and_named(file_state: Database, path: Path) -> None:
-    """Row 14: a bounded wait, then an error that says what is wrong; nothing is lost."""
+    """A bounded wait, then an error that says what is wrong; nothing is lost."""
     with file_state.begin() as tx:
         tx.exec_driver_sql("PRAGMA busy_timeout = 50").close()
     intruder = sqlite3.connect(path, isolation_level=None)
@@ -344,7 +344,7 @@ def test_a_foreign_lock_is_waited_for_and_named(file_state: Database, path: Path
 
 
 def test_a_lost_connection_is_reported_and_replaced(postgres_database: str) -> None:
-    """Row 21: the server drops us within a transaction; that one is lost and said so, the next one works."""
+    """The server drops us within a transaction; that one is lost and said so, the next one works."""
     state = open_state(postgres_database, key=KEY, check=False)
     upgrade(state)
     kill = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
@@ -418,7 +418,7 @@ def test_a_file_lock_voids_dead_holders(state: Database) -> None:
 
 
 def test_a_late_write_is_fenced_off(state: Database) -> None:
-    """Row 8: whoever lost the lease writes nothing more, however late it wakes."""
+    """Whoever lost the lease writes nothing more, however late it wakes."""
     with state.begin() as tx:
         old = leases.acquire(tx, "lane:jtl", "a", 90.0, now=1000.0)
     with state.fenced(old) as tx:

@@ -1,4 +1,4 @@
-"""Law 37 over many histories: what `syncd plan` lists is what the next run does, pair by pair, field by field."""
+"""Over many histories: what `syncd plan` lists is what the next run does, pair by pair, field by field."""
 
 from __future__ import annotations
 

@@ -373,9 +373,10 @@ def test_an_account_under_the_shipped_grants_is_in_order(restricted: Restricted)
     ("postgresql", "mysql"),
     [
         ("DROP TRIGGER syncd_row ON customers", "DROP TRIGGER syncd_customers_delete"),
-        (
+        pytest.param(
             "ALTER TABLE customers DISABLE TRIGGER syncd_row",
             "CREATE OR REPLACE TRIGGER syncd_customers_update AFTER UPDATE ON customers FOR EACH ROW BEGIN END",
+            marks=pytest.mark.long,
         ),
     ],
 )
@@ -406,8 +407,8 @@ def test_triggers_for_other_settings_are_no_triggers(restricted: Restricted) -> 
 
 NEEDS = (
     ("inbound_create = true", "INSERT", ""),
-    ('id_column = "secret_note"', "UPDATE", "secret_note"),
-    ("", "UPDATE", "phone"),
+    pytest.param('id_column = "secret_note"', "UPDATE", "secret_note", marks=pytest.mark.long),
+    pytest.param("", "UPDATE", "phone", marks=pytest.mark.long),
     ("", "SELECT", "email"),
 )
 

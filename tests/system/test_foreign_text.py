@@ -111,6 +111,7 @@ def acting(text: str, *, csv_rows: bool = False) -> list[str]:
     return sorted({letter for letter in text if letter != "\n" and unicodedata.category(letter) in ACTING})
 
 
+@pytest.mark.long
 def test_no_command_lets_a_stranger_steer_the_terminal(land: Landscape) -> None:
     """Every command, with and without --json, over hostile keys and values of both sides: no control character comes
     out, and no line is one that a value forged."""

@@ -15,6 +15,7 @@ import pytest
 from tests.system.landscape import Landscape, landscape
 
 ANNA, HANS = "anna.canary@example.com", "Hans Canary O'Neil"
+MORE = ("sync", "retry", "history")
 ALIAS = re.compile(r"key-[0-9a-f]{12}")
 
 
@@ -83,7 +84,9 @@ def test_a_terminal_shows_the_key_itself(land: Landscape) -> None:
     assert HANS in on_a_terminal(land, "explain", HANS)
 
 
-@pytest.mark.parametrize("words", [("explain",), ("sync",), ("retry",), ("history",), ("forget", "--yes")])
+@pytest.mark.parametrize(
+    "words", [("explain",), ("forget", "--yes"), *(pytest.param((word,), marks=pytest.mark.long) for word in MORE)]
+)
 def test_commands_take_an_alias(land: Landscape, words: tuple[str, ...]) -> None:
     """What stands in a log line can be typed."""
     land.said("run-once")

@@ -59,6 +59,7 @@ def test_postgresql_by_its_socket(own_server: Cluster, tmp_path: Path) -> None:
         assert _alone(_settings(tmp_path, source, by_socket(state)), "triggers", "check") == 7
 
 
+@pytest.mark.long
 def test_mariadb_by_its_socket(tmp_path: Path) -> None:
     """The source; by the same server's address nobody is reached."""
     with database("mysql", tmp_path) as source, shop(source) as made:

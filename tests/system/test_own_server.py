@@ -30,6 +30,7 @@ from tests.system.test_faults import add, rename, settle
 
 LOOK = Options()
 SCAN = Options(scan=True)
+LATER = ("INSERT INTO intent", "DELETE FROM work")
 
 
 @dataclass
@@ -87,7 +88,7 @@ def all_arrived(place: Shop, shelf: Shelf, before: Counter[str], *engines: Any) 
 
 @pytest.mark.parametrize("words", ["DELETE FROM syncd.change_log", 'UPDATE "public"."customers"'])
 def test_the_source_restarts_in_the_middle_of_a_transaction(own_server: Cluster, tmp_path: Path, words: str) -> None:
-    """Row 21: the source's server is gone before our commit: that transaction never was, and is made again."""
+    """The source's server is gone before our commit: that transaction never was, and is made again."""
     shelf, clock, cut = Shelf(lists=True), VirtualClock(), Cut(own_server, words)
     with own_shop(own_server, tmp_path) as place:
         place.tables()
@@ -106,9 +107,11 @@ def test_the_source_restarts_in_the_middle_of_a_transaction(own_server: Cluster,
             all_arrived(place, shelf, before, source.engine)
 
 
-@pytest.mark.parametrize("words", ["INSERT INTO work", "INSERT INTO intent", "DELETE FROM work"])
+@pytest.mark.parametrize(
+    "words", ["INSERT INTO work", *(pytest.param(words, marks=pytest.mark.long) for words in LATER)]
+)
 def test_the_state_restarts_in_the_middle_of_a_transaction(own_server: Cluster, tmp_path: Path, words: str) -> None:
-    """Row 21: the state's server is gone before our commit: nothing is sent twice, lost or taken for an edit."""
+    """The state's server is gone before our commit: nothing is sent twice, lost or taken for an edit."""
     shelf, clock, cut = Shelf(lists=True), VirtualClock(), Cut(own_server, words)
     with (
         database("sqlite", tmp_path) as shop_url,
@@ -211,7 +214,7 @@ def failed_over(server: Cluster, place: Shop, shelf: Shelf, url: str, lost: tupl
 
 
 def test_a_replica_that_only_lacks_the_acknowledge_goes_on(own_server: Cluster, tmp_path: Path) -> None:
-    """Row 22: the promoted replica still has the marks that were acknowledged: they are looked at again, no more."""
+    """The promoted replica still has the marks that were acknowledged: they are looked at again, no more."""
     shelf, url = Shelf(), f"sqlite:///{tmp_path}/state.db"
     with own_shop(own_server, tmp_path) as place:
         place.tables()
@@ -223,7 +226,7 @@ def test_a_replica_that_only_lacks_the_acknowledge_goes_on(own_server: Cluster, 
 
 
 def test_a_replica_that_lacks_changes_stops_everything(own_server: Cluster, tmp_path: Path) -> None:
-    """Row 22: changes that reached the provider are not in the promoted replica: nothing is written before a person
+    """Changes that reached the provider are not in the promoted replica: nothing is written before a person
     looked."""
     shelf, url = Shelf(), f"sqlite:///{tmp_path}/state.db"
     lost = (

@@ -96,7 +96,7 @@ def trouble_of_all_kinds(land: Landscape) -> None:
 
 
 def test_the_plan_is_what_the_next_run_does(land: Landscape) -> None:
-    """Law 37: operations of the plan, provider by provider and field by field, equal what a following run notes."""
+    """Operations of the plan, provider by provider and field by field, equal what a following run notes."""
     trouble_of_all_kinds(land)
     expected = planned(land, "--scan")
     before = last_event(land)

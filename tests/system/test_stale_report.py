@@ -68,7 +68,7 @@ def asked(land: Landscape) -> list[tuple[str, str]]:
     return sorted((item["provider"], item["kind"]) for item in items if item["customer_key"] == "3")
 
 
-@pytest.mark.parametrize(("word", "stays"), [("--link", False), ("--create", True)])
+@pytest.mark.parametrize(("word", "stays"), [("--link", False), pytest.param("--create", True, marks=pytest.mark.long)])
 def test_what_a_person_then_says_of_the_two_is_final(land: Landscape, word: str, *, stays: bool) -> None:
     """The question offers the record of the report; a person links it all the same, or has a new one created."""
     for statement in REPLACED:

@@ -115,6 +115,7 @@ def person(number: int) -> Remote:
     return Remote(str(number), f"N{number}", values, {"id": str(number)}, raw={"native": f"{number}" * 400, **values})
 
 
+@pytest.mark.long
 def test_a_listing_of_fifty_thousand_is_ids(sqlite_shop: Shop) -> None:
     """What is kept of a provider that can only be listed are keys and ids; a record with our key is read by itself."""
     crowd = Crowd()

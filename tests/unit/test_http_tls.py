@@ -176,7 +176,7 @@ def test_without_its_socket_a_host_is_not_reached(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "TLS 1.1"])
 def test_nothing_leaves_over_a_faulty_connection(authority: Authority, fault: str) -> None:
-    """Row 61: a certificate that ran out, is for another host or from nobody we trust, or a protocol of yesterday: the
+    """A certificate that ran out, is for another host or from nobody we trust, or a protocol of yesterday: the
     request was not executed, and the server read nothing of it."""
     contexts = {
         "expired": lambda: authority.sign("localhost", days=-1),
@@ -193,7 +193,7 @@ def test_nothing_leaves_over_a_faulty_connection(authority: Authority, fault: st
 
 
 def test_a_certificate_that_changes_between_two_requests(authority: Authority) -> None:
-    """Row 62: trust is no memory: every connection is judged anew."""
+    """Trust is no memory: every connection is judged anew."""
     with secure(authority.sign("localhost")) as server, client(f"https://localhost:{server.port}", timeout=5.0) as http:
         assert http.request("PUT", "/a", body={}).status == 200
         server.context = authority.sign("localhost", root="stranger")
