@@ -150,7 +150,8 @@ def spared(case: Case, terms: Terms) -> Change:
 def park(case: Case, terms: Terms, action: Park) -> Change:
     """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed."""
     over, link = let_go(case, terms), case.facts.link
-    row = case.facts.former or case.row if action.void else case.row
+    kept = case.facts.former if action.void and not case.facts.tried else None
+    row = kept or case.row
     if action.kind in case.ignored:
         shown, kinds = row._replace(state=State.EXCLUDED), (*closing(link), action.kind)
         return Change(case.work, "excluded", link=shown, finish=True, close=over, closing=kinds)

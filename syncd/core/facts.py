@@ -60,7 +60,7 @@ class Facts(NamedTuple):
     found      records that carry our key, looked up just now, for a pair that is not linked
     claimed    external ids among `found` that are linked to other customers
     former     the link to a record that is gone or archived, which a person gave up for another record or a create; an
-               order that cannot be carried out gives nothing up
+               order that cannot be carried out gives nothing up, a create that may have been carried out does
     unearthed  external ids among `found` that lie under a tombstone
     holder     another customer that has our key at this provider reserved
     key_alive  after a deletion: another live customer carries our key at the provider
@@ -68,6 +68,7 @@ class Facts(NamedTuple):
     buried     a tombstone says that this customer was removed from this provider before
     left_out   a tombstone says that a filter left this customer out before, whose record stayed there
     reborn     the row was inserted, or deleted and inserted again, since the last look
+    tried      the create that a person ordered has left, and its answer was lost
     unread     the change log, or a newer mark, holds a change of this key that this look has not seen
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
@@ -101,6 +102,7 @@ class Facts(NamedTuple):
     composed: frozenset[str] = frozenset()
     rulings: Mapping[str, Ruling] = NOTHING
     create_anyway: bool = False
+    tried: bool = False
     reborn: bool = False
     unread: bool = False
     ordered: str = ""

@@ -112,15 +112,17 @@ def _unlinked(facts: Facts) -> Action:
 
 
 def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
-    """What became of a create whose answer was lost; None where it proved not to have happened."""
+    """What became of a create whose answer was lost; None where it proved not to have happened, or a person orders
+    another. That order is for one create: where its answer is lost too, nobody can look it up either, and the person is
+    asked again."""
     if len(facts.found) > 1 or len(ours) != len(facts.found):
         return Park("ambiguous", "several remotes carry this customer's key")
     if ours and not recognised(facts, ours[0]):
         return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
     if ours:
         return Adopt(ours[0], own=True)
-    if not facts.rules.repeatable and not facts.create_anyway:
-        return Park("unknown_create", "a create was lost and cannot be looked up by our key")
+    if not facts.rules.repeatable and (facts.tried or not facts.create_anyway):
+        return Park("unknown_create", "a create was lost and cannot be looked up by our key", void=facts.tried)
     return None
 
 

@@ -12,11 +12,11 @@ from syncd.core.case import Case
 from syncd.core.effects import Question
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING, NAMES
-from syncd.core.model import Customer, Direction, Intent, Link, Pair, Values, Work, is_former
+from syncd.core.model import Customer, Direction, Intent, Link, Pair, Stage, Values, Verb, Work, is_former
 from syncd.core.recognition import another, perhaps_another
 from syncd.core.writes import recovered, unknown_create
 from syncd.errors import Rejected
-from syncd.reconcile.orders import orders
+from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
 from syncd.reconcile.unmapped import projected
 from syncd.store import journal, mapping, review
@@ -77,6 +77,7 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         composed=route.adapter.composed(route.known),
         rulings=ordered.rulings,
         create_anyway=ordered.create,
+        tried=_tried(ordered, memory.intents.get(key, ())),
         ordered=ordered.word,
         held=ordered.held,
         fill=work.reason == "adopted",
@@ -106,6 +107,12 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
         digest=route.digester(our_key),
     )
     return Case(work, recovered(facts), customer, our_key, asked, ignored)
+
+
+def _tried(ordered: Orders, intents: Sequence[Intent]) -> bool:
+    """Whether a create of unknown outcome left after a person had ordered one."""
+    lost = [intent.at for intent in intents if intent.verb is Verb.CREATE and intent.stage is Stage.OPEN]
+    return ordered.create_at is not None and any(at >= ordered.create_at for at in lost)
 
 
 def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:

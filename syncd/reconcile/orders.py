@@ -7,6 +7,7 @@ worker.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from syncd.core.facts import Ruling
@@ -23,8 +24,8 @@ _REMOVALS = {"take:source": "remove", "take:provider": "keep"}
 
 
 class Orders(NamedTuple):
-    """`word` and `held` as in `Facts`; `create`: create in spite of doubts; `external_id`: the record to link, and what
-    a match report said of it (`told`), where the order follows from one."""
+    """`word` and `held` as in `Facts`; `create`: create in spite of doubts, ordered at `create_at`; `external_id`: the
+    record to link, and what a match report said of it (`told`), where the order follows from one."""
 
     rulings: Mapping[str, Ruling] = NOTHING
     create: bool = False
@@ -32,6 +33,7 @@ class Orders(NamedTuple):
     external_id: str = ""
     held: tuple[str, str] | None = None
     told: Offer = Offer()
+    create_at: datetime | None = None
 
 
 _NO_ORDERS = Orders()
@@ -42,7 +44,7 @@ def orders(reviews: Sequence[Review]) -> Orders:
     if not reviews:
         return _NO_ORDERS
     rulings: dict[str, Ruling] = {}
-    create, word, external_id, told = False, "", "", Offer()
+    create, create_at, word, external_id, told = False, None, "", "", Offer()
     held: tuple[str, str] | None = None
     for item in reviews:
         is_open = item.closed_at is None
@@ -50,7 +52,8 @@ def orders(reviews: Sequence[Review]) -> Orders:
             held = (item.kind, item.reason)
         if not is_open and item.decision != "ignore":
             continue
-        create = create or item.decision == "create"
+        if item.decision == "create":
+            create, create_at = True, item.decided_at
         if item.decision.startswith(LINK):
             word, external_id = "link", item.decision.removeprefix(LINK)
             told = offer_in(item.reason)
@@ -61,4 +64,4 @@ def orders(reviews: Sequence[Review]) -> Orders:
         elif item.decision in _TAKES:
             for name, shown in item.fields.items():
                 rulings[name] = Ruling(_TAKES[item.decision], (shown[0], shown[1]))
-    return Orders(rulings, create, word, external_id, held, told)
+    return Orders(rulings, create, word, external_id, held, told, create_at)

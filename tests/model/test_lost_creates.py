@@ -151,3 +151,37 @@ def test_a_version_spares_no_create_its_settle_time(nature: Nature) -> None:
         run(made, pause=pause)
     assert made.providers[0].log == ["create 1001"]
     assert len(made.providers[0].records) == 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("made", [True, False])
+def test_an_ordered_create_whose_answer_is_lost_is_not_repeated(*, gone: bool, made: bool) -> None:
+    """The answer to a create is lost, the record carries no number of ours, and a person who looked there orders
+    the create; that answer is lost as well, and it is asked about anew instead of creating a third time. `gone`: the
+    first record was linked and deleted there."""
+    there = world(Profile(replace(LIST, narrow=True)))
+    provider, person = there.providers[0], there.insert(number="K17")
+    provider.faults += [] if gone else [Fault("dropped", "write")]
+    run(there)
+    if gone:
+        (record,) = (each for each in provider.records.values() if each.of == person.tag)
+        del provider.records[record.id]
+    run(there, pause=SETTLED)
+    answered(there, "remote_gone" if gone else "unknown_create", "create")
+    provider.faults.append(Fault("lost" if made else "dropped", "write"))
+    for pause in (0.0, SETTLED, SETTLED, OVERNIGHT):
+        run(there, pause=pause)
+        there.write(person, "city", there.value(person.tag, "city"))
+    assert provider.log.count("create K17") == 2
+    answered(there, "unknown_create", "create")
+    run(there)
+    assert provider.log.count("create K17") == 3
+    assert kinds(there) == []
+
+
+def answered(made: World, kind: str, decision: str) -> None:
+    """A person answers the one question that is open."""
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    assert (item.kind, item.decision) == (kind, "")
+    decide(made.state, item, decision, made.clock.now())
