@@ -57,7 +57,7 @@ def arrive(site: Installation, route: Route, remotes: Sequence[Remote], found: N
     """Insert the rows of unlinked remotes, of one page, that match no customer. An obstacle is asked about once, or
     needs no person."""
     lost = keyless_creates(site, route) if remotes else ()
-    for remote in remotes:
+    for remote in unclaimed(site, route, remotes):
         _arrive(site, route, remote, found, lost)
 
 
@@ -87,6 +87,17 @@ def _arrive(site: Installation, route: Route, remote: Remote, found: Newcomers, 
     if changelog.mentions(site.source, [result.customer.key], moved=True):
         return  # a row gave this key up: capture follows that row first, so that the link stays here, and links then
     _link(site, route, remote, result.customer, intent)
+
+
+def unclaimed(site: Installation, route: Route, remotes: Sequence[Remote]) -> list[Remote]:
+    """Those of these unlinked records that no person ordered to be linked, and no match report offers for a customer in
+    a question that is open: such a record is no newcomer's before the answer. Example: the report finds a customer by
+    name and address, the record has another e-mail address, and a scan comes before the person who is asked."""
+    if not remotes:
+        return []
+    with site.state.read() as tx:
+        spoken_for = review.spoken_for(tx, route.provider)
+    return [remote for remote in remotes if remote.external_id not in spoken_for]
 
 
 def in_the_way(

@@ -14,7 +14,7 @@ from syncd.detect import poll as listings
 from syncd.detect import resync
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
 from syncd.detect.first_pass import missing_after
-from syncd.detect.intake import Obstacle, in_the_way, keyless_creates
+from syncd.detect.intake import Obstacle, in_the_way, keyless_creates, unclaimed
 from syncd.detect.ownership import reasons, replaced
 from syncd.detect.walks import THROUGH, linked, rows_after
 from syncd.engine.rules import changed_settings
@@ -230,7 +230,7 @@ def _looked_around(
         keys += [link.pair.key for link in linked(site, route.provider) if listings.unseen(link, remotes)]
     arrivals = []
     if route.provider in site.inbound_create and route.rules.adopted:
-        fresh = [remote for external_id, remote in remotes.items() if external_id not in links]
+        fresh = unclaimed(site, route, [remote for id_, remote in remotes.items() if id_ not in links])
         lost = keyless_creates(site, route)
         enters = (remote for remote in fresh if in_the_way(site, route, remote, lost)[0] is Obstacle.NONE)
         arrivals = [numbered(route, remote) for remote in enters]

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from syncd.core.questions import HELD_KINDS, offer_in
 from syncd.store.schema import Transaction, digests, field_names
 from syncd.store.schema import review as table
 
@@ -237,6 +238,15 @@ def ordered_links(tx: Transaction, provider: str) -> dict[str, str]:
         table.c.provider == provider, table.c.closed_at.is_(None), table.c.decision.startswith(LINK, autoescape=True)
     )
     return {decision.removeprefix(LINK): key for decision, key in tx.execute(query)}
+
+
+def spoken_for(tx: Transaction, provider: str) -> set[str]:
+    """The external ids of records that are somebody's by a person's order, or that open questions of a match report
+    offer."""
+    asked = (table.c.kind.in_(HELD_KINDS), table.c.closed_at.is_(None), table.c.decision == "")
+    query = sa.select(table.c.reason).where(table.c.provider == provider, *asked)
+    offers = map(offer_in, tx.execute(query).scalars())
+    return {id_ for offer in offers if offer.how for id_ in offer.ids} | set(ordered_links(tx, provider))
 
 
 def review(tx: Transaction, review_id: int) -> Review | None:

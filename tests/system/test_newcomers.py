@@ -13,6 +13,7 @@ from syncd.core.model import Remote, Verb
 from syncd.detect.intake import Obstacle, in_the_way
 from syncd.engine.run import Options, run_cycle
 from syncd.sandbox.faults import Fault
+from syncd.source import customers
 from syncd.store import journal, progress, review
 from tests.system.landscape import Landscape, landscape
 from tests.system.test_review import by_number, decide, link, only, waiting
@@ -253,6 +254,33 @@ def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landsc
     assert waiting(land) == []
     assert names(land) == {7001}
     assert by_number(land, "aiotic", "1002") == ["1002"]
+
+
+@pytest.mark.parametrize("answer", ["--link", "--ignore", "--create"])
+def test_whom_a_match_report_asks_about_is_no_newcomer(tmp_path: Path, answer: str) -> None:
+    """A report finds customer 2 by name and address; the record has another number and e-mail address. Until a person
+    has answered, no scan makes a row of it, and no plan says so; what is somebody else's becomes one after that."""
+    extra = {"aiotic": "inbound_create = true\n"}
+    with landscape(tmp_path, 3, ("aiotic",), create="after-match", extra=extra) as land:
+        with land.site(exclusive=False) as site:
+            (row,) = customers.read(site.source, ["2"]).values()
+            other = {**row.values, "number": "7001", "email": "neu@example.org", "vat_number": None, "phone": None}
+            site.routes[0].adapter.create("7001", site.routes[0].adapter.project(other))
+        assert land.said("adopt", "aiotic", "--yes").code in {0, 5}
+        (item,) = waiting(land, kind="candidate")
+        for _ in range(2):
+            assert "neu@example.org" not in land.said("plan", "--values", "--json").out
+            land.run(scan=True)
+        assert names(land) == set()
+        decide(land, item, answer, *(["7001"] if answer == "--link" else []))
+        for _ in range(2):
+            land.run(scan=True)
+        assert waiting(land) == []
+        assert names(land) == (set() if answer == "--link" else {7001})
+        found = link(land, "aiotic", "2")
+        assert (found.external_id if found else None) == {"--link": "7001", "--ignore": None, "--create": "1002"}[
+            answer
+        ]
 
 
 def test_a_number_is_known_where_it_is_the_address(land: Landscape) -> None:
