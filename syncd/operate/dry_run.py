@@ -29,7 +29,7 @@ from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.around import tie
 from syncd.reconcile.case import remember
-from syncd.reconcile.gather import by_key
+from syncd.reconcile.listed import by_key
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 

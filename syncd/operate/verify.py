@@ -21,7 +21,7 @@ from syncd.operate.dry_run import looks
 from syncd.operate.foresight import Marks
 from syncd.operate.reading import listing, patiently
 from syncd.reconcile import Route
-from syncd.reconcile.gather import by_key
+from syncd.reconcile.listed import by_key
 from syncd.runtime.installation import Installation
 from syncd.store import mapping
 

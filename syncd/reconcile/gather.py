@@ -6,7 +6,7 @@ last. The state is asked for the whole group at once; a record that cannot be re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from syncd.core.actions import LEFT_OUT
 from syncd.core.case import Case
@@ -21,6 +21,7 @@ from syncd.reconcile.absence import departed
 from syncd.reconcile.around import Reserved, reserved, surroundings
 from syncd.reconcile.attempt import attempt
 from syncd.reconcile.case import TELLING, Memory, is_open, outset, remember, with_unread
+from syncd.reconcile.listed import by_key, ids
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
 from syncd.source import customers
@@ -201,18 +202,8 @@ def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Seque
         return route.adapter.find(our_key, values)
     if route.listing.keys is None:
         route.listing.keys = by_key(remote for page in route.adapter.scan(None) for remote in page.remotes)
-    ids = route.listing.keys.get(our_key, ())
-    found = (fetch_proven(route, external_id) for external_id in ids)
+    found = (fetch_proven(route, external_id) for external_id in ids(route.listing.keys, our_key))
     return [remote for remote in found if remote is not None and remote.key == our_key]
-
-
-def by_key(remotes: Iterable[Remote]) -> dict[str, tuple[str, ...]]:
-    """External ids by our key, of records that carry one."""
-    keys: dict[str, tuple[str, ...]] = {}
-    for remote in remotes:
-        if remote.key is not None:
-            keys[remote.key] = (*keys.get(remote.key, ()), remote.external_id)
-    return keys
 
 
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:

@@ -21,6 +21,7 @@ from syncd.lanes import Report
 from syncd.log import emit
 from syncd.reconcile.guard import spend
 from syncd.reconcile.held import GUARD, announce
+from syncd.reconcile.listed import add
 from syncd.reconcile.pull import projection
 from syncd.reconcile.route import Route
 from syncd.store import events, journal, mapping, review, tombstones, waiting, work
@@ -142,8 +143,8 @@ def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decide
     for each, outcome in sent if keys is not None else ():
         remote = outcome.remote if isinstance(outcome, Stored) else None
         created = each.write is not None and each.write.verb is Verb.CREATE
-        if keys is not None and created and remote is not None and remote.key is not None:
-            keys[remote.key] = (*keys.get(remote.key, ()), remote.external_id)
+        if keys is not None and created and remote is not None:
+            add(keys, remote)
 
 
 def _told(route: Route, step: Step) -> Report:

@@ -16,6 +16,7 @@ from syncd.core.guards import Guards
 from syncd.core.model import Link, Policy, Remote, Value
 from syncd.lanes import Lane
 from syncd.providers.adapter import ProviderAdapter
+from syncd.reconcile.listed import Keys
 from syncd.source.database import Source
 from syncd.store.database import State
 from syncd.store.leases import Lease
@@ -32,7 +33,7 @@ class Listing:
     left     linked customers that were due, by key: whether a filter or a view hides their row
     """
 
-    keys: dict[str, tuple[str, ...]] | None = None
+    keys: Keys | None = None
     rows: int | None = None
     present: frozenset[str] | None = None
     left: dict[str, bool] = field(default_factory=dict)
