@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from syncd.core.model import FieldBase, Intent, Link, Pair, State
@@ -25,6 +25,7 @@ from syncd.source.pointing import customer_marks
 from syncd.store import journal, mapping, progress, tombstones, work
 from syncd.store.database import Transaction
 from syncd.store.leases import Lease
+from syncd.store.providers import vanished
 
 BATCH = 1000
 EXPECTED = "fence.expected_acks"
@@ -210,7 +211,8 @@ class _Stored(NamedTuple):
     """`ownership.Names` over the state, in one open transaction."""
 
     tx: Transaction
-    site: Installation
+    providers: Sequence[str]
+    graves: tombstones.Keys
 
     def is_taken(self, key: str) -> bool:
         return mapping.is_taken(self.tx, key)
@@ -226,8 +228,8 @@ class _Stored(NamedTuple):
 
     def move(self, old: str, new: str) -> None:
         mapping.move_key(self.tx, old, new)
-        for route in self.site.routes:
-            tombstones.follow(self.tx, self.site.state.graves, route.provider, old, new)
+        for provider in self.providers:
+            tombstones.follow(self.tx, self.graves, provider, old, new)
         emit("pair.rekeyed", customer_key=new, was=old)
 
 
@@ -244,15 +246,24 @@ def _mark(
             ours.difference_update(site.pairs(entry.key))
         ours.update(_link_own_insert(tx, site, entry))
 
-    changed = reasons(entries, _Stored(tx, site), marked, followed=lambda entry: _name_of(entry) in moved_before)
+    away = vanished(tx, {route.provider for route in site.routes})
+    stored = _Stored(tx, [*away, *(route.provider for route in site.routes)], site.state.graves)
+    changed = reasons(entries, stored, marked, followed=lambda entry: _name_of(entry) in moved_before)
     now = site.clock.now()
     for reason in ("changed", "inserted", "deleted"):
-        pairs = [pair for key, why in changed.items() if why == reason for pair in site.pairs(key)]
+        keys = [key for key, why in changed.items() if why == reason]
+        pairs = [pair for key in keys for pair in site.pairs(key)] + _of_the_vanished(tx, away, keys)
         work.mark(tx, [pair for pair in pairs if pair not in ours], reason, now)
     work.mark(tx, ours, "changed", now)
     ordered = [due.pair for key in replaced(entries) for due in work.of_customer(tx, key) if due.reason == "adopted"]
     work.mark(tx, ordered, "deleted", now)
     return set(changed)
+
+
+def _of_the_vanished(tx: Transaction, away: Collection[str], keys: Sequence[str]) -> list[Pair]:
+    """Their pairs at providers that left the settings: once one of these is back, only marks tell whose a key is."""
+    links = mapping.of_customers(tx, keys).values() if away else ()
+    return [link.pair for found in links for link in found if link.pair.provider in away]
 
 
 def own_insert(tx: Transaction, entry: Entry) -> tuple[Pair, Intent | None] | None:

@@ -3,9 +3,10 @@ bringing him back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from syncd.core.model import Customer, Pair, Stage, Verb, Work
+from syncd.core.model import Customer, Link, Pair, Stage, Verb, Work
 from syncd.core.recognition import another
 from syncd.errors import UsageError
 from syncd.log import customer
@@ -52,6 +53,7 @@ def forget(site: Installation, key: str) -> Forgotten:
         for route in site.routes:
             grave = (route.provider, ids.get(route.provider), key, HOW)
             tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
+        _bury_elsewhere(tx, site, links)
         hidden = {
             route.provider: hidden_key(route, mapping.read(tx, Pair(route.provider, key))) for route in site.routes
         }
@@ -61,6 +63,16 @@ def forget(site: Installation, key: str) -> Forgotten:
         mapping.forget(tx, key)
     linked = {provider: id_ for provider, id_ in ids.items() if id_ is not None}
     return Forgotten(key, linked, row is not None, coming)
+
+
+def _bury_elsewhere(tx: Transaction, site: Installation, links: Sequence[Link]) -> None:
+    """Leave tombstones at providers that left the settings: whoever is forgotten meanwhile must not come back with
+    them. Whether a create is under way there nobody asks, and what the provider can carry nobody knows."""
+    configured = {route.provider for route in site.routes}
+    for link in (each for each in links if each.pair.provider not in configured):
+        provider, key = link.pair
+        tombstones.bury(tx, site.state.graves, provider, link.external_id, key, HOW, site.clock.now())
+        tombstones.bury_carriers(tx, site.state.graves, provider, link.provider_key or key, HOW, site.clock.now())
 
 
 def _one_owner(site: Installation, row: Customer) -> None:

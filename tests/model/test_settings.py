@@ -1,0 +1,62 @@
+"""Histories in which the settings change between two runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.model import product
+from tests.model.hostile import Nature
+from tests.model.test_forgotten import nights, nobody_is_back
+from tests.model.test_sequences import NATURES, SEARCH, SETTLED, calm, run, world
+from tests.model.world import Profile, World
+
+
+def take_out(made: World, name: str) -> None:
+    """A process begins whose settings do not have this provider; `made.restart` begins one whose settings do."""
+    made.restart()
+    made.site = replace(made.site, routes=tuple(route for route in made.site.routes if route.provider != name))
+
+
+@NATURES
+@pytest.mark.parametrize("how", ["replaced", "deleted", "swapped", "changed"])
+def test_a_provider_that_was_out_of_the_settings_gets_nobodys_values_for_another(nature: Nature, how: str) -> None:
+    """While a provider is out of the settings a customer is deleted and his key given to another, or two customers get
+    each other's keys. Once it is back, every record there is still its own customer's."""
+    made = world(Profile(nature), Profile(SEARCH), customers=3)
+    take_out(made, "p0")
+    one, two = made.people[:2]
+    made.happened |= {"reinserted", "rekeyed"}
+    match how:
+        case "replaced":
+            made.delete(one)
+            made.insert(key=one.key)
+        case "deleted":
+            made.delete(one)
+        case "swapped":
+            first, second = one.key, two.key
+            made.rekey(one, made.new_key())
+            made.rekey(two, first)
+            made.rekey(one, second)
+        case _:
+            made.write(one, "city", made.value(one.tag, "city"))
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    made.restart()
+    nights(made)
+    calm(made)
+
+
+def test_who_is_forgotten_while_a_provider_is_out_of_the_settings_does_not_come_back_with_it() -> None:
+    """His record is there still, and that provider brings new customers."""
+    made = world(Profile(SEARCH, inbound=True), Profile(SEARCH), customers=2)
+    person = made.people[0]
+    take_out(made, "p0")
+    product.forget(made.site, str(person.key))
+    made.delete(person)
+    run(made)
+    made.restart()
+    nights(made)
+    nobody_is_back(made)
+    calm(made)
