@@ -147,15 +147,25 @@ def _let_go(site: Installation, route: Route) -> None:
 
     Else a new row under such a key would overwrite that customer's record, and the restore would count as a deletion.
     """
-    links = list(linked(site, route.provider))
+    links = [*linked(site, route.provider), *_coming(site, route)]
     for gone in _absent(site, links):
         with site.state.begin() as tx:
             for link in gone:
                 grave = (link.pair.provider, link.external_id, link.pair.key, RESTORED)
                 tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
-                if hidden := hidden_key(route, link):
-                    tombstones.bury_carriers(tx, site.state.graves, route.provider, hidden, RESTORED, site.clock.now())
+                our_key = hidden_key(route, link) if link.external_id is not None else link.provider_key
+                if our_key:
+                    tombstones.bury_carriers(tx, site.state.graves, route.provider, our_key, RESTORED, site.clock.now())
                 _drop(tx, link.pair, site)
+
+
+def _coming(site: Installation, route: Route) -> list[Link]:
+    """Customers whose create has no known outcome, and whose record carries our key once it is there."""
+    with site.state.read() as tx:
+        keys = [intent.pair.key for intent in journal.unknown_creates(tx, route.provider)]
+        links = mapping.read_many(tx, route.provider, keys).values()
+    made = [link for link in links if link.external_id is None and link.provider_key is not None]
+    return [link for link in made if route.adapter.key_fits(link.provider_key or "")]
 
 
 def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:

@@ -190,3 +190,22 @@ def test_who_is_not_in_a_restored_source_gets_no_second_record(nature: Nature) -
     nights(made)
     assert len(made.providers[0].records) == 2
     assert kinds(made) == (["came_back"] if nature.narrow else ["found"])
+
+
+@CARRYING
+@LOSSES
+def test_a_lost_create_is_not_removed_because_its_row_is_not_in_a_restored_source(nature: Nature, how: str) -> None:
+    """The restore is no deletion, also where `on_delete` removes: what the create made stays, brings nobody back, and
+    is not another customer's who gets the key."""
+    made, person = creating(nature, how, on_delete=Removal.DELETE)
+    made.delete(person)
+    made.sql("DELETE FROM syncd_change_log")
+    made.sql(f"UPDATE {made.source.fence.name} SET acks = acks - 2")
+    product.recover(made.site, product.diagnose(made.site))
+    made.happened.add("reinserted")
+    made.insert(key=person.key)
+    nights(made)
+    assert made.providers[0].removed == []
+    assert [record.of for record in made.providers[0].records.values()].count(person.tag) == 1
+    assert kinds(made) == ["came_back"]
+    nobody_is_back(made)
