@@ -51,7 +51,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Stop the pair until a person decides. `void`: an order to link ends in this question, and holds no more."""
+    """Stop the pair until a person decides. `void`: what a person ordered ends in this question, and holds no more."""
 
     kind: str
     reason: str

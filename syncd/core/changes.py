@@ -185,7 +185,7 @@ def _removed(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
             gone = Unlink("deleted in the source", tombstone=True, again=action.again)
             return forget(case, gone, "pair.removed", action.remote.external_id)
         case Refused():
-            question = Park("delete_conflict", "the provider refuses to remove this customer")
+            question = Park("delete_conflict", "the provider refuses to remove this customer", void=True)
             return _not_done(decided, park(case, terms, question), terms)
         case NotSent(why, half):
             return _unknown(decided, terms, why) if half else _not_done(decided, failed(case, terms, why), terms)

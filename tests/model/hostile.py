@@ -426,6 +426,8 @@ class Adapter:
             raise Throttled("slow down", status=429, retry_after=20.0)
         if fault.kind == "busy":
             raise Temporary("come back later", status=503, retry_after=fault.delay)
+        if fault.kind == "forbidden":
+            raise Rejected("", "must not be done")
         if fault.kind == "unauthorized":
             raise Unauthorized("who are you", status=401)
 

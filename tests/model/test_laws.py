@@ -86,6 +86,26 @@ def test_merged_records_are_asked_about(winner: int) -> None:
     assert made.sql("SELECT count(*) FROM customers")[0][0] == 2
 
 
+@pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST], ids=["our-key", "findable", "scan"])
+def test_a_removal_that_a_person_orders_and_the_provider_refuses_is_asked_about_again(nature: Nature) -> None:
+    """The order is used up by the refusal: the question is open again, and takes the other answer."""
+    made = world(Profile(nature, on_delete=Removal.DELETE), customers=2)
+    person, provider, _ = only(made)
+    type_there(made, "city")
+    made.delete(person)
+    run(made)
+    for decision in ("take:source", "take:source", "take:provider"):
+        with made.state.read() as tx:
+            (item,) = journal.reviews(tx)
+        assert (item.kind, item.decision) == ("delete_conflict", "")
+        decide(made.state, item, decision, made.clock.now())
+        provider.faults.append(Fault("forbidden", "write"))
+        run(made, pause=SETTLED)
+    assert kinds(made) == []
+    assert (provider.removed, len(provider.records)) == ([], 2)
+    assert links(made)[Pair("p0", str(person.key))] is None
+
+
 # -- merge -----------------------------------------------------------------------------------------------------------
 
 ORDERS = list(itertools.permutations(range(3)))
