@@ -83,7 +83,7 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
     from syncd.bootstrap import guards, installation, known
     from syncd.daemon import alerts
     from syncd.daemon.courier import Courier
-    from syncd.detect.capture import require_triggers
+    from syncd.detect.unseen import require_triggers
     from syncd.engine.run import run_cycle
     from syncd.operate.status import survey, tell
 

@@ -43,7 +43,7 @@ def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...]
     Beside a running daemon it is made due; the daemon works on it within seconds.
     """
     from syncd.bootstrap import installation
-    from syncd.detect.capture import require_triggers
+    from syncd.detect.unseen import require_triggers
     from syncd.errors import LeaseHeld
     from syncd.operate.sync_one import sync_customer
 

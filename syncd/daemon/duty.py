@@ -18,7 +18,7 @@ from syncd.daemon import alerts, metrics
 from syncd.daemon.courier import Courier
 from syncd.daemon.notify import Notifier
 from syncd.daemon.trouble import AGAIN, Trouble, stand, status_line
-from syncd.detect.capture import require_triggers
+from syncd.detect.unseen import require_triggers
 from syncd.engine.loop import dismiss, finish, gather, poll, steady
 from syncd.engine.run import Installation
 from syncd.errors import SafetyStop, StateUnreachable, Stopped, SyncdError

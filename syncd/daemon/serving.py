@@ -25,7 +25,7 @@ from syncd.daemon.fresh_page import FreshPage
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule
 from syncd.daemon.wake import woken
-from syncd.detect.capture import require_triggers
+from syncd.detect.unseen import require_triggers
 from syncd.engine.run import Installation
 from syncd.errors import SettingsError, SyncdError
 from syncd.operate.status import Known

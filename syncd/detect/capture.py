@@ -15,11 +15,11 @@ from typing import NamedTuple
 from syncd.core.model import FieldBase, Intent, Link, Pair, State
 from syncd.detect.ownership import reasons, rekeys, replaced
 from syncd.detect.resync import begin_anew
-from syncd.errors import LeaseLost, SafetyStop, SetupNeeded
+from syncd.errors import LeaseLost, SafetyStop
 from syncd.log import emit
 from syncd.runtime.installation import Installation
 from syncd.runtime.leadership import CAPTURE, forfeit, hold
-from syncd.source import changelog, snapshot, timestamps, triggers
+from syncd.source import changelog, snapshot, timestamps
 from syncd.source.changelog import Batch, Entry
 from syncd.source.pointing import customer_marks
 from syncd.store import journal, mapping, progress, tombstones, work
@@ -30,7 +30,6 @@ from syncd.store.providers import vanished
 BATCH = 1000
 EXPECTED = "fence.expected_acks"
 REKEYED = "capture.rekeyed"
-UNSEEN = "capture.unseen"
 OWNER = "fence.owner"
 LONG_AGO = "1970-01-01T00:00:00+00:00"
 OUR_INSERT = re.compile(r"^syncd:(?P<provider>[^:]+):insert:(?P<intent>\d+)$")
@@ -291,23 +290,6 @@ def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[P
             work.mark(tx, [pair], "adopted", now)
         journal.close_intent(tx, intent.id)
     return {pair}
-
-
-def require_triggers(site: Installation) -> None:
-    """Raise `SetupNeeded` where changes would be lost, and note it in the state: once the triggers are mended, by
-    whatever means, every row and link is looked at once, for changes in between left no mark."""
-    try:
-        triggers.require(site.source)
-    except SetupNeeded:
-        with site.state.begin() as tx:
-            progress.set_meta(tx, UNSEEN, "1")
-        raise
-    with site.state.read() as tx:
-        unseen = progress.meta(tx, UNSEEN)
-    if unseen:
-        with site.state.begin() as tx:
-            look_at_everything(tx, site)
-            progress.set_meta(tx, UNSEEN, "")
 
 
 def look_at_everything(tx: Transaction, site: Installation) -> None:

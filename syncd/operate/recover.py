@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from syncd.core.model import Link, Pair, Verb
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
+from syncd.detect.unseen import mark_successors
 from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes
 from syncd.errors import LeaseHeld, SafetyStop
@@ -117,6 +118,8 @@ def recover(site: Installation, findings: Findings) -> None:
         for route in site.routes:
             for name in (f"scan:{route.provider}", f"scan:{route.provider}:at", f"reread:{route.provider}:at"):
                 progress.set_cursor(tx, name, "")
+    for route in site.routes if not findings.key_lost else ():  # without the key nothing tells one from another
+        mark_successors(site, route)
     if site.source.config.change_log == "triggers":
         acks = changelog.seize(site.source, identity(site))
         with site.state.begin() as tx:
