@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.core.model import Cursor, Link, Page, Pair, Remote, State
+from syncd.core.model import Cursor, Direction, Link, Page, Pair, Remote, State
 from syncd.core.writes import is_news, seen_listed
 from syncd.detect.first_pass import first_pass
 from syncd.detect.intake import arrive, ask_twice, close_answered
@@ -219,10 +219,15 @@ def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:
-    """Whether a listed record is worth a look: not an archived one about which a person is asked already."""
+    """Whether a listed record is worth a look: not an archived one about which a person is asked already, and not one
+    with nothing new but in fields that were agreed once and are switched off by now."""
     if link.state is State.REVIEW and remote.archived:
         return False
-    return is_news(link, remote, route.digester(link.provider_key or ""))
+    digest = route.digester(link.provider_key or "")
+    if not is_news(link, remote, digest):
+        return False
+    base = {name: entry for name, entry in link.base.items() if route.rules.fields.get(name) is not Direction.OFF}
+    return len(base) == len(link.base) or is_news(link._replace(base=base), remote, digest)
 
 
 def _missing(site: Installation, route: Route, seen: set[str]) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.core.model import Direction
 from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_forgotten import nights, nobody_is_back
-from tests.model.test_sequences import NATURES, SEARCH, SETTLED, calm, run, world
+from tests.model.test_sequences import NATURES, SEARCH, SETTLED, calm, kinds, run, source, type_there, world
 from tests.model.world import Profile, World
 
 
@@ -60,3 +61,24 @@ def test_who_is_forgotten_while_a_provider_is_out_of_the_settings_does_not_come_
     nights(made)
     nobody_is_back(made)
     calm(made)
+
+
+@pytest.mark.parametrize("nature", [SEARCH, replace(SEARCH, replaces=True)], ids=["versions", "none"])
+def test_a_field_that_was_switched_off_costs_no_look_at_every_scan(nature: Nature) -> None:
+    """Somebody edits it at the provider: a listing that shows nothing else anew makes nobody due. Once the field is on
+    again, the edit is pulled."""
+    made = world(Profile(nature))
+    made.setting = replace(made.setting, profiles=(Profile(nature, directions=(("city", Direction.OFF),)),))
+    made.restart()
+    city = type_there(made, "city")
+    readings = []
+    for _ in range(3):
+        before = len(made.effects.trace)
+        run(made, pause=SETTLED)
+        readings.append(made.effects.trace[before:].count("p0 GET, before"))
+    assert readings == [1, 1, 1], "the listing, and nothing more"
+    made.setting = replace(made.setting, profiles=(Profile(nature),))
+    made.restart()
+    run(made)
+    assert source(made, "city") == city
+    assert kinds(made) == []
