@@ -82,11 +82,13 @@ def _change(case: Case, terms: Terms, action: Action) -> Change:
 
 
 def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided:
-    """A create in a first pass that a person approved is not counted by the guard. Where the provider takes our number
-    as its key and not as a field, the number is not sent among the fields."""
+    """A create in the first pass, which a person approved, is not counted by the guard; one in a pass after a change of
+    the settings is. Example: a filter was taken out by mistake, and thousands of rows are customers all at once. Where
+    the provider takes our number as its key and not as a field, the number is not sent among the fields."""
     sent = {name: Sent(None, case.facts.digest(name, value)) for name, value in values.items()}
     named = {name: value for name, value in values.items() if name != "number" or case.facts.rules.renumbers}
-    asks = () if case.work.reason == "backfill" else asked_about(case, [Ask("create", terms.guards.create)])
+    first = case.work.reason == "backfill" and not case.facts.rules.repassed
+    asks = () if first else asked_about(case, [Ask("create", terms.guards.create)])
     return Decided(case, action, Write(Verb.CREATE, named, sent, key=case.key), asks)
 
 

@@ -41,6 +41,7 @@ class Rules(NamedTuple):
     clears: bool = True  # an empty value can be sent and is kept as empty
     echoes: bool = False  # an answered write may still be stored later, and shorter
     fresh: frozenset[str] = frozenset()
+    repassed: bool = False  # the first pass is over; the settings changed since, and every row is looked at again
 
 
 class Ruling(NamedTuple):

@@ -9,6 +9,7 @@ from syncd.core.facts import Rules
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.store import journal, leases, mapping, progress
+from syncd.store.agenda import has_backfill
 from syncd.store.database import Transaction
 
 
@@ -16,7 +17,16 @@ def rules_now(tx: Transaction, site: Installation, route: Route) -> Rules:
     """The rules of the settings, completed by what the state knows: whether customers may be created, and which fields
     are mapped anew. A run, a plan and `explain` decide by these alone."""
     fresh = fresh_fields(tx, site, route.provider)
-    return route.rules._replace(adopted=ready_to_create(tx, route), fresh=fresh)
+    again = repassed(tx, site, route.provider)
+    return route.rules._replace(adopted=ready_to_create(tx, route), fresh=fresh, repassed=again)
+
+
+def repassed(tx: Transaction, site: Installation, provider: str) -> bool:
+    """Whether the settings changed, or have just changed, after the whole first pass was worked off."""
+    if progress.meta(tx, f"repassed:{provider}"):
+        return True
+    over = progress.provider_state(tx, provider).backfilled and not has_backfill(tx, provider)
+    return over and changed_settings(tx, site, provider) is not None
 
 
 def ready_to_create(tx: Transaction, route: Route) -> bool:
@@ -50,6 +60,7 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
         wanted = json.dumps(dict(site.field_hashes.get(provider, {})), sort_keys=True)
         progress.set_meta(tx, f"fields:{provider}", wanted)
         config = site.config_hashes.get(provider, "")
+        progress.set_meta(tx, f"repassed:{provider}", "1" if repassed(tx, site, provider) else "")
         progress.save_provider_state(tx, provider, config_hash=config, backfilled=False)
         progress.set_cursor(tx, f"backfill:{provider}", "")
         progress.set_cursor(tx, f"left:{provider}", "")

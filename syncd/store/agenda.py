@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from syncd.core.model import Stage
 from syncd.store import schema
 from syncd.store.progress import ProviderState, provider_states
-from syncd.store.schema import Transaction, intent
+from syncd.store.schema import IS_BACKFILL, Transaction, intent, work
 from syncd.store.work import NOW, is_ready
 
 Condition = Callable[[str], sa.ColumnElement[bool]]
@@ -57,3 +57,9 @@ def _asking(condition: Condition, providers: tuple[str, ...]) -> sa.CompoundSele
 def _is_confirmable(provider: str) -> sa.ColumnElement[bool]:
     settled = (intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= NOW)
     return sa.exists().where(intent.c.provider == provider, *settled)
+
+
+def has_backfill(tx: Transaction, provider: str) -> bool:
+    """Whether any row of a first pass still waits."""
+    waits = sa.select(work.c.customer_key).where(work.c.provider == provider, IS_BACKFILL).limit(1)
+    return tx.execute(waits).first() is not None

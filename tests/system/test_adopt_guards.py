@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from syncd.operate.reading import chosen
 from syncd.sandbox.faults import Fault
 from tests.system.landscape import Landscape, landscape
@@ -86,3 +88,21 @@ def test_who_was_only_here_is_approved_although_the_log_has_him(tmp_path: Path) 
         assert land.said("adopt", "aiotic", "--yes", "--json").data["counts"]["only_here"] == 8
         land.transaction(*(insert.format(n) for n in range(10, 15)))
         assert land.run().counts["aiotic"] == {"created": 8 + 3, "staged": 2}
+
+
+@pytest.mark.parametrize("approved", ["always", "after-match"])
+def test_a_filter_that_was_taken_out_is_no_first_pass(tmp_path: Path, approved: str) -> None:
+    """The first pass creates whoever a person approved. Where the settings let many more in afterwards, perhaps by
+    mistake, the guard counts them, and the plan says so before."""
+    head = '[guards]\ncreate = "3/24h"\n'
+    with landscape(tmp_path, CUSTOMERS, ("aiotic",), create=approved, head=head) as land:
+        land.change("[state]", '[source.where]\nid = ["1", "2", "3", "4", "5"]\n[state]')
+        assert approved == "always" or land.said("adopt", "aiotic", "--yes").code == 0
+        assert land.run().counts["aiotic"] == {"created": 5}
+        land.change('[source.where]\nid = ["1", "2", "3", "4", "5"]\n', "")
+        plan = land.said("plan", "--json").data
+        assert (plan["counts"].get("create"), plan["guards"] != []) == (3, True)
+        counts = land.run().counts["aiotic"]
+        assert (counts["created"], counts["staged"]) == (3, CUSTOMERS - 8)
+        assert land.remotes() == {"aiotic": 8}
+        assert {item["kind"] for item in land.said("review", "list", "--json").data["items"]} == {"guard_create"}
