@@ -95,9 +95,10 @@ def _contact(place: Path, sizes: Sizes) -> Iterator[Line]:
 
 def _load(place: Path, sizes: Sizes) -> Iterator[Line]:
     found = first_load(place / "load", sizes.customers)
+    there = "everybody there once" if found.whole else "not everybody there once"
     told = (
-        f"{found.seconds:.0f} s, killed once and gone on; {found.low:.0f} MB after a fifth, {found.high:.0f} MB at the"
-        f" end; a live change in between reached aiotic after {found.overtook:.1f} s"
+        f"{found.seconds:.0f} s, killed once and gone on; {there}; {found.low:.0f} MB after a fifth,"
+        f" {found.high:.0f} MB at the end; a live change in between reached aiotic after {found.overtook:.1f} s"
     )
     yield Line(
         f"first full load, {sizes.customers} customers x 5", told, "whole, memory flat", found.whole and found.flat

@@ -828,12 +828,14 @@ def test_failing_read_is_no_deletion() -> None:
 
 
 def test_failing_search_is_no_absence() -> None:
-    """A create whose answer was lost is not repeated because the search for it fails."""
+    """A create whose answer was lost is not repeated because a search for it shows nobody, and the next one fails."""
     made = world(Profile(SEARCH), run=False)
     provider = made.providers[0]
     provider.faults.append(Fault("lost", "write"))
     run(made, Options(look=True))
-    provider.faults.append(Fault("dropped", "read"))
+    provider.faults += [Fault("absent", "read")]
+    fail = partial(provider.faults.append, Fault("dropped", "read"))
+    made.effects.at("p0 GET, answered", partial(made.effects.at, "p0 GET, answered", fail))
     made.clock.advance(SETTLED)
     for _ in range(3):
         run(made, Options(look=False), pause=900.0)
