@@ -42,6 +42,14 @@ def another(facts: Facts) -> bool:
     return bool(known & NAMES) and not telling & stayed
 
 
+def keeps_names(facts: Facts) -> bool:
+    """Whether all names of the row are as they were agreed: a new number or e-mail address alone makes nobody another
+    customer."""
+    agreed, source = _agreed(facts), facts.source if facts.source is not None else facts.row
+    known = [name for name in NAMES if name in agreed and source.get(name) is not None]
+    return bool(known) and all(agreed[name] == facts.digest(name, source[name]) for name in known)
+
+
 def perhaps_another(facts: Facts) -> bool:
     """Whether the change log has to be asked whose row this is: its number, name, e-mail or VAT number differs from
     what was agreed, or nothing was agreed yet, as after a crash that followed on the linking. A weaker sign than

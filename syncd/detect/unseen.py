@@ -4,7 +4,7 @@ have been given to another customer, which no row of a change log tells."""
 from __future__ import annotations
 
 from syncd.core.model import Pair, Work
-from syncd.core.recognition import another
+from syncd.core.recognition import another, keeps_names
 from syncd.detect.capture import look_at_everything
 from syncd.detect.walks import links_after
 from syncd.errors import SetupNeeded
@@ -46,6 +46,7 @@ def mark_successors(site: Installation, route: Route) -> None:
         keys = [link.pair.key for link in links if link.external_id is not None]
         rows, memory = customers.read(site.source, keys), remember(route, keys)
         looks = [(Work(Pair(route.provider, key), 0, INSERTED, now, now), rows[key]) for key in keys if key in rows]
-        anew = [due.pair for due, row in looks if another(outset(route, due, row, memory).facts)]
+        cases = [outset(route, due, row, memory) for due, row in looks]
+        anew = [case.pair for case in cases if another(case.facts) and not keeps_names(case.facts)]
         with site.state.begin() as tx:
             work.mark(tx, anew, INSERTED, now)

@@ -118,8 +118,9 @@ def recover(site: Installation, findings: Findings) -> None:
         for route in site.routes:
             for name in (f"scan:{route.provider}", f"scan:{route.provider}:at", f"reread:{route.provider}:at"):
                 progress.set_cursor(tx, name, "")
-    for route in site.routes if not findings.key_lost else ():  # without the key nothing tells one from another
-        mark_successors(site, route)
+    if findings.loss is not Loss.NONE and not findings.key_lost:  # without the key nothing tells one from another
+        for route in site.routes:
+            mark_successors(site, route)
     if site.source.config.change_log == "triggers":
         acks = changelog.seize(site.source, identity(site))
         with site.state.begin() as tx:

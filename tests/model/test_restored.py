@@ -16,7 +16,7 @@ from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_forgotten import nights
 from tests.model.test_sequences import NATURES, SETTLED, kinds, run, world
-from tests.model.world import Person, Profile, World, _raw
+from tests.model.world import Person, Profile, Setting, World, _raw
 
 REMOVALS = pytest.mark.parametrize("on_delete", [Removal.KEEP, Removal.DELETE])
 
@@ -119,3 +119,19 @@ def test_a_key_that_was_given_away_while_there_were_no_triggers(nature: Nature, 
         recover(made)
     everybodys_own(made)
     assert kinds(made) == ["came_back"]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_new_address_alone_makes_nobody_another(*, numbered: bool, lost: bool) -> None:
+    """An e-mail address was edited before `recover`, which also a person may order who has lost nothing: whoever keeps
+    his names is the same customer, and nobody is asked."""
+    made = World(Setting((Profile(Nature(), on_delete=Removal.DELETE),), 2, numbered=numbered))
+    run(made, pause=SETTLED)
+    person = made.people[0]
+    made.write(person, "email", made.value(person.tag, "email"))
+    if lost:
+        made.sql(f"UPDATE {made.source.fence.name} SET acks = acks - 2")
+    recover(made)
+    assert kinds(made) == []
+    everybodys_own(made)
