@@ -49,8 +49,9 @@ def quiesce(world: World) -> list[str]:
         provider.faults.clear()
         provider.down = False
         product.resume(world.state, provider.name)
-    # a newcomer whose key was still linked to somebody who left waits for the scan after the one that saw it
-    nights = 2 if any(profile.inbound for _, profile in world.configured()) else 1
+    # a newcomer whose key was still linked to somebody who left waits for the scan after the one that saw it; a listing
+    # that was interrupted goes on where it stood, and what was edited on its first pages is seen by the next one
+    nights = 2 if any(profile.inbound for _, profile in world.configured()) or world.listing_under_way() else 1
     for night in range(nights + PATIENCE):
         written = _written(world)
         world.clock.advance(OVERNIGHT)

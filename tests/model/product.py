@@ -69,6 +69,7 @@ __all__ = [
     "order_link",
     "order_unlink",
     "pause",
+    "progress",
     "recover",
     "release_lanes",
     "resume",

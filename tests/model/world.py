@@ -45,6 +45,7 @@ from tests.model.product import (
     mapping,
     open_source,
     open_state,
+    progress,
     run_cycle,
 )
 from tests.model.product import StateDatabase as State
@@ -773,6 +774,11 @@ class World:
         unread = not self.setting.stamped and self.sql("SELECT count(*) FROM syncd_change_log")[0][0]
         quiet = all(word in waits or word.startswith("staged:") for word in due)
         return quiet and not unread and not under_way and not self.clock.waiting()
+
+    def listing_under_way(self) -> bool:
+        """Whether a scan of some provider was interrupted, and goes on where it stood."""
+        with self.state.read() as tx:
+            return any(progress.cursor(tx, f"scan:{each.name}") for each in self.providers)
 
     def provider(self, name: str) -> Hostile:
         """By name."""
