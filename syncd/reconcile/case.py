@@ -121,9 +121,8 @@ def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
     it deletes the log's row, so a change is never missed between the two.
 
     A row without a link, or one that cannot be read, is asked for in any case; a key that a row got or gave up counts.
-    Example: customers 1 and 2
-    swapped their keys, and one daemon has read the log's row while another makes their records. A link made in between
-    has the new key already, and would be swapped once more.
+    Example: customers 1 and 2 swapped their keys, and one daemon has read the log's row while another makes their
+    records. A link made in between has the new key already, and would be swapped once more.
     """
     doubtful = [case.pair.key for case in cases if _doubtful(case)]
     unlinked = [case.pair.key for case in cases if case.customer is None or not _linked(case)]

@@ -10,6 +10,7 @@ from syncd.core.model import Pair, Policy, Removal, Value
 from syncd.operate.review import decide
 from syncd.store import journal, mapping
 from tests.model.hostile import Fault, Hostile, Nature, Record
+from tests.model.product import Options
 from tests.model.test_sequences import LIST, POLICIES, SCAN, SEARCH, SETTLED, calm, kinds, run, source, world
 from tests.model.world import OVERNIGHT, SETTLE, Profile, World
 
@@ -68,6 +69,9 @@ def test_one_empty_answer_does_not_prove_that_a_create_was_not_executed(nature: 
     made.write(made.people[0], "name", None)
     made.clock.advance(SETTLE + 11)
     provider.faults.append(Fault("absent", "read"))
+    run(made, Options(look=False))  # no listing before: the look-up meets the fault
+    assert not provider.faults
+    assert provider.log.count("create 1001") == 1
     for _ in range(3):
         run(made, SCAN, pause=SETTLED)
     assert len(provider.records) == 1
