@@ -7,7 +7,7 @@ fails, repeats, misses or shifts rows is never read as a deletion.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from syncd.errors import ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.log import emit
 from syncd.reconcile import Route, compare
+from syncd.reconcile.listed import Shown
 from syncd.runtime.installation import Installation
 from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
@@ -70,17 +71,10 @@ def _done(tx: Transaction, site: Installation, route: Route, what: str) -> None:
 def sweep(site: Installation, route: Route) -> None:
     """One listing, resumed where the last one stopped; changed-since where the provider has it, complete otherwise."""
     start = _cursor(site, route)
-    seen: set[str] = set()
-    carriers: dict[str, list[str]] = {}
-    complete = _from_the_start(start)
-    total, found, ordered = 0, newcomers(site, route), _ordered(site, route)
+    shown, complete = Shown(), _from_the_start(start)
+    found, ordered = newcomers(site, route), _ordered(site, route)
     for page in _pages(route, start):
-        fresh = [remote for remote in page.remotes if remote.external_id not in seen]
-        seen |= {remote.external_id for remote in fresh}
-        total += len(fresh)
-        for remote in fresh:
-            if remote.key is not None and not remote.archived:
-                carriers.setdefault(remote.key, []).append(remote.external_id)
+        fresh = shown.fresh(page.remotes)
         _page(site, route, fresh, found)
         _link(site, route, fresh, ordered)
         with site.state.fenced(route.lease) as tx:
@@ -89,14 +83,14 @@ def sweep(site: Installation, route: Route) -> None:
                 _done(tx, site, route, "scan")
         if site.stop.is_set():
             return
-    if complete and total:
-        _missing(site, route, seen)
-        _twice(site, route, carriers, found)
+    if complete and shown.seen:
+        _missing(site, route, shown)
+        _twice(site, route, shown.double, found)
         announce(site, route, found, complete=True)
         with site.state.fenced(route.lease) as tx:
             close_answered(tx, route, found, site.clock.now())
             progress.set_cursor(tx, f"scan:{route.provider}:full", site.clock.now().isoformat())
-    emit("scan.finished", provider=route.provider, seen=total)
+    emit("scan.finished", provider=route.provider, seen=len(shown.seen))
 
 
 def _from_the_start(start: Cursor | None) -> bool:
@@ -104,10 +98,9 @@ def _from_the_start(start: Cursor | None) -> bool:
     return start is None or (not start.position and not start.since)
 
 
-def _twice(site: Installation, route: Route, carriers: Mapping[str, Sequence[str]], found: Newcomers) -> None:
-    """Ask about every customer whose key several records of a complete listing carry; the question closes itself when
-    that is over."""
-    double = {id_ for ids in carriers.values() if len(ids) > 1 for id_ in ids}
+def _twice(site: Installation, route: Route, double: Set[str], found: Newcomers) -> None:
+    """Ask about every customer whose key several records of a complete listing carry, which are `double`; the question
+    closes itself when that is over."""
     now = site.clock.now()
     with site.state.fenced(route.lease) as tx:
         linked = mapping.by_external_id(tx, route.provider, sorted(double))
@@ -230,11 +223,11 @@ def differs(route: Route, link: Link, remote: Remote) -> bool:
     return len(base) == len(link.base) or is_news(link._replace(base=base), remote, digest)
 
 
-def _missing(site: Installation, route: Route, seen: set[str]) -> None:
+def _missing(site: Installation, route: Route, shown: Shown) -> None:
     """Mark linked pairs whose record a complete listing did not show: the fetch of their looks alone proves
     anything."""
     for links, _ in links_after(site, route.provider):
-        gone = [link.pair for link in links if unseen(link, seen)]
+        gone = [link.pair for link in links if unseen(link, shown)]
         if gone:
             with site.state.fenced(route.lease) as tx:
                 work.mark(tx, gone, "unseen", site.clock.now())

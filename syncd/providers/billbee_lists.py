@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from syncd.core.packed import Packed
 from syncd.errors import Temporary
 from syncd.providers import billbee_api as api
 from syncd.providers.billbee_api import Row
-from syncd.providers.billbee_packed import Addresses, Packing
+from syncd.providers.billbee_packed import Addresses
 from syncd.providers.billbee_wire import INVOICE
 from syncd.providers.http import Http
 
@@ -73,13 +74,12 @@ def pages(lists: Lists, template: str, *, start: int = 1, external_id: str = "")
 def listing(lists: Lists, template: str, keep: Callable[[Row], Any]) -> Listing:
     """One pass over a whole list; of a row is kept what `keep` makes of it, unless that is None. Where paging shows a
     row more than once, the last word counts."""
-    seen: set[int] = set()
-    kept: dict[int, Any] = {}
+    seen, kept = Packed(), dict[int, Any]()
     totals: list[int] = []
     for part in pages(lists, template):
         totals.append(part.total)
         for row in part.rows:
-            seen.add(row["Id"])
+            seen.add(str(row["Id"]))
             if (made := keep(row)) is not None:
                 kept[row["Id"]] = made
     complete = totals == sorted(totals) and len(seen) >= totals[0]
@@ -121,15 +121,15 @@ def carrying(lists: Lists, number: int) -> list[Row]:
 def invoice_addresses(lists: Lists) -> Addresses:
     """The invoice addresses of the whole account, by customer."""
     for _ in range(PASSES):
-        packing = Packing()
-        found = listing(lists, api.ADDRESSES, partial(_invoice, packing))
-        if found.complete:
-            return Addresses(packing, found.rows)
+        addresses = Addresses()
+        if listing(lists, api.ADDRESSES, partial(_invoice, addresses)).complete:
+            return addresses
     raise Temporary("Billbee's list of addresses kept shrinking while it was read")
 
 
-def _invoice(packing: Packing, row: Row) -> bytes | None:
-    return packing.pack(row) if row.get("AddressType") == INVOICE else None
+def _invoice(addresses: Addresses, row: Row) -> None:
+    if row.get("AddressType") == INVOICE:
+        addresses.add(row)
 
 
 def count(http: Http) -> int:
@@ -153,15 +153,16 @@ def customers(lists: Lists, start: int, total: int) -> Iterator[Slice]:
 
 def _unshrunk(lists: Lists, start: int, total: int) -> Iterator[Slice]:
     """The pages from `start` on, without rows shown before; ends early when rows may have slipped past."""
-    seen: set[int] = set()
+    seen = Packed()
     least = total
     for part in pages(lists, api.CUSTOMERS, start=start):
         least = least or part.total
         if part.total < total:
             return
         total = part.total
-        fresh = tuple(row for row in part.rows if row["Id"] not in seen)
-        seen.update(row["Id"] for row in fresh)
+        fresh = tuple(row for row in part.rows if str(row["Id"]) not in seen)
+        for row in fresh:
+            seen.add(str(row["Id"]))
         if part.last and (start - 1) * part.size + len(seen) < least:
             return
         yield Slice(part.page, fresh, part.size, part.total)

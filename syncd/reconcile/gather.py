@@ -21,7 +21,7 @@ from syncd.reconcile.absence import departed
 from syncd.reconcile.around import Reserved, reserved, surroundings
 from syncd.reconcile.attempt import attempt
 from syncd.reconcile.case import TELLING, Memory, is_open, outset, remember, with_unread
-from syncd.reconcile.listed import by_key, ids
+from syncd.reconcile.listed import by_key
 from syncd.reconcile.orders import Orders, orders
 from syncd.reconcile.route import Route
 from syncd.source import customers
@@ -202,7 +202,7 @@ def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Seque
         return route.adapter.find(our_key, values)
     if route.listing.keys is None:
         route.listing.keys = by_key(remote for page in route.adapter.scan(None) for remote in page.remotes)
-    found = (fetch_proven(route, external_id) for external_id in ids(route.listing.keys, our_key))
+    found = (fetch_proven(route, external_id) for external_id in route.listing.keys.ids(our_key))
     return [remote for remote in found if remote is not None and remote.key == our_key]
 
 

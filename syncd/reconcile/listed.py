@@ -1,47 +1,66 @@
-"""Which records of a listing carry which of our keys, in little memory.
-
-A first load holds this from its first customer to its last. As a dictionary of texts every customer leaves three
-small objects among all that comes and goes, so that the memory around them is never given back: 750 bytes a customer
-were measured. Here each leaves one line in one of a thousand buffers.
-"""
+"""Which records a listing has shown, and which of our keys they carry: what is kept of a listing of any length."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
 
 from syncd.core.model import Remote
+from syncd.core.packed import Packed
 
-Keys = tuple[bytearray, ...]
-BUFFERS = 1024
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """External ids by our key, of records that carry one. A first load holds this from its first customer to its last,
+    and the threads of its lane add what they create."""
+
+    packed: Packed = field(default_factory=Packed)
+    lock: Lock = field(default_factory=Lock)
+
+    def add(self, remotes: Iterable[Remote]) -> None:
+        """More records; those without a key are left out."""
+        with self.lock:
+            for remote in remotes:
+                if remote.key is not None:
+                    self.packed.add(remote.key, json.dumps(remote.external_id).encode())
+
+    def ids(self, our_key: str) -> tuple[str, ...]:
+        """The external ids of the records that carry this key, in the order of the listing."""
+        return tuple(json.loads(external_id) for external_id in self.packed.of(our_key))
 
 
 def by_key(remotes: Iterable[Remote]) -> Keys:
-    """External ids by our key, of records that carry one."""
-    keys = tuple(bytearray(b"\n") for _ in range(BUFFERS))
-    for remote in remotes:
-        add(keys, remote)
+    """The keys of a listing."""
+    keys = Keys()
+    keys.add(remotes)
     return keys
 
 
-def add(keys: Keys, remote: Remote) -> None:
-    """One more record, if it carries a key."""
-    if remote.key is not None:
-        buffer, begin = _place(keys, remote.key)
-        buffer += begin + json.dumps(remote.external_id).encode() + b"\n"
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the pages of a listing have shown so far, by external id. `double`: records in use that carry a key which
+    another one carries too."""
 
+    seen: Packed = field(default_factory=Packed)
+    carriers: Keys = field(default_factory=Keys)
+    double: set[str] = field(default_factory=set)
 
-def ids(keys: Keys, our_key: str) -> tuple[str, ...]:
-    """The external ids of the records that carry this key, in the order of the listing."""
-    buffer, begin = _place(keys, our_key)
-    found, at = [], buffer.find(b"\n" + begin)
-    while at >= 0:
-        end = buffer.index(b"\n", at + 1)
-        found.append(json.loads(buffer[at + 1 + len(begin) : end]))
-        at = buffer.find(b"\n" + begin, end)
-    return tuple(found)
+    def __contains__(self, external_id: object) -> bool:
+        return external_id in self.seen
 
+    def fresh(self, remotes: Iterable[Remote]) -> list[Remote]:
+        """Those of one more page that no page showed before."""
+        return [remote for remote in remotes if self._take(remote)]
 
-def _place(keys: Keys, our_key: str) -> tuple[bytearray, bytes]:
-    """Where a key's lines are, and how each begins; JSON holds no line end."""
-    return keys[hash(our_key) % len(keys)], json.dumps(our_key).encode() + b" "
+    def _take(self, remote: Remote) -> bool:
+        if remote.external_id in self.seen:
+            return False
+        self.seen.add(remote.external_id)
+        if remote.key is not None and not remote.archived:
+            if first := self.carriers.ids(remote.key):
+                self.double.update(first, [remote.external_id])
+            else:
+                self.carriers.add([remote])
+        return True

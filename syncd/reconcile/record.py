@@ -21,7 +21,6 @@ from syncd.lanes import Report
 from syncd.log import emit
 from syncd.reconcile.guard import spend
 from syncd.reconcile.held import GUARD, announce
-from syncd.reconcile.listed import add
 from syncd.reconcile.pull import projection
 from syncd.reconcile.route import Route
 from syncd.store import events, journal, mapping, review, tombstones, waiting, work
@@ -139,12 +138,13 @@ def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decide
     """Tell the lane that a look without a write got its answers, and add created records to the cycle's listing."""
     if any(each.change is not None and each.case.failure is None and each.case.requests for each in decided):
         route.lane.succeeded()
-    keys = route.listing.keys
-    for each, outcome in sent if keys is not None else ():
-        remote = outcome.remote if isinstance(outcome, Stored) else None
-        created = each.write is not None and each.write.verb is Verb.CREATE
-        if keys is not None and created and remote is not None:
-            add(keys, remote)
+    stored = [
+        outcome.remote
+        for each, outcome in sent
+        if isinstance(outcome, Stored) and each.write is not None and each.write.verb is Verb.CREATE
+    ]
+    if route.listing.keys is not None:
+        route.listing.keys.add(remote for remote in stored if remote is not None)
 
 
 def _told(route: Route, step: Step) -> Report:

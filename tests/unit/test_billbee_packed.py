@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.providers.billbee_packed import Addresses, Packing
+from syncd.providers.billbee_packed import Addresses
 
 ROWS = (
     {"Id": 30_000_000_015_123_457, "CustomerId": 1, "City": "Ingelheim\nam Rhein", "Street": None, "Tel1": ""},
@@ -15,17 +15,25 @@ ROWS = (
 
 
 def test_what_is_packed_comes_out_as_it_was() -> None:
-    """Each customer's addresses, in the order of the list, whatever members they have; none twice in memory."""
-    packing = Packing()
-    waiting = {int(str(row["Id"])): packing.pack(row) for row in ROWS}
+    """Each customer's addresses, in the order of the list, whatever members they have; those of nobody are not kept."""
+    addresses = Addresses()
+    for row in ROWS:
+        addresses.add(row)
 
-    addresses = Addresses(packing, waiting)
-
-    assert waiting == {}
     assert {owner: addresses.of(owner) for owner in (1, 2, 3, 0)} == {
         1: [ROWS[0], ROWS[2], ROWS[5]],
         2: [ROWS[1]],
         3: [],
-        0: [ROWS[3], ROWS[4]],
+        0: [],
     }
     assert [list(row) for row in addresses.of(1)] == [list(ROWS[0]), list(ROWS[2]), list(ROWS[5])]
+
+
+def test_the_last_word_about_an_address_counts() -> None:
+    """While pages shift, one is shown twice: changed meanwhile, or given to another customer."""
+    addresses = Addresses()
+    for row in (ROWS[0], ROWS[2], {**ROWS[0], "City": "Mainz"}, {**ROWS[2], "CustomerId": 2}):
+        addresses.add(row)
+
+    assert addresses.of(1) == [{**ROWS[0], "City": "Mainz"}]
+    assert addresses.of(2) == [{**ROWS[2], "CustomerId": 2}]
