@@ -10,10 +10,11 @@ from syncd.core import endings
 from syncd.core.actions import Action, Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 from syncd.core.agreement import asked_about, exchange
 from syncd.core.case import Case, Decided, Terms
-from syncd.core.effects import Change, Line, Moved, Note, Refused, Write
+from syncd.core.effects import Change, Grave, Line, Moved, Note, Question, Refused, Write
 from syncd.core.guards import Ask
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
 from syncd.core.plan import plan
+from syncd.core.questions import BESIDE, ordered_beside
 from syncd.core.recognition import base_of_lost_create
 from syncd.core.writes import unknown_create, versioned
 
@@ -93,15 +94,19 @@ def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided
 
 
 def _adopt(case: Case, terms: Terms, action: Adopt) -> Decided:
-    """Link an existing record and go on as with any linked pair."""
+    """Link an existing record and go on as with any linked pair. What our lost create made beside the record that a
+    person named is told of, and buried: no scan takes it for a newcomer, nor for this customer once he is gone."""
     after = adopted(case, terms, action)
     intent = unknown_create(case.facts)
     line = Line("pair.settled" if action.own else "pair.adopted")
+    second = [remote.external_id for remote in case.facts.beside if remote.external_id not in case.facts.claimed]
     change = Change(
         case.work,
         "",
         link=after.facts.link,
         living=action.remote.external_id,
+        grave=Grave(tuple(second), BESIDE, whole=False) if second else None,
+        questions=tuple(Question("twice", ordered_beside(action.remote.external_id, each)) for each in second[:1]),
         move=(Moved(intent.id, Stage.CONFIRM, terms.later(terms.settle)),) if intent is not None else (),
         notes=(Note(case.pair, "pair.adopted"),),
         lines=(line,),

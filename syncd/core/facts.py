@@ -59,7 +59,8 @@ class Facts(NamedTuple):
     rejection  (field, reason) where the provider's rules refuse the projection
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked
-    claimed    external ids among `found` that are linked to other customers
+    beside     what a create of ours of unknown outcome may have made beside the record that a person named to be linked
+    claimed    external ids among `found` and `beside` that are linked to other customers
     former     the link to a record that is gone or archived, which a person gave up for another record or a create; an
                order that cannot be carried out gives nothing up, a create that may have been carried out does
     unearthed  external ids among `found` that lie under a tombstone
@@ -91,6 +92,7 @@ class Facts(NamedTuple):
     link: Link | None = None
     remote: Remote | None = None
     found: tuple[Remote, ...] = ()
+    beside: tuple[Remote, ...] = ()
     claimed: frozenset[str] = frozenset()
     former: Link | None = None
     unearthed: frozenset[str] = frozenset()

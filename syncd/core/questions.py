@@ -34,6 +34,9 @@ PAIR_KINDS = (
 HELD_KINDS = ("candidate", "ambiguous", "unlinked")
 """Questions that hold back a create until they are answered; they close when the customer is linked or gone."""
 SURE = "sure"
+_BESIDE = re.compile(r"linked to (\S+), beside (\S+): ")
+BESIDE = "beside the linked record"
+"""How the tombstone is marked of a second record, which a person ordered to be linked or our create made."""
 _OFFER = re.compile(r"(?P<how>\w+) match with (?P<ids>\S+(?:, \S+)*): (?P<why>.*)|remote (?P<one>\S+) looks like")
 
 
@@ -64,3 +67,19 @@ def offer_in(reason: str) -> Offer:
 def in_words(ids: Sequence[str], why: Sequence[str], how: str) -> str:
     """The wording of a question that offers these records."""
     return Offer(how, tuple(ids), tuple(why)).said
+
+
+def ordered_beside(linked: str, made: str) -> str:
+    """The wording of the question where a person ordered one record to be linked, and our create made another."""
+    return f"linked to {linked}, beside {made}: a person ordered the first, and our create made the second"
+
+
+def made_beside(linked: str, ordered: str) -> str:
+    """The same where our create was answered first, and its record is linked."""
+    return f"linked to {linked}, beside {ordered}: a person ordered the second while the first was being linked"
+
+
+def both_in(reason: str) -> tuple[str, ...]:
+    """The two records that such a question is about, the linked one first; empty where it is another one."""
+    found = _BESIDE.match(reason)
+    return found.groups() if found is not None else ()

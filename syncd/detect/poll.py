@@ -7,11 +7,12 @@ fails, repeats, misses or shifts rows is never read as a deletion.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Cursor, Direction, Link, Page, Pair, Remote, State
+from syncd.core.questions import both_in
 from syncd.core.writes import is_news, seen_listed
 from syncd.detect.first_pass import first_pass
 from syncd.detect.intake import arrive, ask_twice, close_answered
@@ -85,7 +86,7 @@ def sweep(site: Installation, route: Route) -> None:
             return
     if complete and shown.seen:
         _missing(site, route, shown)
-        _twice(site, route, shown.double, found)
+        _twice(site, route, shown, found)
         announce(site, route, found, complete=True)
         with site.state.fenced(route.lease) as tx:
             close_answered(tx, route, found, site.clock.now())
@@ -98,18 +99,25 @@ def _from_the_start(start: Cursor | None) -> bool:
     return start is None or (not start.position and not start.since)
 
 
-def _twice(site: Installation, route: Route, double: Set[str], found: Newcomers) -> None:
-    """Ask about every customer whose key several records of a complete listing carry, which are `double`; the question
-    closes itself when that is over."""
+def _twice(site: Installation, route: Route, shown: Shown, found: Newcomers) -> None:
+    """Ask about every customer whose key several records of a complete listing carry; the question closes itself when
+    that is over, as does one about two records of which a person ordered one and our create made the other."""
     now = site.clock.now()
     with site.state.fenced(route.lease) as tx:
-        linked = mapping.by_external_id(tx, route.provider, sorted(double))
+        linked = mapping.by_external_id(tx, route.provider, sorted(shown.double))
         keys = {link.pair.key for link in linked.values()} | found.twice
         for item in review.reviews(tx, provider=route.provider):
-            if item.kind == "twice" and item.customer_key not in keys:
+            if item.kind == "twice" and item.customer_key not in keys and not _both_stand(tx, item, shown):
                 review.close_reviews(tx, route.provider, item.customer_key, ["twice"], now, "settled")
         for key in sorted(keys):
             ask_twice(tx, route, key, now)
+
+
+def _both_stand(tx: Transaction, item: review.Review, shown: Shown) -> bool:
+    """Whether the question is about two records that are in use, and its customer is linked to the first."""
+    both = both_in(item.reason)
+    holder = mapping.by_external_id(tx, item.provider, both[:1]).get(both[0]) if both else None
+    return holder is not None and holder.pair.key == item.customer_key and all(map(shown.in_use, both))
 
 
 def _pages(route: Route, start: Cursor | None) -> Iterator[Page]:

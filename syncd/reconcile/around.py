@@ -10,7 +10,7 @@ from typing import NamedTuple
 from syncd.core.case import Case
 from syncd.core.facts import Facts
 from syncd.core.merge import Tie
-from syncd.core.model import Link, Policy
+from syncd.core.model import Link, Policy, Remote
 from syncd.reconcile.case import Memory, is_open
 from syncd.reconcile.route import Route
 from syncd.store import events, mapping, tombstones
@@ -53,7 +53,7 @@ def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
 def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     """The cases, with the owners of found records and, where a record shows a change, the latest moves of its
     fields."""
-    ids = [remote.external_id for case in cases for remote in case.facts.found]
+    ids = [remote.external_id for case in cases for remote in _others(case.facts)]
     stirred = [case.pair.key for case in cases if case.failure is None and _stirred(case.facts)]
     if not ids and not stirred:
         return list(cases)
@@ -66,7 +66,7 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     taken = {found: route.aliases.now(link.pair.key) for found, link in linked.items()}
     known = []
     for case in cases:
-        found, key = {remote.external_id for remote in case.facts.found}, case.pair.key
+        found, key = {remote.external_id for remote in _others(case.facts)}, case.pair.key
         facts = case.facts._replace(
             claimed=frozenset(each for each in found if taken.get(each, key) != key),
             unearthed=frozenset(found & unearthed),
@@ -74,6 +74,11 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
         )
         known.append(case._replace(facts=_rivals(route, facts, siblings.get(stored.get(key, ""), ()))))
     return known
+
+
+def _others(facts: Facts) -> tuple[Remote, ...]:
+    """The records beside the linked one that this look has found."""
+    return (*facts.found, *facts.beside)
 
 
 def _stirred(facts: Facts) -> bool:

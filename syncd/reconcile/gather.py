@@ -14,7 +14,7 @@ from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
 from syncd.core.match import Here, There, stands
 from syncd.core.model import CreateMode, Customer, Remote, Values, Work
-from syncd.core.recognition import another, made_by
+from syncd.core.recognition import another, made_by, recognised
 from syncd.core.writes import unknown_create
 from syncd.providers.adapter import Identity
 from syncd.reconcile.absence import departed
@@ -96,11 +96,27 @@ def _facts(route: Route, case: Case, memory: Memory, known: Reserved) -> Facts:
         unlinked = facts.link._replace(external_id=None, external_ids={}, base={}, version=None)
         facts = facts._replace(link=unlinked, former=facts.link, remote=None)
     if ordered.word == "link":
-        remote = fetch_proven(route, ordered.external_id)
-        if remote is None:
-            return facts._replace(found=())
-        return facts._replace(found=(remote,), outdated=_outdated(case, facts, ordered, remote))
+        return _named(route, case, facts, ordered)
     return _unlinked(route, facts, case.key, known.of(key, case.key))
+
+
+def _named(route: Route, case: Case, facts: Facts, ordered: Orders) -> Facts:
+    """The record that a person ordered to be linked, and what a create of ours of unknown outcome made beside it."""
+    remote = fetch_proven(route, ordered.external_id)
+    if remote is None:
+        return facts._replace(found=())
+    made = _made(route, facts, case.key, remote) if unknown_create(facts) is not None else ()
+    beside = tuple(each for each in made if each.external_id != remote.external_id)
+    return facts._replace(found=(remote,), beside=beside, outdated=_outdated(case, facts, ordered, remote))
+
+
+def _made(route: Route, facts: Facts, our_key: str, named: Remote) -> Sequence[Remote]:
+    """What our lost create made, as far as a look-up tells. Where no record can carry our key, and the record that a
+    person named holds what was sent, that is it."""
+    if route.adapter.key_fits(our_key):
+        return [each for each in _looked_up(route, facts, our_key, own=True).found if recognised(facts, each)]
+    scans = route.adapter.capabilities.identity is Identity.SCAN
+    return _keyless(route, facts) if scans and not recognised(facts, named) else ()
 
 
 def _outdated(case: Case, facts: Facts, ordered: Orders, remote: Remote) -> bool:

@@ -44,11 +44,16 @@ class Shown:
     another one carries too."""
 
     seen: Packed = field(default_factory=Packed)
+    archived: Packed = field(default_factory=Packed)
     carriers: Keys = field(default_factory=Keys)
     double: set[str] = field(default_factory=set)
 
     def __contains__(self, external_id: object) -> bool:
         return external_id in self.seen
+
+    def in_use(self, external_id: str) -> bool:
+        """Whether this record was shown, and is not archived."""
+        return external_id in self.seen and external_id not in self.archived
 
     def fresh(self, remotes: Iterable[Remote]) -> list[Remote]:
         """Those of one more page that no page showed before."""
@@ -58,6 +63,8 @@ class Shown:
         if remote.external_id in self.seen:
             return False
         self.seen.add(remote.external_id)
+        if remote.archived:
+            self.archived.add(remote.external_id)
         if remote.key is not None and not remote.archived:
             if first := self.carriers.ids(remote.key):
                 self.double.update(first, [remote.external_id])

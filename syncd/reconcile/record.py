@@ -16,6 +16,7 @@ from syncd.core.effects import Change, Outcome, Stored
 from syncd.core.endings import STAGED_PAUSE
 from syncd.core.guards import STAGED
 from syncd.core.model import Pair, Verb
+from syncd.core.questions import BESIDE, made_beside
 from syncd.errors import AlreadyLinked
 from syncd.lanes import Report
 from syncd.log import emit
@@ -86,7 +87,8 @@ def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
     work.finish(tx, [each.work for each in told if each.finish])
     work.postpone(tx, [(each.work, each.later) for each in told if each.later is not None])
     _waits(tx, route, told)
-    review.close_standing(tx, route.provider, {each.pair.key: each.closing for each in told if each.closing}, now)
+    closing = {each.pair.key: each.closing for each in told if each.closing}
+    _tell_beside(tx, route, told, review.close_standing(tx, route.provider, closing, now))
     for each in told:
         if each.mark is not None:
             work.mark(tx, [Pair(route.provider, each.mark[0])], each.mark[1], now)
@@ -108,6 +110,18 @@ def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
         if each.unlink:
             mapping.unlink(tx, each.pair)
     tombstones.exhume_all(tx, key, provider, {each.living: each.pair.key for each in told if each.living})
+
+
+def _tell_beside(tx: Transaction, route: Route, told: Sequence[Change], ordered: Sequence[tuple[str, str]]) -> None:
+    """Tell of records that a person ordered to be linked, where the pair got or kept another one. Example: the order
+    comes while the answer of our create is on its way."""
+    linked = {each.pair.key: each.link.external_id for each in told if each.link is not None}
+    now = route.clock.now()
+    for key, second in ordered:
+        first = linked.get(key)
+        if first is not None and first != second:
+            tombstones.bury(tx, route.state.graves, route.provider, second, None, BESIDE, now)
+            review.open_review(tx, route.provider, key, "twice", {}, made_beside(first, second), now)
 
 
 def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:

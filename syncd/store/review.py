@@ -46,7 +46,9 @@ _COUNTING = (
     .where(*_MINE, sa.or_(table.c.closed_at.is_(None), table.c.decision.in_(LEAVE)))
     .order_by(table.c.id)
 )
-_STANDING = sa.select(table.c.id, table.c.customer_key, table.c.kind).where(*_MINE, table.c.closed_at.is_(None))
+_STANDING = sa.select(table.c.id, table.c.customer_key, table.c.kind, table.c.decision).where(
+    *_MINE, table.c.closed_at.is_(None)
+)
 _LAST = sa.select(table.c.customer_key, table.c.kind, table.c.decision).where(
     table.c.id.in_(sa.select(sa.func.max(table.c.id)).where(*_MINE).group_by(table.c.customer_key, table.c.kind))
 )
@@ -204,12 +206,17 @@ def left_alone(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str,
     return kinds
 
 
-def close_standing(tx: Transaction, provider: str, closing: Mapping[str, Collection[str]], now: datetime) -> None:
-    """Close the open items of these kinds, by customer: their reason is gone. What a person decided stays on record."""
+def close_standing(
+    tx: Transaction, provider: str, closing: Mapping[str, Collection[str]], now: datetime
+) -> list[tuple[str, str]]:
+    """Close the open items of these kinds, by customer: their reason is gone. What a person decided stays on record.
+    Answers the records that a person ordered to be linked by one of these, each with its customer."""
     found = tx.execute(_STANDING, {"of_provider": provider, "chosen": list(closing)}).all() if closing else []
-    over = [row.id for row in found if row.kind in closing[row.customer_key]]
+    over = [row for row in found if row.kind in closing[row.customer_key]]
     if over:
-        tx.execute(_SETTLE, {"chosen": over, "now": now})
+        tx.execute(_SETTLE, {"chosen": [row.id for row in over], "now": now})
+    ordered = [row for row in over if row.decision.startswith(LINK)]
+    return [(row.customer_key, row.decision.removeprefix(LINK)) for row in ordered]
 
 
 def ignored(tx: Transaction, provider: str, key: str, kind: str) -> bool:

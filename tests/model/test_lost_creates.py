@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from syncd.core.model import Pair, Policy, Removal, Value
-from syncd.operate.review import decide
+from syncd.operate.review import decide, order_link
+from syncd.providers.adapter import Identity
 from syncd.store import journal, mapping
 from tests.model.hostile import Fault, Hostile, Nature, Record
 from tests.model.product import Options
@@ -189,3 +190,64 @@ def answered(made: World, kind: str, decision: str) -> None:
         (item,) = journal.reviews(tx)
     assert (item.kind, item.decision) == (kind, "")
     decide(made.state, item, decision, made.clock.now())
+
+
+@IDENTITIES
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_link_ordered_to_another_record_tells_of_what_the_lost_create_made(
+    nature: Nature, *, made: bool, fits: bool
+) -> None:
+    """While nobody knows whether our create arrived, a person orders the customer to be linked to another record. The
+    order is obeyed; where the create did arrive, the second record is told of, and is nobody's newcomer, also once the
+    customer is deleted. The question ends when that record is gone."""
+    fits = fits or nature.identity is not Identity.SCAN
+    there = world(Profile(replace(nature, narrow=not fits), inbound=True), Profile(SEARCH))
+    provider, person = there.providers[0], there.insert(number=None if fits else "K17")
+    provider.faults.append(Fault("lost" if made else "dropped", "write"))
+    run(there)
+    values: dict[str, Value] = {name: there.value(person.tag, name) for name in provider.nature.fields}
+    named = provider.post("4711", values | ({"number": "4711"} if nature.renumbers else {}), person.tag, ours=False)
+    order_link(there.state, Pair("p0", str(person.key)), named.id, there.clock.now())
+    for pause in (SETTLED, SETTLED, OVERNIGHT, OVERNIGHT):
+        run(there, pause=pause)
+    with there.state.read() as tx:
+        link = mapping.read(tx, Pair("p0", str(person.key)))
+        asked = [(item.kind, item.customer_key) for item in journal.reviews(tx) if not item.fields]
+    assert link is not None
+    assert link.external_id == named.id
+    assert asked == [("twice", str(person.key))] * made
+    second = [each.id for each in provider.records.values() if each.of == person.tag and each is not named]
+    assert len(second) == made
+    there.delete(person)
+    for pause in (SETTLED, OVERNIGHT):
+        run(there, pause=pause)
+    assert there.second_rows == []
+    assert there.sql("SELECT count(*) FROM customers") == [(1,)]
+    for each in second:
+        del provider.records[each]
+    run(there, pause=OVERNIGHT)
+    assert "twice" not in kinds(there)
+
+
+@pytest.mark.parametrize("nature", [SEARCH, LIST], ids=["find", "scan"])
+def test_a_link_ordered_while_a_create_is_under_way_is_told_of(nature: Nature) -> None:
+    """A person orders the customer to be linked to a record after our create has left, and its answer comes next: what
+    the create made is linked, and the person learns that there are two."""
+    there = world(Profile(nature))
+    provider, person = there.providers[0], there.insert()
+    values: dict[str, Value] = {name: there.value(person.tag, name) for name in provider.nature.fields}
+    named = provider.post("4711", values, person.tag, ours=False)
+    pair = Pair("p0", str(person.key))
+    there.effects.at("p0 POST, before", lambda: order_link(there.state, pair, named.id, there.clock.now()))
+    there.run()
+    with there.state.read() as tx:
+        link = mapping.read(tx, pair)
+    assert link is not None
+    assert link.external_id not in {None, named.id}
+    for _ in range(2):
+        assert kinds(there) == ["twice"]
+        run(there, pause=OVERNIGHT)
+    del provider.records[named.id]
+    run(there, pause=OVERNIGHT)
+    assert kinds(there) == []
