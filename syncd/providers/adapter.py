@@ -26,7 +26,7 @@ class Identity(StrEnum):
 
     OUR_KEY = "our-key"  # the key we choose is the address (aiotic)
     FINDABLE = "findable"  # the server chooses an id; our key can be searched exactly and without lag beyond settle
-    SCAN = "scan"  # only a complete listing tells
+    SCAN = "scan"  # only a complete listing tells: `find` walks it
 
 
 class ExtraMember(NamedTuple):
@@ -42,6 +42,8 @@ class ExtraMember(NamedTuple):
 class Capabilities(NamedTuple):
     """Frozen facts about a provider; settings never change them.
 
+    id_name     what the provider calls its id, for people
+    identity    how a remote of ours is found again; see `Identity`
     fields      canonical fields that the provider can hold
     composed    fields that may be computed from several source fields: push-only then (see `composed()`)
     writeonly   fields that are sent but cannot be read back (unknown on that side)
@@ -54,8 +56,10 @@ class Capabilities(NamedTuple):
     echoes      the answer of a write repeats what was sent rather than what is stored
     conditional writes carry the version that was read (`Stale` where it is another by now): repeating one is safe, so
                 a lost answer needs no settle
+    archive     `remove` can take a record out of use; `delete`: for good
     rate        requests a second that are safe by default; `per_endpoint` where the provider counts so, and
                 `rate_in_sum` what all endpoints together may get then (None: no such limit)
+    concurrency requests that may be under way at once
     monthly     free calls a month, 0 where no such limit is known
     id_length   characters that an external id may have, 0 where nobody says so
     id_digits   whether external ids are digits alone; None where nobody says so
@@ -89,7 +93,7 @@ class Capabilities(NamedTuple):
 
 
 class ProviderAdapter(Protocol):
-    """The contract; tests/contract holds it as a suite that every adapter passes under every toggle."""
+    """The contract; `syncd.testing` holds it as a suite that every adapter passes under every toggle."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -116,7 +120,9 @@ class ProviderAdapter(Protocol):
         """The record with this id as it is now; None when the provider says it does not exist."""
 
     def find(self, key: str, values: Values) -> Sequence[Remote]:
-        """All records that carry exactly our key. An error is never an empty answer."""
+        """All records that carry exactly our key, whatever `values` say: those only narrow a search that needs them. An
+        error is never an empty answer.
+        """
 
     def create(self, key: str, values: Values) -> Remote:
         """A new record from a full projection; the answer is the record as now stored. `Taken` on a collision."""
@@ -130,7 +136,10 @@ class ProviderAdapter(Protocol):
         """
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:
-        """All records, page by page, from the cursor on. Raises `Rejected` where the provider has no listing."""
+        """All records, page by page, from the cursor on: its `position` is that of a page shown before, `since` what
+        the last page of an earlier listing said (`Page.since`, with `changed_since`). Raises `Rejected` where the
+        provider has no listing.
+        """
 
     def remove(self, current: Remote, how: Removal) -> None:
         """Archive or delete; already gone is success."""

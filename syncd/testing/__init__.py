@@ -11,7 +11,7 @@ adapter, of which every one must be noticed. Needs `syncd[sandbox]` and pytest; 
 
 import pytest
 
-for name in ("checks", "failures", "finding", "spelling", "suite", "writing"):
+for name in ("checks", "failures", "finding", "spelling", "suite", "versions", "writing"):
     pytest.register_assert_rewrite(f"syncd.testing.{name}")
 
 from syncd.testing.row import TIMEOUT, Breakage, Request, Row, StillClock, Toggles, World, opened  # noqa: E402

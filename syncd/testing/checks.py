@@ -20,6 +20,7 @@ from syncd.testing.spelling import (
     hostile_text,
     projection_is_pure,
 )
+from syncd.testing.versions import a_second_write_over_one_reading_is_stale, a_version_tells_every_change
 from syncd.testing.writing import (
     an_existing_key_is_never_overwritten,
     archived_over_there,
@@ -41,6 +42,8 @@ CHECKS: tuple[Check, ...] = (
     update_answers_what_is_stored,
     update_is_idempotent,
     update_starts_from_the_given_record,
+    a_version_tells_every_change,
+    a_second_write_over_one_reading_is_stale,
     clearing,
     an_existing_key_is_never_overwritten,
     scan_is_complete,

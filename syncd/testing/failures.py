@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -22,14 +22,15 @@ def wrong_credentials(world: World) -> None:
     writes = world.twin.writes()
     stranger = world.row.stranger(world.url)
     try:
-        for act in (
-            lambda: stranger.fetch(remote.external_id),
-            lambda: stranger.find(world.key, world.projected()),
-            lambda: stranger.create("70999", world.other()),
-            lambda: stranger.update(remote, world.row.changes),
-            stranger.probe,
-        ):
-            with pytest.raises(Unauthorized):
+        acts: dict[str, Callable[[], object]] = {
+            "fetch": lambda: stranger.fetch(remote.external_id),
+            "find": lambda: stranger.find(world.key, world.projected()),
+            "create": lambda: stranger.create("70999", world.other()),
+            "update": lambda: stranger.update(remote, world.row.changes),
+            "probe": stranger.probe,
+        }
+        for name, act in acts.items():
+            with _told(name), pytest.raises(Unauthorized):
                 act()
     finally:
         stranger.close()
@@ -42,7 +43,7 @@ def forbidden(world: World) -> None:
     for status in (402, 403):
         for (method, route), act in _acts(world, remote):
             world.twin.faults.add(Fault("status", method=method, route=route, status=status))
-            with pytest.raises(Unauthorized):
+            with _told(f"{method} {route} answered {status}"), pytest.raises(Unauthorized):
                 act()
 
 
@@ -66,7 +67,7 @@ def throttled(world: World) -> None:
         for (method, route), act in _acts(world, remote):
             headers = {"Date": "Sun, 01 Mar 2026 12:00:00 GMT"} | ({"Retry-After": text} if text else {})
             world.twin.faults.add(Fault("status", method=method, route=route, status=429, headers=headers))
-            with pytest.raises(Throttled) as caught:
+            with _told(f"{method} {route} answered 429"), pytest.raises(Throttled) as caught:
                 act()
             assert caught.value.retry_after == seconds, text
     assert world.twin.writes() == writes
@@ -108,11 +109,10 @@ def lost_answer_to_a_write(world: World) -> None:
         if needs_a_body and world.row.empty_answers(world.toggles):
             continue  # nothing there to spoil
         current = world.current(remote)
-        with pytest.raises(OutcomeUnknown):
-            _under(world, fault, world.row.update, partial(_changed, world, current))
+        _under(world, fault, world.row.update, partial(_changed, world, current), OutcomeUnknown)
         world.forget(keep=remote.external_id)
-        with pytest.raises(OutcomeUnknown):
-            _under(world, fault, world.row.create, partial(world.created_as, str(70_000 + number), number))
+        create = partial(world.created_as, str(70_000 + number), number)
+        _under(world, fault, world.row.create, create, OutcomeUnknown)
 
 
 def _changed(world: World, current: Remote) -> Remote:
@@ -128,8 +128,7 @@ def failed_reading(world: World) -> None:
         for place, act in _readings(world, remote.external_id):
             if fault.body == "[]" and place in world.row.bare_lists:
                 continue
-            with pytest.raises(Temporary):
-                _under(world, fault, place, act)
+            _under(world, fault, place, act, Temporary)
 
 
 def failed_reading_after_a_write(world: World) -> None:
@@ -149,7 +148,7 @@ def failed_reading_after_a_write(world: World) -> None:
             method, route = done[place]
             earlier = done[:place].count(done[place])
             world.twin.faults.add(Fault("status", method=method, route=route, skip=earlier, status=500))
-            with pytest.raises(OutcomeUnknown):
+            with _told(f"{method} {route} after {' '.join(write)} answered 500"), pytest.raises(OutcomeUnknown):
                 act()
 
 
@@ -158,13 +157,13 @@ def not_sent(world: World) -> None:
     remote = world.created()
     adapter = world.row.build("http://127.0.0.1:9", TIMEOUT)
     try:
-        acts: tuple[Callable[[], object], ...] = (
-            lambda: adapter.fetch(remote.external_id),
-            lambda: adapter.create("70001", world.other()),
-            lambda: adapter.update(remote, world.row.changes),
-        )
-        for act in acts:
-            with pytest.raises(Temporary):
+        acts: dict[str, Callable[[], object]] = {
+            "fetch": lambda: adapter.fetch(remote.external_id),
+            "create": lambda: adapter.create("70001", world.other()),
+            "update": lambda: adapter.update(remote, world.row.changes),
+        }
+        for name, act in acts.items():
+            with _told(name), pytest.raises(Temporary):
                 act()
     finally:
         adapter.close()
@@ -174,10 +173,8 @@ def another_customers_answer(world: World) -> None:
     """An answer that speaks of another customer is never taken for ours."""
     remote = world.created()
     fault = Fault("merge", patch=world.row.foreign)
-    with pytest.raises(ProviderError):
-        _under(world, fault, world.row.fetch, lambda: world.adapter.fetch(remote.external_id))
-    with pytest.raises(OutcomeUnknown):
-        _under(world, fault, world.row.update, lambda: world.adapter.update(remote, world.row.changes))
+    _under(world, fault, world.row.fetch, lambda: world.adapter.fetch(remote.external_id), ProviderError)
+    _under(world, fault, world.row.update, lambda: world.adapter.update(remote, world.row.changes), OutcomeUnknown)
     world.forget(keep=remote.external_id)
 
 
@@ -186,20 +183,22 @@ def a_wrong_url_is_about_us(world: World) -> None:
     nobody is refused, and nothing counts as removed."""
     remote = world.created()
     lost = world.row.build(world.url + "/nowhere", TIMEOUT)
-    acts: list[Callable[[], object]] = [
-        lambda: lost.fetch(remote.external_id),
-        lambda: lost.find(world.key, world.projected()),
-        lambda: lost.create("70001", world.other()),
-        lambda: lost.update(remote, world.row.changes),
-        lost.probe,
-    ]
+    acts: dict[str, Callable[[], object]] = {
+        "fetch": lambda: lost.fetch(remote.external_id),
+        "find": lambda: lost.find(world.key, world.projected()),
+        "create": lambda: lost.create("70001", world.other()),
+        "update": lambda: lost.update(remote, world.row.changes),
+        "probe": lost.probe,
+    }
     if lost.capabilities.lists:
-        acts.append(lambda: list(lost.scan(None)))
+        acts["scan"] = lambda: list(lost.scan(None))
     if lost.capabilities.delete:
-        acts.append(lambda: lost.remove(remote, Removal.DELETE))
+        acts["delete"] = lambda: lost.remove(remote, Removal.DELETE)
+    if lost.capabilities.archive:
+        acts["archive"] = lambda: lost.remove(remote, Removal.ARCHIVE)
     try:
-        for act in acts:
-            with pytest.raises((Temporary, Unauthorized)):
+        for name, act in acts.items():
+            with _told(name), pytest.raises((Temporary, Unauthorized)):
                 act()
     finally:
         lost.close()
@@ -216,7 +215,8 @@ def errors_hold_no_personal_data(world: World) -> None:
         for (method, route), act in _acts(world, remote):
             body = json.dumps(echo)
             world.twin.faults.add(Fault("status", method=method, route=route, status=status, body=body))
-            _silent(act, words)
+            with _told(f"{method} {route} answered {status} and quoted the customer"):
+                _silent(act, words)
             world.twin.faults.clear()
         world.forget(keep=remote.external_id)
 
@@ -251,17 +251,32 @@ def _readings(world: World, external_id: str) -> list[tuple[Request, Callable[[]
     return readings
 
 
-def _under(world: World, fault: Fault, place: Request, act: Callable[[], object]) -> None:
-    """Run `act` while the next request to `place` meets the fault; the fault must have been met."""
+@contextmanager
+def _told(tried: str) -> Iterator[None]:
+    """A failure in here says what was tried, which in a loop no line of the check tells."""
+    try:
+        yield
+    except (AssertionError, pytest.fail.Exception, ProviderError) as error:
+        error.add_note(f"tried: {tried}")
+        raise
+
+
+def _under(world: World, fault: Fault, place: Request, act: Callable[[], object], wanted: type[ProviderError]) -> None:
+    """Run `act` while the next request to `place` meets the fault, which must be met and end as the `wanted` error."""
     world.twin.faults.clear()
     world.twin.faults.add(replace(fault, method=place[0], route=place[1]))
-    try:
-        with world.in_haste() if fault.kind in SLOW else nullcontext():
-            act()
-    finally:
-        met = len(world.twin.faults.hit)
-        world.twin.faults.clear()
-    assert met, f"{fault.kind} was never met"
+    with _told(f"{' '.join(place)} under the fault {_shown(fault)}"):
+        try:
+            with world.in_haste() if fault.kind in SLOW else nullcontext(), pytest.raises(wanted):
+                act()
+            assert world.twin.faults.hit, "no request met the fault"
+        finally:
+            world.twin.faults.clear()
+
+
+def _shown(fault: Fault) -> str:
+    told = [fault.kind, *([str(fault.status)] if fault.status else []), *([fault.body] if fault.body else [])]
+    return " ".join(told)
 
 
 FAILURES = (

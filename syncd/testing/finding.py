@@ -48,6 +48,7 @@ def scan_shows_what_fetch_shows(world: World) -> None:
     fetched = world.adapter.fetch(remote.external_id)
     assert fetched is not None
     assert (listed.external_id, listed.key, listed.archived) == (fetched.external_id, fetched.key, fetched.archived)
+    assert listed.version in (None, fetched.version)
     assert listed.values == {name: fetched.values[name] for name in listed.values}
     if world.adapter.capabilities.lists_whole:
         assert (listed.values, listed.external_ids) == (fetched.values, fetched.external_ids)

@@ -27,7 +27,11 @@ def suite(*rows: Row) -> type:
         def test_breakage_is_noticed(self, row: Row, breakage: Breakage, monkeypatch: pytest.MonkeyPatch) -> None:
             """A deliberately broken adapter fails at least one check."""
             breakage.apply(monkeypatch)
-            assert any(_fails(row, breakage.toggles, check) for check in (*row.checks, *CHECKS))
+            noticed = any(_fails(row, breakage.toggles, check) for check in (*row.checks, *CHECKS))
+            assert noticed, (
+                f"every check passes with {breakage.name}: samples or changes do not touch what it breaks, it shows "
+                "under a toggle that it does not name, or a check for it is missing (Row.checks)"
+            )
 
         @pytest.mark.parametrize("row", rows, ids=lambda row: row.name)
         def test_row_tells_enough(self, row: Row) -> None:

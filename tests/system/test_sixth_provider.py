@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+import syncd
 from syncd.errors import SettingsError
 from syncd.providers.adapter import API_VERSION, Provider
 from syncd.settings import load
@@ -111,14 +113,42 @@ def test_a_package_that_comes_while_a_process_runs_is_found(tmp_path: Path, monk
 @pytest.mark.long
 def test_the_example_package_passes_the_suite_by_itself(tmp_path: Path) -> None:
     """A package with an adapter, a sandbox and a row holds the whole contract with one line, without our tests."""
+    (tmp_path / "syncd").symlink_to(Path(syncd.__file__).parent)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={EXAMPLE}", "-c", os.devnull]
-    environment = {**os.environ, "PYTHONPATH": str(EXAMPLE), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{EXAMPLE}:{tmp_path}", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [*command, str(EXAMPLE / "tests")], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "passed" in done.stdout
+
+
+def test_the_example_uses_what_the_page_promises_and_nothing_else() -> None:
+    """Whoever copies it relies on no name that may change within an API version."""
+    page = (EXAMPLE.parents[1] / "adapters.md").read_text()
+    promised = page.partition("## What may be relied on")[2].partition("\n## ")[0]
+    used = {
+        (node.module, alias.name)
+        for path in EXAMPLE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("syncd.")
+        for alias in node.names
+    }
+    unpromised = {(module, name) for module, name in used if not _is_promised(promised, module, name)}
+
+    assert len(used) > 20
+    assert unpromised == set()
+    for module in ("syncd.providers.adapter", "syncd.testing", "syncd.sandbox.kit"):
+        assert f"`{module}`" in promised
+        assert all(hasattr(importlib.import_module(module), name) for name in importlib.import_module(module).__all__)
+
+
+def _is_promised(promised: str, module: str, name: str) -> bool:
+    if f"`{module}.{name}`" in promised or f"all of `{module}`" in promised:
+        return True
+    listed = getattr(importlib.import_module(module), "__all__", ())
+    return f"`{module}`" in promised and (name in listed or f"`{name}`" in promised)
 
 
 def test_an_adapter_of_another_api_is_refused(tmp_path: Path) -> None:

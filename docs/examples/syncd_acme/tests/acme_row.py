@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from syncd_acme import adapter, sandbox
 
 from syncd.core.model import Remote, Values
+from syncd.errors import Rejected
 from syncd.providers.adapter import ProviderAdapter, Settings
 from syncd.providers.http import OPEN_GATE, Answer
 from syncd.sandbox.kit import Twin
 from syncd.testing import TIMEOUT, Breakage, Row, World
 
 CONTACTS, CONTACT = "/contacts", "/contacts/<external_id>"
+LISTED = adapter.listed
 STORED = {"name": "name", "email": "mail", "phone": "phone", "city": "town"}
 
 
@@ -68,6 +71,18 @@ def any_record(answer: Answer, external_id: str) -> Remote:
     return adapter.shown(answer, answer.data)._replace(external_id=external_id)
 
 
+def unchanging(*record: Any, **named: Any) -> Remote:
+    return Remote(*record, **{**named, "version": "1"})
+
+
+def numbered(answer: Answer) -> list[Remote]:
+    return [remote._replace(version=str(place)) for place, remote in enumerate(LISTED(answer), 900)]
+
+
+def refusal(said: str, *, status: int) -> Rejected:
+    return Rejected("", said, status=status)
+
+
 ROW = Row(
     name="acme",
     create_twin=sandbox.create_twin,
@@ -107,6 +122,9 @@ ROW = Row(
     breakages=(
         Breakage("only-changed-fields-are-sent", broken("whole_record", only_changes)),
         Breakage("the-first-version-for-ever", broken("whole_record", without_version)),
+        Breakage("one-version-for-all-times", broken("Remote", unchanging)),
+        Breakage("a-listing-has-versions-of-its-own", broken("listed", numbered)),
+        Breakage("a-conflict-is-a-refusal", broken("Stale", refusal)),
         Breakage("any-404-is-an-absence", broken("is_absent", lambda answer: answer.status == 404)),
         Breakage("a-foreign-record-is-believed", broken("remote", any_record)),
         Breakage("every-hit-is-ours", broken("same_key", lambda found, key: True), {"search": "prefix"}),
