@@ -12,7 +12,8 @@ from syncd.core.agreement import asked_about, exchange
 from syncd.core.case import Case, Decided, Terms
 from syncd.core.effects import Change, Grave, Line, Moved, Note, Question, Refused, Write
 from syncd.core.guards import Ask
-from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Values, Verb
+from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Value, Values, Verb
+from syncd.core.normalise import spellings
 from syncd.core.plan import plan
 from syncd.core.questions import BESIDE, ordered_beside
 from syncd.core.recognition import base_of_lost_create
@@ -86,11 +87,19 @@ def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided
     """A create in the first pass, which a person approved, is not counted by the guard; one in a pass after a change of
     the settings is. Example: a filter was taken out by mistake, and thousands of rows are customers all at once. Where
     the provider takes our number as its key and not as a field, the number is not sent among the fields."""
-    sent = {name: Sent(None, case.facts.digest(name, value)) for name, value in values.items()}
+    sent = {name: _as_sent(case, name, value) for name, value in values.items()}
     named = {name: value for name, value in values.items() if name != "number" or case.facts.rules.renumbers}
     first = case.work.reason == "backfill" and not case.facts.rules.repassed
     asks = () if first else asked_about(case, [Ask("create", terms.guards.create)])
     return Decided(case, action, Write(Verb.CREATE, named, sent, key=case.key), asks)
+
+
+def _as_sent(case: Case, name: str, value: Value) -> Sent:
+    """What the intent of a create remembers of a field. Where the record can carry no key of ours, it is known by its
+    values alone, in the provider's own spelling too, and the row may be gone by then."""
+    digest = case.facts.digest
+    spelled = () if case.facts.rules.repeatable else tuple(digest(name, form) for form in spellings(value))
+    return Sent(None, digest(name, value), spelled)
 
 
 def _adopt(case: Case, terms: Terms, action: Adopt) -> Decided:

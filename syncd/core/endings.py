@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from syncd.core.actions import Park, Unlink
 from syncd.core.backoff import delay
@@ -148,8 +149,11 @@ def spared(case: Case, terms: Terms) -> Change:
 
 
 def park(case: Case, terms: Terms, action: Park) -> Change:
-    """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed."""
+    """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed. An answer
+    about a deletion that ends in the same question was not carried out, and the person is asked again."""
     over, link = let_go(case, terms), case.facts.link
+    if action.kind == "delete_conflict" and case.facts.ordered in {"remove", "keep"}:
+        action = replace(action, void=True)
     kept = case.facts.former if action.void and not case.facts.tried else None
     row = kept or case.row
     if action.kind in case.ignored:

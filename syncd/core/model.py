@@ -236,10 +236,12 @@ class Link(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """One field of an intent: digests before the write and as sent."""
+    """One field of an intent: digests before the write and as sent; `spelled`, of a create whose record can carry no
+    key of ours, those of what a careless provider may make of the text."""
 
     before: str | None
     sent: str
+    spelled: tuple[str, ...] = ()
 
 
 class Intent(NamedTuple):

@@ -15,6 +15,7 @@ PHONES = frozenset({"phone", "mobile", "fax"})
 EMAILS = frozenset({"email", "invoice_email"})
 CODES = frozenset({"country", "language"})
 UNSPACED = frozenset({"vat_number", "tax_number"})
+SHORTEST, LONGEST = 8, 48  # letters and digits of a form that was cut off
 _DIALLED_ABROAD = re.compile(r"^\s*00(?=[1-9])")  # where no country says how it is dialled there
 _BLANKS = re.compile(r"\s+")
 _NOT_WORD = re.compile(r"[^\w]+")
@@ -68,6 +69,20 @@ def degraded(sent: Value, stored: Value) -> bool:
         return False
     plain_sent, plain_stored = _plain(sent), _plain(stored or "")
     return plain_sent.startswith(plain_stored) if plain_stored else not plain_sent
+
+
+def spellings(sent: Value) -> list[str]:
+    """What a careless system may make of a text, in forms that its own spelling shares: the text as a whole, and cut
+    off anywhere from `SHORTEST` on. Digests of these know a `degraded` value when nobody has the text any more."""
+    plain = _plain(sent) if isinstance(sent, str) else ""
+    cut = [f"~{plain[:length]}" for length in range(SHORTEST, min(len(plain), LONGEST + 1))]
+    return [f"={plain}", *cut] if plain else []
+
+
+def spelling(stored: Value) -> list[str]:
+    """The forms of which `spellings` has one where `stored` is a degraded form of what was sent."""
+    plain = _plain(stored) if isinstance(stored, str) else ""
+    return [f"={plain}", *([f"~{plain[:LONGEST]}"] if len(plain) >= SHORTEST else [])] if plain else []
 
 
 def _plain(value: str) -> str:

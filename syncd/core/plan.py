@@ -157,15 +157,10 @@ def _departed(facts: Facts) -> Action:
         return Wait("absent") if linked or facts.intents else Unlink("not in the source", tombstone=False)
     if facts.departure is Departure.OUT_OF_SCOPE:
         return Unlink(LEFT_OUT, tombstone=False, guarded=True)
-    remote = facts.remote
-    if remote is None and unknown_create(facts) is not None and len(facts.found) == 1:
-        sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])
-        remote = facts.found[0] if sure and facts.found[0].external_id not in facts.claimed else None
-    if _out_of_sight(facts) and facts.rules.on_delete is not Removal.KEEP and facts.ordered not in {"keep", "remove"}:
-        return Park("delete_conflict", "deleted in the source; a create was lost and cannot be looked up by our key")
-    several = unknown_create(facts) is not None and len(facts.found) > 1
-    if several and facts.rules.on_delete is not Removal.KEEP and facts.ordered != "keep":
-        return Park("delete_conflict", "deleted in the source; several records carry its key, and one may be ours")
+    remote = _last_record(facts)
+    doubt = _lost_and_deleted(facts, remote)
+    if doubt is not None and facts.rules.on_delete is not Removal.KEEP and facts.ordered != "keep":
+        return doubt
     if facts.ordered == "keep" or facts.rules.on_delete is Removal.KEEP or remote is None or remote.archived:
         return Unlink("deleted in the source", tombstone=True)
     if facts.key_alive:
@@ -179,9 +174,25 @@ def _departed(facts: Facts) -> Action:
     return Remove(remote, facts.rules.on_delete)
 
 
-def _out_of_sight(facts: Facts) -> bool:
-    """Whether a lost create may have made a record that no look-up by our key can show."""
-    return unknown_create(facts) is not None and not facts.rules.repeatable
+def _last_record(facts: Facts) -> Remote | None:
+    """The record of a deleted customer: the linked one, or the one that his lost create made for sure."""
+    if facts.remote is not None or unknown_create(facts) is None or len(facts.found) != 1:
+        return facts.remote
+    sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])
+    return facts.found[0] if sure and facts.found[0].external_id not in facts.claimed else None
+
+
+def _lost_and_deleted(facts: Facts, remote: Remote | None) -> Park | None:
+    """The question about a deleted customer whose create was lost, where nobody can tell which record it made."""
+    if unknown_create(facts) is None:
+        return None
+    if len(facts.found) > 1:
+        return Park("delete_conflict", "deleted in the source; several records carry its key, and one may be ours")
+    if not facts.rules.repeatable and facts.ordered != "remove":
+        return Park("delete_conflict", "deleted in the source; a create was lost and cannot be looked up by our key")
+    if remote is None and any(each.external_id not in facts.claimed for each in facts.found):
+        return Park("delete_conflict", "deleted in the source; nobody can tell for sure which record is its own")
+    return None
 
 
 def _succeeded(facts: Facts) -> Action:

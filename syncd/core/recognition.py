@@ -8,7 +8,7 @@ from __future__ import annotations
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING, NAMES
 from syncd.core.model import FieldBase, Intent, Remote, Value
-from syncd.core.normalise import degraded, equal
+from syncd.core.normalise import degraded, equal, spelling
 from syncd.core.writes import late_digests, unknown_create
 
 PROVING = frozenset({"name", "email", "vat_number"})
@@ -145,16 +145,22 @@ def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[s
 
 def _compared(facts: Facts, remote: Remote) -> tuple[set[str], set[str]]:
     """What of a record agrees with our lost create and what contradicts it; an address counts as one."""
-    sent = late_digests(facts.intents)
+    sent, respelled = late_digests(facts.intents), _respelled(facts.intents)
     agreed, contradicted = set[str](), set[str]()
     for name, value in remote.values.items():
         if name not in sent or name in TELLS_NOTHING:
             continue
-        if not _as_sent(facts, sent[name], name, value):
+        known = _as_sent(facts, sent[name], name, value)
+        if not known and not any(facts.digest(name, form) in respelled for form in spelling(value)):
             contradicted.add("address" if name in ADDRESS else name)
         elif name not in SHARED and isinstance(value, str) and len(value) >= _telling(facts, sent[name], name, value):
             agreed.add("address" if name in ADDRESS else name)
     return agreed - contradicted, contradicted
+
+
+def _respelled(intents: tuple[Intent, ...]) -> frozenset[str]:
+    """What providers may have made of the values of our creates, where these remember it."""
+    return frozenset(form for intent in intents for sent in intent.fields.values() for form in sent.spelled)
 
 
 def _as_sent(facts: Facts, sent: frozenset[str], name: str, value: Value) -> bool:

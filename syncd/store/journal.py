@@ -267,8 +267,8 @@ def insert_intents(tx: Transaction, provider: str) -> list[Intent]:
 
 def _stored(fields: Mapping[str, Sent]) -> dict[str, list[str | None]]:
     field_names(fields)
-    digests(digest for sent in fields.values() for digest in (sent.before, sent.sent))
-    return {name: [sent.before, sent.sent] for name, sent in fields.items()}
+    digests(digest for sent in fields.values() for digest in (sent.before, sent.sent, *sent.spelled))
+    return {name: [sent.before, sent.sent, *sent.spelled] for name, sent in fields.items()}
 
 
 def _intent(row: sa.Row[Any]) -> Intent:
@@ -277,7 +277,7 @@ def _intent(row: sa.Row[Any]) -> Intent:
         pair=Pair(row.provider, row.customer_key),
         verb=Verb(row.verb),
         stage=Stage(row.stage),
-        fields={name: Sent(before, sent) for name, (before, sent) in row.fields.items()},
+        fields={name: Sent(before, sent, tuple(more)) for name, (before, sent, *more) in row.fields.items()},
         epoch=row.epoch,
         at=row.at,
         settle_until=row.settle_until,

@@ -251,3 +251,78 @@ def test_a_link_ordered_while_a_create_is_under_way_is_told_of(nature: Nature) -
     del provider.records[named.id]
     run(there, pause=OVERNIGHT)
     assert kinds(there) == []
+
+
+@pytest.mark.parametrize(
+    "keeps",
+    [
+        (("name", "upper"), ("city", "cut")),
+        (("name", "cut"), ("email", "upper")),
+        (("name", "upper"), ("email", "cut"), ("city", "squeeze")),
+        (("name", "squeeze"), ("email", "cut"), ("city", "upper"), ("first_name", "cut")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("how", "said"), [(Removal.KEEP, ""), (Removal.DELETE, "source"), (Removal.DELETE, "provider")]
+)
+def test_a_deleted_customers_lost_create_is_known_in_the_providers_own_spelling(
+    keeps: tuple[tuple[str, str], ...], how: Removal, said: str
+) -> None:
+    """A create is lost whose record carries no number of ours, the provider writes what it was told its own way, and
+    the row is deleted: nobody can compare with the row any more. The record is no newcomer, and is removed where a
+    person says so."""
+    there = world(Profile(replace(LIST, narrow=True, keeps=keeps), on_delete=how, inbound=True))
+    provider, person = there.providers[0], there.insert(number="K17")
+    provider.faults.append(Fault("lost", "write"))
+    run(there)
+    there.delete(person)
+    for pause in (SETTLED, OVERNIGHT):
+        run(there, pause=pause)
+    if said:
+        answered(there, "delete_conflict", f"take:{said}")
+    for pause in (0.0, OVERNIGHT, OVERNIGHT):
+        run(there, pause=pause)
+    assert there.sql("SELECT count(*) FROM customers") == [(1,)]
+    assert kinds(there) == []
+    assert (person.tag in {record.of for record in provider.records.values()}) is (said != "source")
+
+
+def test_a_removal_that_finds_no_sure_record_is_asked_about_again() -> None:
+    """The record of a deleted customer's lost create carries no number of ours, and somebody edited it since. A person
+    orders the removal: the record stays, and he is told so; once he has removed it himself, he keeps the rest."""
+    there = world(Profile(replace(LIST, narrow=True), on_delete=Removal.DELETE, inbound=True))
+    provider, person = there.providers[0], there.insert(number="K17")
+    provider.faults.append(Fault("lost", "write"))
+    run(there)
+    (record,) = (each for each in provider.records.values() if each.of == person.tag)
+    there.type_there(provider, record, "city", there.value(record.of, "city"))
+    there.delete(person)
+    run(there, pause=SETTLED)
+    answered(there, "delete_conflict", "take:source")
+    for pause in (0.0, OVERNIGHT):
+        run(there, pause=pause)
+    assert record.id in provider.records
+    answered(there, "delete_conflict", "take:provider")
+    for pause in (0.0, OVERNIGHT):
+        run(there, pause=pause)
+    assert kinds(there) == []
+    assert there.sql("SELECT count(*) FROM customers") == [(1,)]
+
+
+@pytest.mark.parametrize("nature", [SEARCH, LIST], ids=["find", "scan"])
+def test_an_ordered_removal_that_several_records_stand_against_is_asked_about_again(nature: Nature) -> None:
+    """One of two records with a deleted customer's number may be what his lost create made. A person orders the
+    removal: nothing is removed, and the question is open again, not decided for ever."""
+    there = world(Profile(nature, on_delete=Removal.DELETE))
+    provider, person = there.providers[0], there.insert()
+    provider.faults.append(Fault("lost", "write"))
+    there.run(SCAN)
+    there.foreign(provider, f"s{person.tag}", person.number)
+    there.delete(person)
+    run(there, pause=SETTLED)
+    for said in ("take:source", "take:source", "take:provider"):
+        answered(there, "delete_conflict", said)
+        run(there, pause=SETTLED)
+    assert kinds(there) == []
+    assert len(provider.records) == 3

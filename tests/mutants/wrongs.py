@@ -68,7 +68,9 @@ WRONGS: tuple[Wrong, ...] = (
         "plan", "facts.found[0] if sure and facts.found[0].external_id not in facts.claimed", "facts.found[0] if sure"
     ),
     Wrong("plan", "sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])", "sure = True"),
-    Wrong("plan", "unknown_create(facts) is not None and not facts.rules.repeatable\n", "False\n"),
+    Wrong("plan", "if not facts.rules.repeatable and facts.ordered", "if False and facts.ordered"),
+    Wrong("plan", "if remote is None and any(", "if False and any("),
+    Wrong("recognition", "if not known and not any(", "if not known and (True or any"),
     Wrong("recognition", "bool(agreed & PROVING) and not contradicted", "bool(agreed & PROVING)"),
     Wrong("recognition", "len(contradicted) < len(agreed)", "len(contradicted) <= len(agreed)"),
     Wrong("recognition", "not in {entry.provider, *late.get(name, ())}", "not in {entry.provider}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 
 from syncd.core.digest import digest, digester
 from syncd.core.model import FIELDS, Value
-from syncd.core.normalise import as_text, canonical, comparable, degraded, e164, equal, text
+from syncd.core.normalise import (
+    LONGEST,
+    as_text,
+    canonical,
+    comparable,
+    degraded,
+    e164,
+    equal,
+    spelling,
+    spellings,
+    text,
+)
 
 KEY = b"k" * 32
 values = st.none() | st.booleans() | st.dates() | st.text(max_size=40)
@@ -216,3 +228,16 @@ def test_values_as_text() -> None:
     shown = [as_text(value) for value in (None, True, False, date(1990, 1, 2), "x")]
 
     assert shown == ["", "true", "false", "1990-01-02", "x"]
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.integers(0, 60), st.sampled_from([str, str.upper, str.title]))
+def test_the_forms_of_a_text_know_what_degrades_it(
+    sent: str, other: str, cut: int, spell: Callable[[str], str]
+) -> None:
+    """A cut or re-spelled text shares a form with what was sent, where it is long enough to tell; another text does
+    not."""
+    for stored in (spell(sent)[:cut], other):
+        whole, shown = spelling(sent), spelling(stored)
+        long_enough = len(shown) == 2 or whole[:1] == shown[:1]
+        known = bool(set(spelling(stored)) & set(spellings(sent)))
+        assert known == (degraded(sent, stored) and bool(shown) and long_enough) or len(whole[0]) > LONGEST

@@ -14,8 +14,9 @@ from syncd.core.actions import Adopt, Create, Exchange, Nothing, Park, Reject, R
 from syncd.core.facts import Departure, Facts, Ruling
 from syncd.core.merge import Decision, Tie, Verdict
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Stage, Values, Verb
+from syncd.core.normalise import spellings
 from syncd.core.plan import plan
-from syncd.core.recognition import made_by, may_be_made_by
+from syncd.core.recognition import holds_what_was_sent, made_by, may_be_made_by
 from syncd.core.verdicts import judged
 from syncd.core.writes import renewed
 from tests.unit.pairs import LIVE, agreed, digest, hidden, intent, link, linked, remote
@@ -477,7 +478,7 @@ def test_delete_against_edit_waits_for_a_person() -> None:
 
 def test_what_a_lost_create_made_without_our_key_is_removed_on_a_persons_word_alone() -> None:
     """Where no look-up by our key can show it, a person is asked; on his word the record goes that holds what was sent
-    and nothing else, and one that somebody else is linked to, or that holds another value, stays."""
+    and nothing else; one that somebody else is linked to stays, and one that holds another value is asked about."""
     sent = intent({"name": (None, "Muster"), "email": (None, "a@x.de"), "phone": (None, "1")}, Verb.CREATE)
     edited = remote({"name": "Muster", "email": "a@x.de", "phone": "99"}, "r7")
     facts = gone(link=link({}, external_id=None), remote=None, intents=(sent,), found=(MINE,))
@@ -486,7 +487,7 @@ def test_what_a_lost_create_made_without_our_key_is_removed_on_a_persons_word_al
 
     assert kind(facts) == kind(facts._replace(found=())) == "delete_conflict"
     assert plan(facts._replace(ordered="remove")) == Remove(MINE, Removal.DELETE)
-    assert plan(facts._replace(ordered="remove", found=(edited,))) == stays
+    assert kind(facts._replace(ordered="remove", found=(edited,))) == "delete_conflict"
     assert plan(facts._replace(ordered="remove", claimed=frozenset({"r7"}))) == stays
     assert plan(facts._replace(rules=facts.rules._replace(on_delete=Removal.KEEP))) == stays
 
@@ -569,3 +570,22 @@ def test_the_new_base_is_what_each_side_holds() -> None:
         "name": agreed("Muster", "MUSTER", name="name", provisional=True),
         "street": hidden("Weg 1", "street")._replace(provisional=True),
     }
+
+
+def test_a_lost_create_that_remembers_spellings_knows_its_record_without_the_row() -> None:
+    """Where the row is gone, a record in the provider's own spelling is known by what the create remembers; without
+    that, one whose name and e-mail were both re-spelled is nobody's."""
+    row = {"name": "Muster & Söhne", "email": "Post@Muster.de", "phone": "12"}
+    spelled = remote({"name": "MUSTER & SÖ", "email": "post@muster.de", "phone": "12"})
+    plain = intent({name: (None, value) for name, value in row.items()}, Verb.CREATE)
+    fields = {
+        name: sent._replace(spelled=tuple(digest(name, form) for form in spellings(row[name])))
+        for name, sent in plain.fields.items()
+    }
+    facts = gone(link=link({}, external_id=None), remote=None, intents=(plain,))
+    known = facts._replace(intents=(plain._replace(fields=fields),))
+
+    assert not made_by(facts, spelled)
+    assert made_by(known, spelled)
+    assert holds_what_was_sent(known, spelled)
+    assert not holds_what_was_sent(known, spelled._replace(values={**spelled.values, "name": "MUSTERMANN"}))
