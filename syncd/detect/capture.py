@@ -293,10 +293,12 @@ def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[P
 
 
 def look_at_everything(tx: Transaction, site: Installation) -> None:
-    """Have every source row and every link looked at once more: after a TRUNCATE, a reset or a recovery."""
-    for route in site.routes:
-        progress.save_provider_state(tx, route.provider, backfilled=False)
-        progress.set_cursor(tx, f"backfill:{route.provider}", "")
-        progress.set_cursor(tx, f"left:{route.provider}", "")
+    """Have every source row and every link looked at once more: after a TRUNCATE, a reset or a recovery. A provider
+    that is out of the settings has its own pass once it is back."""
+    names = {route.provider for route in site.routes}
+    for name in sorted({*names, *vanished(tx, names)}):
+        progress.save_provider_state(tx, name, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{name}", "")
+        progress.set_cursor(tx, f"left:{name}", "")
     begin_anew(tx, [route.provider for route in site.routes])
     progress.set_cursor(tx, "verify:at", LONG_AGO)  # an empty one would mean a new state, and wait for a whole period

@@ -13,28 +13,34 @@ from syncd.reconcile.case import outset, remember
 from syncd.runtime.installation import Installation
 from syncd.source import customers, triggers
 from syncd.store import progress, work
+from syncd.store.providers import vanished
 
 INSERTED = "inserted"
-UNSEEN = "capture.unseen"
+UNSEEN = "capture.unseen"  # names of providers, or
+EVERYWHERE = "1"
 
 
 def require_triggers(site: Installation) -> None:
     """Raise `SetupNeeded` where changes would be lost, and note it in the state: once the triggers are mended, by
-    whatever means, every row and link is looked at once, for changes in between left no mark."""
+    whatever means, every row and link is looked at once, for changes in between left no mark. A provider that is out of
+    the settings by then is remembered until it is back."""
     try:
         triggers.require(site.source)
     except SetupNeeded:
         with site.state.begin() as tx:
-            progress.set_meta(tx, UNSEEN, "1")
+            progress.set_meta(tx, UNSEEN, EVERYWHERE)
         raise
     with site.state.read() as tx:
         unseen = progress.meta(tx, UNSEEN)
-    if unseen:
-        for route in site.routes:
-            mark_successors(site, route)
+        away = vanished(tx, {route.provider for route in site.routes}) if unseen else {}
+    back = [route for route in site.routes if unseen == EVERYWHERE or route.provider in unseen.split()]
+    for route in back:
+        mark_successors(site, route)
+    if back:
         with site.state.begin() as tx:
-            look_at_everything(tx, site)
-            progress.set_meta(tx, UNSEEN, "")
+            if unseen == EVERYWHERE:
+                look_at_everything(tx, site)
+            progress.set_meta(tx, UNSEEN, " ".join(away if unseen == EVERYWHERE else away.keys() & unseen.split()))
 
 
 def mark_successors(site: Installation, route: Route) -> None:

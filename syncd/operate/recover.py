@@ -16,7 +16,7 @@ from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_
 from syncd.detect.unseen import mark_successors
 from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes
-from syncd.errors import LeaseHeld, SafetyStop
+from syncd.errors import LeaseHeld, SafetyStop, UsageError
 from syncd.reconcile import Route
 from syncd.reconcile.route import hidden_key
 from syncd.runtime.installation import Installation
@@ -25,6 +25,7 @@ from syncd.source import changelog, customers
 from syncd.store import journal, mapping, progress, review, tombstones, work
 from syncd.store.database import Transaction
 from syncd.store.keys import key_is_known, replace_key
+from syncd.store.providers import vanished
 
 ROWS = 200
 RESTORED = "absent after a restore"
@@ -100,8 +101,11 @@ def _which(theirs: str, ours: str, acks: int, expected: int) -> Loss:
 def recover(site: Installation, findings: Findings) -> None:
     """Go on with both sides as they are now, after a person confirmed it. May be repeated after a crash.
 
-    Raises `LeaseHeld` while a daemon runs, `SafetyStop` where the source is empty although customers are linked.
+    Raises `LeaseHeld` while a daemon runs, `SafetyStop` where the source is empty although customers are linked, and
+    `UsageError` while a provider of the state is out of the settings: once it is back, nothing would tell that it was
+    not asked.
     """
+    _complete(site)
     _alone(site)
     if any(findings.linked.values()) and customers.count(site.source) == 0:
         raise SafetyStop("the source is empty, but customers are linked.", remedy="check [source] url and table")
@@ -126,6 +130,16 @@ def recover(site: Installation, findings: Findings) -> None:
         with site.state.begin() as tx:
             progress.set_meta(tx, EXPECTED, str(acks))
     release_lanes(site, site.routes)
+
+
+def _complete(site: Installation) -> None:
+    with site.state.read() as tx:
+        away = vanished(tx, {route.provider for route in site.routes})
+    for name in away:
+        raise UsageError(
+            f"{name} is in the state and not in the settings; nothing was changed. Put it back, or remove it for good.",
+            remedy=f"syncd provider remove {name}",
+        )
 
 
 def _alone(site: Installation) -> None:

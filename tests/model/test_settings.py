@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.core.model import Direction
+from syncd.core.model import Direction, Removal
+from syncd.detect.unseen import require_triggers
+from syncd.errors import SetupNeeded, UsageError
+from syncd.source import triggers
 from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_forgotten import nights, nobody_is_back
+from tests.model.test_restored import everybodys_own, going_back
 from tests.model.test_sequences import NATURES, SEARCH, SETTLED, calm, kinds, run, source, type_there, world
 from tests.model.world import Profile, World
 
@@ -82,3 +86,55 @@ def test_a_field_that_was_switched_off_costs_no_look_at_every_scan(nature: Natur
     run(made)
     assert source(made, "city") == city
     assert kinds(made) == []
+
+
+@pytest.mark.parametrize("on_delete", [Removal.KEEP, Removal.DELETE])
+def test_recover_waits_for_every_provider_that_the_state_knows(on_delete: Removal) -> None:
+    """The source is restored while a provider is out of the settings: its customers who are not in the source any more
+    would count as deleted once it is back. Nothing is changed before it is back, or removed from the state."""
+    made = world(Profile(SEARCH, on_delete=on_delete), Profile(SEARCH), run=False)
+    restore = going_back(made.source.engine)
+    newcomer = made.insert()
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    restore()
+    newcomer.alive = False
+    made.sql(f"UPDATE {made.source.fence.name} SET acks = 0")
+    take_out(made, "p0")
+    found = product.diagnose(made.site)
+    assert not found.in_order
+    with pytest.raises(UsageError, match="p0"):
+        product.recover(made.site, found)
+    assert product.diagnose(made.site) == found
+    made.restart()
+    product.recover(made.site, product.diagnose(made.site))
+    nights(made)
+    assert {record.of for record in made.providers[0].records.values()} == {person.tag for person in made.people}
+    assert kinds(made) == []
+
+
+@NATURES
+def test_a_key_given_away_without_triggers_is_noticed_at_a_provider_that_was_away(
+    nature: Nature,
+) -> None:
+    """Triggers are missing for a while, and a customer's key is given to another one. They are mended while a provider
+    is out of the settings: once it is back, the first one's record there gets nothing of the other's."""
+    made = world(Profile(nature), Profile(SEARCH), customers=3)
+    take_out(made, "p0")
+    for (name,) in made.sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'customers'"):
+        made.sql(f"DROP TRIGGER {name}")
+    with pytest.raises(SetupNeeded):
+        require_triggers(made.site)
+    first = made.people[0]
+    made.delete(first)
+    made.happened.add("reinserted")
+    made.insert(key=first.key)
+    triggers.install(made.source)
+    require_triggers(made.site)
+    nights(made)
+    made.restart()
+    require_triggers(made.site)
+    nights(made)
+    everybodys_own(made)
+    with made.state.read() as tx:
+        assert not product.progress.meta(tx, "capture.unseen")
