@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds syncd_VERSION_ARCH.deb for Debian 12: the program with its own Python packages in /opt/syncd, the units, the
-# command, man pages, completion, and /etc/syncd/syncd.toml.
+# command, man pages, completion, and the sample settings, which a first installation lays into /etc/syncd: whoever uses
+# syncd edits them, so as a conffile every change of the sample would stop an upgrade with a question.
 #
 #     deploy/debian/build.sh [OUT]            the package goes to OUT (default: dist)
 #     deploy/debian/build.sh --tree DIR       everything but the program into DIR, without a package or a download
@@ -47,13 +48,13 @@ lay_words() {
 # What needs no program: units, users, settings, papers, and what dpkg is told.
 lay_rest() {
   root=$1 doc=$1/usr/share/doc/syncd
-  install -d -m 755 "$root/DEBIAN" "$root/lib/systemd/system" "$root/usr/lib/sysusers.d" "$root/etc/syncd" "$doc"
+  install -d -m 755 "$root/DEBIAN" "$root/lib/systemd/system" "$root/usr/lib/sysusers.d" "$root/usr/share/syncd" "$doc"
   install -m 644 "$source"/deploy/syncd*.service "$source"/deploy/syncd*.timer "$root/lib/systemd/system"
   install -m 644 "$source"/deploy/network-less/syncd-out@* "$root/lib/systemd/system"
   install -m 644 "$source/deploy/network-less/syncd.service.conf" "$doc/network-less.conf"
   install -m 644 "$source/deploy/syncd.sysusers" "$root/usr/lib/sysusers.d/syncd.conf"
   install -m 644 "$source/deploy/syncd-status.sysusers" "$root/usr/lib/sysusers.d/syncd-status.conf"
-  install -m 644 "$source/deploy/syncd.toml" "$root/etc/syncd/syncd.toml"
+  install -m 644 "$source/deploy/syncd.toml" "$root/usr/share/syncd/syncd.toml"
   install -D -m 755 "$source/deploy/syncd-shell" "$root/usr/bin/syncd"
   sed -i 's|/usr/local/bin/syncd|/usr/bin/syncd|' "$root/usr/bin/syncd"
   install -m 644 "$source/README.md" "$source/deploy/INSTALL.md" "$source/deploy/PRIVACY.md" "$doc"
@@ -61,8 +62,7 @@ lay_rest() {
   gzip -9nc "$source/CHANGELOG.md" > "$doc/changelog.gz"
   install -D -m 644 "$here/lintian-overrides" "$root/usr/share/lintian/overrides/syncd"
   install -m 755 "$here/postinst" "$here/prerm" "$here/postrm" "$root/DEBIAN"
-  echo /etc/syncd/syncd.toml > "$root/DEBIAN/conffiles"
-  chmod 644 "$root/DEBIAN/conffiles" "$doc/changelog.gz"
+  chmod 644 "$doc/changelog.gz"
 }
 
 # After everything else: the size of the whole.

@@ -69,6 +69,12 @@ dpkg -i /srv/new.deb
 test "$(dpkg-query -W -f '${Version}' syncd)" = "$(dpkg-deb -f /srv/new.deb Version)"
 head -1 /etc/syncd/syncd.toml | grep -x '# of this shop'
 test "$key" = "$(sha256sum /etc/credstore/syncd/state-key)"
+if syncd db info 2>&1 | grep 'syncd db upgrade'; then
+  say "a state of a former version is refused until a person upgrades it"
+  test "$(systemctl is-active syncd)" != active
+  syncd db upgrade
+  systemctl restart syncd
+fi
 test "$(systemctl is-active syncd)" = active
 test "$(systemctl show -P MainPID syncd)" != "$before"
 syncd --version

@@ -49,15 +49,17 @@ def test_the_package_says_what_it_is(tree: Path) -> None:
 
 
 def test_everything_lies_where_the_papers_say(tree: Path) -> None:
-    """Units, users, the sample settings as a conffile, the command; nobody but root may write any of it."""
+    """Units, users, the command, the sample settings, which no upgrade asks about: no conffile; nobody but root may
+    write any of it."""
     for unit in [*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer"), *DEPLOY.glob("network-less/syncd-out@*")]:
         assert (tree / "lib" / "systemd" / "system" / unit.name).read_text() == unit.read_text()
     drop_in = DEPLOY / "network-less" / "syncd.service.conf"
     assert (tree / "usr" / "share" / "doc" / "syncd" / "network-less.conf").read_text() == drop_in.read_text()
     for name in ("syncd", "syncd-status"):
         assert (tree / "usr" / "lib" / "sysusers.d" / f"{name}.conf").is_file()
-    assert (tree / "DEBIAN" / "conffiles").read_text().split() == ["/etc/syncd/syncd.toml"]
-    assert (tree / "etc/syncd/syncd.toml").read_text() == (DEPLOY / "syncd.toml").read_text()
+    assert not (tree / "DEBIAN" / "conffiles").exists()
+    assert not (tree / "etc").exists()
+    assert (tree / "usr/share/syncd/syncd.toml").read_text() == (DEPLOY / "syncd.toml").read_text()
     assert os.access(tree / "usr" / "bin" / "syncd", os.X_OK)
     assert [str(path) for path in tree.rglob("*") if mode(path) & 0o022] == []
     summed = {line.split("  ", 1)[1] for line in (tree / "DEBIAN" / "md5sums").read_text().splitlines()}
