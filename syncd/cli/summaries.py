@@ -28,7 +28,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "review": "Everything that waits for a person: list, show, resolve.",
         "run": "The daemon.",
         "run-once": "One cycle to the end of the due work.",
-        "sandbox": "Five strict stand-ins of the providers on loopback.",
+        "sandbox": "Strict stand-ins of the providers on loopback.",
         "status": "What is wrong now, and the command that mends it.",
         "status-page": "A status page from log lines alone.",
         "sync": "Bring one customer into agreement now.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,7 @@ import pytest
 from syncd.core.model import Remote, Removal
 from syncd.errors import OutcomeUnknown, ProviderError, Temporary, Throttled, Unauthorized
 from syncd.sandbox.kit import Fault
-from syncd.testing.row import TIMEOUT, Request, World
+from syncd.testing.row import TIMEOUT, Request, World, tried
 
 
 def wrong_credentials(world: World) -> None:
@@ -30,7 +30,7 @@ def wrong_credentials(world: World) -> None:
             "probe": stranger.probe,
         }
         for name, act in acts.items():
-            with _told(name), pytest.raises(Unauthorized):
+            with tried(name), pytest.raises(Unauthorized):
                 act()
     finally:
         stranger.close()
@@ -43,7 +43,7 @@ def forbidden(world: World) -> None:
     for status in (402, 403):
         for (method, route), act in _acts(world, remote):
             world.twin.faults.add(Fault("status", method=method, route=route, status=status))
-            with _told(f"{method} {route} answered {status}"), pytest.raises(Unauthorized):
+            with tried(f"{method} {route} answered {status}"), pytest.raises(Unauthorized):
                 act()
 
 
@@ -67,7 +67,7 @@ def throttled(world: World) -> None:
         for (method, route), act in _acts(world, remote):
             headers = {"Date": "Sun, 01 Mar 2026 12:00:00 GMT"} | ({"Retry-After": text} if text else {})
             world.twin.faults.add(Fault("status", method=method, route=route, status=429, headers=headers))
-            with _told(f"{method} {route} answered 429"), pytest.raises(Throttled) as caught:
+            with tried(f"{method} {route} answered 429"), pytest.raises(Throttled) as caught:
                 act()
             assert caught.value.retry_after == seconds, text
     assert world.twin.writes() == writes
@@ -148,7 +148,7 @@ def failed_reading_after_a_write(world: World) -> None:
             method, route = done[place]
             earlier = done[:place].count(done[place])
             world.twin.faults.add(Fault("status", method=method, route=route, skip=earlier, status=500))
-            with _told(f"{method} {route} after {' '.join(write)} answered 500"), pytest.raises(OutcomeUnknown):
+            with tried(f"{method} {route} after {' '.join(write)} answered 500"), pytest.raises(OutcomeUnknown):
                 act()
 
 
@@ -163,7 +163,7 @@ def not_sent(world: World) -> None:
             "update": lambda: adapter.update(remote, world.row.changes),
         }
         for name, act in acts.items():
-            with _told(name), pytest.raises(Temporary):
+            with tried(name), pytest.raises(Temporary):
                 act()
     finally:
         adapter.close()
@@ -198,7 +198,7 @@ def a_wrong_url_is_about_us(world: World) -> None:
         acts["archive"] = lambda: lost.remove(remote, Removal.ARCHIVE)
     try:
         for name, act in acts.items():
-            with _told(name), pytest.raises((Temporary, Unauthorized)):
+            with tried(name), pytest.raises((Temporary, Unauthorized)):
                 act()
     finally:
         lost.close()
@@ -215,7 +215,7 @@ def errors_hold_no_personal_data(world: World) -> None:
         for (method, route), act in _acts(world, remote):
             body = json.dumps(echo)
             world.twin.faults.add(Fault("status", method=method, route=route, status=status, body=body))
-            with _told(f"{method} {route} answered {status} and quoted the customer"):
+            with tried(f"{method} {route} answered {status} and quoted the customer"):
                 _silent(act, words)
             world.twin.faults.clear()
         world.forget(keep=remote.external_id)
@@ -251,21 +251,11 @@ def _readings(world: World, external_id: str) -> list[tuple[Request, Callable[[]
     return readings
 
 
-@contextmanager
-def _told(tried: str) -> Iterator[None]:
-    """A failure in here says what was tried, which in a loop no line of the check tells."""
-    try:
-        yield
-    except (AssertionError, pytest.fail.Exception, ProviderError) as error:
-        error.add_note(f"tried: {tried}")
-        raise
-
-
 def _under(world: World, fault: Fault, place: Request, act: Callable[[], object], wanted: type[ProviderError]) -> None:
     """Run `act` while the next request to `place` meets the fault, which must be met and end as the `wanted` error."""
     world.twin.faults.clear()
     world.twin.faults.add(replace(fault, method=place[0], route=place[1]))
-    with _told(f"{' '.join(place)} under the fault {_shown(fault)}"):
+    with tried(f"{' '.join(place)} under the fault {_shown(fault)}"):
         try:
             with world.in_haste() if fault.kind in SLOW else nullcontext(), pytest.raises(wanted):
                 act()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from syncd.errors import Rejected
-from syncd.testing.row import World
+from syncd.testing.row import World, tried
 
 
 def nobody_is_found(world: World) -> None:
@@ -60,11 +60,12 @@ def awkward_keys(world: World) -> None:
         world.twin.records.clear()
         world.twin.log.clear()
         if not world.adapter.key_fits(key):
-            with pytest.raises(Rejected):
+            with tried(f"a create for the key {key!r}"), pytest.raises(Rejected):
                 world.created_as(key)
             assert not world.twin.requests(), key
             continue
-        created = world.created_as(key)
+        with tried(f"a create for the key {key!r}"):
+            created = world.created_as(key)
         found = world.adapter.find(key, world.other())
         assert [remote.external_id for remote in found] == [created.external_id], key
         assert created.key == key

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from syncd.core.model import Remote, Value, Values
+from syncd.errors import ProviderError
 from syncd.providers.adapter import ProviderAdapter
 from syncd.sandbox.kit import Server, Twin, serve
 
@@ -202,3 +203,13 @@ def opened(row: Row, toggles: Toggles) -> Iterator[World]:
             yield World(row, toggles, twin, server, adapter, clock)
         finally:
             adapter.close()
+
+
+@contextmanager
+def tried(what: str) -> Iterator[None]:
+    """A failure in here says what was tried, which in a loop no line of the check tells."""
+    try:
+        yield
+    except (AssertionError, pytest.fail.Exception, ProviderError) as error:
+        error.add_note(f"tried: {what}")
+        raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.model import Values
+from syncd.core.model import FIELDS, Values, is_own
 from syncd.core.normalise import equal
 from syncd.errors import Rejected
 from syncd.sandbox.kit import Fault
@@ -14,6 +14,7 @@ from syncd.testing.row import World
 def projection_is_pure(world: World) -> None:
     """The same row gives the same projection, with fields of this provider only, and never invents what is unknown."""
     known = world.adapter.capabilities.fields
+    assert {name for name in known if name not in FIELDS and not is_own(name)} == set(), "no canonical fields"
     for values in world.row.samples.values():
         before = dict(values)
         projected = world.adapter.project(values)

@@ -9,6 +9,7 @@ import pytest
 from syncd.providers import aiotic
 from syncd.testing import Breakage, Row, opened, suite
 from syncd.testing.failures import failed_reading, throttled
+from syncd.testing.spelling import projection_is_pure
 from tests.contract.providers.aiotic import ROW
 
 
@@ -25,6 +26,14 @@ def test_a_failing_check_says_what_it_tried(monkeypatch: pytest.MonkeyPatch) -> 
         'tried: GET /customer/<number> under the fault status 500 {"detail": "boom"}',
         "tried: GET /customer/<number> answered 429",
     ]
+
+
+def test_a_field_that_syncd_does_not_know_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt one would never be sent, and nobody would be told."""
+    facts = aiotic.CAPABILITIES
+    monkeypatch.setattr(aiotic.Aiotic, "capabilities", facts._replace(fields=facts.fields | {"nmae"}))
+    with opened(ROW, {}) as world, pytest.raises(AssertionError, match="nmae"):
+        projection_is_pure(world)
 
 
 def test_a_breakage_that_nobody_notices_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
