@@ -60,8 +60,17 @@ def settings_text(url: str, reference: str, proposal: Proposal, output: Path) ->
         fields="\n".join([*mapped, *doubtful, *others]),
         values="\n".join(_values(proposal.values)),
         state=quoted(f"sqlite:///{output.resolve().parent / 'state.db'}"),
-        providers=_PROVIDERS,
+        providers="\n".join([_PROVIDERS, *_brought()]),
     )
+
+
+def _brought() -> Iterator[str]:
+    """The providers that other packages bring. Which keys they ask for, `doctor` says."""
+    from syncd.settings.load import installed
+
+    for name in installed():
+        if f"# [providers.{name}]" not in _PROVIDERS:
+            yield f'# [providers.{name}]\n# url = "https://..."     # its package says which other keys it needs\n'
 
 
 def quoted(text: str) -> str:

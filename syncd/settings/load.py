@@ -88,6 +88,11 @@ def registry() -> dict[str, Provider]:
     return {name: entry.load() for name, entry in _installed().items()}
 
 
+def installed() -> list[str]:
+    """The names of the adapters that are installed, sound or not: none of them is imported."""
+    return sorted(_installed())
+
+
 def load(path: Path | None = None, *, registry: Mapping[str, Provider] | None = None) -> Settings:
     """Read, check and resolve everything. Raises `SettingsError` with all problems, in the order of the file."""
     file = find(path)

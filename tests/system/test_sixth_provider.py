@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import sqlite3
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,7 @@ def with_example(directory: Path) -> dict[str, str]:
     points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
     lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in named.items()) for group, named in points.items()]
     _install(directory, "\n".join(lines))
+    (directory / "syncd").symlink_to(Path(syncd.__file__).parent)
     return {**os.environ, "PYTHONPATH": f"{directory}:{EXAMPLE}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -93,6 +96,29 @@ def test_a_package_of_ones_own_registers_like_ours(tmp_path: Path, monkeypatch: 
         assert answer.code == 2
         assert "token" in answer.out + answer.err
     sys.modules.pop("syncd_acme")
+
+
+def test_init_proposes_what_is_installed(tmp_path: Path) -> None:
+    """Beside the five, and where the settings are read again, a key that is missing is named."""
+    shop, config = tmp_path / "shop.db", tmp_path / "syncd.toml"
+    with closing(sqlite3.connect(shop)) as database:
+        database.execute("CREATE TABLE customers (id INTEGER PRIMARY KEY, company TEXT, email TEXT, city TEXT)")
+        database.execute("INSERT INTO customers VALUES (1, 'Acme', 'a@acme.example', 'Celle')")
+        database.commit()
+    environment = with_example(tmp_path / "site")
+
+    def said(*words: str) -> str:
+        command = [sys.executable, "-m", "syncd", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    said("init", "--source", f"sqlite:///{shop}", "--output", str(config))
+    head, _, proposed = config.read_text().partition("# [providers.acme]\n")
+    config.write_text(f'{head}[providers.acme]\nurl = "http://127.0.0.1:9"\n')
+
+    assert "# [providers.jtl]" in head
+    assert proposed.startswith('# url = "https://..."')
+    assert "providers.acme.token" in said("doctor")
 
 
 def test_a_package_that_comes_while_a_process_runs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
