@@ -31,6 +31,8 @@ from syncd.source.rows import query_of
 from syncd.source.translation import customers_of
 
 Outcome = TypeVar("Outcome")
+TRIES = 100
+GIVING_AGAIN = ("sqlite", "mysql")  # a deleted row's key may be the next one's; a sequence would not learn of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def insert(
     """A new row, its key chosen by the database where it can; the change log carries `origin` beside it.
 
     `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile (the process may have
-    slept), or when the new row's key is `held` by a customer whose deletion capture has not told of yet. A value for a
+    slept), or when the new row's key is `held` by a customer who left, and no other key may be chosen. A value for a
     joined table is refused: rows are made in the customer table alone, and leaving the value out would lose it.
     """
     joined = {name: source.fields[name].join for name in values if name in source.fields and source.fields[name].join}
@@ -122,22 +124,42 @@ def insert(
     except _Unwritable as problem:
         return problem.refusal
 
+    is_held = held or (lambda _key: False)
+
     def add(conn: sa.Connection) -> Written | Refused | Moved:
         if lookup.keys_like(conn, source, unlike or {}, 1, everywhere=True):
             return Moved()
-        statement = source.table.insert().values(new)
-        if key is None and source.dialect == "mysql" and not getattr(conn.dialect, "is_mariadb", False):
-            own: Any = conn.execute(statement).lastrowid
-        elif key is None:
-            own = conn.execute(statement.returning(source.key)).scalar_one()
-        else:
-            conn.execute(statement)
-            own = key
+        own = _added(conn, source, new, key, is_held)
         written = _as_sent(source, customers_of(source, _by_key(conn, source, own)), values)
-        taken = held is not None and isinstance(written, Written) and held(written.customer.key)
+        taken = isinstance(written, Written) and is_held(written.customer.key)
         return Moved() if taken else written
 
     return _outcome(source, add, origin)
+
+
+def _added(conn: sa.Connection, source: Source, new: dict[str, Any], key: Any, held: Callable[[str], bool]) -> Any:
+    """Make the row; answers its key. Where the database gives the highest key a second time, and it is held, the row
+    gets the next one that is not: a question about a deleted customer may stay open for weeks."""
+    statement = source.table.insert().values(new)
+    if key is not None:
+        conn.execute(statement)
+        return key
+    again = source.dialect in GIVING_AGAIN and source.key_kind is KeyKind.INTEGER and not source.is_view
+    before = conn.begin_nested() if again else None
+    if source.dialect == "mysql" and not getattr(conn.dialect, "is_mariadb", False):
+        own: Any = conn.execute(statement).lastrowid
+    else:
+        own = conn.execute(statement.returning(source.key)).scalar_one()
+    if before is None:
+        return own
+    if not held(spelled(source.key_kind, own)):
+        before.commit()
+        return own
+    before.rollback()
+    free = (each for each in range(own + 1, own + TRIES) if not held(spelled(source.key_kind, each)))
+    own = next(free, own)
+    conn.execute(source.table.insert().values({**new, KEY: own}))
+    return own
 
 
 def unfit(source: Source, values: Values) -> dict[str, str]:

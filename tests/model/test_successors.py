@@ -13,11 +13,13 @@ import pytest
 
 from syncd.core.model import Direction, Pair, Removal
 from syncd.errors import Rejected, Temporary
+from syncd.operate.dry_run import preview
+from syncd.operate.reading import chosen
 from syncd.operate.review import decide
 from syncd.store import journal, mapping
 from tests.model.hostile import Adapter, Fault, Nature
 from tests.model.test_sequences import LIST, NATURES, SCAN, SEARCH, SETTLED, calm, kinds, only, run, type_there, world
-from tests.model.world import Person, Profile, World
+from tests.model.world import OVERNIGHT, Person, Profile, World
 
 
 def succeed(made: World, *, key: int | None = None) -> Person:
@@ -371,7 +373,7 @@ def test_a_lost_create_without_our_key_is_no_newcomer(nature: Nature, typed: tup
 @pytest.mark.parametrize("decision", ["take:source", "take:provider"])
 def test_what_a_person_says_of_a_lost_create_without_our_key(decision: str, *, edited: bool) -> None:
     """Whether the record goes, where settings remove, a person says: it goes then where it holds what was sent and
-    nothing else, for it may be a relative's, and otherwise stays for good."""
+    nothing else, for it may be a relative's, and otherwise stays, and he is asked again."""
     made, person = lost_without_key(Removal.DELETE, edited=edited)
     made.delete(person)
     for pause in (SETTLED, 90_000.0):
@@ -383,7 +385,7 @@ def test_what_a_person_says_of_a_lost_create_without_our_key(decision: str, *, e
         run(made, pause=90_000.0)
     assert made.sql("SELECT count(*) FROM customers")[0][0] == len(made.living())
     assert (person.tag in of_whom(made)) == (decision == "take:provider" or edited)
-    assert kinds(made) == []
+    assert kinds(made) == ["delete_conflict"] * (decision == "take:source" and edited)
 
 
 def test_a_lost_create_without_our_key_is_no_second_row_beside_an_edited_one() -> None:
@@ -396,3 +398,37 @@ def test_a_lost_create_without_our_key_is_no_second_row_beside_an_edited_one() -
         run(made, pause=90_000.0)
     assert made.sql("SELECT count(*) FROM customers")[0][0] == len(made.living())
     assert kinds(made) == ["unknown_create"]
+
+
+@NATURES
+def test_an_open_question_about_the_highest_key_keeps_no_newcomer_waiting(nature: Nature) -> None:
+    """The last row is deleted, and a person is asked about its record, for weeks perhaps. SQLite would give its key to
+    the next row: a newcomer gets another key meanwhile, and the plan says what the run does."""
+    made = world(Profile(nature, on_delete=Removal.DELETE, inbound=True), customers=2)
+    provider, last = made.providers[0], made.people[-1]
+    record = next(each for each in provider.records.values() if each.of == last.tag)
+    made.delete(last)
+    made.happened.add("conflict")
+    made.type_there(provider, record, "city", made.value(last.tag, "city"))
+    run(made, pause=SETTLED)
+    assert kinds(made) == ["delete_conflict"]
+    made.arrive_there(provider)
+    made.clock.advance(OVERNIGHT)
+    expected = preview(made.site, chosen(made.site, ()), scan=True).operations
+    assert [each.verb for each in expected] == ["insert"]
+    made.run(SCAN)
+    made.discover()
+    newcomer = made.people[-1]
+    assert newcomer.tag[0] == "r"
+    assert newcomer.key != last.key
+    assert kinds(made) == ["delete_conflict"]
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    decide(made.state, item, "take:source", made.clock.now())
+    for _ in range(2):
+        run(made, pause=OVERNIGHT)
+    made.discover()
+    assert [person.tag for person in made.living()] == [made.people[0].tag, newcomer.tag]
+    assert set(of_whom(made)) == {made.people[0].tag, newcomer.tag}
+    assert kinds(made) == []
+    calm(made)
