@@ -51,7 +51,7 @@ CLOCKS = {
 PARENTS = re.compile(
     r"^(Protocol|StrEnum|Enum|IntEnum|\w*(Error|Exception)|NamedTuple|TypedDict|httpx\.\w+|BaseModel|BaseSettings|"
     r"click\.\w+(\[\w+\])?|io\.StringIO|logging\.\w+|httpcore\.\w+|threading\.local|(ThreadedWSGIServer|WSGIRequestHandler|Flask|Rule)|"
-    r"TypeDecorator\[\w+\]|dict\[str, \w+\]|list\[\w+\])$"
+    r"TypeDecorator\[\w+\])$"
 )
 
 

@@ -41,8 +41,8 @@ from syncd.sandbox.azotte_rules import (
     refusal,
     status,
 )
+from syncd.sandbox.index import Rows
 from syncd.sandbox.kit import Answer, Fault, Record, Twin
-from syncd.sandbox.records import Rows
 
 BASE = "/api/v1/c2a"
 API_KEY, TENANT = "sk_dev_noordzee_4f1c", "7d2c9a31-5b0e-4b8f-9a55-0c1f9e1d2a10"
@@ -232,7 +232,7 @@ def _dressed(twin: Twin, response: Response) -> Response:
 
 def _mine(twin: Twin, rows: Rows, value: str) -> list[Record]:
     tenant = _tenant()
-    return [record for record in twin.records.by(rows).at(value) if record.get("tenant", TENANT) == tenant]
+    return [record for record in twin.by(rows).at(value) if record.get("tenant", TENANT) == tenant]
 
 
 def _keys(record: Record) -> Iterator[tuple[str, Record]]:

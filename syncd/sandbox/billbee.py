@@ -113,6 +113,7 @@ def merge(twin: Twin, winner: str, loser: str) -> None:
         twin.records[winner]["Addresses"] += [
             {**address, "CustomerId": int(winner)} for address in twin.records[loser]["Addresses"]
         ]
+        twin.read_again(winner)
         twin.drop(loser)
 
 
@@ -218,7 +219,7 @@ def _add_customers(made: Flask, twin: Twin) -> None:
             rules.let_defaults_win(record, before)
         rules.complete(record, lambda: FIRST_ENTRY + twin.next_id())
         record["SandboxSince"] = twin.now().timestamp()
-        twin.touch()
+        twin.touch(str(number))
         return rules.written(twin, _customer(record), {**dict.fromkeys(rules.CUSTOMER), **given})
 
 
@@ -234,7 +235,7 @@ def _id(record: Record) -> Iterator[tuple[int, Record]]:
 
 
 def _ordered(twin: Twin) -> list[Record]:
-    records = twin.records.by(_id).rows
+    records = twin.by(_id).rows
     return records if twin.toggle("order") == "oldest" else records[::-1]
 
 

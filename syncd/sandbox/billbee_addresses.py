@@ -26,7 +26,7 @@ def add_addresses(made: Flask, twin: Twin) -> None:
 
     @made.get(f"{BASE}/customer-addresses")
     def all_addresses() -> Answer:
-        return rules.paged(twin, twin.records.by(_addresses).rows, _address)
+        return rules.paged(twin, twin.by(by_id).rows, _address)
 
     @made.post(f"{BASE}/customer-addresses")
     def add_anywhere() -> Answer:
@@ -73,7 +73,7 @@ def _added(twin: Twin, owner: int, body: Record) -> Answer:
     rules.refuse_archived(record)
     address = new_address(twin, owner, given)
     record["Addresses"].append(address)
-    twin.touch()
+    twin.touch(str(owner))
     return envelope(_address(address))
 
 
@@ -81,18 +81,19 @@ def _changed(twin: Twin, number: int, given: Record) -> Answer:
     address = _existing_address(twin, number)
     rules.refuse_archived(address)
     address |= {name: value for name, value in rules.own(given).items() if name != "CustomerId"}
-    twin.touch()
+    twin.touch(str(address["CustomerId"]))
     return rules.written(twin, _address(address), {**given, "Id": number})
 
 
 def _existing_address(twin: Twin, number: int) -> Record:
-    found = twin.records.by(_addresses).at(number)
+    found = twin.by(by_id).at(number)
     if not found:
         raise rules.no_such(twin)
     return found[0]
 
 
-def _addresses(record: Record) -> Iterator[tuple[int, Record]]:
+def by_id(record: Record) -> Iterator[tuple[int, Record]]:
+    """Every address of a customer, by its own id."""
     for address in record["Addresses"]:
         yield int(address["Id"]), address
 

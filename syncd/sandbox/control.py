@@ -94,10 +94,12 @@ def _add_records(made: Flask, twin: Twin) -> None:
     def by_hand(external_id: str) -> Answer:
         if request.method == "PUT":
             twin.records[external_id] = request.get_json()
+            twin.read_again(external_id)
             return jsonify(twin.records[external_id])
         record_or_404(external_id)
         if request.method == "DELETE":
             del twin.records[external_id]
+            twin.read_again(external_id)
             return "", 204
         twin.edit(external_id, **request.get_json())
         return jsonify(twin.records[external_id])
@@ -107,6 +109,7 @@ def _add_records(made: Flask, twin: Twin) -> None:
         if twin.archive is None:
             raise Refusal(405, {"error": "this provider has no archive"})
         twin.archive(twin, record_or_404(external_id))
+        twin.read_again(external_id)
         return "", 204
 
 

@@ -48,6 +48,8 @@ def serve_all(port: int = 0) -> Iterator[Server]:
     with serve(
         [*(_MODULES[name].create_app(_MODULES[name].create_twin(None)) for name in NAMES), *more], port
     ) as server:
+        for twin in server.twins.values():
+            twin.indexed = True
         yield server
 
 

@@ -30,8 +30,8 @@ from stdnum.pt import nif
 from syncd.clock import Clock, SystemClock
 from syncd.providers.strict import Unreadable, parse_json
 from syncd.sandbox import kit
+from syncd.sandbox.index import texts
 from syncd.sandbox.kit import Record, Refusal, Twin
-from syncd.sandbox.records import texts
 
 NAME = "invisible_collector"
 TOKEN = "5eed" * 16  # 64 hexadecimal digits, the form of a real one
@@ -113,7 +113,7 @@ def _customers(app: Flask, twin: Twin) -> None:
             if other is not record:
                 raise _conflict(twin, other)
         _overwrite(twin, record, body)
-        twin.touch()
+        twin.touch(record["gid"])
         return _view(twin, record)
 
     @app.get("/customers/find")
@@ -146,7 +146,7 @@ def _attributes(app: Flask, twin: Twin) -> None:
         if not all(name and value and isinstance(value, str) for name, value in added.items()):
             raise _refusal(twin, 422)
         record["attributes"] = record.get("attributes", {}) | added
-        twin.touch()
+        twin.touch(record["gid"])
         return jsonify(record["attributes"])
 
 
@@ -170,7 +170,7 @@ def _contacts(app: Flask, twin: Twin) -> None:
                 contacts.append(contact | {"id": str(twin.next_id())})
             else:
                 same.update(contact)
-        twin.touch()
+        twin.touch(record["gid"])
         return _full_view(twin, record)
 
     @app.delete("/customers/<gid>/contacts/<contact_id>")
@@ -180,7 +180,7 @@ def _contacts(app: Flask, twin: Twin) -> None:
         if not gone:
             raise _refusal(twin, 404, "Contact not found")
         record["contacts"].remove(gone[0])
-        twin.touch()
+        twin.touch(record["gid"])
         return jsonify(gone[0])
 
 
@@ -258,7 +258,7 @@ def _find(twin: Twin, address: str) -> Record | None:
 
 
 def _with(twin: Twin, name: str, value: str) -> list[Record]:
-    return twin.records.by(texts(name)).at(value)
+    return twin.by(texts(name)).at(value)
 
 
 def _known(twin: Twin, address: str) -> Record:

@@ -9,8 +9,8 @@ from typing import Any
 from flask import request
 
 from syncd.sandbox import jtl_rules as rules
+from syncd.sandbox.index import texts
 from syncd.sandbox.kit import Record, Refusal, Twin
-from syncd.sandbox.records import texts
 
 _SEARCHED = ("Company", "FirstName", "LastName", "City", "EmailAddress")
 
@@ -21,7 +21,7 @@ def selected(twin: Twin) -> list[Record]:
     found, how = _changed(twin), twin.toggle("number_filter") if number else "ignored"
     if how == "exact":
         found = with_number(twin, str(number)) if found is None else [r for r in found if r["Number"] == number]
-    found = twin.records.by(_id).rows if found is None else sorted(found, key=lambda record: int(record["Id"]))
+    found = twin.by(_id).rows if found is None else sorted(found, key=lambda record: int(record["Id"]))
     if how == "contains":
         found = [r for r in found if str(number).lower() in r["Number"].lower()]
     if word:
@@ -31,13 +31,13 @@ def selected(twin: Twin) -> list[Record]:
 
 def with_number(twin: Twin, number: str) -> list[Record]:
     """Who has exactly this number."""
-    return twin.records.by(texts("Number")).at(number)
+    return twin.by(texts("Number")).at(number)
 
 
 def _changed(twin: Twin) -> list[Record] | None:
     """Who was changed in the time that the query names; None where it names none, or the version does not know it."""
     least, most = (_moment(twin, name) for name in ("lastChangeFrom", "lastChangeTo"))
-    return twin.records.by(_last_change).between(least, most) if least or most else None
+    return twin.by(_last_change).between(least, most) if least or most else None
 
 
 def _id(record: Record) -> Iterator[tuple[int, Record]]:

@@ -26,8 +26,8 @@ How to write one, in a page:
   and what nobody knows becomes a toggle; the adapter has to pass under every value.
 * Handlers run one at a time under `twin.lock`; faults wait outside of it. `twin.now()` is the only clock.
 * Everything is deterministic: ids come from `twin.next_id()`, nothing from `random`.
-* `twin.records.by(texts("number")).at("K-7")` finds in a time that does not grow with the records; whoever changes one,
-  by whatever means, need not tell the index. See `sandbox/records.py`.
+* `twin.by(texts("number")).at("K-7")` finds by a value; where the twin is `indexed`, in a time that does not grow with
+  the records. A handler that changes a record in place tells so: `twin.touch(external_id)`.
 
 In a test: `with serve([app]) as server:` gives real sockets; `server.url("acme")` is the base URL. `twin.records`,
 `twin.log` and `twin.faults` are looked at and changed directly; other processes use the control API of the same port:
@@ -62,13 +62,14 @@ from syncd.providers.strict import Unreadable, parse_json
 from syncd.sandbox.brought import Sandbox
 from syncd.sandbox.control import add_control
 from syncd.sandbox.faults import Fault
+from syncd.sandbox.index import texts
 from syncd.sandbox.server import Server, serve, twin_of
 from syncd.sandbox.twin import Entry, Record, Refusal, Twin
 from syncd.sandbox.wire import FaultyWire
 
 __all__ = [
     "Answer", "Entry", "Fault", "Record", "Refusal", "Sandbox", "Server", "Twin", "app", "body_keys",
-    "json_body", "serve", "twin_of",
+    "json_body", "serve", "texts", "twin_of",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from syncd.clock import Clock, SystemClock
 from syncd.sandbox.faults import Wire
-from syncd.sandbox.records import Record, Records
+from syncd.sandbox.index import Index, Record, Rows
 
 __all__ = ["IDLE", "Entry", "Record", "Refusal", "Twin"]
 
@@ -51,7 +51,8 @@ class Twin:
 
     `archive` and `edited` are how the provider marks an archived record and stamps an edited one (for the control
     API); both change the record in place. `idle` is how many seconds a silent connection is kept, 0 for not at all;
-    `kept` how many of the last requests the log holds at least, 0 for all.
+    `kept` how many of the last requests the log holds at least, 0 for all. `indexed`: nobody changes a record but
+    requests and the functions of this class, so that what is looked up again and again is kept sorted.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Twin:
     clock: Clock = field(default_factory=SystemClock)
     archive: Callable[[Twin, Record], None] | None = None
     edited: Callable[[Twin, Record], None] | None = None
-    records: Records = field(default_factory=Records)
+    records: dict[str, Record] = field(default_factory=dict)
     toggles: dict[str, str] = field(default_factory=dict)
     log: list[Entry] = field(default_factory=list)
     faults: Wire = field(default_factory=Wire)
@@ -68,6 +69,8 @@ class Twin:
     serial: int = 0
     idle: float = IDLE
     kept: int = 0
+    indexed: bool = False
+    indexes: dict[Rows, Index] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.toggles = {name: values[0] for name, values in self.choices.items()}
@@ -96,18 +99,39 @@ class Twin:
         """A record is new or changed by a request."""
         with self.lock:
             self.records[external_id] = record
-            self.version += 1
+            self.touch(external_id)
 
     def drop(self, external_id: str) -> None:
         """A record is gone."""
         with self.lock:
             self.records.pop(external_id, None)
-            self.version += 1
+            self.touch(external_id)
 
-    def touch(self) -> None:
-        """A record was changed in place."""
+    def touch(self, *external_ids: str) -> None:
+        """Records were changed in place by a request: these, or where none is named any."""
         with self.lock:
             self.version += 1
+            self.read_again(*external_ids)
+
+    def read_again(self, *external_ids: str) -> None:
+        """These records, or any, are not what the indexes know."""
+        with self.lock:
+            if not external_ids:
+                self.indexes.clear()
+            for index in self.indexes.values():
+                for external_id in external_ids:
+                    index.read(external_id, self.records.get(external_id))
+
+    def by(self, rows: Rows) -> Index:
+        """The index of what `rows` yields for each record: pairs of a value and a row, which is the record or a part
+        of it. Ask for it anew each time, with the same function. Where the twin is `indexed`, that takes a time that
+        does not grow with the records; else it looks through all, so that a test may change them as it likes."""
+        with self.lock:
+            if not self.indexed:
+                return Index(rows, self.records)
+            if rows not in self.indexes:
+                self.indexes[rows] = Index(rows, self.records)
+            return self.indexes[rows]
 
     def edit(self, external_id: str, **changes: Any) -> None:
         """What a person does at the provider: not a request, so not counted as a write."""
@@ -116,6 +140,7 @@ class Twin:
             record.update(deepcopy(changes))
             if self.edited is not None:
                 self.edited(self, record)
+            self.read_again(external_id)
 
     def note(self, entry: Entry) -> None:
         """A request was answered."""
@@ -142,6 +167,7 @@ class Twin:
         """As new."""
         with self.lock:
             self.records.clear()
+            self.read_again()
             self.log.clear()
             self.faults.clear()
             self.version = self.serial = 0

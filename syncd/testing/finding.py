@@ -57,7 +57,7 @@ def scan_shows_what_fetch_shows(world: World) -> None:
 def awkward_keys(world: World) -> None:
     """A key works to the letter, or is refused before anything leaves."""
     for key in world.row.awkward:
-        world.twin.records.clear()
+        world.forget()
         world.twin.log.clear()
         if not world.adapter.key_fits(key):
             with tried(f"a create for the key {key!r}"), pytest.raises(Rejected):

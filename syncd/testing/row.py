@@ -172,7 +172,7 @@ class World:
     def forget(self, keep: str = "") -> None:
         """Take all records but one out of the sandbox."""
         for external_id in [known for known in self.twin.records if known != keep]:
-            del self.twin.records[external_id]
+            self.twin.drop(external_id)
 
     def current(self, remote: Remote) -> Remote:
         """The record to start a repeated write from: as now stored, where writes carry the version that was read."""

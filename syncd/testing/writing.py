@@ -87,7 +87,7 @@ def clearing(world: World) -> None:
     """An emptied field is empty afterwards; where the provider cannot do it, the answer says what is kept."""
     hidden = world.row.hidden(world.toggles) | world.adapter.capabilities.writeonly
     for name in sorted(world.row.clearable):
-        world.twin.records.clear()
+        world.forget()
         remote = world.created()
         after = world.adapter.update(world.agreed(remote), {name: None})
         stored = world.stored(remote)

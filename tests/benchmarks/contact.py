@@ -30,6 +30,7 @@ def first_contact(directory: Path, count: int) -> Iterator[Contact]:
     """`match`, `adopt` and the first run, as commands, at each provider that lists."""
     for provider in LISTED:
         with serve_five() as server:
+            server.twins[provider].indexed = True
             _fill(directory / f"{provider}-before", server, provider, count)
             place = directory / f"{provider}-anew"
             place.mkdir(parents=True)

@@ -93,7 +93,7 @@ def _apps(which: str, kept: int) -> list[Flask]:
     else:
         made = [_numbered(number) for number in range(1, int(which) + 1)]
     for app in made:
-        twin_of(app).kept = kept
+        twin_of(app).kept, twin_of(app).indexed = kept, True
     return [_telling(app) for app in made]
 
 
