@@ -113,10 +113,10 @@ def _unlinked(facts: Facts) -> Action:
 
 def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
     """What became of a create whose answer was lost; None where it proved not to have happened, or a person orders
-    another. That order is for one create: where its answer is lost too, nobody can look it up either, and the person is
-    asked again."""
+    another. Beside several records none is made. The order is for one create: where its answer is lost too, nobody can
+    look it up either, and the person is asked again."""
     if len(facts.found) > 1 or len(ours) != len(facts.found):
-        return Park("ambiguous", "several remotes carry this customer's key")
+        return Park("ambiguous", "several remotes carry this customer's key", void=facts.create_anyway)
     if ours and not recognised(facts, ours[0]):
         return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
     if ours:

@@ -10,6 +10,7 @@ from syncd.core.effects import Line, Note, Question, Told
 from syncd.core.endings import told, waited
 from syncd.core.erasure import erasure
 from syncd.core.facts import Facts, seen
+from syncd.core.verdicts import as_shown
 
 
 def exchanged(decided: Decided) -> tuple[Exchange, Progress, Case]:
@@ -20,13 +21,19 @@ def exchanged(decided: Decided) -> tuple[Exchange, Progress, Case]:
 
 
 def questions_of(case: Case, action: Exchange, progress: Progress) -> tuple[Question, ...]:
-    """One review item for each kind of reason that keeps fields from moving."""
+    """One review item for each kind of reason that keeps fields from moving. A person's decision about these very
+    values that did not move them cannot be carried out: that person is asked again."""
     kinds: dict[str, list[str]] = {}
     for name, reason in progress.review.items():
         kinds.setdefault(reason.replace("-", "_"), []).append(name)
     return tuple(
-        Question(kind, _reason(case, action, kind, names), _shown(case.facts, names)) for kind, names in kinds.items()
+        Question(kind, _reason(case, action, kind, names), _shown(case.facts, names), void=_in_vain(case.facts, names))
+        for kind, names in kinds.items()
     )
+
+
+def _in_vain(facts: Facts, names: Iterable[str]) -> bool:
+    return any(name in facts.rulings and as_shown(facts, name) for name in names)
 
 
 def _reason(case: Case, action: Exchange, kind: str, names: Sequence[str]) -> str:

@@ -128,8 +128,8 @@ def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
 
 def _number_for_good(facts: Facts, decision: Decision) -> Decision:
     """A customer who was linked under another number keeps that number at the provider; only a later change of the
-    number is a question."""
-    if decision.verdict in {Verdict.KEEP, Verdict.SETTLE}:
+    number is a question, to which a person may say that the provider's number is the right one."""
+    if decision.verdict in {Verdict.KEEP, Verdict.SETTLE} or decision == Decision(Verdict.PULL, "decided"):
         return decision
     if facts.link is None or "number" not in facts.link.base:
         return Decision(Verdict.SETTLE, "own-number")
@@ -149,10 +149,11 @@ def _stays_filled(facts: Facts, name: str, decision: Decision) -> bool:
 
 def _left_alone(facts: Facts, name: str) -> bool:
     ruling = facts.rulings.get(name)
-    return ruling is not None and ruling.take is None and _as_shown(facts, name)
+    return ruling is not None and ruling.take is None and as_shown(facts, name)
 
 
-def _as_shown(facts: Facts, name: str) -> bool:
+def as_shown(facts: Facts, name: str) -> bool:
+    """Whether both sides of a field that a person decided about still show what that person saw."""
     source, provider = seen(facts, name)
     now = (source.digest if source else None, provider.digest if provider else None)
     return facts.rulings[name].shown == now
@@ -201,6 +202,6 @@ def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> 
         unsettled=any(intent.stage is Stage.OPEN for intent in writes),
         fill=facts.fill,
         fresh=name in facts.rules.fresh and facts.link is not None and bool(facts.link.base),
-        decision=ruling.take if ruling is not None and ruling.take and _as_shown(facts, name) else None,
+        decision=ruling.take if ruling is not None and ruling.take and as_shown(facts, name) else None,
         tie=facts.ties.get(name, Tie.NONE),
     )

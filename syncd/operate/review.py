@@ -34,6 +34,7 @@ from syncd.store.review import LINK, RENEWED, Review
 PERSON = "person"
 LINK_WORD = LINK[:-1]
 UNWRITTEN = ("read_only", "no_row")  # nothing of the provider's can come into the source
+ONE_WAY = ("renumbered", "cannot_clear")  # the provider can take nothing of the source's
 TAKES = ("take:source", "take:provider")
 CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
 LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
@@ -44,6 +45,8 @@ _TYPED = {"take:source": "--take source", "take:provider": "--take provider", "l
 
 def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
     """The decisions that an item of this kind takes; `writable`: whether the source may be written."""
+    if kind in ONE_WAY:
+        return ("take:provider", "ignore") if writable else ("ignore",)
     if kind in FIELD_KINDS:
         return (*TAKES, "ignore") if writable and kind not in UNWRITTEN else ("take:source", "ignore")
     if kind == "delete_conflict":

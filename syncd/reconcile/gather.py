@@ -97,7 +97,9 @@ def _facts(route: Route, case: Case, memory: Memory, known: Reserved) -> Facts:
         facts = facts._replace(link=unlinked, former=facts.link, remote=None)
     if ordered.word == "link":
         return _named(route, case, facts, ordered)
-    return _unlinked(route, facts, case.key, known.of(key, case.key))
+    facts = _unlinked(route, facts, case.key, known.of(key, case.key))
+    left = facts.reborn and unknown_create(facts) is not None and another(facts)
+    return facts._replace(found=_keyless(route, facts)) if left and not facts.rules.repeatable else facts
 
 
 def _named(route: Route, case: Case, facts: Facts, ordered: Orders) -> Facts:

@@ -219,6 +219,8 @@ def do(world: World, step: Step) -> None:
             world.clock.advance(seconds)
         case ("restart",):
             world.restart()
+        case ("away", where):
+            world.take_out(world.providers[where % len(world.providers)].name)
         case ("overtake",):
             world.overtake()
         case ("clock", seconds):

@@ -21,8 +21,8 @@ WAITS = ("adopt", "staged:", "empty")
 CAUSES = {
     "remote_gone": {"remote-deleted", "removal-under-way"},
     "remote_archived": {"remote-archived", "reinserted"},
-    "ambiguous": {"stranger"},
-    "found": {"conflict", "stranger", "reinserted", "unlinked", "erased", "forgotten", "ordered", "left"},
+    "ambiguous": {"stranger", "remote-deleted"},
+    "found": {"conflict", "stranger", "reinserted", "unlinked", "erased", "forgotten", "ordered", "left", "twin"},
     "key_taken": {"renumbered", "reinserted", "rekeyed", "twin"},
     "came_back": {"reinserted", "forgotten", "unlinked", "left"},
     "taken": {"stranger"},
@@ -180,9 +180,17 @@ def rest(world: World) -> Iterator[str]:
         yield from _departed(world, provider, profile, (links[provider.name], reviews))
         yield from _left_out(world, provider)
     yield from _causes(world, reviews)
+    yield from _answered(reviews)
     parked = {(item.customer_key, name) for item in reviews for name in item.fields}
     stopped = {item.customer_key for item in reviews if not item.fields} | {key for _, key in held}
     yield from _winners(world, parked, stopped)
+
+
+def _answered(reviews: list[Review]) -> Iterator[str]:
+    """What a person decided was carried out, or he is asked again: nobody is shown an item that stands as decided."""
+    for item in reviews:
+        if item.decision:
+            yield f"{item.provider}/{item.customer_key}: {item.kind} is decided ({item.decision}), and stays open"
 
 
 def _pair(

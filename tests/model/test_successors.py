@@ -432,3 +432,23 @@ def test_an_open_question_about_the_highest_key_keeps_no_newcomer_waiting(nature
     assert set(of_whom(made)) == {made.people[0].tag, newcomer.tag}
     assert kinds(made) == []
     calm(made)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("how", [Removal.KEEP, Removal.DELETE])
+def test_a_key_given_away_while_a_lost_create_without_our_key_is_asked_about(how: Removal, *, asked: bool) -> None:
+    """The customer of such a create is deleted, and his key is another's before anybody looks: what the create made is
+    no newcomer's, and its customer does not come back as a row."""
+    made, person = lost_without_key(how)
+    if asked:
+        run(made, pause=SETTLED)
+        assert kinds(made) == ["unknown_create"]
+    made.delete(person)
+    made.happened.add("reinserted")
+    second = made.insert(key=person.key, number="K18")
+    for _ in range(4):
+        run(made, pause=OVERNIGHT)
+    made.discover()
+    assert made.second_rows == []
+    assert [each.tag for each in made.living()] == [*[each.tag for each in made.people[:2]], second.tag]
+    assert kinds(made) == (["came_back"] if how is Removal.KEEP else ["delete_conflict"])

@@ -339,6 +339,11 @@ class World:
         """The process is gone with all it had in memory; another one begins."""
         self.site = self.process()
 
+    def take_out(self, name: str) -> None:
+        """A process begins whose settings do not have this provider; `restart` begins one whose settings do."""
+        self.restart()
+        self.site = replace(self.site, routes=tuple(route for route in self.site.routes if route.provider != name))
+
     def run(self, options: Options = LOOK, *, crash_at: int = 0, planned: Mapping[int, Any] | None = None) -> bool:
         """One cycle; False when the process died in it and was started again, or lost its lease."""
         self.effects.arm(crash_at, dict(planned or {}))

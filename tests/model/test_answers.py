@@ -1,0 +1,46 @@
+"""A person's answer is carried out or asked for again, whatever happened since the question."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.errors import UsageError
+from syncd.operate.review import decide
+from syncd.store import journal
+from tests.model.answers import QUESTIONS, some
+from tests.model.history import live
+from tests.model.hostile import Nature
+from tests.model.test_sequences import NATURES, calm, kinds, run, source, world
+from tests.model.world import Profile
+
+SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed > 0)) for seed in range(5)]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_late_answer(question: str, seed: int) -> None:
+    """Rows and records come, go and change hands, providers leave the settings, requests get lost: nothing is lost,
+    doubled, stale or echoed, and no answer stands for ever without being acted upon."""
+    for history in some(question, 5, seed):
+        assert live(history) == [], history
+
+
+@NATURES
+def test_a_number_that_the_provider_cannot_change_is_taken_from_there(nature: Nature) -> None:
+    """The number changed here, and the provider cannot follow. A person says that the provider's is the right one: the
+    row has it again. The source's cannot be sent, so nobody may order that."""
+    made = world(Profile(nature))
+    person = made.people[0]
+    before = person.number
+    made.renumber(person)
+    run(made)
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    assert item.kind == "renumbered"
+    with pytest.raises(UsageError, match="--take provider"):
+        decide(made.state, item, "take:source", made.clock.now())
+    decide(made.state, item, "take:provider", made.clock.now())
+    run(made)
+    assert source(made, "number") == before
+    assert kinds(made) == []
+    calm(made)
