@@ -113,6 +113,7 @@ def _prepare_sqlite(engine: sa.Engine, lock_timeout: float) -> None:
         dbapi.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         dbapi.execute(f"PRAGMA busy_timeout = {int(lock_timeout * 1000)}")
         dbapi.execute("PRAGMA foreign_keys = ON")
+        dbapi.execute("PRAGMA cache_size = -512")  # kB for each connection: the system's own cache holds the file
 
 
 def _prepare_mysql(engine: sa.Engine, lock_timeout: float, statement_timeout: float) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["State", "Transaction", "check_schema", "insert", "open_state", "revision", "upgrade"]
 
 BUSY_SECONDS = 10
+SMALL_CACHE = "cache_size=-512"  # kB for each connection that reads: the system's own cache holds the file
 POOL_SECONDS = 30.0
 PROBE = "probe"
 LEAST_SPACE = 65_536  # bytes of free space below which a disk is called full
@@ -234,7 +235,7 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
     reader = _engine(url, pool_size=5, arguments=arguments)
     durable = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
     _pysqlite(writer, *durable)
-    _pysqlite(reader, *durable, "query_only=ON")
+    _pysqlite(reader, *durable, "query_only=ON", SMALL_CACHE)
     return State(writer, reader, secret, path, older=older)
 
 
