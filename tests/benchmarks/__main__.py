@@ -35,6 +35,7 @@ def main() -> None:
         return
     if asked.readme:
         print("| measured | result | goal | |\n| --- | --- | --- | --- |")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the child ends with us, and what it started
     longest = LONGEST + patience(asked.customers) if asked.full or asked.customers > 5_000 else LONGEST
     for name in asked.names or MEASURED:
         for line in _apart(name, sizes, longest):
