@@ -16,6 +16,7 @@ from syncd.core.match import Here, There, stands
 from syncd.core.model import CreateMode, Customer, Remote, Values, Work
 from syncd.core.recognition import another, made_by, recognised
 from syncd.core.writes import unknown_create
+from syncd.errors import Rejected
 from syncd.providers.adapter import Identity
 from syncd.reconcile.absence import departed
 from syncd.reconcile.around import Reserved, reserved, surroundings
@@ -142,7 +143,15 @@ def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
     if not asked and _untouched(work, facts):
         # Only the source was reported to have changed, and it did not, as this provider sees it: nothing to fetch for.
         return facts._replace(remote=Remote(link.external_id, link.provider_key, {}))
-    return facts._replace(remote=fetch_proven(route, link.external_id))
+    return facts._replace(remote=its_own(link.external_id, fetch_proven(route, link.external_id)))
+
+
+def its_own(external_id: str, remote: Remote | None) -> Remote | None:
+    """The record, if it is the one that was asked for. After a merge a provider may lead to another record, which is
+    another customer's perhaps: nothing is read from it into the row, nor written over it."""
+    if remote is not None and remote.external_id != external_id:
+        raise Rejected("", f"the provider shows {remote.external_id} under the linked id {external_id}")
+    return remote
 
 
 def _untouched(work: Work, facts: Facts) -> bool:
@@ -241,7 +250,7 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
         return facts
     if facts.link is None or facts.link.external_id is None or route.rules.on_delete.value == "keep":
         return facts
-    remote = fetch_proven(route, facts.link.external_id)
+    remote = its_own(facts.link.external_id, fetch_proven(route, facts.link.external_id))
     return facts._replace(remote=remote, key_alive=_carried(route, facts.link.provider_key or "", work.pair.key))
 
 

@@ -16,7 +16,7 @@ from syncd.core.effects import Failure, Missing, NotSent, Outcome, Refused, Stal
 from syncd.core.model import Remote, Verb
 from syncd.lanes import Reading
 from syncd.reconcile.attempt import attempt
-from syncd.reconcile.gather import numbered
+from syncd.reconcile.gather import its_own, numbered
 from syncd.reconcile.pull import pull
 from syncd.reconcile.route import Route
 
@@ -91,7 +91,7 @@ def _over(route: Route, decided: Decided, write: Write, call: Callable[[Remote],
 
 def _read_again(route: Route, read: Remote) -> Remote | None:
     route.lane.book()
-    shown = route.adapter.fetch(read.external_id)
+    shown = its_own(read.external_id, route.adapter.fetch(read.external_id))
     return numbered(route, shown) if shown is not None else None
 
 

@@ -136,6 +136,7 @@ class Hostile:
     removed: list[str] = field(default_factory=list)
     serial: int = 0
     log: list[str] = field(default_factory=list)
+    leads_to: dict[str, str] = field(default_factory=dict)  # ids of records that were merged into others, and theirs
 
     def later(self, delay: float, effect: Callable[[], None]) -> None:
         """Let something take place `delay` seconds from now."""
@@ -370,7 +371,7 @@ class Adapter:
         return [self._world.records[number] for number in sorted(self._world.records)]
 
     def _one(self, external_id: str) -> Remote | None:
-        record = self._world.records.get(external_id)
+        record = self._world.records.get(self._world.leads_to.get(external_id, external_id))
         return None if record is None else _remote(self._world, record)
 
     def _request(self, verb: str, act: Callable[[], T], absent: Callable[[], T] | None = None) -> T:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from syncd.core.model import Pair, Policy, Removal
+from syncd.core.model import Pair, Policy, Removal, State
 from syncd.detect.capture import capture
 from syncd.errors import LeaseLost
 from syncd.operate.review import decide
@@ -255,3 +255,34 @@ def test_a_deleted_customers_key_with_somebody_left_out_is_asked_about(nature: N
         run(made, SCAN, pause=SETTLED)
     assert kinds(made) == ([] if how is Removal.KEEP else ["delete_conflict"])
     assert len(made.providers[0].records) == 2
+
+
+@KINDS
+@REMOVALS
+@pytest.mark.parametrize("then", ["edit", "delete"])
+def test_an_id_that_leads_to_another_customers_record(nature: Nature, how: Removal, then: str) -> None:
+    """Two records are merged over there, and the id of the one leads to the other. The first customer's next edit is
+    not written over the second one's record, nor is that record removed with the first customer; a person is told."""
+    made = two(nature, how, numbered=True)
+    run(made, pause=SETTLED)
+    first, second = made.people
+    theirs = records(made)
+    provider = made.providers[0]
+    del provider.records[theirs[first.tag].id]
+    provider.leads_to[theirs[first.tag].id] = theirs[second.tag].id
+    made.befall(first.tag, "remote-deleted")
+    before = dict(theirs[second.tag].values)
+    if then == "edit":
+        made.write(first, "city", made.value(first.tag, "city"))
+    else:
+        made.delete(first)
+    for pause in (0.0, OVERNIGHT, OVERNIGHT):
+        run(made, pause=pause)
+    assert theirs[second.tag].values == before
+    assert list(provider.records.values()) == [theirs[second.tag]]
+    row = made.row(second)
+    assert row is not None
+    assert row["name"] == before["name"]
+    with made.state.read() as tx:
+        link = mapping.read(tx, Pair("p0", str(first.key)))
+    assert (link is not None and link.state is State.REJECTED) or (then == "delete" and how is Removal.KEEP)
