@@ -73,6 +73,7 @@ def writing(case: Case, verb: Verb, values: Values) -> Write:
     """The write, with what its intent remembers: per field the digest before and the digest sent."""
     digest, remote = case.facts.digest, case.facts.remote
     before = (case.facts.source or {}) if verb is Verb.PULL else remote.values if remote else {}
+    before = {name: before[name] for name in values if name in before}
     if verb is Verb.UPDATE and any(intent.stage is Stage.CONFIRM for intent in case.facts.intents):
         before = {name: value for name, value in before.items() if not _shortened_again(case, name, value)}
     sent = {
