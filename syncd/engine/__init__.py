@@ -1,1 +1,1 @@
-"""Working off due pairs: one pass to the end (`run`), the daemon's pass (`loop`), one lane (`worker`)."""
+"""Working off due pairs: one cycle to its end (`run`), the daemon's polls (`loop`), one lane (`worker`)."""

@@ -1,8 +1,7 @@
-"""Keep the source's column for external ids (`id_column`) as the links are: after each group of looks, for its
-customers.
+"""The source's column for external ids (`id_column`): written after each group of looks, for the group's customers.
 
-A process may die between the look and the write to the column. So a note about the group is durable before the look and
-goes when the column is written; the customers of a note that is left over are written before the lane's next work.
+A process may die between a look and the write to the column. So a note of the group is stored before the look and
+deleted once the column is written. A note that a dead process left is worked off before the lane takes more pairs.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from syncd.store.database import Transaction
 
 @contextmanager
 def ids_recorded(route: Route, works: Sequence[Work]) -> Iterator[None]:
-    """Around a group of looks: write the ids of customers they linked into the column, and empty the column of
-    customers they unlinked. An id that an earlier system left in the row of a never linked customer stays."""
+    """Wrap a group of looks: afterwards the column holds the ids of customers that the looks linked, and is empty for
+    customers that they unlinked. Where a customer was never linked, an id that an earlier system wrote stays."""
     if route.source.id_column is None:
         yield
         return
@@ -34,8 +33,8 @@ def ids_recorded(route: Route, works: Sequence[Work]) -> Iterator[None]:
     _record(route, keys)
 
 
-def make_good(route: Route) -> None:
-    """Write the ids that a process did not write before it ended, or that a locked row kept out."""
+def work_off_notes(route: Route) -> None:
+    """Write the ids of notes that are left over: their process died, or their row was locked."""
     if route.source.id_column is None:
         return
     with route.state.read() as tx:

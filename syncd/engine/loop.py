@@ -1,9 +1,8 @@
-"""How a daemon cycles: capture at every poll, and lanes that go on by themselves, so that no lane waits for the
-slowest.
+"""The daemon's polls: each captures the change log and starts idle lanes, and no lane waits for the slowest.
 
 `run_cycle` ends when nothing is due any more. A daemon cannot wait for that: a first pass at two requests a second
-takes hours, and the other providers' changes would lie in the log meanwhile. So each poll captures, sets idle lanes to
-work where they have something to do, gathers what lanes have finished, and lets the others go on.
+takes hours, and the other providers' changes would lie in the log meanwhile. So each poll captures, starts the idle
+lanes that have work, counts what the lanes that ended have done, and lets busy lanes go on.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from syncd.store.progress import ProviderState
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """An installation at work. `tallies` are those of the lanes that are busy; `rest` says until when (monotonic
-    seconds) a lane that ended in an unexpected error is left alone, and how long that was."""
+    """An installation at work, from poll to poll. `tallies` count what the busy lanes do. `rest`: until when (monotonic
+    seconds) a lane is not started after an unexpected error, and the length of that rest in seconds."""
 
     site: Installation
     crew: Crew
@@ -41,7 +40,7 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What became of one poll. `errors` by provider are unexpected ones: an unreachable source or state, or bugs."""
+    """How one poll ended. `errors` are unexpected ones, by provider: an unreachable source or state, or a bug."""
 
     result: Result
     errors: Mapping[str, BaseException]
@@ -57,15 +56,15 @@ def steady(site: Installation) -> Steady:
 
 
 def poll(state: Steady, patience: float) -> Polled:
-    """One poll. Waits at most `patience` seconds for the lanes that it set to work, so that what is done quickly is
-    told as one cycle. Raises what source and state raise, and `SafetyStop`."""
+    """One poll. Waits at most `patience` seconds for the lanes that it started, so that quick work is told as one
+    cycle. Raises `SafetyStop`, and the errors of source and state."""
     site = state.site
     run_id, started = site.run_id(), site.clock.monotonic()
     with run(run_id):
         captured = _captured(site)
         if not site.stop.is_set():
             rotate(site)
-            _set_to_work(state)
+            _start_lanes(state)
         counts, errors = gather(state, patience)
         result = Result(run_id, counts, captured.customers, site.clock.monotonic() - started)
         record(site, Options(mode="poll"), result)
@@ -75,12 +74,12 @@ def poll(state: Steady, patience: float) -> Polled:
 def _captured(site: Installation) -> Captured:
     try:
         return capture(site)
-    except LeaseLost:  # we were away for longer than the lease: capture is the successor's now
+    except LeaseLost:  # this daemon slept for longer than its lease: another one captures now
         return Captured()
 
 
 def gather(state: Steady, seconds: float) -> tuple[dict[str, dict[str, int]], dict[str, BaseException]]:
-    """Wait at most so many seconds; counts and unexpected errors of the lanes that have ended."""
+    """Wait at most this long for lanes to end. Answers the ended lanes' counts and unexpected errors, by provider."""
     counts, errors = {}, {}
     for provider, error in state.crew.ended(seconds).items():
         tally = state.tallies.pop(provider)
@@ -97,7 +96,7 @@ def gather(state: Steady, seconds: float) -> tuple[dict[str, dict[str, int]], di
     return counts, errors
 
 
-def _set_to_work(state: Steady) -> None:
+def _start_lanes(state: Steady) -> None:
     site, busy = state.site, state.crew.busy()
     names = [route.provider for route in site.routes]
     with site.state.read() as tx:
@@ -129,7 +128,7 @@ def _must_renew(site: Installation, route: Route) -> bool:
 
 
 def _extend(site: Installation, route: Route) -> None:
-    """A lane that is busy without requests (a long pause of its pace) keeps its lease all the same."""
+    """Renew the lease of a lane that is busy: while a slow pace lets no request leave, the lane does not do so."""
     name = lane_name(route.provider)
     held, now = site.held.get(name), site.clock.monotonic()
     if held is not None and now - held.renewed >= site.lease / 3 and keep(site, name):
@@ -153,7 +152,7 @@ def _job(site: Installation, route: Route, tally: Tally) -> Callable[[], None]:
 def has_work(site: Installation, route: Route, asked: Agenda) -> bool:
     """Whether a lane has anything to do now."""
     kept = asked.states.get(route.provider) or ProviderState(route.provider)
-    route.lane.load(kept.breaker, route.lane.breaker.credentials)  # a person may have closed it, or other credentials
+    route.lane.load(kept.breaker, route.lane.breaker.credentials)  # a person, or other credentials, may have closed it
     if operator_pause(site, kept) or route.lane.paused_until() is not None:
         return False
     return (
@@ -166,7 +165,7 @@ def has_work(site: Installation, route: Route, asked: Agenda) -> bool:
 
 
 def _looked_at(route: Route) -> str:
-    """The name of the position that tells when this provider's side was last looked at."""
+    """The name of the cursor that holds when this provider was last listed or re-read."""
     return f"{'scan' if route.adapter.capabilities.lists else 'reread'}:{route.provider}:at"
 
 
@@ -177,14 +176,14 @@ def _look_due(site: Installation, route: Route, last: str) -> bool:
 
 
 def dismiss(state: Steady) -> None:
-    """The end: start no more jobs, and give the leases back at once where every lane has ended its work."""
+    """End in order: start no more lanes, and give the leases back at once where no lane is busy."""
     state.crew.close()
     if not state.crew.busy():
         give_back(state.site)
 
 
 def finish(state: Steady) -> bool:
-    """After the stop signal: record what the lanes did that have ended since. Answers whether all lanes have ended."""
+    """After the stop signal: record the work of lanes that have ended since. Answers whether all lanes have ended."""
     counts, _ = gather(state, 0.0)
     if counts:
         site = state.site

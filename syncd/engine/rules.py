@@ -1,5 +1,5 @@
-"""The rules of a lane as a run completes them: what the settings say, what a person approved, which fields were mapped
-since; and what changed settings change in the state."""
+"""A lane's rules: the settings, completed by what the state knows (a match report that a person accepted, newly mapped
+fields); and what a change of the settings changes in the state."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from syncd.store.database import Transaction
 
 
 def rules_now(tx: Transaction, site: Installation, route: Route) -> Rules:
-    """The rules of the settings, completed by what the state knows: whether customers may be created, and which fields
-    are mapped anew. A run, a plan and `explain` decide by these alone."""
+    """The rules of the settings, completed from the state: whether customers may be created, and which fields are newly
+    mapped. A run, a plan and `explain` decide by these rules alone."""
     fresh = fresh_fields(tx, site, route.provider)
     again = repassed(tx, site, route.provider)
     return route.rules._replace(adopted=ready_to_create(tx, route), fresh=fresh, repassed=again)
 
 
 def repassed(tx: Transaction, site: Installation, provider: str) -> bool:
-    """Whether the settings changed, or have just changed, after the whole first pass was worked off."""
+    """Whether the settings changed after the first pass was worked off: guards then count the creates of the new
+    pass."""
     if progress.meta(tx, f"repassed:{provider}"):
         return True
     over = progress.provider_state(tx, provider).backfilled and not has_backfill(tx, provider)
@@ -30,15 +31,16 @@ def repassed(tx: Transaction, site: Installation, provider: str) -> bool:
 
 
 def ready_to_create(tx: Transaction, route: Route) -> bool:
-    """Whether new customers may be created there: a person accepted a match report, or `create = "always"` as long as
-    the state remembers what was created before (after a loss, `recover` asks for a match report again)."""
+    """Whether customers may be created there: a person accepted a match report, or the settings say `create =
+    "always"`. The latter does not hold after a loss of the state: `recover` then asks for a match report."""
     if progress.meta(tx, f"adopted:{route.provider}"):
         return True
     return route.rules.adopted and not progress.meta(tx, f"rematch:{route.provider}")
 
 
 def apply_changed_settings(site: Installation, provider: str, lease: leases.Lease) -> None:
-    """Another column mapping drops that field's base, other rules make every pair due; both are planned and guarded."""
+    """Drop the base of each field that is mapped to another column, and begin a new first pass for any changed setting:
+    every pair becomes due, and what follows passes the guards."""
     with site.state.read() as tx:
         changed = changed_settings(tx, site, provider)
     if changed is None:
@@ -67,7 +69,7 @@ def apply_changed_settings(site: Installation, provider: str, lease: leases.Leas
 
 
 def changed_settings(tx: Transaction, site: Installation, provider: str) -> frozenset[str] | None:
-    """Fields that are mapped to another column than before, or no longer; None when no setting of the provider has
+    """Fields that are mapped to another column than before, or to none any more; None where no setting of the provider
     changed."""
     wanted = site.field_hashes.get(provider, {})
     before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
@@ -78,7 +80,7 @@ def changed_settings(tx: Transaction, site: Installation, provider: str) -> froz
 
 
 def fresh_fields(tx: Transaction, site: Installation, provider: str) -> frozenset[str]:
-    """Fields that were mapped, or mapped to another column, since the first pass: nothing was agreed for them yet."""
+    """Fields that were mapped, or mapped to another column, after the first pass: they have no base yet."""
     wanted = site.field_hashes.get(provider, {})
     before: dict[str, str] = json.loads(progress.meta(tx, f"fields:{provider}") or "{}")
     known: list[str] = json.loads(progress.meta(tx, f"fresh:{provider}") or "[]")

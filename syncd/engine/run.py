@@ -1,7 +1,5 @@
-"""One cycle: capture -> look around -> drain the lanes -> report. The daemon, `run-once` and `demo` all run this.
-
-Functions, no class. Each step is small enough to be read where it stands: in `detect` and in `worker`.
-"""
+"""One cycle: capture -> look around -> drain the lanes -> record. `run-once` and `demo` run it to its end; the daemon
+runs the same steps poll by poll (`loop`). The steps are in `detect` and in `worker`."""
 
 from __future__ import annotations
 
@@ -24,18 +22,18 @@ from syncd.runtime.leadership import CAPTURE, hold, keep, lane_name
 from syncd.store import events
 
 ROUNDS = 3
-GLANCE = 5.0  # seconds between two looks, while waiting, at a wall clock that may be set
+GLANCE = 5.0  # seconds: a wait reads the wall clock this often, because the clock may be set
 
 __all__ = ["Installation", "Options", "Result", "Rhythm", "run_cycle"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one cycle differs from another. `wait` in seconds: how long a run may wait for retries and pauses.
+    """How one cycle differs from another. `wait` is how many seconds a run may wait for retries and pauses.
 
-    `limit` is how many pairs of each provider this run may look at. `done` is called with the number of pairs just
-    looked at. `look` false only drains what is due (the daemon's fast poll); `exclusive` fails when another instance
-    holds a lane.
+    `limit` is how many pairs of each provider this run may look at. `watch` is called with the name of each step,
+    `done` with the number of pairs just looked at. Without `look` the cycle neither lists nor sweeps: it only drains
+    what is due. `exclusive` fails when another instance holds a lane.
     """
 
     mode: str = "cycle"
@@ -51,7 +49,7 @@ class Options:
 
 
 class Result(NamedTuple):
-    """What a cycle did: counts per provider and kind, and how many customers the change log named."""
+    """What a cycle did: counts by provider and kind of report, and how many customers the change log named."""
 
     run_id: str
     counts: dict[str, dict[str, int]]
@@ -59,14 +57,15 @@ class Result(NamedTuple):
     seconds: float
 
     def total(self, *kinds: str) -> int:
-        """Over all providers."""
+        """The count of these kinds over all providers."""
         return sum(counts.get(kind, 0) for counts in self.counts.values() for kind in kinds)
 
 
 def run_cycle(site: Installation, options: Options = Options()) -> Result:
-    """One pass. Trouble with one provider stays in its lane; trouble with source or state is raised.
+    """One cycle. A provider's errors stay in its lane; the errors of source and state are raised, and `SafetyStop`.
 
-    An `exclusive` run raises `LeaseLost` in the end where another instance took one of its lanes meanwhile."""
+    An `exclusive` run raises `LeaseHeld` at once where another instance holds a lane, and `LeaseLost` at its end where
+    another instance took a lane meanwhile."""
     run_id = site.run_id()
     with run(run_id):
         return _cycle(site, options, run_id)
@@ -86,7 +85,7 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
         captured = capture(site).customers
         if options.look:
             together([_looking(site, route, force=options.scan) for route in held])
-            if not options.providers:  # the sweep has one cursor: some providers alone would hide rows from the rest
+            if not options.providers:  # the sweep has one position for all providers
                 rotate(site)
         captured += _drain_rounds(site, held, options, tally)
         lost = options.exclusive and not all(keep(site, lane_name(route.provider)) for route in held)
@@ -96,7 +95,7 @@ def _cycle(site: Installation, options: Options, run_id: str) -> Result:
     counts = {provider: dict(counter) for provider, counter in tally.counts.items()}
     result = Result(run_id, counts, captured, site.clock.monotonic() - started)
     record(site, options, result)
-    if lost:  # a daemon would see to the rest in its next cycle; this run has none
+    if lost:  # a daemon would finish the rest at its next poll; this run has none
         raise LeaseLost("this run lost a lane to another instance, or its lease ran out.", remedy="syncd status")
     return result
 
@@ -111,8 +110,8 @@ def _looking(site: Installation, route: Route, *, force: bool) -> Callable[[], N
 
 
 def _drain_rounds(site: Installation, held: Sequence[Route], options: Options, tally: Tally) -> int:
-    """Drain, then capture and drain what our own writes to the source caused, until nothing is due or the rounds are
-    used up; wait for retries and pauses that end in time."""
+    """Drain the lanes, then capture and drain what our own pulls made due, until nothing is due or the rounds are used
+    up. Waits for retries and pauses that end within `options.wait`. Answers how many customers were captured."""
     captured = 0
     deadline: datetime | None = None
     for turn in range(options.rounds + 1):
@@ -129,7 +128,8 @@ def _drain_rounds(site: Installation, held: Sequence[Route], options: Options, t
 def _until_quiet(
     site: Installation, held: Sequence[Route], options: Options, tally: Tally, deadline: datetime | None
 ) -> datetime:
-    """Drain, wait for what is due soon, drain again. The time a run may wait begins when the first drain ends."""
+    """Drain, wait for pairs that become due before the deadline, drain again. Answers the deadline: `options.wait`
+    seconds after the end of the first drain."""
     while True:
         started, before = site.clock.now(), tally.handled()
         _drain(site, held, options, tally)
@@ -155,8 +155,8 @@ def _rest(options: Options, tally: Tally, route: Route) -> int | None:
 
 
 def _waited(site: Installation, held: Sequence[Route], deadline: datetime, idle_since: datetime | None) -> bool:
-    """Wait for the next retry, settle time or pause that ends before the deadline; False when there is none, or when
-    what is due was due already at `idle_since`, before a drain that could not take it."""
+    """Wait for the next retry, settle time or pause that ends before the deadline. False when there is none, and when
+    the due pairs were due before `idle_since` already: the last drain could not take them."""
     moment = next_moment(site, held)
     if moment is None or moment > deadline or (idle_since is not None and moment <= idle_since):
         return False
@@ -169,7 +169,7 @@ UNDONE = ("retry", "ambiguous", "rejected", "dead", "review", "staged", "deferre
 
 
 def record(site: Installation, options: Options, result: Result) -> None:
-    """Store one run and log one line for a cycle that did something; an idle poll leaves neither."""
+    """Store and log a cycle that did something; an idle poll leaves no trace."""
     totals: dict[str, int] = {}
     for counts in result.counts.values():
         for kind, number in counts.items():

@@ -1,5 +1,5 @@
-"""Work off one lane: take its lease, load its condition, probe a provider that was down, drain due pairs, keep the
-condition."""
+"""Work off one lane: take its lease, load its condition (breaker, pace), probe a provider that was down, drain due
+pairs, store the condition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.model import Pair, Stage, Work
-from syncd.engine.ids import ids_recorded, make_good
+from syncd.engine.ids import ids_recorded, work_off_notes
 from syncd.engine.rules import apply_changed_settings, rules_now
 from syncd.errors import LeaseLost, ProviderError, Stopped, Throttled, Unauthorized
 from syncd.lanes import LanePaused, drain
@@ -24,33 +24,34 @@ from syncd.store import journal, leases, progress, work
 from syncd.store.database import Transaction
 from syncd.store.progress import ProviderState
 
-STEP = 2.0  # seconds: a smaller distance is drift, which is put right without a jump
-KEEP = 30.0  # seconds: a first pass takes hours, and what the lane learned must outlive a crash in it
+STEP = 2.0  # seconds: a clock that moved by less has drifted and was not set
+KEEP = 30.0  # seconds between two stores of a lane's condition, so that a crash in a long pass does not lose it
 
 
 @dataclass
 class Tally:
-    """What a run did, counted by provider and kind; filled by the lanes. `done` is called after every group with its
-    size."""
+    """What a run did, counted by provider and kind of report; filled by the lanes. `done` is called with the size of
+    every group worked off."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     done: Callable[[int], None] = field(default=lambda _pairs: None)
 
     def add(self, provider: str, kinds: Counter[str]) -> None:
-        """Count; every lane has its own counter, so no lock is needed."""
+        """Add a lane's counts; every lane has a counter of its own, so no lock is needed."""
         self.counts.setdefault(provider, Counter()).update(kinds)
 
     def total(self, kind: str) -> int:
-        """Over all providers."""
+        """The count of one kind over all providers."""
         return sum(counter[kind] for counter in self.counts.values())
 
     def handled(self, provider: str | None = None) -> int:
-        """Looks at pairs so far, of one provider or of all."""
+        """How many looks have ended so far, of one provider or of all."""
         return sum(counter.total() for name, counter in self.counts.items() if provider in {None, name})
 
 
 def take_lane(site: Installation, route: Route) -> Route | None:
-    """Our lease on this lane, newly taken or extended; None while another daemon holds it."""
+    """The route with our lease on its lane, newly taken or extended, and with the lane's stored condition; None while
+    another daemon holds the lease."""
     held = _hold(site, route.provider)
     if held is None:
         return None
@@ -67,20 +68,20 @@ def take_lane(site: Installation, route: Route) -> Route | None:
     lane.leave = False
     lane.keep = lambda: keep(site, lane_name(route.provider))
     lane.renewed(held.renewed)
-    lane.settle_pause = lambda state: _remember(site, route, state)
+    lane.on_state = lambda state: _remember(site, route, state)
     lane.load(kept.breaker, lane.breaker.credentials)
     lane.load_pace(kept.pace)
     return route
 
 
 def _hold(site: Installation, provider: str) -> Held | None:
-    """Our lease on a lane. A lease that is new to this process is worked on only after the predecessor's intents settle
-    anew and changed settings are applied."""
+    """Our lease on a lane; None while another daemon holds it. Where the lease is new to this process, the former
+    holder's intents first settle anew, and changed settings are applied."""
     name = lane_name(provider)
     before = site.held.get(name)
     held = hold(site, name)
     if held is not None and (before is None or before.lease.epoch != held.lease.epoch):
-        del site.held[name]  # not ours to work on before this is done
+        del site.held[name]  # until both are done the lane takes no pairs
         settle_what_was_left(site, provider, held.lease)
         apply_changed_settings(site, provider, held.lease)
         site.held[name] = held
@@ -88,20 +89,20 @@ def _hold(site: Installation, provider: str) -> Held | None:
 
 
 def settle_what_was_left(site: Installation, provider: str, lease: leases.Lease) -> None:
-    """Let the intents that a predecessor left under way settle from now on: since it lost the lease it has sent
-    nothing."""
+    """Let the intents that the lease's former holder left open settle from now on: it has sent nothing since it lost
+    the lease."""
     route = next(route for route in site.routes if route.provider == provider)
     with site.state.fenced(lease) as tx:
         journal.adrift(tx, provider, lease.epoch, route.later(route.timeout + route.settle))
 
 
 def heed_the_clock(site: Installation, route: Route) -> None:
-    """Where the wall clock was set, everything that settles is waited for once more.
+    """Where the wall clock was set, let every open intent of the lane settle anew.
 
     Settle times are wall times: a clock that is set 5 minutes forward would end them all at once, and a write that is
-    still on its way would be looked for too early. The wall clock's distance to the monotonic one changes by such a
-    step only (and by a reboot or a suspended machine, where waiting anew does no harm). The distance is kept in the
-    state, so that a step is noticed across a restart too. Machines that share a state ask its server for the time.
+    still on its way would be looked up too early. Only such a step changes the distance between wall clock and
+    monotonic clock (and a reboot or a suspended machine, where settling anew does no harm). The state keeps the
+    distance, so that a step across a restart is noticed too. Machines that share a state take the time of its server.
     """
     name = f"clock:{route.provider}:{socket.gethostname()}"
     distance = site.clock.now().timestamp() - site.clock.monotonic()
@@ -120,19 +121,20 @@ def heed_the_clock(site: Installation, route: Route) -> None:
 
 
 def release_lanes(site: Installation, routes: Sequence[Route]) -> None:
-    """Give these lanes back at once, and what this process holds besides them."""
+    """Give these lanes back at once, and the leases on capture and sweep."""
     give_back(site, frozenset(lane_name(route.provider) for route in routes) | {CAPTURE, VERIFY})
 
 
 def operator_pause(site: Installation, kept: ProviderState) -> bool:
-    """Whether a person stopped this provider; a pause with an end that has passed is none."""
+    """Whether an operator paused this provider, and the pause has not ended."""
     return kept.state == "paused" and (kept.until is None or kept.until > site.clock.now())
 
 
 def work_off(site: Installation, route: Route, tally: Tally, limit: int | None = None, only: str | None = None) -> None:
-    """Drain one lane until nothing of it can be done now. Trouble of the provider ends here, never in another lane.
+    """Drain one lane until none of its due pairs can be taken now. The provider's errors end here and reach no other
+    lane.
 
-    At most `limit` pairs; `only` names the one customer that is wanted.
+    At most `limit` pairs; with `only` just this customer's.
     """
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
@@ -163,7 +165,7 @@ def work_off(site: Installation, route: Route, tally: Tally, limit: int | None =
         tally.done(len(batch))
 
     try:
-        make_good(route)
+        work_off_notes(route)
         if not route.lane.needs_probe() or probe(route):
             drain(route.lane, take, handle, limit)
     except LeaseLost:
@@ -186,7 +188,7 @@ def evenly(due: int, size: int, threads: int) -> int:
 
 
 def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
-    """This pair if it is due; an open intent that has not settled holds the pair back, as in every lane's taking."""
+    """This pair if it is due and has no intent that still settles, as `work.take` would take it."""
     item = work.read(tx, pair)
     if item is None or item.due_at > now:
         return []
@@ -195,13 +197,13 @@ def _takeable(tx: Transaction, pair: Pair, now: datetime) -> list[Work]:
 
 
 def paused_by_person(site: Installation, route: Route) -> bool:
-    """Whether a person stopped this provider, asked anew every time: a pause holds within seconds."""
+    """Whether an operator paused this provider. The state is asked every time, so that a pause holds within seconds."""
     with site.state.read() as tx:
         return operator_pause(site, progress.provider_state(tx, route.provider))
 
 
 def probe(route: Route) -> bool:
-    """One cheap call decides whether the provider is back."""
+    """Ask the provider with one cheap request whether it is back."""
     try:
         route.lane.probe(route.adapter.probe)
     except Unauthorized as error:
@@ -218,8 +220,8 @@ def probe(route: Route) -> bool:
 
 
 def keep_condition(site: Installation, route: Route) -> None:
-    """Store the lane's condition and its calls, so that a restart changes nothing; a lane where nothing changed stores
-    nothing."""
+    """Store the lane's condition and how many requests it sent, so that a restart changes neither. Where nothing
+    changed, nothing is written."""
     lane, held = route.lane, site.held.get(lane_name(route.provider))
     calls, condition = lane.take_calls(), lane.dump()
     if not calls and held is not None and held.condition == condition:
@@ -248,7 +250,8 @@ def _remember(site: Installation, route: Route, state: str) -> None:
 
 
 def next_moment(site: Installation, routes: Sequence[Route]) -> datetime | None:
-    """When anything can be done again: the earliest due pair of a lane, or the end of that lane's pause."""
+    """When a pair can be taken again: the earliest due pair of a lane that is not paused by an operator, or the end of
+    that lane's pause; None where nothing is due."""
     moments = []
     now = site.clock.now()
     for route in routes:

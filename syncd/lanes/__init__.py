@@ -1,7 +1,7 @@
 """One lane per provider: its pace, its breaker, its threads. One provider's trouble stays in its lane.
 
-A `Lane` is the gate that every request of its provider passes (`admit`, `observe`); `drain` is the loop that takes due
-pairs until none is left, and `Crew` the lanes that work beside each other. No other package has threads.
+A `Lane` is the gate that every request of its provider passes (`admit`, `observe`). `drain` takes due pairs until none
+is left. A `Crew` is the lanes that work beside each other. Pairs are worked off in no other threads.
 """
 
 from syncd.lanes.breaker import Breaker

@@ -1,4 +1,4 @@
-"""The stop switch of a lane, as a value that survives restarts."""
+"""The breaker of a lane as a value: it stops all requests of a provider in trouble, and survives restarts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 
 class Breaker(NamedTuple):
-    """The stop switch as a value that survives restarts. `until` is wall time; `opened` counts openings in a row."""
+    """`since` and `until` are wall time (ISO 8601). `failures` counts failed requests in a row, `opened` how often the
+    breaker opened in a row. `credentials` is a fingerprint of those in use."""
 
     state: str = "ok"  # ok | down | blocked | throttled
     reason: str = ""
@@ -20,15 +21,16 @@ class Breaker(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Breaker:
-        """What `Lane.dump` wrote; a closed one when nothing was written yet."""
+        """The breaker from the text that `Lane.dump` wrote; a closed breaker from an empty text."""
         return cls(**json.loads(text)) if text else cls()
 
     def set_back(self, now: datetime) -> bool:
-        """The wall clock was set to before the pause began: nobody knows how much of it is over."""
+        """Whether the wall clock was set to a moment before the pause began, so that the rest of the pause is
+        unknown."""
         return bool(self.since) and now < datetime.fromisoformat(self.since)
 
     def paused_until(self, now: datetime) -> datetime | None:
-        """The end of a pause that is not over."""
+        """When the pause ends; None where no pause is under way."""
         if self.state == "ok" or not self.until or self.set_back(now):
             return None
         until = datetime.fromisoformat(self.until)

@@ -13,7 +13,7 @@ from syncd.lanes.gate import Lane
 
 
 class Report(NamedTuple):
-    """What became of one pair; `kind` is one of the words that the closing line counts."""
+    """How one look at a pair ended; `kind` is one of the words that the log line `cycle.finished` counts."""
 
     kind: str
     retry_at: datetime | None = None
@@ -27,8 +27,8 @@ def drain(
 ) -> int:
     """Take due pairs and hand them on until none is left, the lane pauses, or the stop signal comes.
 
-    With one thread everything runs in the caller's, which makes a simulation deterministic. The same customer is never
-    in two threads. Returns how many pairs were handled.
+    A lane with one thread works in the caller's thread, which makes a simulation deterministic. The same customer is
+    never in two threads. At most `limit` pairs; answers how many were handled.
     """
     with lane.processor.at_work():
         if lane.concurrency == 1:
@@ -93,11 +93,11 @@ def _in_turn(lane: Lane, handle: Callable[[Sequence[Work]], None], part: Sequenc
     try:
         handle(part)
     finally:
-        lane.turns.over(part[0].pair.key)  # however the group ended: no other group waits for it any more
+        lane.turns.over(part[0].pair.key)  # after an error too: else the groups behind this one would wait for ever
 
 
 def _parts(batch: Sequence[Work], threads: int) -> list[Sequence[Work]]:
-    """A rest that is smaller than a group is shared by the threads that are free."""
+    """The last pairs, fewer than a group, are shared among `threads` free threads."""
     size = -(-len(batch) // threads)
     return [batch[start : start + size] for start in range(0, len(batch), size)]
 
@@ -114,11 +114,11 @@ class Crew:
         return frozenset(self._busy)
 
     def start(self, name: str, job: Callable[[], None]) -> None:
-        """Set a lane to work that is not busy."""
+        """Start the job of a lane that is not busy."""
         self._busy[name] = self._pool.submit(copy_context().run, job)
 
     def ended(self, seconds: float) -> dict[str, BaseException | None]:
-        """Wait at most this long for all; those that have ended, each with the error that ended it."""
+        """Wait at most this long for all jobs. Answers the ended lanes, each with its error or None."""
         done, _ = wait(self._busy.values(), timeout=seconds)
         ended = {name: future.exception() for name, future in self._busy.items() if future in done}
         self._busy = {name: future for name, future in self._busy.items() if future not in done}

@@ -44,9 +44,9 @@ class Outdated(LanePaused):
 
 @dataclass
 class Lane:
-    """The gate of one provider. `keep` renews the lease and says whether it is still ours; `trace` is what the calling
-    thread has read and written, `stride` how much a thread takes at once, `turns` which group asks its guards first.
-    `leave`: the lane takes no more pairs, because another daemon is to have it."""
+    """The gate of one provider. `keep` renews the lease and answers whether it is still ours; `on_state` hears of each
+    new state of the breaker. `trace` is what the calling thread has read and written, `stride` how many pairs a thread
+    takes at once, `turns` which group asks the guards first. `leave`: another daemon is to have the lane."""
 
     name: str
     clock: Clock
@@ -57,14 +57,14 @@ class Lane:
     jitter: Callable[[], float]
     keep: Callable[[], bool] = lambda: True
     lease: float = 90.0
-    settle_pause: Callable[[str], None] = lambda _state: None
+    on_state: Callable[[str], None] = lambda _state: None
     breaker: Breaker = field(default_factory=Breaker)
     calls: int = 0
     last_ok: datetime | None = None
     leave: bool = False
-    distance: float | None = None  # of the wall clock to the monotonic one when last looked at, seconds
+    distance: float | None = None  # seconds between wall clock and monotonic clock when last compared
     processor: Cpu = field(default_factory=Cpu)
-    seen: float = 0.0  # when it last showed life, monotonic seconds: the watchdog asks
+    seen: float = 0.0  # when the lane last showed life, monotonic seconds; the daemon's watchdog reads it
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -110,16 +110,16 @@ class Lane:
             raise Outdated("the reading is too old for this write", self.clock.now())
 
     def book(self) -> None:
-        """Begin the look anew that an `Outdated` ended: wait for the slots of its reading and its write before anything
-        is read. Then both leave without a wait, and the window between them is one request long."""
+        """Begin a look anew that ended with `Outdated`: wait for the slots of its reading and of its write before
+        anything is read. Both requests then leave without a wait, so that the reading is one request old."""
         wanted, now = self.trace.wanted, self.clock.monotonic()
         self.trace.begin_look()
         self._wait(max(self.pace.reserve(endpoint, now) for endpoint in wanted))
         self.trace.booked = list(wanted)
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
-        """Learn from an answer; 429 pauses the lane by `throttled`, decided where the error is caught. A 503 that says
-        when to come back is believed for the whole lane, whatever became of the request."""
+        """Learn the pace from an answer. A 503 with `Retry-After` pauses the whole lane. A 429 does not do so here: it
+        becomes the error `Throttled`, and the code that catches the error calls `throttled`."""
         self.seen = self.clock.monotonic()
         self.trace.answered(endpoint, status, self.clock.monotonic())
         self.pace.learn(endpoint, headers, self.clock.monotonic(), self.clock.now())
@@ -129,7 +129,7 @@ class Lane:
             self.throttled(wait, "answered 503 and said when to come back")
 
     def _hold_lease(self) -> None:
-        """No request leaves unless it can end, deadline included, while the lease is still ours."""
+        """Raise `LeaseLost` unless a request that leaves now ends, deadline included, while the lease is still ours."""
         with self._lock:
             asked = self.clock.monotonic()
             if asked - self._renewed < self.lease / 3:
@@ -146,7 +146,7 @@ class Lane:
             self._renewed = at
 
     def group(self) -> int:
-        """How many pairs one thread takes at once: what it gets through in about a second by pace and by experience."""
+        """How many pairs one thread takes at once: those it works off in about a second, by pace and measurement."""
         paced = 2 * self.pace.interval(self.clock.monotonic()) * self.concurrency
         return self.stride.group(paced)
 
@@ -168,10 +168,11 @@ class Lane:
             changed = self.breaker.state != "ok"
             self.breaker = Breaker(credentials=self.breaker.credentials)
         if changed:
-            self.settle_pause("ok")
+            self.on_state("ok")
 
     def failed(self, reason: str) -> None:
-        """A request failed as when a provider is down. Five in a row, or half of the last twenty, open the breaker."""
+        """Note a failure of a provider that may be down (5xx, no answer). Five in a row, or half of the last twenty,
+        open the breaker."""
         with self._lock:
             if self.breaker.state == "down" and self.paused_until() is not None:
                 return  # the request left before the breaker opened
@@ -193,7 +194,7 @@ class Lane:
         self._pause("throttled", reason, pause * (1.0 + 0.1 * self.jitter()), self.breaker.opened)
 
     def refused(self, reason: str) -> None:
-        """401, 402 or 403: one call was enough to know."""
+        """The provider refused the credentials (401, 402, 403): the lane is blocked after this one request."""
         self._pause("blocked", reason, REFUSED_PAUSE, self.breaker.opened)
 
     def _pause(self, state: str, reason: str, seconds: float, opened: int) -> None:
@@ -210,10 +211,10 @@ class Lane:
                 failures=0,
                 opened=opened,
             )
-        self.settle_pause(state)
+        self.on_state(state)
 
     def healthy(self) -> bool:
-        """Whether other pairs got through lately: only then a failure counts as an attempt of its own pair."""
+        """Whether other pairs got through lately: only then does a failure use up an attempt of its pair."""
         with self._lock:
             return self.breaker.state == "ok" and any(self._recent)
 
@@ -227,7 +228,7 @@ class Lane:
         return self.breaker.paused_until(self.clock.now())
 
     def needs_probe(self) -> bool:
-        """Down or blocked, and the pause is over: one cheap call decides, not the next customer."""
+        """Whether the lane was down or blocked and its pause is over: one cheap request then tests the provider."""
         return self.breaker.state in {"down", "blocked"} and self.paused_until() is None
 
     def probe(self, call: Callable[[], object]) -> None:
@@ -254,21 +255,21 @@ class Lane:
         return json.dumps(self.breaker._asdict())
 
     def load(self, text: str, credentials: str) -> None:
-        """Take up where the last process stopped; other credentials end a block."""
+        """Go on with the breaker that the last process stored. A block ends where the credentials are others now."""
         kept = Breaker.of(text)
         if kept.state == "blocked" and kept.credentials != credentials:
             kept = Breaker()
         self.breaker = kept._replace(credentials=credentials)
 
     def dump_pace(self) -> str:
-        """What the provider's answers taught, and what is left for repeats, as text for the state database."""
+        """The learned pace and the rest of the budget for repeats, as text for the state database."""
         kept = self.pace.kept(self.clock.monotonic())
         with self._lock:
             budget = self._repeats.left(self.clock.monotonic())
         return json.dumps({"at": self.clock.now().isoformat(), "budget": budget, **kept})
 
     def load_pace(self, text: str) -> None:
-        """Go on at the pace that was kept: a restart is no way round a limit. A clock set back passes no time."""
+        """Go on at the stored pace: a restart is no way round a limit. With a clock set back, no time has passed."""
         if not text:
             return
         kept = json.loads(text)

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 MARGIN = 0.93  # the share of a limit that is used: at 100 % sliding windows hold one request too many
-LONGEST_INTERVAL = 3600.0  # of a quota, whatever its headers say, seconds
+LONGEST_INTERVAL = 3600.0  # seconds of a quota; a longer interval in the provider's headers is not believed
 BUDGET_CAP, BUDGET_GAIN, BUDGET_TRICKLE = 10.0, 0.1, 0.1  # retries: one per ten successes, one per ten seconds
 
 
@@ -25,7 +25,7 @@ class Pace:
     def __init__(self, rate: float | None, *, per_endpoint: bool = False, in_sum: float | None = None) -> None:
         self._interval = 1.0 / (rate * MARGIN) if rate else 0.0
         self._apart = 1.0 / (in_sum * MARGIN) if in_sum and rate else 0.0
-        self._leaving: list[float] = []  # moments of departure, sorted, those that are long past left out
+        self._leaving: list[float] = []  # moments of departure, sorted, without past ones
         self._per_endpoint = per_endpoint
         self._next: dict[str, float] = {}
         self._spread: dict[str, tuple[float, float]] = {}  # endpoint -> (interval, valid until)
@@ -33,7 +33,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def reserve(self, endpoint: str, now: float) -> float:
-        """Take the next slot; the seconds to wait for it. All times monotonic."""
+        """Take the next slot. Answers the seconds to wait for it. All times are monotonic."""
         name = endpoint if self._per_endpoint else ""
         with self._lock:
             spread, until = self._spread.get(endpoint, (0.0, 0.0))
@@ -56,7 +56,7 @@ class Pace:
             return self._between(max(self._next.get(endpoint if self._per_endpoint else "", 0.0), now), now) - now
 
     def _between(self, start: float, now: float) -> float:
-        """The first moment from `start` on that keeps its distance to all other departures."""
+        """The first moment from `start` on that lies far enough from all other departures."""
         self._leaving = [moment for moment in self._leaving if moment + self._apart > now]
         for moment in self._leaving:
             if abs(moment - start) < self._apart:
@@ -64,9 +64,9 @@ class Pace:
         return start
 
     def learn(self, endpoint: str, headers: Mapping[str, str], now: float, wall: datetime) -> None:
-        """Spread what is left of a quota, but for one to spare, over its interval (`X-RateLimit-*`).
+        """Spread the requests left in a quota (`X-RateLimit-*`), one kept in reserve, over the quota's interval.
 
-        JTL tells the length of the interval, Azotte the moment of the reset; with nothing left, the next one waits.
+        JTL sends the length of the interval, Azotte the moment of the reset. With none left, the next request waits.
         """
         remaining, limit = _number(headers.get("x-ratelimit-remaining")), _number(headers.get("x-ratelimit-limit"))
         if remaining is None or not limit:
@@ -90,23 +90,24 @@ class Pace:
             self.faster()
 
     def slower(self) -> None:
-        """A 429 halves the rate ..."""
+        """Halve the rate, after a 429."""
         with self._lock:
             self._slow = min(self._slow * 2.0, 64.0)
 
     def faster(self) -> None:
-        """... and clean answers win it back, slowly."""
+        """Raise the rate by 2 %, after a clean answer, until it is the full rate again."""
         with self._lock:
             self._slow = max(self._slow * 0.98, 1.0)
 
     def kept(self, now: float) -> dict[str, Any]:
-        """What was learned, for the next process: moments as seconds from now, for no monotonic clock outlives it."""
+        """The learned pace for the next process. Moments are seconds from now: a monotonic clock ends with its
+        process."""
         with self._lock:
             spread = {name: [each, until - now] for name, (each, until) in self._spread.items() if each and until > now}
             return {"slow": self._slow, "next": _ahead(self._next, now), "spread": spread}
 
     def resume(self, kept: Mapping[str, Any], now: float, ago: float) -> None:
-        """Take up what was kept `ago` seconds ago. It only ever makes slower: what this process knows itself stands."""
+        """Go on with the pace that was kept `ago` seconds ago. It may make this process slower, never faster."""
         with self._lock:
             self._slow = max(self._slow, float(kept.get("slow", 1.0)))
             for name, wait in kept.get("next", {}).items():
@@ -129,7 +130,8 @@ def _number(raw: str | None) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
-    """Seconds until the reset as the provider's own clock has it (`wall` where it does not say); else a minute."""
+    """Seconds until the quota's reset, by the provider's clock (its `Date` header, else `wall`); a minute where the
+    headers name no reset."""
     reset = _number(headers.get("x-ratelimit-reset"))
     if reset is None:
         return 60.0
@@ -141,13 +143,14 @@ def _until_reset(headers: Mapping[str, str], wall: datetime) -> float:
 
 
 class Repeats:
-    """The budget for repeated requests: ten at once, then one per ten successes or ten seconds. Times are monotonic."""
+    """The budget for repeated requests: ten at once, then one more for every ten successes and every ten seconds. Times
+    are monotonic."""
 
     def __init__(self, now: float) -> None:
         self._left, self._at = BUDGET_CAP, now
 
     def left(self, now: float) -> float:
-        """The budget now, with what the time since the last call has added."""
+        """The budget now, with the repeats that time has added since the last call."""
         self._left = min(BUDGET_CAP, self._left + (now - self._at) * BUDGET_TRICKLE)
         self._at = now
         return self._left
@@ -164,5 +167,5 @@ class Repeats:
         return True
 
     def resume(self, kept: float, now: float, ago: float) -> None:
-        """Go on with what was kept `ago` seconds ago, or with less."""
+        """Go on with the budget that was kept `ago` seconds ago, or with this process's own where that is smaller."""
         self._left = min(self.left(now), kept + ago * BUDGET_TRICKLE)

@@ -13,15 +13,13 @@ FULL = 0.85  # the share of one core from which on threads only wait for each ot
 
 
 class Cpu:
-    """The processor as all lanes of a process share it. Python computes in one thread at a time. Where that thread is
-    never idle and several lanes are at work, the others have something to compute while one waits for an answer. More
-    threads of a lane then shorten no request: each pair seems slower, so groups get smaller, and every switch between
-    threads costs.
+    """The processor, shared by all lanes of a process. Python computes in one thread at a time. Where several lanes
+    keep one core busy, more threads of a lane only cost: while one lane waits for an answer, the others compute anyway,
+    each pair seems slower, groups get smaller, and threads are switched more often.
 
-    Five providers on the same machine cost 5.5 ms a pair with four threads each, and 3.9 with one each. A provider that
-    takes 50 ms for an answer leaves the processor idle, and keeps all its threads; so does a lane that is alone at
-    work, for nobody else computes while its one thread waits. `spent` and `now` are the seconds that this process has
-    computed and the seconds that have passed, whatever a simulation makes of time.
+    Measured with five providers on the same machine: 5.5 ms a pair with four threads each, 3.9 ms with one each. A
+    provider that takes 50 ms for an answer leaves the processor idle, so its lane keeps all threads. A lane that works
+    alone keeps them too. `spent` and `now` are real seconds, also in a simulation: computed, and passed.
     """
 
     def __init__(
@@ -34,7 +32,7 @@ class Cpu:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Around what one lane works off."""
+        """Count a lane as at work, for as long as it works off its due pairs."""
         with self._lock:
             self._lanes += 1
         try:
@@ -44,7 +42,7 @@ class Cpu:
                 self._lanes -= 1
 
     def crowded(self) -> bool:
-        """Whether several lanes are at work, and this process kept one core busy all the time when last measured."""
+        """Whether several lanes are at work and this process kept one core busy (`FULL`) in the last `WINDOW`."""
         with self._lock:
             spent, now = self._spent(), self._now()
             if now - self._at >= WINDOW:

@@ -28,7 +28,7 @@ class Stride:
             self._each = max(each, (self._each + each) / 2) if pairs else self._each
 
     def group(self, paced: float) -> int:
-        """1 to 100 pairs, where the pace alone takes `paced` seconds for one."""
+        """The pairs for one group, 1 to 100. `paced`: the seconds that the pace alone takes for one pair."""
         with self._lock:
             each = max(paced, self._each)
         return max(min(int(WHOLE / each) if each else LARGEST, LARGEST), 1)

@@ -1,5 +1,5 @@
-"""What one thread has read and written since it began a look at a pair: it decides whether a write may leave on that
-reading."""
+"""What one thread has read and written in its present look at a pair. The lane asks it whether the reading is fresh
+enough for a write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Trace(threading.local):
         self.begin_look()
 
     def begin_look(self) -> None:
-        """Nothing is read and nothing is booked yet."""
+        """Forget the last look: nothing is read and no slot is booked yet."""
         self.requests = 0
         self.read: Reading | None = None
         self.wanted: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Trace(threading.local):
         self.acknowledged, self.writing, self.got_through, self.read = False, True, False, read
 
     def answered(self, endpoint: str, status: int, now: float) -> None:
-        """An answer came."""
+        """Note an answer: of a reading when it came, of a write that it was executed (2xx)."""
         if endpoint.startswith("GET "):
             self.read = (now, endpoint)
             return
@@ -43,7 +43,7 @@ class Trace(threading.local):
             self.acknowledged = True
 
     def outdated(self, endpoint: str, leaves_at: float) -> bool:
-        """Whether this is the first request of a write, and what was read for it is too old when it leaves."""
+        """Whether this is the first request of a write, and the reading will be older than `FRESH` when it leaves."""
         if self.read is None or not self.writing or endpoint.startswith("GET "):
             return False
         if leaves_at - self.read[0] <= FRESH:
@@ -52,7 +52,7 @@ class Trace(threading.local):
         return True
 
     def use_booking(self, endpoint: str) -> bool:
-        """Whether this request's slot was taken beforehand; each serves once."""
+        """Whether this request's slot was booked; a booked slot serves one request."""
         if endpoint not in self.booked:
             return False
         self.booked.remove(endpoint)

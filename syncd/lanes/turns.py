@@ -1,7 +1,7 @@
 """The order among groups of one lane that are at work at the same time: the order in which they were taken.
 
-Threads end their readings in any order. Where a limit is near, the first pair that is due must be the first that a
-guard lets through, as a plan has foretold it, and not the pair whose record was read fastest.
+Threads end their readings in any order. Where a guard's limit is near, pairs must pass the guard in the order in which
+they became due, as a plan has foretold, and not in the order in which their records were read.
 """
 
 from __future__ import annotations

@@ -555,7 +555,7 @@ def test_every_change_of_condition_is_told_once() -> None:
     """Whoever keeps the condition hears of each pause and of the first success after it."""
     told: list[str] = []
     clock = VirtualClock()
-    lane = a_lane(clock, settle_pause=told.append)
+    lane = a_lane(clock, on_state=told.append)
 
     lane.succeeded()
     fail(lane, 5)
