@@ -77,12 +77,12 @@ def _shape(found: Findings, *, recovered: bool) -> dict[str, object]:
 
 
 def _say_next(found: Findings, *, as_json: bool) -> None:
-    from syncd.operate.recover import Loss
+    from syncd.operate.recover import DOUBTED
 
     if as_json:
         return
     echo("Recovered. Everything will be looked at once more.")
-    if found.loss in {Loss.STATE, Loss.OWNER}:
+    if found.loss in DOUBTED:
         for provider in found.linked:
             echo(f"next:  syncd match {provider}")
     echo("next:  syncd plan")

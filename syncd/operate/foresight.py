@@ -16,6 +16,7 @@ from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
 from syncd.detect.first_pass import missing_after
 from syncd.detect.intake import Obstacle, in_the_way, keyless_creates, unclaimed
 from syncd.detect.ownership import reasons, replaced
+from syncd.detect.unseen import require_same_key
 from syncd.detect.walks import THROUGH, linked, rows_after
 from syncd.engine.rules import changed_settings
 from syncd.errors import SafetyStop
@@ -109,6 +110,7 @@ def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
 
 def captured(site: Installation) -> Marks:
     """The change log as it stands, not acknowledged. Raises `SafetyStop` where a run would."""
+    require_same_key(site)
     entries, restart = _entries(site)
     names, inserts, adopted = _Foretold(site.state), [], dict[Pair, str]()
 

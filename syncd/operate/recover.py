@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from syncd.core.model import Link, Pair, Verb
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
-from syncd.detect.unseen import mark_successors
+from syncd.detect.unseen import KEY_COLUMN, key_column, mark_successors, require_same_key, unrecognised
 from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes
 from syncd.errors import LeaseHeld, SafetyStop, UsageError
@@ -39,14 +39,17 @@ class Loss(StrEnum):
     RESET = "reset"  # the fence in the source is new while the state is not
     SOURCE = "source-older"
     STATE = "state-older"
+    KEY = "key"  # the customers' key is another column than before
 
 
+DOUBTED = frozenset({Loss.STATE, Loss.OWNER, Loss.KEY})  # new creates wait for a match report
 MEANINGS = {
     Loss.NONE: "source and state belong together.",
     Loss.OWNER: "the change log was consumed by another state: this state is new or a copy, or the source is.",
     Loss.RESET: "the source's change log is new while the state is not: the source was replaced or set up again.",
     Loss.SOURCE: "the source went back to an earlier day.",
     Loss.STATE: "the state went back to an earlier day.",
+    Loss.KEY: "[source] key is another column than before: nobody is known by it.",
 }
 
 
@@ -80,6 +83,10 @@ def diagnose(site: Installation) -> Findings:
         acks = batch.acks
         if fence_trouble(batch, owner, raw):
             loss = _which(batch.owner, owner, acks, expected)
+    try:
+        require_same_key(site)
+    except SafetyStop:
+        loss = Loss.KEY
     findings = Findings(loss, key_lost, acks, expected)
     if findings.in_order:
         return findings
@@ -115,8 +122,11 @@ def recover(site: Installation, findings: Findings) -> None:
     if findings.loss in {Loss.SOURCE, Loss.RESET, Loss.OWNER}:
         for route in site.routes:
             _let_go(site, route)
+    if findings.loss is Loss.KEY:
+        for route in site.routes:
+            _unknown_now(site, route)
     with site.state.begin() as tx:
-        if findings.loss in {Loss.STATE, Loss.OWNER}:
+        if findings.loss in DOUBTED:
             _distrust(tx, site)
         look_at_everything(tx, site)
         for route in site.routes:
@@ -129,6 +139,8 @@ def recover(site: Installation, findings: Findings) -> None:
         acks = changelog.seize(site.source, identity(site))
         with site.state.begin() as tx:
             progress.set_meta(tx, EXPECTED, str(acks))
+    with site.state.begin() as tx:
+        progress.set_meta(tx, KEY_COLUMN, key_column(site))
     release_lanes(site, site.routes)
 
 
@@ -174,6 +186,15 @@ def _let_go(site: Installation, route: Route) -> None:
                 our_key = hidden_key(route, link) if link.external_id is not None else link.provider_key
                 if our_key:
                     tombstones.bury_carriers(tx, site.state.graves, route.provider, our_key, RESTORED, site.clock.now())
+                _drop(tx, link.pair, site)
+
+
+def _unknown_now(site: Installation, route: Route) -> None:
+    """Customers whom the keys of another column do not show for sure are linked no more. Their records stay as they
+    are, for the match report that comes next; nobody counts as deleted."""
+    for strangers in unrecognised(site, route):
+        with site.state.begin() as tx:
+            for link in strangers:
                 _drop(tx, link.pair, site)
 
 

@@ -473,3 +473,46 @@ def test_a_changed_direction_keeps_the_base(land: Landscape) -> None:
     land.write()
     land.run(scan=True)
     assert land.row(2)["city"] == "Husum"
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_another_key_column_is_no_mass_deletion(tmp_path: Path, *, numbered: bool) -> None:
+    """`[source] key` names another column: nothing is read by it and nothing written before a person says so. After
+    `recover` no record is removed, and none is made before a match report is accepted, which finds everybody."""
+    with landscape(tmp_path, 6, ("aiotic",)) as land:
+        land.change("[providers.aiotic]", '[providers.aiotic]\non_delete = "delete"')
+        if not numbered:
+            land.change('number = "number"\n', "")
+        land.said("run-once")
+        land.said("run-once", "--scan")
+        before = land.remotes()
+        assert before == {"aiotic": 6}
+        land.sql("ALTER TABLE customers ADD COLUMN code INTEGER")
+        land.sql("UPDATE customers SET code = 7 - id")
+        land.sql("CREATE UNIQUE INDEX by_code ON customers (code)")
+        land.change('key = "id"', 'key = "code"')
+        assert land.said("triggers", "install").code == 0
+        stopped(land, "key")
+        recovered(land)
+        for _ in range(2):
+            land.said("run-once", "--scan", "--wait", "5s")
+        assert land.remotes() == before
+        assert land.recalled("SELECT count(*) FROM mapping WHERE external_id IS NOT NULL") == [(0,)]
+        assert land.said("match", "aiotic", "--json").data["counts"]["sure"] >= 5
+        assert land.said("review", "list", "--json").data["items"][0]["kind"] == "adopt"
+
+
+def test_a_renamed_key_column_keeps_everybody(land: Landscape) -> None:
+    """The column of the keys got another name, and holds what it held: after `recover` everybody is linked as before,
+    and nothing is written."""
+    land.said("run-once")
+    links = land.recalled("SELECT provider, customer_key, external_id FROM mapping")
+    land.sql("ALTER TABLE customers RENAME COLUMN id TO code")
+    land.change('key = "id"', 'key = "code"')
+    assert land.said("triggers", "install").code == 0
+    land.said("run-once")
+    recovered(land)
+    writes = land.writes()
+    land.said("run-once", "--scan", "--wait", "5s")
+    assert land.writes() == writes
+    assert land.recalled("SELECT provider, customer_key, external_id FROM mapping") == links
