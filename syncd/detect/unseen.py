@@ -16,12 +16,14 @@ from syncd.reconcile.case import outset, remember
 from syncd.runtime.installation import Installation
 from syncd.source import customers, triggers
 from syncd.store import progress, work
+from syncd.store.database import Transaction
 from syncd.store.providers import vanished
 
 KEY_COLUMN = "source.key"
 INSERTED = "inserted"
-UNSEEN = "capture.unseen"  # names of providers, or
-EVERYWHERE = "1"
+UNSEEN = "capture.unseen"
+EVERYWHERE, AWAY = "1", "away"  # at every provider; at those that were out of the settings at the time, by name:
+UNSEEN_BY = "unseen:"
 
 
 def require_triggers(site: Installation) -> None:
@@ -37,18 +39,29 @@ def require_triggers(site: Installation) -> None:
         raise
     with site.state.read() as tx:
         unseen, known = progress.meta(tx, UNSEEN), progress.meta(tx, KEY_COLUMN)
-        away = vanished(tx, {route.provider for route in site.routes}) if unseen else {}
+        late = {route.provider for route in site.routes if unseen and progress.meta(tx, UNSEEN_BY + route.provider)}
     if not known:
         with site.state.begin() as tx:
             progress.set_meta(tx, KEY_COLUMN, key_column(site))
-    back = [route for route in site.routes if unseen == EVERYWHERE or route.provider in unseen.split()]
+    back = [route for route in site.routes if unseen == EVERYWHERE or route.provider in late]
     for route in back:
         mark_successors(site, route)
-    if back:
+    if unseen == EVERYWHERE or late:
         with site.state.begin() as tx:
-            if unseen == EVERYWHERE:
-                look_at_everything(tx, site)
-            progress.set_meta(tx, UNSEEN, " ".join(away if unseen == EVERYWHERE else away.keys() & unseen.split()))
+            _note_who_is_away(tx, site, everywhere=unseen == EVERYWHERE)
+
+
+def _note_who_is_away(tx: Transaction, site: Installation, *, everywhere: bool) -> None:
+    """All providers of the settings had their look; those that are out of the settings have it when they are back, by
+    whatever name."""
+    away = vanished(tx, {route.provider for route in site.routes})
+    if everywhere:
+        look_at_everything(tx, site)
+        for name in away:
+            progress.set_meta(tx, UNSEEN_BY + name, "1")
+    for route in site.routes:
+        progress.set_meta(tx, UNSEEN_BY + route.provider, "")
+    progress.set_meta(tx, UNSEEN, AWAY if away else "")
 
 
 def require_same_key(site: Installation) -> None:

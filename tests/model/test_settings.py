@@ -10,6 +10,7 @@ from syncd.core.model import Direction, Removal
 from syncd.detect.unseen import require_triggers
 from syncd.errors import SetupNeeded, UsageError
 from syncd.source import triggers
+from syncd.store.providers import rename
 from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_forgotten import nights, nobody_is_back
@@ -138,3 +139,19 @@ def test_a_key_given_away_without_triggers_is_noticed_at_a_provider_that_was_awa
     everybodys_own(made)
     with made.state.read() as tx:
         assert not product.progress.meta(tx, "capture.unseen")
+
+
+def test_a_provider_that_comes_back_under_another_name_still_has_its_look() -> None:
+    """What a provider missed while it was out of the settings is remembered under its new name."""
+    made = world(Profile(SEARCH), Profile(SEARCH))
+    take_out(made, "p0")
+    ((name, *_), *_) = made.sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    made.sql(f"DROP TRIGGER {name}")
+    with pytest.raises(SetupNeeded):
+        require_triggers(made.site)
+    triggers.install(made.source)
+    require_triggers(made.site)
+    with made.state.begin() as tx:
+        rename(tx, "p0", "other")
+    with made.state.read() as tx:
+        assert [product.progress.meta(tx, f"unseen:{name}") for name in ("p0", "other")] == ["", "1"]
