@@ -44,11 +44,13 @@ def test_every_extra_of_a_user_is_known_by_a_module() -> None:
     [
         ("uv-receipt.toml", "uv tool install 'syncd[metrics,postgresql]'"),
         ("pipx_metadata.json", "pipx install --force 'syncd[metrics,postgresql]'"),
-        ("pyvenv.cfg", "{prefix}/bin/pip install 'syncd[metrics]'"),
+        ("bin/pip", "{prefix}/bin/pip install 'syncd[metrics]'"),
+        ("pyvenv.cfg", "python3 -m venv .venv && .venv/bin/pip install '.[metrics]'   # in a checkout of syncd"),
     ],
 )
 def test_a_remedy_names_the_command_that_fits(tmp_path: Path, receipt: str, command: str) -> None:
     """As this syncd was installed; and what was there before is not lost."""
+    (tmp_path / receipt).parent.mkdir(exist_ok=True)
     (tmp_path / receipt).touch()
 
     shown = install("metrics", tmp_path, lambda module: module if module == "psycopg" else None)
