@@ -98,7 +98,7 @@ class Duty:
             told = self._wanted.pulse._replace(trouble=self.trouble.event, reason=self.trouble.reason)
             with self.site.state.begin() as tx:
                 if self._beaten == float("-inf"):
-                    pulse.bury(tx, told.holder, self.site.lease_clock(), sole=self.site.sole)
+                    pulse.delete_dead(tx, told.holder, self.site.lease_clock(), sole=self.site.sole)
                 pulse.beat(tx, told, self.site.lease_clock())
             self._beaten = now
 

@@ -96,8 +96,8 @@ def unclaimed(site: Installation, route: Route, remotes: Sequence[Remote]) -> li
     if not remotes:
         return []
     with site.state.read() as tx:
-        spoken_for = review.spoken_for(tx, route.provider)
-    return [remote for remote in remotes if remote.external_id not in spoken_for]
+        taken = review.ordered_or_offered(tx, route.provider)
+    return [remote for remote in remotes if remote.external_id not in taken]
 
 
 def in_the_way(

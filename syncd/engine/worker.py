@@ -93,7 +93,7 @@ def settle_what_was_left(site: Installation, provider: str, lease: leases.Lease)
     the lease."""
     route = next(route for route in site.routes if route.provider == provider)
     with site.state.fenced(lease) as tx:
-        journal.adrift(tx, provider, lease.epoch, route.later(route.timeout + route.settle))
+        journal.settle_left_over(tx, provider, lease.epoch, route.later(route.timeout + route.settle))
 
 
 def heed_the_clock(site: Installation, route: Route) -> None:

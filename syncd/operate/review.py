@@ -229,7 +229,7 @@ def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> Non
 
 def offer(tx: Transaction, pair: Pair, external_id: str, reason: str, now: datetime) -> None:
     """An order to link that needs no further question: the next look carries it out."""
-    review.take_up(tx, pair.provider, pair.key, now)
+    review.revoke_left_alone(tx, pair.provider, pair.key, now)
     review.close_reviews(tx, pair.provider, pair.key, HELD_KINDS, now, "link")
     number = review.open_review(tx, pair.provider, pair.key, "candidate", {}, reason, now)
     review.decide(tx, number, LINK + external_id, now)

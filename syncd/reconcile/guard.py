@@ -82,7 +82,7 @@ def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[De
     """Open all intents. A create's new intent stands for those, too, that an earlier create of the pair left open."""
     creates = [each.case for each in passed if _verb(each) is Verb.CREATE]
     journal.close_all(tx, [case.pair for case in creates if case.facts.intents])
-    work.judged(tx, [case.work for case in creates])
+    work.note_seen(tx, [case.work for case in creates])
     openings = [Opening(each.case.pair, _verb(each), each.write.sent if each.write else {}) for each in passed]
     mapping.save_all(tx, _disputes(passed))
     until = route.later(route.timeout + route.settle)
@@ -245,7 +245,7 @@ def _pairs(tx: Transaction, route: Route) -> int:
     a person ordered to be linked are among them already: else the first of them would meet a narrower guard than the
     last, and a plan a narrower one than its run."""
     counts = mapping.counts(tx).get(route.provider, {})
-    return sum(counts.get(state, 0) for state in STANDING) + waiting.to_be_linked(tx, route.provider)
+    return sum(counts.get(state, 0) for state in STANDING) + waiting.count_to_be_linked(tx, route.provider)
 
 
 def source_rows(route: Route) -> int:

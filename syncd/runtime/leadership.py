@@ -49,7 +49,7 @@ def fair_share(site: Installation) -> int:
     name = MEMBER + site.holder
     if name not in site.held:
         with site.state.begin() as tx:
-            leases.sweep_out(tx, MEMBER, site.lease_clock())
+            leases.delete_expired(tx, MEMBER, site.lease_clock())
     hold(site, name)
     with site.state.read() as tx:
         members = leases.living(tx, MEMBER, site.lease_clock())

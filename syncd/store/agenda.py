@@ -1,4 +1,4 @@
-"""What each provider has to do at this moment, in four small queries that a daemon makes at every poll."""
+"""Which lanes have work at this moment: four small queries that a daemon makes at every poll."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Condition = Callable[[str], sa.ColumnElement[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """Conditions by provider, positions by name, providers with a pair that can be taken now, and those with a write
-    that can be confirmed now."""
+    """`states`: the condition of each provider; `cursors`: positions by name; `ready`: providers with a pair that can
+    be taken now; `confirmable`: providers with a write that can be confirmed now."""
 
     states: Mapping[str, ProviderState]
     cursors: Mapping[str, str]
@@ -31,7 +31,7 @@ class Agenda:
 
 
 def agenda(tx: Transaction, providers: Sequence[str], cursors: Sequence[str], now: datetime) -> Agenda:
-    """Ask. Nothing is written, and nothing grows with the number of customers."""
+    """Read the agenda. Nothing is written, and no query takes longer with more customers."""
     table = schema.cursor
     found = tx.execute(sa.select(table.c.name, table.c.value).where(table.c.name.in_(cursors)))
     return Agenda(
@@ -50,7 +50,7 @@ def _which(tx: Transaction, condition: Condition, providers: Sequence[str], now:
 
 @cache
 def _asking(condition: Condition, providers: tuple[str, ...]) -> sa.CompoundSelect[Any]:
-    """Built once: building a statement costs more than running it."""
+    """The statement for these providers, kept: building a statement costs more than running it."""
     return sa.union_all(*(sa.select(sa.literal(name).label("name")).where(condition(name)) for name in providers))
 
 

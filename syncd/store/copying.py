@@ -22,8 +22,8 @@ _NUMBERED = tuple(table for table in metadata.sorted_tables if "id" in table.c)
 
 
 def contents(tx: Transaction) -> dict[str, tuple[int, str]]:
-    """Per table how many rows there are, and a digest over all of them that does not depend on their order: the two
-    kinds of database sort texts differently."""
+    """By table: how many rows it has, and a digest of all rows. The digest does not depend on their order, because
+    SQLite and PostgreSQL sort texts differently."""
     found = {}
     for table in metadata.sorted_tables:
         number, total = 0, 0
@@ -42,7 +42,8 @@ def _plain(value: object) -> str:
 
 
 def copy(source: Transaction, target: Transaction) -> None:
-    """Every row of every table, and the next free numbers: a number that a person has read never names another item."""
+    """Copy every row of every table, and the counters of row numbers: the number of a review item that a person has
+    read must never name another item."""
     for table in metadata.sorted_tables:
         rows = source.execute(sa.select(table).execution_options(yield_per=CHUNK)).mappings()
         for part in rows.partitions(CHUNK):
@@ -80,7 +81,7 @@ def _continue_from(tx: Transaction, table: sa.Table, last: int) -> None:
 
 
 def rows_of(counted: Mapping[str, tuple[int, str]]) -> int:
-    """All rows together."""
+    """The number of rows in all tables."""
     return sum(number for number, _ in counted.values())
 
 

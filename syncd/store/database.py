@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["State", "Transaction", "check_schema", "insert", "open_state", "revision", "upgrade"]
 
 BUSY_SECONDS = 10
-SMALL_CACHE = "cache_size=-512"  # kB for each connection that reads: the system's own cache holds the file
+SMALL_CACHE = "cache_size=-512"  # kB for each reading connection: the operating system caches the file anyway
 POOL_SECONDS = 30.0
 PROBE = "probe"
 LEAST_SPACE = 65_536  # bytes of free space below which a disk is called full
@@ -51,9 +51,9 @@ _PG_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The open state database. `key` is the secret of all digests, `older` keys only find tombstones; `path` is the
-    file of a SQLite state, else None; `trust` how a server is trusted (`syncd.tls`); `digest_names` what stands for
-    renamed providers inside digests."""
+    """The open state database. `key` is the secret of all digests; `older` keys only find tombstones. `path` is the
+    file of a SQLite state, else None. `trust` says how the server is trusted (`syncd.tls`). `digest_names` maps a
+    renamed provider to its name inside digests."""
 
     writer: Engine
     reader: Engine
@@ -65,12 +65,13 @@ class State:
 
     @property
     def graves(self) -> tuple[bytes, ...]:
-        """The keys under which a tombstone may lie, the present one first."""
+        """The state keys under which tombstones were made, the present key first."""
         return (self.key, *self.older)
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
-        """A writing transaction: commits at the end, rolls back on any error. Never open a second one inside."""
+        """A writing transaction: commits at the end, rolls back on any error. A second one inside it would wait for the
+        first for ever."""
         with mapped(), self.writer.connect() as connection, connection.begin():
             _take_turn(connection)
             yield connection
@@ -85,15 +86,16 @@ class State:
 
     @contextmanager
     def fenced(self, lease: leases.Lease) -> Iterator[Transaction]:
-        """A writing transaction that exists only while the lease is ours; else `LeaseLost` and nothing is written."""
+        """A writing transaction that first checks our lease. Raises `LeaseLost`, and writes nothing, where another
+        process holds it."""
         with self.begin() as tx:
             leases.check(tx, lease)
             yield tx
 
     def probe(self) -> None:
-        """Write something, so that a status never calls a state well that cannot be written. Raises StateUnreachable.
+        """Prove by a write that the state can be written. Raises StateUnreachable.
 
-        A write into space that the log already has succeeds on a full disk, so the free space is looked at as well.
+        On a full disk a write into space that SQLite's log already has succeeds, so the free space is checked too.
         """
         if self.path is not None and _free(self.path.parent) < LEAST_SPACE:
             raise StateUnreachable("the state database cannot grow: the disk is full", remedy="free some space")
@@ -104,7 +106,7 @@ class State:
             tx.execute(statement.on_conflict_do_update(index_elements=[meta.c.name], set_=counted))
 
     def transport(self) -> tuple[str, str]:
-        """How the server is trusted, and the version of TLS that is spoken, "" for none."""
+        """How the server is trusted, and the TLS version of the connection, "" for none."""
         if self.reader.dialect.name != "postgresql":
             return self.trust, ""
         with self.read() as tx:
@@ -130,9 +132,9 @@ def open_state(  # noqa: PLR0913  (what the settings say of a state)
     """Open the state, ready for use.
 
     A new SQLite file is created and migrated (with `create`), an in-memory one (`sqlite://`) always. `check=False`
-    skips the comparison of revisions, for the commands that mend it. Raises `SettingsError` for a URL that cannot
-    work, `SetupNeeded` for a missing or another schema, `StateUnreachable` for a server or file that does not answer
-    or is damaged.
+    skips the check of the schema's revision, for the commands that upgrade it. Raises `SettingsError` for a URL that
+    cannot work, `SetupNeeded` for a missing schema or another revision, `StateUnreachable` for a server that does not
+    answer or a damaged file.
     """
     parsed = _parsed(url, password)
     if parsed.get_backend_name() == "postgresql":
@@ -156,7 +158,7 @@ def _named(state: State) -> State:
 
 
 def _free(directory: Path) -> int:
-    """Bytes that may still be written there."""
+    """Free space in bytes."""
     try:
         return shutil.disk_usage(directory).free
     except OSError as error:
@@ -169,7 +171,8 @@ def insert(tx: Transaction, table: sa.Table) -> sqlite.Insert | postgresql.Inser
 
 
 def insert_for(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """The same, by the name of a dialect. Each is imported where it is used: PostgreSQL's costs a tenth of a start."""
+    """`insert` by the name of a dialect. A dialect is imported at its first use: PostgreSQL's costs a tenth of a
+    start."""
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql
 
@@ -210,7 +213,7 @@ def _postgresql(url: URL, key: bytes | None, tls: Tls) -> State:
 
 
 def _memory(url: URL, key: bytes | None) -> State:
-    """One connection that all threads take in turns; nothing is ever synced to a disk."""
+    """A state in memory, with one connection that all threads share in turns."""
     engine = _engine(url, pool_size=1, arguments={"check_same_thread": False})
     _pysqlite(engine)
     return State(engine, engine, key or secrets.token_hex(32).encode())
@@ -253,7 +256,7 @@ def _engine(url: URL, *, pool_size: int, arguments: dict[str, Any]) -> Engine:
 
 
 def _pysqlite(engine: Engine, *pragmas: str) -> None:
-    """Take transactions out of the driver's hands: it would begin them late and commit before DDL."""
+    """Stop the driver from beginning transactions: the driver would begin them late, and commit before DDL."""
 
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None
@@ -264,7 +267,7 @@ def _pysqlite(engine: Engine, *pragmas: str) -> None:
 
 
 def _take_turn(connection: sa.Connection) -> None:
-    """Begin to write: from here on nobody else does, until the transaction ends.
+    """Begin a writing transaction: until its end no other connection writes.
 
     A listener for SQLAlchemy's "begin" would do the same, but an engine with one asks for listeners at every statement,
     which is a tenth of all the time that a short statement takes.
@@ -289,10 +292,10 @@ def _make_ready(state: State, *, create: bool, check: bool) -> None:
 
 
 def quick_check(state: State) -> None:
-    """Refuse a damaged SQLite file; going on would forget links and create customers again.
+    """Raise StateUnreachable for a damaged SQLite file: with lost links, customers would be created a second time.
 
-    Reads every page (about 2 s at a million links), so it is asked by `doctor` and after a process that did not end
-    by itself, not at every start. Raises StateUnreachable.
+    The check reads every page (about 2 s at a million links). So it runs in `doctor`, and at a start after a process
+    that was killed, but not at every start.
     """
     if state.path is None:
         return

@@ -1,4 +1,4 @@
-"""What happened: the last events of each pair, which `explain` reads, and one row a cycle. No values anywhere."""
+"""The last events of each pair, which `explain` and `history` read, and one row for each cycle. No values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from syncd.store.schema import event as table
 from syncd.store.schema import run as run_table
 
 KEPT_A_PAIR = 50
-SPARE = 10  # so many more are let in before the surplus goes in one delete
+SPARE = 10  # events above the limit before one delete removes the surplus
 KEPT_RUNS = 1000
 
 _RECORD = table.insert()
@@ -50,7 +50,7 @@ _NEWEST = sa.select(table.c.id).where(*_MINE).order_by(table.c.id.desc()).limit(
 
 
 class Event(NamedTuple):
-    """One thing that happened to a pair."""
+    """An event of a pair."""
 
     at: datetime
     provider: str
@@ -60,7 +60,7 @@ class Event(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One cycle; `outcome` is "" and `finished_at` None while it goes on, and for ever when it was killed."""
+    """One cycle. While it runs, `outcome` is "" and `finished_at` None; so they stay where the process was killed."""
 
     run_id: str
     mode: str
@@ -71,7 +71,7 @@ class Run(NamedTuple):
 
 
 def record(tx: Transaction, notes: Sequence[Note], at: datetime) -> None:
-    """Remember events. Old events of the same customers make room."""
+    """Store events; the oldest events of the same pairs are deleted beyond the limit."""
     field_names(name for note in notes for name in note.fields)
     rows = [
         {

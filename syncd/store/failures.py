@@ -1,7 +1,7 @@
-"""The one place where database errors become ours.
+"""The one place where errors of the state database become errors of syncd.
 
-Driver texts are thrown away: PostgreSQL's DETAIL and SQLAlchemy's statement hold parameters. What remains is the
-error's class, its code and the constraint's name.
+Texts of the driver are thrown away, because PostgreSQL's DETAIL and SQLAlchemy's statement hold parameters. The error's
+class, its code and the constraint's name are kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SQLITE: tuple[tuple[str, str, str], ...] = (
 
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Turn whatever the database raises inside into `StateUnreachable`; our own errors pass."""
+    """Turn every database error raised inside into `StateUnreachable`; errors of syncd pass."""
     try:
         yield
     except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
@@ -38,7 +38,7 @@ def mapped() -> Iterator[None]:
 
 
 def unreachable(error: exc.DBAPIError | exc.TimeoutError | sqlite3.Error) -> StateUnreachable:
-    """What happened, without a single parameter."""
+    """The error without any parameter of a statement."""
     original = error.orig if isinstance(error, exc.DBAPIError) else error
     name = type(original).__name__
     if isinstance(original, sqlite3.Error):

@@ -1,8 +1,8 @@
-"""The journal: the intents of writes that are under way or unconfirmed, and, from their own modules, the items that
-wait for a person (`review`) and the events of each pair (`events`).
+"""The journal: the intents of writes that are under way or unconfirmed. Review items (`review`) and the events of each
+pair (`events`) can be imported from here too.
 
-An intent is durable before its request leaves. Whatever happens after that, the next look at the pair finds the intent
-and judges by what the remote shows.
+An intent is durable before its request leaves. After a crash or a lost answer, the next look at the pair finds the
+intent and judges by what the remote shows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ __all__ = [
     "Opening",
     "Review",
     "Run",
-    "adrift",
     "close_all",
     "close_intent",
     "close_intents",
@@ -59,13 +58,14 @@ __all__ = [
     "reviews_of",
     "runs",
     "settle_anew",
+    "settle_left_over",
     "start_run",
     "unknown_creates",
     "update_intent",
 ]
 
 CHUNK = 500
-ENDED = "ended"  # the note of a write whose settle time is counted from the end of its request
+ENDED = "ended"  # marks an intent whose settle time is counted from the end of its request
 REQUESTS = (Verb.CREATE.value, Verb.UPDATE.value, Verb.REMOVE.value)
 _OPEN = intent.insert().returning(intent.c.id)
 _OPEN_ALL = intent.insert().returning(intent.c.id, intent.c.customer_key)  # one statement, in whatever order
@@ -119,7 +119,7 @@ def open_intent(  # noqa: PLR0913, PLR0917  (one argument a column)
     settle_until: datetime,
     note: str = "",
 ) -> int:
-    """Record that a write is about to leave; commit before it does. Answers the intent's id."""
+    """Record that a write is about to leave. Commit before the request leaves. Answers the intent's id."""
     row = {
         "provider": pair.provider,
         "customer_key": pair.key,
@@ -145,8 +145,8 @@ class Opening(NamedTuple):
 def open_intents(
     tx: Transaction, openings: Sequence[Opening], epoch: int, at: datetime, settle_until: datetime
 ) -> list[int]:
-    """Record that these writes of one provider, one a pair, are about to leave; commit before the first does. Answers
-    the intents' ids in order."""
+    """Record that these writes to one provider, at most one for a pair, are about to leave. Commit before the first
+    request leaves. Answers the intents' ids in order."""
     rows = [
         {
             "provider": each.pair.provider,
@@ -184,7 +184,7 @@ def update_intent(
     settle_until: datetime | None = None,
     fields: Mapping[str, Sent] | None = None,
 ) -> bool:
-    """Change what is given; False when the intent is closed already."""
+    """Change the given columns of an intent; False when the intent is closed already."""
     changes = {
         "stage": stage.value if stage else None,
         "settle_until": settle_until,
@@ -197,7 +197,7 @@ def update_intent(
 
 
 def move_intents(tx: Transaction, moves: Sequence[Moved]) -> None:
-    """Give intents whose requests have ended another stage and settle time; those that are closed stay closed."""
+    """Give intents whose requests have ended another stage and settle time; closed intents stay closed."""
     if moves:
         tx.execute(_MOVE, [{"number": each.id, "stage": each.stage, "settle_until": each.until} for each in moves])
 
@@ -222,14 +222,15 @@ def close_all(tx: Transaction, pairs: Sequence[Pair], verbs: Collection[Verb] | 
 
 
 def close_provider_intents(tx: Transaction, provider: str, verbs: Collection[Verb]) -> int:
-    """Close all intents of these verbs at one provider: after a restore of the state they explain nothing any more."""
+    """Close all intents of these verbs at one provider, after a restore of the state: the records may have changed
+    since the intents were stored."""
     chosen = (intent.c.provider == provider, intent.c.verb.in_([verb.value for verb in verbs]))
     return tx.execute(intent.delete().where(*chosen)).rowcount
 
 
 def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> None:
-    """Drop fields that are mapped to another column now from the intents: what was sent from the old column explains no
-    value any more. A lost create keeps them, for its record is recognised by all that was sent."""
+    """Drop fields from the intents that are mapped to another column now: a value sent from the old column explains no
+    value of the new one. The intent of a create keeps all fields, because the record is recognised by them."""
     others = sa.or_(intent.c.verb != Verb.CREATE.value, ~IS_OPEN)
     for found in tx.execute(sa.select(intent.c.id, intent.c.fields).where(intent.c.provider == provider, others)).all():
         kept = {name: sent for name, sent in found.fields.items() if name not in names}
@@ -237,31 +238,31 @@ def forget_fields(tx: Transaction, provider: str, names: Collection[str]) -> Non
             tx.execute(intent.update().where(intent.c.id == found.id).values(fields=kept))
 
 
-def adrift(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
-    """Let writes that another epoch left under way settle from now on: nobody knows when their requests were sent, for
-    a request may wait for the pace long after its intent was opened. An intent whose request has ended keeps its own
+def settle_left_over(tx: Transaction, provider: str, epoch: int, until: datetime) -> int:
+    """Let open intents of another epoch settle until `until`: when their requests were sent is unknown, because a
+    request may wait for the pace long after its intent was opened. An intent whose request has ended keeps its settle
     time."""
     return tx.execute(_ADRIFT, {"of_provider": provider, "of_epoch": epoch, "until": until}).rowcount
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:
-    """Let all writes of a provider that settle, or wait for their confirming reading, do so once more from now on."""
+    """Let all intents of a provider, open or waiting for their confirming reading, settle until `until`."""
     return tx.execute(intent.update().where(intent.c.provider == provider).values(settle_until=until)).rowcount
 
 
 def confirmable(tx: Transaction, provider: str, now: datetime, limit: int) -> list[Pair]:
-    """Pairs whose last write may now be read once more to see what was really stored, longest settled first."""
+    """Pairs whose executed write has settled and waits for its confirming reading, longest settled first."""
     asked = {"of_provider": provider, "now": now, "most": limit}
     return [Pair(provider, key) for key in tx.execute(_CONFIRMABLE, asked).scalars()]
 
 
 def unknown_creates(tx: Transaction, provider: str) -> list[Intent]:
-    """All creates at this provider whose outcome is not known, oldest first."""
+    """All creates at this provider whose outcome is unknown, oldest first."""
     return [_intent(row) for row in tx.execute(_CREATES, {"of_provider": provider})]
 
 
 def insert_intents(tx: Transaction, provider: str) -> list[Intent]:
-    """All source inserts under way for remotes of this provider, oldest first."""
+    """All inserts into the source under way for remotes of this provider, oldest first."""
     return [_intent(row) for row in tx.execute(_INSERTS, {"of_provider": provider})]
 
 

@@ -25,7 +25,7 @@ _NAMED = sa.select(schema.meta.c.value).where(schema.meta.c.name == sa.bindparam
 
 
 def keyed(key: bytes, *parts: str) -> str:
-    """32 hexadecimal characters over all parts; no two lists of parts run into each other."""
+    """A keyed digest of all parts, 32 hexadecimal characters; two different lists of parts never give one digest."""
     digest = hashlib.blake2b(key=hashlib.sha256(key).digest(), digest_size=16, person=b"syncd-store")
     for part in parts:
         text = part.encode("utf-8", "surrogatepass")
@@ -34,19 +34,19 @@ def keyed(key: bytes, *parts: str) -> str:
 
 
 def digest_name(tx: Transaction, provider: str) -> str:
-    """The name that stands for a provider inside digests: its own, or the one it had when the state first met it."""
+    """The provider's name inside digests: its present name, or the name under which the state first met it."""
     return tx.execute(_NAMED, {"of_name": DIGESTS + provider}).scalar_one_or_none() or provider
 
 
 def digest_names(tx: Transaction) -> dict[str, str]:
-    """`digest_name` of every provider for which it is another than its own."""
+    """`digest_name` of every renamed provider."""
     query = sa.select(schema.meta.c.name, schema.meta.c.value).where(schema.meta.c.name.startswith(DIGESTS))
     return {row.name.removeprefix(DIGESTS): row.value for row in tx.execute(query)}
 
 
 def check_key(tx: Transaction, key: bytes, older: Sequence[bytes] = (), *, remember: bool = True) -> None:
-    """Raise `SafetyStop` when the state was written under another key, or tombstones under an older key that is not
-    given. With `remember`, a state without a key takes this one."""
+    """Raise `SafetyStop` where the state was written under another key, or holds tombstones made under an older key
+    that is not given. With `remember`, a new state is bound to this key."""
     found = _meta(tx, FINGERPRINT)
     if not found and remember:
         tx.execute(schema.meta.insert().values(name=FINGERPRINT, value=fingerprint(key), number=0))
@@ -74,13 +74,13 @@ def older_needed(tx: Transaction) -> set[str]:
 
 
 def key_is_known(tx: Transaction, key: bytes, older: Sequence[bytes] = ()) -> bool:
-    """Whether the state was written under this key, or under none yet, and every older one that it needs is there."""
+    """Whether the state was written under this key, or under none yet, and every older key that it needs is given."""
     known = _meta(tx, FINGERPRINT) in {"", fingerprint(key)}
     return known and older_needed(tx) <= {fingerprint(each) for each in older}
 
 
 def fingerprint(key: bytes) -> str:
-    """What the state keeps of a key: a digest that recognises the key and does not reveal it."""
+    """A digest that recognises the key without revealing it; the state stores it."""
     return keyed(key, FINGERPRINT)
 
 
@@ -90,10 +90,10 @@ def _meta(tx: Transaction, name: str) -> str:
 
 
 def replace_key(tx: Transaction, key: bytes) -> None:
-    """The old key is lost: forget every base and every digest of an intent, keep the links, go on under `key`. Where
-    only older ones are lost, nothing is forgotten.
+    """Go on under `key` after the state key was lost: forget every base and every digest of an intent, keep the links.
+    Where only older keys are lost, nothing is forgotten.
 
-    Their tombstones cannot be read any more; they stay for the record only.
+    Tombstones made under a lost key cannot be found any more.
     """
     if _meta(tx, FINGERPRINT) != fingerprint(key):
         tx.execute(schema.mapping.update().values(base={}, version=None))

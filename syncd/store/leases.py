@@ -41,7 +41,7 @@ class Lease(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A row of the lease table for people; `remaining` in seconds, negative when it has run out."""
+    """A lease as shown to people; `remaining` in seconds, negative when the lease has run out."""
 
     name: str
     holder: str
@@ -72,37 +72,38 @@ def acquire(
 
 
 def renew(tx: Transaction, lease: Lease, ttl: float, now: float | None = None) -> bool:
-    """Extend by `ttl` seconds from now; False when another holder took over. An expired lease that nobody took may be
-    renewed: no other epoch has written since."""
+    """Extend the lease by `ttl` seconds from now; False when another holder took over. An expired lease that no other
+    holder took may be renewed: no other epoch has written since."""
     return tx.execute(_RENEWED, {**_mine(lease), "until": moment_of(tx, now) + ttl}).rowcount == 1
 
 
 def release(tx: Transaction, lease: Lease) -> bool:
-    """Give the lease back at once; the row stays, because its epoch must go on growing."""
+    """Give the lease back at once. Its row stays, because the next holder's epoch must be greater."""
     return tx.execute(_RELEASED, _mine(lease)).rowcount == 1
 
 
 def check(tx: Transaction, lease: Lease) -> None:
-    """Raise `LeaseLost` unless the row still carries our epoch; on PostgreSQL nobody can take over until we commit."""
+    """Raise `LeaseLost` unless the row still carries our epoch. On PostgreSQL no other holder can take over before this
+    transaction commits."""
     if tx.execute(_CHECK, {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}).first() is None:
         raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void")
 
 
 def holders(tx: Transaction, now: float | None = None) -> list[Holder]:
-    """Every lease that somebody holds, by name."""
+    """All leases with a holder, by name."""
     moment = moment_of(tx, now)
     rows = tx.execute(sa.select(table).where(table.c.holder != "").order_by(table.c.name))
     return [Holder(row.name, row.holder, row.epoch, row.until - moment) for row in rows]
 
 
 def living(tx: Transaction, prefix: str, now: float | None = None) -> int:
-    """How many leases of names that begin so are held and have not run out."""
+    """How many leases whose names begin with `prefix` are held and have not run out."""
     chosen = (table.c.name.startswith(prefix, autoescape=True), table.c.until > moment_of(tx, now))
     return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*chosen)).scalar_one())
 
 
-def sweep_out(tx: Transaction, prefix: str, now: float | None = None) -> None:
-    """Delete rows of names that begin so and have run out: for names that no one will take again."""
+def delete_expired(tx: Transaction, prefix: str, now: float | None = None) -> None:
+    """Delete expired leases whose names begin with `prefix`: names of one process, which no other process will take."""
     tx.execute(
         table.delete().where(table.c.name.startswith(prefix, autoescape=True), table.c.until <= moment_of(tx, now))
     )
@@ -122,9 +123,10 @@ def moment_of(tx: Transaction, now: float | None = None) -> float:
 
 
 class LockFile(NamedTuple):
-    """A held file lock. The descriptor stays open for life: the kernel gives the lock back when the process dies.
+    """A held file lock. The descriptor stays open as long as the process lives; the kernel releases the lock when the
+    process dies.
 
-    `unclean`: the holder before did not end by itself (its pid was still in the file), so the state wants a check.
+    `unclean`: the former holder was killed (its pid was still in the file), so the state must be checked.
     """
 
     path: Path
@@ -132,7 +134,7 @@ class LockFile(NamedTuple):
     unclean: bool = False
 
     def close(self) -> None:
-        """Let the next daemon in. The file stays: removing it would let two processes lock two files of one name."""
+        """Release the lock. The file stays: were it removed, two processes could lock two files of one name."""
         os.ftruncate(self.descriptor, 0)
         os.close(self.descriptor)
 

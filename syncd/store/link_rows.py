@@ -1,5 +1,5 @@
-"""How a link lies in its row of the mapping: a base as two digests a field, a letter for each of its marks,
-and the two digests from before its last change where there was one."""
+"""The columns of a link: its base is stored, for each field, as two digests, a letter for each flag, and the two
+digests from before the last change, if there was one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The mapping: which remote is linked to which customer, and the base of each link.
 
-The counts per state in `provider_state` are kept in the same transaction as every change here, so that no status ever
-has to count this table.
+Every change here also updates the counts per state in `provider_state`, in the same transaction, so that a status never
+counts this table.
 """
 
 from __future__ import annotations
@@ -74,17 +74,17 @@ def counts(tx: Transaction) -> dict[str, dict[State, int]]:
 
 
 def longest_id(tx: Transaction, provider: str) -> str:
-    """The longest external id at a provider; "" where nobody is linked."""
+    """The longest external id of a provider's links; "" where there is none."""
     ids = sa.select(table.c.external_id).where(table.c.provider == provider, table.c.external_id.is_not(None))
     row = tx.execute(ids.order_by(sa.func.length(table.c.external_id).desc()).limit(1)).first()
     return str(row[0]) if row is not None else ""
 
 
 def reserve(tx: Transaction, provider: str, keys: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """Claim our keys at a provider (by customer key) before anything is sent under them.
+    """Reserve our keys at a provider (`keys`: by customer) before a create is sent under them.
 
-    Answers the refused customers, each with the customer that holds the wanted key; all others hold theirs from now on.
-    A customer's former key is given up, so a renumbering reserves first and sends then.
+    Answers the refused customers, each with the customer that holds the wanted key. A customer who gets a new key gives
+    up the key reserved before.
     """
     claimed = {link.provider_key: link.pair.key for link in _where_in(tx, provider, _BY_KEY, list(keys.values()))}
     refused: dict[str, str] = {}
@@ -105,7 +105,7 @@ def reserve(tx: Transaction, provider: str, keys: Mapping[str, str], now: dateti
 
 
 def save(tx: Transaction, link: Link) -> None:
-    """`save_all` of one row."""
+    """`save_all` with one row."""
     save_all(tx, [link])
 
 
@@ -138,7 +138,7 @@ def set_state(tx: Transaction, pair: Pair, state: State) -> bool:
 
 
 def unlink(tx: Transaction, pair: Pair) -> bool:
-    """Forget the row of a pair; its work, intents, reviews and events are left to the caller."""
+    """Delete the row of a pair; its work, intents, reviews and events stay, and are the caller's concern."""
     gone = tx.execute(table.delete().where(*_is(pair)).returning(table.c.state)).scalar_one_or_none()
     _recount(tx, pair.provider, [gone] if gone is not None else [], [])
     return gone is not None
@@ -160,7 +160,7 @@ def move_key(tx: Transaction, old: str, new: str) -> None:
         unlink(tx, link.pair)
     tx.execute(table.update().where(table.c.customer_key == old).values(customer_key=new))
     work.move_key(tx, old, new)
-    _make_room_in_review(tx, old, new)
+    _delete_double_items(tx, old, new)
     for other in (intent, review, event):
         tx.execute(other.update().where(other.c.customer_key == old).values(customer_key=new))
 
@@ -171,9 +171,10 @@ def is_taken(tx: Transaction, key: str) -> bool:
 
 
 def make_way(tx: Transaction, key: str) -> str | None:
-    """Another customer has this key now: all that the state knows of the first owner moves to a former key, `2†41`.
+    """Another customer has this key now: everything that the state knows of the first owner moves to a former key,
+    `2†41`.
 
-    Answers the former key; None where the key holds no link and no create of unknown outcome, and so no first owner.
+    Answers the former key; None where the key has no first owner: no link, and no create of unknown outcome.
     """
     if not is_taken(tx, key):
         return None
@@ -183,7 +184,7 @@ def make_way(tx: Transaction, key: str) -> str | None:
 
 
 def forget(tx: Transaction, key: str) -> None:
-    """Erase a customer from the state: links, work, intents, reviews and events. Tombstones are the caller's."""
+    """Erase a customer from the state: links, work, intents, reviews and events. The caller leaves the tombstones."""
     for link in of_customer(tx, key):
         unlink(tx, link.pair)
     for other in (due, intent, review, event):
@@ -197,9 +198,9 @@ def _creating(tx: Transaction, key: str) -> set[str]:
     return set(tx.execute(query).scalars())
 
 
-def _make_room_in_review(tx: Transaction, old: str, new: str) -> None:
-    """One open item per kind: an item of the new key makes room for one of the old key, and is opened again if it is
-    still true."""
+def _delete_double_items(tx: Transaction, old: str, new: str) -> None:
+    """Delete open items of the new key where the old key has one of the same kind: a pair has one open item of a kind.
+    A look opens the deleted item again where its reason still holds."""
     is_open = review.c.closed_at.is_(None)
     same = sa.select(review.c.provider, review.c.kind).where(review.c.customer_key == old, is_open)
     tx.execute(
@@ -222,10 +223,10 @@ def _where_in(tx: Transaction, provider: str, query: sa.Select[Any], values: Seq
 
 
 def _states_unless_taken(tx: Transaction, links: Sequence[Link]) -> list[str]:
-    """The shown states of those of these pairs that have a row already. Raises `AlreadyLinked` for an identifier that
-    another row, or another of these links, holds.
+    """The stored states of these pairs, as far as they have rows. Raises `AlreadyLinked` for an external id or a key at
+    the provider that another row, or another of these links, holds.
 
-    Writers take turns, so the answer stays true until this transaction ends.
+    Writers take turns, so the answer holds until this transaction ends.
     """
     ids = {link.external_id: link.pair.key for link in reversed(links) if link.external_id is not None}
     keys = {link.provider_key: link.pair.key for link in reversed(links) if link.provider_key is not None}
@@ -248,7 +249,7 @@ def _states_unless_taken(tx: Transaction, links: Sequence[Link]) -> list[str]:
 
 
 def _recount(tx: Transaction, provider: str, before: Sequence[str], after: Sequence[str]) -> None:
-    """Move pairs between the kept counts: out of the states before, into those after."""
+    """Update the counts per state: less in the states `before`, more in the states `after`."""
     steps = Counter(after)
     steps.subtract(before)
     if not any(steps.values()):
@@ -261,7 +262,7 @@ def _recount(tx: Transaction, provider: str, before: Sequence[str], after: Seque
 
 @cache
 def _saving(dialect: str) -> sa.Insert:
-    """Built once a dialect: building a statement costs more than running it."""
+    """The statement for a dialect, kept: building a statement costs more than running it."""
     statement = insert_for(dialect, table)
     changes: dict[str, Any] = {
         column.name: statement.excluded[column.name] for column in table.c if not column.primary_key

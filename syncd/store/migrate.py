@@ -19,7 +19,7 @@ _UPGRADE = "syncd db upgrade"
 
 
 def scripts() -> Path:
-    """Where the migrations are: inside the installed package, or beside it in a source checkout."""
+    """The directory of the migrations: inside the installed package, or beside it in a source checkout."""
     package = Path(__file__).resolve().parents[1]
     for place in (package / "migrations", package.parent / "migrations"):
         if (place / "env.py").is_file():
@@ -62,7 +62,7 @@ def upgrade(state: State) -> None:
 
 
 def upgrade_in(state: State, tx: Transaction) -> None:
-    """The same inside a writing transaction, which a caller holds while nobody else is at work."""
+    """`upgrade` inside a writing transaction of the caller's."""
     from alembic import command
     from alembic.config import Config
 
@@ -74,8 +74,8 @@ def upgrade_in(state: State, tx: Transaction) -> None:
 
 
 def way_back(state: State) -> str:
-    """How the backup from before an upgrade is put in place again. Nothing takes a schema back: what a newer version
-    wrote into new tables and columns has no place in the old ones, and forgetting it would write customers again."""
+    """How to put the backup from before an upgrade in place again. There is no downgrade of a schema: the old tables
+    have no place for what a newer version wrote, and without it customers would be written again."""
     if state.path is None:
         url = state.reader.url
         place = f"--host={url.host} --port={url.port or 5432} --username={url.username} --dbname={url.database}"

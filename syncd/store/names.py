@@ -1,4 +1,4 @@
-"""Every customer that the state knows by key, for the look-up of an alias."""
+"""The keys of all customers that the state knows, to look up an alias."""
 
 from __future__ import annotations
 

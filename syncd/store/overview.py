@@ -1,4 +1,4 @@
-"""Queries of a status. They read small tables (due pairs, open items) or counts that are kept with every change."""
+"""Queries for `status`. They read small tables (due pairs, open items), or counts that every change updates."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
 
 
 class Waiting(NamedTuple):
-    """Due rows of one provider and error class: how many could be looked at `now`, how many `later`; since when the
-    `oldest` of the first waits, and the oldest `live` one, which a change made due and not a first pass."""
+    """Due pairs of one provider and error class: how many can be looked at `now`, and how many `later`. `oldest`: since
+    when the first of those for now waits; `live`: the same for pairs that a change and not a first pass made due."""
 
     provider: str
     error_class: str
@@ -49,8 +49,8 @@ def waiting(tx: Transaction, now: datetime) -> list[Waiting]:
 def of_class(
     tx: Transaction, provider: str, error_class: str, after: str, limit: int, shown: int | None = None
 ) -> list[Work]:
-    """Due rows of one error class in the order of their keys, from behind `after` ("" begins); with `shown` those that
-    this review item or an older one was the first to show."""
+    """Due pairs of one error class in the order of their keys, from behind `after` ("" begins). With `shown`, only
+    pairs that this review item or an older one has shown."""
     chosen = [work.c.provider == provider, work.c.error_class == error_class, work.c.customer_key > after]
     if shown is not None:
         chosen.append(work.c.shown.between(1, shown))
@@ -60,13 +60,13 @@ def of_class(
 
 
 def open_items(tx: Transaction) -> dict[str, int]:
-    """How many review items wait for a person, by provider; what is decided only waits for the next run."""
+    """How many review items wait for a person, by provider; decided items wait for the next run and do not count."""
     query = sa.select(review.c.provider, sa.func.count()).where(*WAITS)
     return {provider: int(number) for provider, number in tx.execute(query.group_by(review.c.provider))}
 
 
 def oldest_items(tx: Transaction, provider: str, limit: int) -> list[Review]:
-    """The open items of a provider, those that stand for many customers first, then the longest open."""
+    """The open items of a provider: first items that stand for many customers, then by age."""
     query = (
         sa.select(review.c.id)
         .where(review.c.provider == provider, *WAITS)

@@ -1,5 +1,4 @@
-"""How far the work is: positions of scans, facts about this installation, the condition and the budget of each
-provider."""
+"""Positions of scans and passes, facts about this installation, and each provider's condition and guard counts."""
 
 from __future__ import annotations
 
@@ -19,8 +18,8 @@ BUDGET_DAYS = 62  # longer than any window a guard may have
 
 
 class ProviderState(NamedTuple):
-    """The condition of one provider as it survives a restart. `pace` and `breaker` are JSON texts of the lane's own;
-    `month` ("2026-03") is the one `calls_month` counts; `until` is when a pause ends."""
+    """The stored condition of one provider. `pace` and `breaker` are JSON texts of its lane; `calls_month` counts the
+    requests in `month` ("2026-03"); `until` is the end of an operator's pause."""
 
     provider: str
     state: str = "ok"
@@ -37,7 +36,7 @@ class ProviderState(NamedTuple):
 
 
 class ProviderChanges(TypedDict, total=False):
-    """What `save_provider_state` may change; what is left out stays."""
+    """The columns that `save_provider_state` may change; columns that are left out stay."""
 
     state: str
     reason: str
@@ -71,7 +70,7 @@ def set_meta(tx: Transaction, name: str, value: str) -> None:
 
 
 def provider_state(tx: Transaction, provider: str) -> ProviderState:
-    """The provider's condition; that of a healthy newcomer when nothing is known."""
+    """The provider's condition; where none is stored, that of a healthy provider."""
     row = tx.execute(_OF_ONE, {"of_provider": provider}).mappings().one_or_none()
     return ProviderState(provider) if row is None else ProviderState(**row)
 
@@ -83,7 +82,7 @@ def provider_states(tx: Transaction) -> dict[str, ProviderState]:
 
 
 def save_provider_state(tx: Transaction, provider: str, **changes: Unpack[ProviderChanges]) -> None:
-    """Change only what is named, so that the lane and the cycle never write over each other; kept counts stay."""
+    """Change only the named columns, so that lane and cycle never overwrite each other."""
     if not changes:
         return
     statement = _changing(frozenset(changes))
@@ -94,7 +93,7 @@ def save_provider_state(tx: Transaction, provider: str, **changes: Unpack[Provid
 
 
 def ensure_provider(tx: Transaction, provider: str) -> None:
-    """Make the provider's row, with all counts at nothing, where it is missing."""
+    """Make the provider's row, with all counts at zero, where it is missing."""
     blank = ProviderState(provider)
     values = {column.name: getattr(blank, column.name) for column in _CONDITION}
     values |= {f"n_{state.value}": 0 for state in State}
@@ -102,7 +101,7 @@ def ensure_provider(tx: Transaction, provider: str) -> None:
 
 
 def add_calls(tx: Transaction, provider: str, month: str, n: int) -> None:
-    """Count `n` requests in a month ("2026-03"); another month than the stored one begins at nothing."""
+    """Count `n` requests in a month ("2026-03"); a new month begins at zero."""
     called = {"of_provider": provider, "of_month": month, "n": n}
     if tx.execute(_CALLED, called).rowcount == 0:
         ensure_provider(tx, provider)
@@ -110,7 +109,8 @@ def add_calls(tx: Transaction, provider: str, month: str, n: int) -> None:
 
 
 def spend(tx: Transaction, provider: str, verb: str, n: int, at: datetime) -> None:
-    """Count `n` executed operations in the hour of `at`; hours that no window can reach any more go."""
+    """Count `n` executed operations of a guard (`verb`) in the hour of `at`. Hours older than any guard's window are
+    deleted."""
     hour = _hour(at)
     if tx.execute(_SPEND, {"of_provider": provider, "of_verb": verb, "of_hour": hour, "n": n}).rowcount == 0:
         tx.execute(budget.insert().values(provider=provider, verb=verb, hour=hour, count=n))

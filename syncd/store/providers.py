@@ -34,7 +34,7 @@ _SHARED = frozenset({"verify:at", "verify:source", "verify:step"})  # names of t
 
 
 def linked(tx: Transaction) -> dict[str, int]:
-    """How many pairs each provider that the state knows has, from the counts that are kept."""
+    """How many pairs each provider in the state has."""
     table = schema.provider_state
     total = sum((table.c[name.name] for name in table.c if name.name.startswith("n_")), start=sa.literal(0))
     return {row.provider: int(row.pairs) for row in tx.execute(sa.select(table.c.provider, total.label("pairs")))}
@@ -46,8 +46,8 @@ def vanished(tx: Transaction, configured: Collection[str]) -> dict[str, int]:
 
 
 def counts(tx: Transaction, provider: str) -> dict[str, int]:
-    """The rows of one provider by table, those that have any; `linked` are the links with an external id,
-    `insert` the new source rows that are under way."""
+    """How many rows one provider has, by table; tables without any are left out. `linked`: the links with an external
+    id; `insert`: new source rows under way."""
     found = {table.name: _count(tx, table, table.c.provider == provider) for table in _BY_PROVIDER}
     held = schema.mapping.c.external_id.is_not(None)
     found["linked"] = _count(tx, schema.mapping, schema.mapping.c.provider == provider, held)
@@ -57,7 +57,7 @@ def counts(tx: Transaction, provider: str) -> dict[str, int]:
 
 
 def rename(tx: Transaction, old: str, new: str) -> None:
-    """Everything of `old` is `new`'s from now on, digests included. `new` must be free (`remove` frees it)."""
+    """Give all rows of `old` to `new`, digests included. The state must not know `new` (`remove` sees to that)."""
     for table in _BY_PROVIDER:
         tx.execute(table.update().where(table.c.provider == old).values(provider=new))
     kept = digest_name(tx, old)
@@ -72,8 +72,8 @@ def rename(tx: Transaction, old: str, new: str) -> None:
 def remove(tx: Transaction, provider: str) -> None:
     """Forget a provider: links, due pairs, intents, questions, events, counts and positions.
 
-    Tombstones of erased persons stay, for they are digests alone: a provider added later under this name must not bring
-    an erased person back.
+    Tombstones of erased persons stay, since they are digests alone: a provider that is added later under this name must
+    not bring an erased person back.
     """
     for table in _BY_PROVIDER:
         mine = table.c.provider == provider
@@ -85,7 +85,7 @@ def remove(tx: Transaction, provider: str) -> None:
 
 
 def _names(tx: Transaction, provider: str) -> list[tuple[sa.Table, str]]:
-    """Rows that carry the provider in their name: `scan:billbee:at`, `lane:billbee`."""
+    """Rows whose name holds the provider's: `scan:billbee:at`, `lane:billbee`."""
     return [
         (table, name)
         for table in _NAMED

@@ -20,7 +20,8 @@ FORGOTTEN = 86_400.0  # seconds after which a dead daemon's row goes when anothe
 
 class Pulse(NamedTuple):
     """A daemon as it last showed itself. `since` and `seen` in seconds since 1970, `age` (since the last sign) and
-    `poll` (between two polls) in seconds; `trouble` is the event that says what keeps it from working, "" for none."""
+    `poll` (between two polls) in seconds; `trouble` is the log event that says why the daemon cannot work, "" for
+    none."""
 
     holder: str
     host: str
@@ -34,7 +35,7 @@ class Pulse(NamedTuple):
 
 
 def beat(tx: Transaction, pulse: Pulse, now: float | None = None) -> None:
-    """Say that this daemon lives, now; the first time it also says since when."""
+    """Write this daemon's sign of life; the first sign also stores since when the daemon lives."""
     moment = moment_of(tx, now)
     told = {"seen": moment, "poll": pulse.poll, "trouble": pulse.trouble, "reason": pulse.reason}
     row = {"holder": pulse.holder, "host": pulse.host, "pid": pulse.pid, "since": moment, **told}
@@ -50,12 +51,13 @@ def pulses(tx: Transaction, now: float | None = None) -> list[Pulse]:
 
 
 def end(tx: Transaction, holder: str) -> None:
-    """This daemon ends in order."""
+    """Delete this daemon's row: the daemon ends in order."""
     tx.execute(table.delete().where(table.c.holder == holder))
 
 
-def bury(tx: Transaction, holder: str, now: float | None = None, *, sole: bool = False) -> None:
-    """Take away the rows of dead daemons: very old ones, and every other one's where the file lock is ours (`sole`)."""
+def delete_dead(tx: Transaction, holder: str, now: float | None = None, *, sole: bool = False) -> None:
+    """Delete the rows of dead daemons: rows older than a day, and all rows but ours where the file lock is ours
+    (`sole`)."""
     others = table.c.holder != holder
     old = table.c.seen < moment_of(tx, now) - FORGOTTEN
     tx.execute(table.delete().where(others if sole else sa.and_(others, old)))

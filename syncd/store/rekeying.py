@@ -1,7 +1,7 @@
-"""The state under another key. Every digest whose value could be read is made anew; every other digest is replaced by
-one that no value has, which says the same as before: that side is not as it was agreed.
+"""The state under another key. Every digest whose value could be read is made anew under the new key. Any other digest
+is replaced by one that no value has: that side differs from the base, as it did before.
 
-Tombstones stay as they are; nobody can make them anew without the ids.
+Tombstones stay under the old key, because they cannot be made anew without the ids.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def looked_over(tx: Transaction) -> dict[str, tuple[int, str]]:
-    """The contents of the tables that hold digests, as counts and checksums: they must not change between reading and
+    """Counts and checksums of the tables that hold digests: these tables must not change between reading and
     rekeying."""
     found = contents(tx)
     return {name: found[name] for name in (*(table.name for table, _ in _HOLDERS), "tombstone")}
@@ -39,8 +39,8 @@ def unconfirmed(tx: Transaction) -> int:
 
 
 def rekey(tx: Transaction, old: bytes, new: bytes, known: Mapping[str, str]) -> int:
-    """Write the state under `new`; `known` maps old digests to new ones. Answers how many digests of bases matched no
-    value that was read: their fields were being edited on one side."""
+    """Write the state under `new`; `known` maps old digests to new ones. Answers for how many digests of bases no value
+    was read: a person edited these fields on one side."""
     lost = 0
     for table, column in _HOLDERS:
         identity = list(table.primary_key.columns)
@@ -64,7 +64,7 @@ def rekey(tx: Transaction, old: bytes, new: bytes, known: Mapping[str, str]) -> 
 
 
 def _anew(held: Any, new: bytes, known: Mapping[str, str]) -> tuple[Any, int]:
-    """The same JSON with other digests, and how many of them have no value."""
+    """The JSON with digests under the new key, and how many digests have no known value."""
     if isinstance(held, str) and _DIGEST.fullmatch(held):
         return known.get(held) or keyed(new, "no value", held), int(held not in known)
     if isinstance(held, dict):

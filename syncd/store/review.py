@@ -1,7 +1,7 @@
-"""Review items: one open item per provider, customer and kind, which waits for a person and closes itself when its
-reason is gone.
+"""Review items: one open item per provider, customer and kind. An item waits for a person, and a look closes it once
+its reason is gone.
 
-A decision is given on what the person saw: when the digests under an open item change, the decision is void.
+A decision is about the values that the person saw: when the digests of an open item change, the decision is void.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHUNK = 500
 RENEWED = "renewed"
 LINK = "link:"  # a decision, before the external id of a record
 LEAVE = ("ignore", "unlink")
-"""Decisions that outlive their item: this customer is left alone until a person says otherwise."""
+"""Decisions that outlive their item: the customer is left alone until a person decides otherwise."""
 
 
 _CLOSE = (
@@ -78,8 +78,8 @@ _CLOSE_KINDS = _CLOSE.where(table.c.kind.in_(sa.bindparam("kinds", expanding=Tru
 class Review:
     """One item.
 
-    `fields` maps a field to the digests that were seen (None: unknown there). `customer_key` is "" where an item stands
-    for many (a tripped guard, a match report), and `count` says for how many.
+    `fields` maps a field to the digests of both sides as shown (None: unknown). `customer_key` is "" where the item
+    stands for many customers (a tripped guard, a match report); `count` says for how many.
     """
 
     id: int
@@ -109,8 +109,8 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
 ) -> int:
     """Ask a person; answers the item's number, which stays while the item is open.
 
-    The same question again only renews reason and count. With other digests it is another question, and the decision is
-    void; so it is where `void` says that the decision cannot be carried out.
+    Where the item is open already, reason and count are renewed. A decision becomes void where the digests are others
+    now, or where `void` says that the decision cannot be carried out.
     """
     field_names(fields)
     digests(digest for seen in fields.values() for digest in seen)
@@ -128,8 +128,8 @@ def open_review(  # noqa: PLR0913, PLR0917  (one argument a column)
 
 
 def renew(tx: Transaction, item: Review, count: int, fields: Mapping[str, Sequence[str | None]], now: datetime) -> int:
-    """The same question under a new number, because it is about more than before; the old number stays on record with
-    what it showed. Answers the new number."""
+    """Ask the same question under a new number, because it is about more than before. The old number keeps what it
+    showed. Answers the new number."""
     digests(digest for seen in fields.values() for digest in seen)
     tx.execute(table.update().where(table.c.id == item.id).values(closed_at=now, decision=RENEWED))
     values: dict[str, Any] = {
@@ -151,7 +151,7 @@ def conclude(tx: Transaction, review_id: int, decision: str, now: datetime) -> N
 
 
 def drop_renewed(tx: Transaction, provider: str, kind: str) -> None:
-    """Delete the former numbers of an item that is closed: a person can release nothing by them any more."""
+    """Delete the former numbers of a closed item, so that no person releases anything by them."""
     same = (table.c.provider == provider, table.c.customer_key == "", table.c.kind == kind)
     tx.execute(table.delete().where(*same, table.c.decision == RENEWED))
 
@@ -159,8 +159,8 @@ def drop_renewed(tx: Transaction, provider: str, kind: str) -> None:
 def close_reviews(
     tx: Transaction, provider: str, key: str, kinds: Collection[str] | None, now: datetime, decision: str
 ) -> int:
-    """Close the open items of a pair, or those of some kinds; answers how many. What a person decided stays on
-    record; `decision` is written where nobody had decided."""
+    """Close the open items of a pair, or the items of these kinds; answers how many. A person's decision stays; an
+    undecided item gets `decision`."""
     row = {"of_provider": provider, "of_key": key, "word": decision, "now": now}
     if kinds is None:
         return tx.execute(_CLOSE, row).rowcount
@@ -170,7 +170,7 @@ def close_reviews(
 def reviews(
     tx: Transaction, *, open_only: bool = True, provider: str | None = None, key: str | None = None
 ) -> list[Review]:
-    """Items by number; `key=""` asks for those that stand for many."""
+    """Items by number; `key=""` asks for items that stand for many customers."""
     asked = {"of_provider": provider, "of_key": key}
     names = frozenset(name for name, value in asked.items() if value is not None)
     return [_review(row) for row in tx.execute(_listing(names, open_only=open_only), asked).mappings()]
@@ -188,7 +188,7 @@ def _listing(names: frozenset[str], *, open_only: bool) -> sa.Select[Any]:
 
 
 def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, list[Review]]:
-    """The items that still count for these customers at one provider, by key: open ones, and those left alone."""
+    """The items that count for these customers at one provider, by key: open items, and items decided by `LEAVE`."""
     found: dict[str, list[Review]] = {}
     for start in range(0, len(keys), CHUNK):
         asked = {"of_provider": provider, "chosen": list(keys[start : start + CHUNK])}
@@ -198,7 +198,7 @@ def reviews_of(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str,
 
 
 def left_alone(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, set[str]]:
-    """By customer the kinds whose last item, open or closed, is one that a person chose to leave alone."""
+    """By customer, the kinds whose last item, open or closed, a person decided by `LEAVE`."""
     kinds: dict[str, set[str]] = {}
     for row in tx.execute(_LAST, {"of_provider": provider, "chosen": list(keys)}) if keys else ():
         if row.decision in LEAVE:
@@ -209,8 +209,8 @@ def left_alone(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str,
 def close_standing(
     tx: Transaction, provider: str, closing: Mapping[str, Collection[str]], now: datetime
 ) -> list[tuple[str, str]]:
-    """Close the open items of these kinds, by customer: their reason is gone. What a person decided stays on record.
-    Answers the records that a person ordered to be linked by one of these, each with its customer."""
+    """Close the open items of these kinds, by customer: their reason is gone. A person's decision stays. Answers the
+    (customer, external id) pairs whose link a person ordered by one of these items."""
     found = tx.execute(_STANDING, {"of_provider": provider, "chosen": list(closing)}).all() if closing else []
     over = [row for row in found if row.kind in closing[row.customer_key]]
     if over:
@@ -220,36 +220,36 @@ def close_standing(
 
 
 def ignored(tx: Transaction, provider: str, key: str, kind: str) -> bool:
-    """Whether the last item of this kind, open or closed, is one that a person chose to leave alone."""
+    """Whether a person decided the last item of this kind, open or closed, by `LEAVE`."""
     same = (table.c.provider == provider, table.c.customer_key == key, table.c.kind == kind)
     last = sa.select(table.c.decision).where(*same).order_by(table.c.id.desc()).limit(1)
     return tx.execute(last).scalar_one_or_none() in LEAVE
 
 
-def take_up(tx: Transaction, provider: str, key: str, now: datetime) -> int:
-    """Revoke the decisions to leave this customer alone: a person wants the customer looked at again."""
+def revoke_left_alone(tx: Transaction, provider: str, key: str, now: datetime) -> int:
+    """Revoke the decisions to leave this customer alone: a person wants the customer to be looked at again."""
     same = (table.c.provider == provider, table.c.customer_key == key, table.c.decision.in_(LEAVE))
     closed = sa.func.coalesce(table.c.closed_at, now)
     return tx.execute(table.update().where(*same).values(decision="revoked", closed_at=closed)).rowcount
 
 
 def decided(tx: Transaction) -> list[Review]:
-    """Open items that a person has decided and nobody has acted on yet, by number."""
+    """Open items with a decision on which no look has acted yet, by number."""
     query = sa.select(table).where(table.c.closed_at.is_(None), table.c.decision > "").order_by(table.c.id)
     return [_review(row) for row in tx.execute(query).mappings()]
 
 
 def ordered_links(tx: Transaction, provider: str) -> dict[str, str]:
-    """The customers whom a person ordered to be linked, by the external id of the record."""
+    """The customers that a person ordered to be linked, by the external id of the record."""
     query = sa.select(table.c.decision, table.c.customer_key).where(
         table.c.provider == provider, table.c.closed_at.is_(None), table.c.decision.startswith(LINK, autoescape=True)
     )
     return {decision.removeprefix(LINK): key for decision, key in tx.execute(query)}
 
 
-def spoken_for(tx: Transaction, provider: str) -> set[str]:
-    """The external ids of records that are somebody's by a person's order, or that open questions of a match report
-    offer."""
+def ordered_or_offered(tx: Transaction, provider: str) -> set[str]:
+    """The external ids of records that a person ordered to be linked, or that an undecided question of a match report
+    offers."""
     asked = (table.c.kind.in_(HELD_KINDS), table.c.closed_at.is_(None), table.c.decision == "")
     query = sa.select(table.c.reason).where(table.c.provider == provider, *asked)
     offers = map(offer_in, tx.execute(query).scalars())

@@ -1,7 +1,7 @@
 """The tables of the state database, as Alembic's metadata.
 
-Alembic alone creates and changes them (`migrations/`); a test compares the two. Nothing here can hold a customer's
-values: fields appear as keyed digests, and `digests` refuses everything that does not look like one.
+Alembic alone creates and changes them (`migrations/`); a test compares the two. No column can hold a customer's value:
+fields appear as keyed digests, and `digests` refuses any text that is not a digest.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
-        """One step in place of the two that a `TypeDecorator` takes: a group of pairs holds hundreds of moments."""
+        """One step in place of the two of a `TypeDecorator`: a group of pairs holds hundreds of moments."""
         return _to_text if dialect.name == "sqlite" else _to_utc
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002
-        """As above."""
+        """One step, as in `bind_processor`."""
         return _of_text if dialect.name == "sqlite" else _to_utc
 
 
@@ -75,14 +75,14 @@ def _to_utc(value: datetime | None) -> datetime | None:
 
 @lru_cache(256)  # a group of pairs holds the same few moments
 def _to_text(value: datetime | None) -> str | None:
-    """As SQLAlchemy itself keeps a datetime in SQLite."""
+    """The text that SQLAlchemy stores for a datetime in SQLite."""
     moment = _to_utc(value)
     return None if moment is None else moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @lru_cache(1024)
 def _of_text(value: str | None) -> datetime | None:
-    """A moment as it stands in SQLite; some that 1.0.0 wrote bear their zone."""
+    """The moment of a text in SQLite; some texts that version 1.0.0 wrote hold a time zone."""
     if value is None:
         return None
     return datetime.fromisoformat(value if value.endswith("+00:00") else value + "+00:00")
@@ -122,7 +122,7 @@ mapping = sa.Table(
     _moment("created_at", required=False),
     _moment("synced_at", required=False),
     _moment("verified_at", required=False),
-    sa.Column("version", sa.Text()),  # the provider's word for the record that the base agrees with
+    sa.Column("version", sa.Text()),  # of the record that the whole base agrees with
     sa.UniqueConstraint("provider", "provider_key"),
     sa.UniqueConstraint("provider", "external_id"),
     sa.Index(None, "customer_key"),
@@ -272,13 +272,13 @@ lease = sa.Table(
 pulse = sa.Table(
     "pulse",
     metadata,
-    _text("holder", key=True),  # one daemon for its life
+    _text("holder", key=True),  # names one process
     _text("host"),
     sa.Column("pid", sa.BigInteger(), nullable=False),
     sa.Column("poll", sa.Double(), nullable=False),  # seconds between two polls, as its settings say
     sa.Column("since", sa.Double(), nullable=False),  # seconds since 1970, on the database's own clock
     sa.Column("seen", sa.Double(), nullable=False),
-    _text("trouble"),  # the event that says what keeps it from working; "" while it works
+    _text("trouble"),  # the log event that says why the daemon cannot work; "" while it works
     _text("reason"),
 )
 

@@ -1,10 +1,10 @@
-"""The clock by which everything in the state is stored: the state database's own, wherever it is a server.
+"""The clock of all moments in the state: on PostgreSQL the server's, so that all machines use one clock.
 
 Settle times, due times, pauses and heartbeats are written by one machine and read by another. With each machine's own
 clock, a successor that is 30 s ahead would look for a lost create 30 s early and make a second record, and a capturing
 daemon that is 60 s ahead would hold every change back for a minute. So all machines that share a state on PostgreSQL
-ask its server for the time, and go on from there by their monotonic clocks, which nobody can set. A SQLite file has no
-clock but the machine's: there the lanes notice when it is set (`engine.worker.heed_the_clock`).
+ask its server for the time, and go on from there by their monotonic clocks, which cannot be set. A SQLite file is
+written by the machine's clock; there the lanes notice when the clock is set (`engine.worker.heed_the_clock`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AGAIN = 60.0  # seconds after which the server is asked once more
 
 
 class ServerClock:
-    """`Clock` by the server's wall time. While the server does not answer, the last answer counts on."""
+    """`Clock` by the server's wall time. While the server does not answer, the time goes on from its last answer."""
 
     def __init__(self, state: State, machine: Clock) -> None:
         self._state, self._machine = state, machine
@@ -48,7 +48,7 @@ class ServerClock:
         self._machine.wait(seconds, stop)
 
     def ahead(self) -> float:
-        """By how many seconds the machine's own clock is ahead of the server's; negative when it is behind."""
+        """By how many seconds the machine's clock is ahead of the server's; negative when it is behind."""
         return (self._machine.now() - self.now()).total_seconds()
 
     def _counted(self) -> datetime:
@@ -62,10 +62,10 @@ class ServerClock:
 
 
 def clock_of(state: State, machine: Clock) -> Clock:
-    """The clock by which everything in this state is stored."""
+    """The clock of all moments in this state: the server's, or the `machine` clock for SQLite."""
     return ServerClock(state, machine) if state.writer.dialect.name == "postgresql" else machine
 
 
 def ahead_of(clock: Clock) -> float:
-    """By how many seconds this machine's clock is ahead of the one that counts; 0 where it is that clock itself."""
+    """By how many seconds this machine's clock is ahead of the state's clock; 0 where both are one."""
     return clock.ahead() if isinstance(clock, ServerClock) else 0.0

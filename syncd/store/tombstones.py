@@ -1,8 +1,9 @@
-"""Tombstones: customers that must not come back unasked, as keyed digests alone.
+"""Tombstones: customers and records that must not come back unless a person says so, as keyed digests alone.
 
-A scan, an old copy or a retry asks here before it brings a customer back. Nobody can make a tombstone anew under
-another key without the ids, so the keys that `syncd db rekey` replaced still find the older tombstones: `keys` is the
-key of the state, or that key and the older ones behind it.
+Before a look or a scan creates, links or takes in a customer, it asks for tombstones. A tombstone cannot be made anew
+under another state key without the ids, so the keys that `syncd db rekey` replaced still find older tombstones: `keys`
+is the state key, or the state key and the older keys behind it. To *bury* is to leave a tombstone, to *exhume* is to
+delete one; a record *carries* our key, so a tombstone for carriers is one for the records under a key of ours.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ _FREE_KEY = (
 def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
     tx: Transaction, keys: Keys, provider: str, external_id: str | None, key: str | None, how: str, at: datetime
 ) -> None:
-    """Leave a tombstone: only keyed digests of the external id and of the customer's key, how it went, and when.
+    """Leave a tombstone: keyed digests of the external id and of the customer's key, how it was removed, and when.
 
-    Without a key only the record is buried: nobody takes it in, and the customer lives on.
+    Without a key the tombstone is for the record alone: no scan takes the record in, and the customer lives on.
     """
     name = digest_name(tx, provider)
     present = _all(keys)[0]
@@ -66,8 +67,8 @@ def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
 
 
 def bury_carriers(tx: Transaction, keys: Keys, provider: str, our_key: str, how: str, at: datetime) -> None:
-    """Bury whatever carries this key of ours at the provider, there already or not: what a create makes whose answer
-    was lost has an id that nobody knows."""
+    """Leave a tombstone for every record that carries this key of ours, now or later: the external id of a record that
+    a lost create makes is unknown."""
     of_all = _carriers(_all(keys), digest_name(tx, provider), our_key)
     tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.external_digest.in_(of_all)))
     row = {"provider": provider, "external_digest": of_all[0], "key_digest": "", "how": how, "at": at}
@@ -82,8 +83,8 @@ def buried(
     key: str | None = None,
     our_key: str | None = None,
 ) -> bool:
-    """Whether this external id, this customer's key, or what carries this key of ours, lies under a tombstone of the
-    provider."""
+    """Whether the provider has a tombstone for this external id, this customer's key, or records that carry this key of
+    ours."""
     name = digest_name(tx, provider)
     graves = _graves(keys, name, external_id, key)
     if our_key is not None:
@@ -92,17 +93,17 @@ def buried(
 
 
 def buried_ids(tx: Transaction, keys: Keys, provider: str, external_ids: Sequence[str]) -> set[str]:
-    """Those of many external ids that lie under a tombstone: one query for a scan's page."""
+    """The external ids among these that have a tombstone; one query for a page of a scan."""
     return set(_buried_ids(tx, keys, provider, digest_name(tx, provider), external_ids))
 
 
 def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Those of many customers whose key lies under a tombstone, and how they went."""
+    """The customers among these whose keys have a tombstone, and how each was removed."""
     return _buried_keys(tx, keys, provider, digest_name(tx, provider), customers)
 
 
 def buried_carriers(tx: Transaction, keys: Keys, provider: str, our_keys: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Those of many keys of ours whose carriers lie under a tombstone, and how they went."""
+    """The keys of ours among these whose records have a tombstone, and how each was removed."""
     name = digest_name(tx, provider) if our_keys else ""
     by_digest = {digest: our_key for our_key in our_keys for digest in _carriers(_all(keys), name, our_key)}
     return _lying(tx, _BURIED_IDS, provider, by_digest)
@@ -133,8 +134,8 @@ def _lying(
 
 
 def exhume(tx: Transaction, keys: Keys, provider: str, external_id: str | None = None, key: str | None = None) -> int:
-    """Remove the tombstone of this external id, and let this key live again: a person, or a row that came back, says
-    so. Another record that was buried under the key stays buried. Answers how many tombstones changed."""
+    """Delete the tombstone of this external id, and free this customer's key from tombstones: a person, or a row that
+    came back, says so. Tombstones of other records under the key stay. Answers how many tombstones changed."""
     graves = _graves(keys, digest_name(tx, provider), external_id, key)
     return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
 
@@ -152,9 +153,9 @@ def exhume_all(tx: Transaction, keys: Keys, provider: str, living: Mapping[str, 
 
 
 def follow(tx: Transaction, keys: Keys, provider: str, old: str, new: str) -> None:
-    """A customer who is not linked got another key: that somebody was removed under the former one is known under the
-    new key, too, so that a person is asked before anything is created. Example: customer 1 was forgotten, his record
-    stays at the provider, and his row gets the key 2."""
+    """An unlinked customer got another key: the tombstone of the old key holds for the new key too, so that a person is
+    asked before a create. Example: customer 1 was forgotten, the record stays at the provider, and the row gets the key
+    2."""
     name = digest_name(tx, provider)
     under = tombstone.c.key_digest.in_([_own(each, name, old) for each in _all(keys)])
     moved = tombstone.update().where(tombstone.c.provider == provider, under)
@@ -166,7 +167,7 @@ def _all(keys: Keys) -> tuple[bytes, ...]:
 
 
 def _graves(keys: Keys, provider: str, external_id: str | None, key: str | None) -> dict[str, list[str]]:
-    """The digests to look for; none finds none."""
+    """The digests to look for; None gives no digest."""
     return {
         "of_external": [] if external_id is None else [_external(each, provider, external_id) for each in _all(keys)],
         "of_key": [] if key is None else [_own(each, provider, key) for each in _all(keys)],

@@ -1,5 +1,5 @@
-"""Due pairs that wait for a person under one error class: `adopt`, or the guard that holds their operation back. Which
-of them a review item has shown, and how a person releases them."""
+"""Due pairs that wait for a person, by error class: for `adopt`, or for the release of a guard. Which pairs a review
+item has shown, and how a person releases them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from syncd.store.work import is_pair, next_generation, postpone
 
 
 def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, fields: Sequence[str]) -> bool:
-    """Hold a pair's operation back behind a guard, under `error_class`. An operation that a review item has shown stays
-    shown as long as no field is added to it; any other is new to every item."""
+    """Hold a pair's operation back behind a guard, under `error_class`. An operation that a review item has shown
+    counts as shown as long as no field is added to it; any other operation counts as new."""
     known = work.error_class == error_class and set(fields) <= set(work.error.split(","))
     if not postpone(tx, [(work, Later(due_at, work.attempts, error_class, ",".join(fields)))]):
         return False
@@ -29,7 +29,7 @@ def stage(tx: Transaction, work: Work, due_at: datetime, error_class: str, field
 
 
 def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
-    """Note the operations that no review item has shown yet as shown by this one."""
+    """Note that this review item shows the operations that no item has shown before."""
     chosen = (table.c.provider == provider, table.c.error_class == error_class, table.c.shown == 0)
     tx.execute(table.update().where(*chosen).values(shown=item))
 
@@ -37,8 +37,8 @@ def show(tx: Transaction, provider: str, error_class: str, item: int) -> None:
 def release(
     tx: Transaction, provider: str, error_class: str, granted: str, now: datetime, shown: int | None = None
 ) -> int:
-    """Make the pairs under `error_class` due now, with the class `granted`; answers how many. With `shown` only those
-    that this review item or an older one showed.
+    """Make the pairs under `error_class` due now, with the class `granted`; answers how many. With `shown`, only pairs
+    that this review item or an older one has shown.
 
     A new generation keeps a worker that holds one of these pairs from putting it off again. Pairs that waited for
     `adopt` belong to the first pass: their creates were approved with it.
@@ -53,9 +53,8 @@ def release(
 
 
 def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
-    """Keys of linked customers whose record is to be removed as things stand: due because a trigger saw the row deleted
-    or a second look will prove it, or held back by the guard. A removal that is under way is counted already and left
-    out."""
+    """Keys of linked customers whose deletion is due: a trigger saw the row deleted, a second look will prove it, or
+    the guard holds the operation back. A removal under way is counted already, and left out."""
     removing = sa.exists().where(
         intent.c.provider == table.c.provider,
         intent.c.customer_key == table.c.customer_key,
@@ -72,8 +71,8 @@ def deletions(tx: Transaction, provider: str, now: datetime) -> list[str]:
 
 
 def linked_due(tx: Transaction, provider: str, now: datetime) -> list[str]:
-    """Keys of linked customers that are due for another reason than a deletion, or whose unlinking a guard holds back:
-    a filter may exclude any of them."""
+    """Keys of linked customers that a filter may exclude: due for another reason than a deletion, or with an unlinking
+    that a guard holds back."""
     due = sa.and_(table.c.due_at <= now, table.c.reason != DELETED)
     query = (
         sa.select(table.c.customer_key)
@@ -91,13 +90,13 @@ def accept(tx: Transaction, pair: Pair, fields: Sequence[str]) -> None:
 
 
 def accept_creates(tx: Transaction, provider: str, keys: Sequence[str]) -> None:
-    """Note on due pairs that wait for nothing that a person accepted their creation with a match report."""
+    """Note on due pairs without an error class that a person accepted their creates with a match report."""
     chosen = (table.c.provider == provider, table.c.customer_key.in_(keys), table.c.error_class == "")
     tx.execute(table.update().where(*chosen).values(error_class=ACCEPTED, error=""))
 
 
-def to_be_linked(tx: Transaction, provider: str) -> int:
-    """How many due pairs of a provider a person ordered to be linked that are not yet."""
+def count_to_be_linked(tx: Transaction, provider: str) -> int:
+    """How many due pairs of a provider a person ordered to be linked and are not linked yet."""
     return int(tx.execute(_TO_BE_LINKED, {"of_provider": provider}).scalar_one())
 
 
@@ -114,8 +113,8 @@ _TO_BE_LINKED = (
 
 
 def count_class(tx: Transaction, provider: str, error_class: str, shown: int | None = None) -> int:
-    """How many due rows of a provider carry this error class; with `shown` those that this review item was the first
-    to show (0: none yet)."""
+    """How many due pairs of a provider have this error class; with `shown`, only pairs that this review item was the
+    first to show (0: no item yet)."""
     chosen = [table.c.provider == provider, table.c.error_class == error_class]
     if shown is not None:
         chosen.append(table.c.shown == shown)

@@ -1,8 +1,9 @@
-"""The due pairs: what must be looked at, why, and since when. No data, no events: a mark on a due pair changes little.
+"""The due pairs: each must be looked at, with a reason and since when. A mark holds no data and tells of no event, so
+repeated marks of one pair are one row.
 
-Every mark takes the next generation, and finishing deletes only the generation that was read *before* the source row
-was read. Example: a look takes generation 7, a mark makes it 8, and finishing 7 deletes nothing. So no worker deletes a
-mark that arrived while it worked.
+Every mark takes the next generation. A look reads the generation *before* the source row, and finishing deletes only
+that generation, so no worker deletes a mark that came while it worked. Example: a look takes generation 7, a mark makes
+it 8, and finishing 7 deletes nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _USUAL = 2  # the strength of every other reason
 
 
 class Due(NamedTuple):
-    """One provider's row of the backlog: `due` pairs could be looked at now, `retry` ones wait for their time."""
+    """One provider's backlog: how many pairs are `due` now, and how many wait for a later moment (`retry`)."""
 
     due: int
     retry: int
@@ -52,9 +53,9 @@ def next_generation(tx: Transaction) -> int:
 def mark(tx: Transaction, pairs: Iterable[Pair], reason: str, now: datetime, due_at: datetime | None = None) -> int:
     """Make pairs due, each under a new generation; answers how many.
 
-    `since`, attempts and the last error stay as they are. Without `due_at` a pair becomes due now, and one that
-    already is keeps its place in the queue; a given `due_at` is taken literally. The stronger reason stays, and of two
-    equals the later: "deleted", "adopted", "inserted", all others, "changed", "backfill".
+    `since`, attempts and the last error stay as they are. Without `due_at` a pair becomes due now, and a pair that is
+    due already keeps its place in the queue. The stronger reason stays, and of two equally strong reasons the later.
+    From strong to weak: "deleted", "adopted", "inserted", all others, "changed", "backfill".
     """
     unique = list(dict.fromkeys(pairs))
     if not unique:
@@ -82,10 +83,11 @@ def mark(tx: Transaction, pairs: Iterable[Pair], reason: str, now: datetime, due
 
 
 def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[str] = frozenset()) -> list[Work]:
-    """Up to `limit` due pairs, oldest first, three live ones to one of the backfill while both wait.
+    """Up to `limit` due pairs, oldest first; while both wait, three pairs that a change made due for each pair of the
+    backfill (with a `limit` below four: one of two, none of one).
 
-    Left out: keys in `busy` and pairs with an open intent that has not settled. Nothing is changed: the caller keeps
-    what it works on in `busy`. Below four at a time the backfill gets one of two, and nothing of one.
+    Left out: keys in `busy`, and pairs with an open intent that still settles. Nothing is written: the caller keeps the
+    keys that it works on in `busy`.
     """
     asked = {"of_provider": provider, "now": now, "most": limit + len(busy)}
     live, backfill = (
@@ -104,7 +106,8 @@ def take(tx: Transaction, provider: str, now: datetime, limit: int, busy: Set[st
 
 
 def finish(tx: Transaction, works: Sequence[Work]) -> int:
-    """Delete the marks of these pairs; a pair that was marked again meanwhile stays due. Answers how many are done."""
+    """Delete the marks of these pairs; a pair that was marked again meanwhile stays due. Answers how many were
+    deleted."""
     return tx.execute(_FINISH, [_as_read(work) for work in works]).rowcount if works else 0
 
 
@@ -118,15 +121,15 @@ def postpone(tx: Transaction, waits: Sequence[tuple[Work, Later]]) -> int:
     return tx.execute(_POSTPONE, rows).rowcount if rows else 0
 
 
-def judged(tx: Transaction, works: Sequence[Work]) -> None:
-    """Note that a look has seen the inserted rows behind these marks: from here on the pairs are like any others."""
+def note_seen(tx: Transaction, works: Sequence[Work]) -> None:
+    """Note that a look has seen the inserted rows behind these marks: their reason becomes "changed"."""
     seen = [_as_read(work) for work in works if work.reason in {INSERTED, DELETED}]
     if seen:
         tx.execute(_JUDGED, seen)
 
 
 def generations(tx: Transaction, provider: str, keys: Sequence[str]) -> dict[str, int]:
-    """The generation of each of these customers' marks; a customer that was erased or re-keyed meanwhile has none."""
+    """The generations of these customers' marks; a customer that was erased or re-keyed meanwhile has none."""
     chosen = {"of_provider": provider, "chosen": list(keys)}
     return dict(tx.execute(_GENERATIONS, chosen).all()) if keys else {}
 
@@ -138,7 +141,7 @@ def read(tx: Transaction, pair: Pair) -> Work | None:
 
 
 def to_be_linked(tx: Transaction, provider: str, keys: Collection[str], now: datetime) -> list[Work]:
-    """Due pairs of these customers that a person ordered to be linked, without those that have a write under way."""
+    """Due pairs of these customers that a person ordered to be linked and that have no write under way."""
     under_way = sa.exists().where(*_same_pair())
     chosen = (table.c.provider == provider, table.c.reason == ADOPTED, table.c.due_at <= now, ~under_way)
     rows = tx.execute(sa.select(table).where(*chosen, table.c.customer_key.in_(keys)).order_by(table.c.generation))
@@ -152,23 +155,23 @@ def of_customer(tx: Transaction, key: str) -> list[Work]:
 
 
 def drop(tx: Transaction, pair: Pair) -> bool:
-    """No longer due, whatever its generation: for a pair that ceases to exist."""
+    """Delete a pair's mark of any generation: the pair ceases to exist."""
     return tx.execute(table.delete().where(*is_pair(pair))).rowcount == 1
 
 
 def counts(tx: Transaction, now: datetime) -> dict[str, Due]:
-    """The backlog per provider, counted in indexes and not in its rows, for it may be long; providers without one are
-    left out."""
+    """The backlog per provider, counted in an index, because it may be long; providers without due pairs are left
+    out."""
     return {row.provider: Due(row.all - row.retry, row.retry) for row in tx.execute(_COUNTS, {"now": now})}
 
 
 def stronger(one: str, other: str) -> str:
-    """Which of two reasons a pair that has both is looked at for, as `mark` decides it; `other` came later."""
+    """The reason that stays where a pair has two, as `mark` decides; `other` is the later one."""
     return other if _STRENGTH.get(one, _USUAL) <= _STRENGTH.get(other, _USUAL) else one
 
 
 def settling(tx: Transaction, provider: str, now: datetime) -> list[str]:
-    """Keys of pairs with an intent that has not settled at this moment: no look takes them before it has."""
+    """Keys of pairs with an intent that still settles: no look takes these pairs before the settle time is over."""
     query = sa.select(intent.c.customer_key).where(intent.c.provider == provider, IS_OPEN, intent.c.settle_until > now)
     return list(tx.execute(query).scalars())
 
@@ -182,7 +185,7 @@ def next_due(tx: Transaction, provider: str, now: datetime) -> datetime | None:
 
 
 def is_ready(provider: str) -> sa.ColumnElement[bool]:
-    """Whether `take` would find anything at the moment that the statement is given as `now`, as a condition."""
+    """A condition for a statement: whether `take` would find a pair at the statement's parameter `now`."""
     due = (table.c.provider == provider, table.c.due_at <= NOW, ~_IS_HELD)
     return sa.or_(*(sa.exists().where(*due, part) for part in (IS_LIVE, IS_BACKFILL)))
 
@@ -190,8 +193,8 @@ def is_ready(provider: str) -> sa.ColumnElement[bool]:
 def move_key(tx: Transaction, old: str, new: str) -> None:
     """Make the due rows of one customer those of another key; called by `mapping.move_key`.
 
-    Rows that meet one of the new key are merged under a new generation, so that no worker who read either can finish
-    the result.
+    Where the new key has a row at the same provider, both are merged under a new generation, so that no worker that
+    read one of them finishes the merged row.
     """
     standing = {row.pair.provider for row in of_customer(tx, new)}
     for row in of_customer(tx, old):

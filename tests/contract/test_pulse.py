@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncd.store.database import State
-from syncd.store.pulse import FORGOTTEN, Pulse, beat, bury, end, pulses
+from syncd.store.pulse import FORGOTTEN, Pulse, beat, delete_dead, end, pulses
 
 ONE = Pulse("host1:17:aa", "host1", 17, 5.0)
 TWO = Pulse("host2:18:bb", "host2", 18, 5.0)
@@ -39,11 +39,11 @@ def test_who_ends_in_order_is_gone_and_the_dead_are_buried(state: State) -> None
         end(tx, ONE.holder)
         assert pulses(tx, 1000.0) == []
         beat(tx, ONE, 1000.0)
-        bury(tx, TWO.holder, 1000.0 + FORGOTTEN)
+        delete_dead(tx, TWO.holder, 1000.0 + FORGOTTEN)
         assert [pulse.holder for pulse in pulses(tx, 1000.0)] == [ONE.holder]
-        bury(tx, TWO.holder, 1001.0 + FORGOTTEN)
+        delete_dead(tx, TWO.holder, 1001.0 + FORGOTTEN)
         assert pulses(tx, 1000.0) == []
         beat(tx, ONE, 1000.0)
         beat(tx, TWO, 1000.0)
-        bury(tx, TWO.holder, 1000.0, sole=True)
+        delete_dead(tx, TWO.holder, 1000.0, sole=True)
         assert [pulse.holder for pulse in pulses(tx, 1000.0)] == [TWO.holder]

@@ -105,15 +105,15 @@ def test_an_inserted_row_is_judged_once(state: Database) -> None:
         assert read is not None
         assert stale is not None
         work.mark(tx, [OTHERS[0]], "changed", NOW)
-        work.judged(tx, [read])
-        work.judged(tx, [stale])
+        work.note_seen(tx, [read])
+        work.note_seen(tx, [stale])
         assert [look(tx, pair)[0] for pair in (PAIR, *OTHERS)] == ["changed", "inserted", "inserted"]
 
         for reason, after in (("adopted", "adopted"), ("deleted", "changed")):
             work.mark(tx, [PAIR], reason, NOW)
             read = work.read(tx, PAIR)
             assert read is not None
-            work.judged(tx, [read])
+            work.note_seen(tx, [read])
             assert look(tx, PAIR)[0] == after
 
 

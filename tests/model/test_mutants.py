@@ -82,7 +82,7 @@ def settle_counts_from_the_opening(patch: Patch) -> None:
 def predecessors_writes_have_settled(patch: Patch) -> None:
     """What another epoch left under way keeps the settle time of its opening."""
     patch.setattr(TRACE, "FRESH", 1e9)
-    patch.setattr(journal, "adrift", lambda _tx, _provider, _epoch, _until: 0)
+    patch.setattr(journal, "settle_left_over", lambda _tx, _provider, _epoch, _until: 0)
 
 
 def promises_are_kept_at_once(patch: Patch) -> None:

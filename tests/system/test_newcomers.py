@@ -244,7 +244,7 @@ def test_who_looks_like_a_customer_is_a_question_as_long_as_he_does(land: Landsc
     land.twin("aiotic").drop("1002")
     land.said("review")
     with land.site(exclusive=False) as site, site.state.begin() as tx:
-        review.take_up(tx, "aiotic", "2", site.clock.now())
+        review.revoke_left_alone(tx, "aiotic", "2", site.clock.now())
     come(land, 7001, email=land.row(2)["email"])
     for _ in range(2):
         land.run(scan=True)
