@@ -114,6 +114,9 @@ def merge(facts: FieldFacts) -> Decision:
 
 
 def _unreadable(facts: FieldFacts, source: Seen) -> Decision:
+    """A person may order what stands here to be sent; what stands there, nobody can have."""
+    if facts.decision is Direction.PUSH:
+        return Decision(Verdict.PUSH, "decided")
     if facts.base is None:
         return Decision(Verdict.SETTLE, "unreadable")
     if source.digest == facts.base.source and not _superseded(facts, source):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from syncd.core.model import Direction
 from syncd.errors import UsageError
 from syncd.operate.review import decide
 from syncd.store import journal
 from tests.model.answers import QUESTIONS, some
 from tests.model.history import live
 from tests.model.hostile import Nature
+from tests.model.test_lost_creates import answered
 from tests.model.test_sequences import NATURES, calm, kinds, run, source, world
-from tests.model.world import Profile
+from tests.model.world import OVERNIGHT, Profile
 
 SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed > 0)) for seed in range(5)]
 
@@ -44,3 +46,22 @@ def test_a_number_that_the_provider_cannot_change_is_taken_from_there(nature: Na
     assert source(made, "number") == before
     assert kinds(made) == []
     calm(made)
+
+
+@pytest.mark.parametrize("said", ["take:source", "take:provider"])
+def test_an_answer_about_a_field_that_the_provider_does_not_show(said: str) -> None:
+    """The source changed a field that only the provider may change, and the provider does not show it. The source's
+    value is sent where a person says so; the provider's cannot be had, and the person is asked again."""
+    made = world(Profile(Nature(hidden=frozenset({"city"})), directions=(("city", Direction.PULL),)))
+    person, provider = made.people[0], made.providers[0]
+    before = next(iter(provider.records.values())).values["city"]
+    city = made.value(person.tag, "city")
+    made.write(person, "city", city)
+    run(made)
+    answered(made, "pull_only", said)
+    for _ in range(3):
+        run(made, pause=OVERNIGHT)
+    there = next(iter(provider.records.values())).values["city"]
+    with made.state.read() as tx:
+        asked = [(item.kind, item.decision) for item in journal.reviews(tx)]
+    assert (there, asked) == ((city, []) if said == "take:source" else (before, [("pull_only", "")]))
