@@ -1,1 +1,1 @@
-"""What people ask for: one file for each command that is no run."""
+"""The operator's commands apart from the run: one file for each."""

@@ -1,5 +1,7 @@
-"""What a plan has spent and sent so far at one provider: its guards' counts, and the pairs that it would have pushed
-to."""
+"""The operations of a plan so far at one provider: those that its guards have counted, and its pushes.
+
+A run counts operations in the state as it goes on; a plan writes nothing, so it counts them here.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,15 @@ from syncd.reconcile.guard import judge, prepared
 
 @dataclass
 class Account:
-    """What passed the guards of one provider in this plan, by customer; the counts of an operation that a later look
-    replaces are given back. `pushed`: pairs as their first look would leave them, with what it would push."""
+    """`booked`: the operations that passed the guards of one provider in this plan, by customer. `pushed`: by customer,
+    the link after the plan's pushes, and the pushed values."""
 
     route: Route
     booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
     pushed: dict[str, tuple[Link, Values]] = field(default_factory=dict)
 
     def judged(self, decided: Decided) -> Decided:
-        """The decision as it is, or with the change of the guard that would hold it back."""
+        """The decision, counted, where the guards let it pass; else with the change of the guard that holds it back."""
         passed = Counter[str]()
         for asks in self.booked.values():
             for ask in asks:
@@ -38,8 +40,8 @@ class Account:
             self.booked[key] = (*self.booked.get(key, ()), *decided.asks)
         return (*through, *held)[0]
 
-    def went(self, decided: Decided) -> None:
-        """Note what a push leaves behind: the next look at this pair begins there, as it would in a run."""
+    def note_push(self, decided: Decided) -> None:
+        """Note link and values after a push: the next look at this pair begins with them, as in a run."""
         write, remote = decided.write, decided.case.facts.remote
         if write is None or write.verb is not Verb.UPDATE or remote is None:
             return
@@ -49,7 +51,7 @@ class Account:
             before = self.pushed.get(decided.case.pair.key)
             self.pushed[decided.case.pair.key] = (link, {**(before[1] if before else {}), **write.values})
 
-    def carried(self, facts: Facts, key: str) -> Facts:
+    def after_pushes(self, facts: Facts, key: str) -> Facts:
         """The facts of a pair after the pushes of this plan."""
         if key not in self.pushed or facts.remote is None:
             return facts

@@ -1,4 +1,4 @@
-"""The state moves to another database, or is kept in a file."""
+"""Copy the whole state into another database, or back it up into a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from syncd.store.database import State, Transaction
 
 
 def copy_state(state: State, target: State, where: str) -> dict[str, int]:
-    """Copy every row into the empty `target`, count and compare; answers the rows per table.
+    """Copy every row into the empty `target`, and compare both; answers the number of rows by table.
 
     All or nothing: the target is filled in one transaction, and the source cannot change meanwhile. Raises `UsageError`
     for a target that is not empty, `LeaseHeld` while another process works on the source, `SafetyStop` where the two
     differ.
     """
-    with target.read() as tx:  # first of all: the target may be this very state, and would wait for itself
+    with target.read() as tx:  # first of all: the target may be the state itself, and its lock would never come free
         _empty(tx)
     with alone(state, f"syncd db copy --to {where}") as ours, target.begin() as theirs:
         _empty(theirs)
@@ -39,7 +39,8 @@ def _empty(tx: Transaction) -> None:
 
 
 def back_up(state: State, target: Path) -> None:
-    """Keep a SQLite state in `target`, also while the daemon runs. Raises `UsageError` with the way where it cannot."""
+    """Back up a SQLite state into `target`, also while the daemon runs. Raises `UsageError` for a state on a server,
+    and for a `target` that cannot be written; its remedy names another way."""
     if state.path is None:
         url = state.reader.url
         place = f"--host={url.host} --port={url.port or 5432} --username={url.username} {url.database}"

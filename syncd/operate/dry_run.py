@@ -1,8 +1,8 @@
-"""What a run would do: the run itself, stopped before anything is written. `syncd plan` and `run-once --dry-run`.
+"""`syncd plan` and `run-once --dry-run`: what a run would do.
 
-The same gather, decide and guards as a run, in the same order, over reading transactions alone: nothing is
-acknowledged, marked, claimed or sent. What a run would pull into the source is laid over the rows, so that the fan-out
-to the other providers is in the list too.
+The plan calls the same `gather`, `decide` and guards as a run, in the same order, in reading transactions: it
+acknowledges, marks, reserves and sends nothing. Values that a run would pull into the source are laid over the rows, so
+that the plan also lists what the pull brings to the other providers.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from syncd.source import customers
 
 CHUNK = 200
 Change = tuple[Value, Value]  # from, to
-Overlay = dict[str, dict[str, "Laid"]]  # customer key -> what runs would have pulled into its row
+Overlay = dict[str, dict[str, "Laid"]]  # customer key -> field -> value that a run would pull into the row
 
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A value over a row: which provider it would come from, and whether it won over an edit of the source's own."""
+    """A value laid over a row: the provider that it would come from, and whether it won over an edit in the source."""
 
     value: Value
     provider: str
@@ -59,7 +59,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A pair for which a run would do nothing yet, and why. `kind`: review, rejected, staged, adopt, absent, empty."""
+    """A pair for which a run would do nothing yet. `kind` is review, rejected, staged, retry, or the reason of a
+    `Wait`."""
 
     provider: str
     key: str
@@ -70,8 +71,8 @@ class Waiting:
 
 @dataclass
 class Preview:
-    """What a run would do: its operations and waiting pairs. `troubles` names providers that could not be read, or that
-    a person paused, and why."""
+    """The operations and waiting pairs of a run. `troubles`: providers that could not be read, and why; `paused`:
+    providers that an operator paused."""
 
     operations: list[Operation] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Preview:
     paused: dict[str, str] = field(default_factory=dict)
 
     def staged(self) -> dict[tuple[str, str], int]:
-        """How many operations each guard would hold back, by provider and guard."""
+        """How many operations the guards would hold back, by provider and guard."""
         counts: dict[tuple[str, str], int] = {}
         for item in self.waiting:
             if item.kind == "staged":
@@ -88,8 +89,8 @@ class Preview:
 
 
 def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:
-    """Everything a `run-once --wait WAIT` that started now would do. Raises what a run would raise before it began:
-    `SafetyStop`, `SetupNeeded`, `SourceUnreachable`."""
+    """Everything that `run-once --wait WAIT` would do now. Raises `SafetyStop`, `SetupNeeded` and `SourceUnreachable`,
+    as a run does before its first look."""
     result, overlay = Preview(), Overlay()
     marks = captured(site)
     accounts = {route.provider: Account(replace(route, aliases=marks.aliases)) for route in routes}
@@ -113,8 +114,8 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
 
 
 def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
-    """Deletions are judged together: where the guard would hold back one, it holds back all that are due. Unlinks by a
-    filter likewise."""
+    """Judge deletions together: where the guard holds back one of a provider's, it holds back all. So it does with
+    unlinks by a filter."""
     for verb in ("delete", "unlink"):
         over = {item.provider for item in result.waiting if (item.kind, item.reason) == ("staged", verb)}
         booked = {
@@ -129,7 +130,7 @@ def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
 
 
 def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Preview) -> None:
-    """List records that would become rows, each under a key that stands for the one which the source will choose."""
+    """List records that would become rows, each under a placeholder for the key that the source will choose."""
     entering, outside = foretold(site, route, remotes)
     for remote in entering:
         key = REMOTE + remote.external_id
@@ -146,8 +147,8 @@ def _through(account: Account, works: Sequence[Work], marks: Marks, overlay: Ove
 
 
 def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    """Look once more, for every other provider, at rows that a pull or an insert would change. A push that was listed
-    before stays, and this look begins where that push ends; any other operation is replaced by what this look finds."""
+    """Look once more, for every other provider, at rows that a pull or an insert would change. A listed push stays, and
+    the new look begins after it; any other listed operation is replaced by the new look's."""
     for account in accounts.values():
         route = account.route
         keys = [key for key, laid in overlay.items() if any(one.provider != route.provider for one in laid.values())]
@@ -175,14 +176,14 @@ def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, re
 def looks(
     route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay, account: Account | None = None
 ) -> Iterator[Decided]:
-    """Gather and decide as a run does. Raises what keeps the provider from being read at all."""
+    """Gather and decide as a run does. Raises the error of a provider that cannot be read at all."""
     for start in range(0, len(works), CHUNK):
         chunk = works[start : start + CHUNK]
         rows = customers.read(route.source, [work.pair.key for work in chunk])
         memory = marks.moved(route.provider, remember(route, [work.pair.key for work in chunk]))
         laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
         for case in patiently_looked(route, laid, memory):
-            facts = account.carried(case.facts, case.pair.key) if account is not None else case.facts
+            facts = account.after_pushes(case.facts, case.pair.key) if account is not None else case.facts
             facts = _contested(route, facts, overlay.get(case.pair.key, {}))
             yield decide(case._replace(facts=facts), route.terms())
 
@@ -200,7 +201,7 @@ def _values(laid: Mapping[str, Laid]) -> dict[str, Value]:
 
 
 def _contested(route: Route, facts: Facts, laid: Mapping[str, Laid]) -> Facts:
-    """With the providers that the laid values come from as rivals, as the run would find them in the state."""
+    """The facts with the providers of laid values as rivals, as a run would read them from the state."""
     others = {name: one for name, one in laid.items() if one.provider != route.provider}
     ties = {name: tie(route, one.provider, beaten=one.overruled) for name, one in others.items()}
     return facts._replace(
@@ -214,7 +215,7 @@ def _contested(route: Route, facts: Facts, laid: Mapping[str, Laid]) -> Facts:
 
 
 def _act(account: Account, decided: Decided, overlay: Overlay, result: Preview) -> None:
-    """List what a run would do with this case, and go on where its look would."""
+    """List what a run would do with this case, and go on with the case that follows an adoption."""
     provider, key = decided.case.pair.provider, decided.case.pair.key
     if decided.asks:
         decided = account.judged(decided)
@@ -227,7 +228,7 @@ def _act(account: Account, decided: Decided, overlay: Overlay, result: Preview) 
         result.waiting.append(Waiting(provider, key, "staged", verb, names))
     elif isinstance(decided.action, Exchange):
         _exchange(account, decided, decided.action, overlay, result)
-        account.went(decided)
+        account.note_push(decided)
     elif decided.write is not None and decided.write.verb is Verb.CREATE:
         result.operations.append(Operation(provider, key, "create", _from_nothing(decided.write.values)))
     elif decided.write is not None:
@@ -279,8 +280,8 @@ def _exchange(account: Account, decided: Decided, action: Exchange, overlay: Ove
 
 
 def _with_former_push(provider: str, key: str, fields: Mapping[str, Change], result: Preview) -> dict[str, Change]:
-    """The fields of a push together with those of one that was listed before it, which is listed no more: each field
-    from what stands there to what comes last."""
+    """The fields of a push joined with those of an earlier listed push of the pair, which is taken off the list. Each
+    field goes from the provider's present value to the last one pushed."""
     former = [op for op in result.operations if (op.provider, op.key, op.verb) == (provider, key, "update")]
     result.operations = [op for op in result.operations if op not in former]
     before = {name: change for op in former for name, change in op.fields.items()}

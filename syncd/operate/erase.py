@@ -1,5 +1,5 @@
-"""Erase a person from the state: what is known of him goes, and tombstones keep scans, old copies and retries from
-bringing him back."""
+"""`syncd forget`: erase a person from the state. Tombstones keep scans, old copies and retries from bringing the person
+back."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ HOW = "forgotten"
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """The erased customer: its key, where it was linked, by provider, whether the source still has the row, and where a
-    create has no known outcome: there a record may come late that carries this key of ours (`coming`)."""
+    """The erased customer. `linked`: external ids by provider; `in_source`: the source still has the row; `coming`: by
+    provider, our key on a record that a create of unknown outcome may still make."""
 
     key: str
     linked: dict[str, str]
@@ -36,8 +36,8 @@ class Forgotten:
 def forget(site: Installation, key: str) -> Forgotten:
     """Erase a customer from the state and leave tombstones, which hold digests alone.
 
-    Raises `UsageError` where the state knows nothing of this key, does not know yet whose key it is now, or could not
-    know the record again that a create of unknown outcome makes.
+    Raises `UsageError` where the state does not know the key, where the key has just changed hands, and where a create
+    of unknown outcome may make a record that carries no key of ours.
     """
     row = customers.read(site.source, [key]).get(key)
     key = row.key if row is not None else key
@@ -66,8 +66,8 @@ def forget(site: Installation, key: str) -> Forgotten:
 
 
 def _bury_elsewhere(tx: Transaction, site: Installation, links: Sequence[Link]) -> None:
-    """Leave tombstones at providers that left the settings: whoever is forgotten meanwhile must not come back with
-    them. Whether a create is under way there nobody asks, and what the provider can carry nobody knows."""
+    """Leave tombstones at providers that left the settings: a provider that is configured again must not bring the
+    person back. Without an adapter it is unknown whether a record can carry our key, so both kinds are left."""
     configured = {route.provider for route in site.routes}
     for link in (each for each in links if each.pair.provider not in configured):
         provider, key = link.pair
@@ -76,8 +76,8 @@ def _bury_elsewhere(tx: Transaction, site: Installation, links: Sequence[Link]) 
 
 
 def _one_owner(site: Installation, row: Customer) -> None:
-    """Refuse a key whose row is another customer's by now, as capture has told and no look has seen, or as a person is
-    being asked: the one to be forgotten may be either."""
+    """Raise `UsageError` where the key's row belongs to another customer now and no look has acted on that yet, or a
+    question about it is open: the operator may mean either customer."""
     now = site.clock.now()
     for route in site.routes:
         pair = Pair(route.provider, row.key)
@@ -87,15 +87,15 @@ def _one_owner(site: Installation, row: Customer) -> None:
         if facts.reborn and another(facts):
             raise UsageError(
                 f"the key {customer(row.key)} changed hands in the source, and {route.provider} still shows its first"
-                " owner; nothing was erased. A run ends that, or a question is open.",
+                " owner; nothing was erased. Start a run, or answer the open question, then try again.",
                 remedy=f"syncd explain {customer(row.key)}",
             )
 
 
 def _coming(tx: Transaction, route: Route, key: str) -> str:
-    """The key of ours that a record will carry which a create of unknown outcome may still make; "" where there is no
-    such create. Raises `UsageError` where the record can carry no key of ours: once the customer is erased nothing
-    would know it, and a listing would bring him back."""
+    """Our key on the record that a create of unknown outcome may still make; "" where there is no such create. Raises
+    `UsageError` where the record can carry no key of ours: once the customer is erased, the record could not be
+    recognised, and a listing would bring the customer back."""
     intents = journal.intents(tx, route.provider, [key]).get(key, ())
     if not any(intent.verb is Verb.CREATE and intent.stage is Stage.OPEN for intent in intents):
         return ""
@@ -104,7 +104,8 @@ def _coming(tx: Transaction, route: Route, key: str) -> str:
     if route.adapter.key_fits(our_key):
         return our_key
     raise UsageError(
-        f"a create of customer {customer(key)} at {route.provider} has no known outcome, and its record carries no key"
-        " by which it could be known later; nothing was erased. Delete the row: a run then finds the record.",
+        f"a create of customer {customer(key)} at {route.provider} has an unknown outcome, and its record carries no"
+        " key by which a later listing could recognise it; nothing was erased. Delete the row in the source: the next"
+        " run then looks for the record.",
         remedy="syncd run-once",
     )

@@ -1,4 +1,4 @@
-"""Look at one customer without touching anything: what a cycle would see, decide and do. For `syncd explain`."""
+"""`syncd explain`: one customer's pairs as a run would see and decide them now. Nothing is written."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from syncd.source import customers
 from syncd.source.lookup import matching
 from syncd.store import events, mapping, progress, review, work
 
-_KEPT = ("deleted", "adopted", "inserted")  # reasons that change what is decided; under any other both sides are read
+_KEPT = ("deleted", "adopted", "inserted")  # reasons that change the decision; under any other, both sides are read
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One pair as it stands. `facts` and `action` are None where the provider was not asked; `silence` says why.
-    `unread`: a change of the customer waits in the source's log."""
+    """One pair now. `facts` and `action` are None where the provider was not asked; `silence` says why. `unread`: the
+    change log holds an unread mark of the customer."""
 
     provider: str
     condition: str
@@ -57,7 +57,7 @@ def find_customer(site: Installation, text: str) -> str | None:
 
 
 def look(site: Installation, route: Route, key: str, customer: Customer | None) -> Look:
-    """The pair's facts, and what `plan` says of them right now. A provider that is paused or down is not asked."""
+    """The pair's facts, and the decision that a run would make now. A provider that is paused or down is not asked."""
     pair = Pair(route.provider, key)
     memory = remember(route, [key])
     with site.state.read() as tx:

@@ -1,5 +1,5 @@
-"""Which pairs a run that started now would look at, and why: all that capture, scan and sweep would mark, without
-marking."""
+"""Which pairs a run would look at now, and why: the marks that capture, scan and sweep would make, without making
+them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from syncd.store.database import State
 T = TypeVar("T")
 
 ALL = 1_000_000_000
-PASS = ("backfill", "left")  # the two positions of a first pass: rows, and links without one
+PASS = ("backfill", "left")  # the two positions of a first pass: over rows, and over links without a row
 
 
 @dataclass
 class Marks:
-    """What the change log says: reasons by customer key; and how capture would change the state before the first look:
-    which customer has which key, rows that we inserted and the records they came from (`adopted`), the base of
-    newly mapped fields (`dropped`), and keys whose row is another one (`replaced`)."""
+    """The unread change log: reasons by customer key, and the changes of the state that capture would make before the
+    first look: who has which key now (`aliases`), rows that we inserted with their records (`adopted`), fields whose
+    base is dropped (`dropped`), keys whose row was deleted and inserted again (`replaced`)."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
@@ -68,7 +68,8 @@ class Marks:
 
 @dataclass
 class _Foretold:
-    """`ownership.Names` over a state that is only read: the keys that change hands, in `before`."""
+    """`ownership.Names` over a state that is only read. `before` maps a key to the key under which the state knows its
+    customer, "" for none."""
 
     state: State
     before: dict[str, str] = field(default_factory=dict)
@@ -109,7 +110,7 @@ def _unsent(intent: Intent, names: frozenset[str]) -> Intent:
 
 
 def captured(site: Installation) -> Marks:
-    """The change log as it stands, not acknowledged. Raises `SafetyStop` where a run would."""
+    """The unread change log, without acknowledging it. Raises `SafetyStop` where a run would."""
     require_same_key(site)
     entries, restart = _entries(site)
     names, inserts, adopted = _Foretold(site.state), [], dict[Pair, str]()
@@ -128,7 +129,7 @@ def captured(site: Installation) -> Marks:
 
 
 def _own_insert(site: Installation, entry: Entry) -> dict[Pair, str]:
-    """The pair of a row that an inbound create of ours inserted, and the record that it came from."""
+    """The pair of a row that our inbound create inserted, with the record that the row came from."""
     with site.state.read() as tx:
         pair, intent = own_insert(tx, entry) or (None, None)
         if pair is None or intent is None or mapping.by_external_id(tx, pair.provider, [intent.note]):
@@ -157,16 +158,16 @@ def _all_keys(site: Installation, after: str = "") -> Iterator[str]:
 
 
 def _missing(site: Installation, route: Route, position: str, pages: int | None = None) -> Iterator[str]:
-    """Linked customers whose row is not there, or is no customer by the settings any more."""
+    """Linked customers whose row is missing, or is excluded by a filter of the settings."""
     for pairs, _ in missing_after(site, route, position, pages):
         yield from (pair.key for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a run would look at: `works`, live ones first; `arrivals`, unlinked remotes that would be inserted into the
-    source; and `listed`, records that the listing has shown whole, which need not be fetched to be compared, all of
-    them where it is `complete`."""
+    """What a run would look at. `works`: due pairs, those of a change before those of a pass. `arrivals`: unlinked
+    remotes that would be inserted into the source. `listed`: records that a listing has shown whole, so that they need
+    not be fetched to be compared; with `complete`, all of the provider's."""
 
     works: list[Work]
     arrivals: list[Remote]
@@ -175,7 +176,7 @@ class Foreseen:
 
 
 def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan: bool) -> Foreseen:
-    """The pairs of one provider that a run which started now would look at."""
+    """The pairs of one provider that a run would look at now."""
     now, provider = site.clock.now(), route.provider
     with site.state.read() as tx:
         works = {item.pair.key: item for item in work.take(tx, provider, until, ALL)}
@@ -212,7 +213,7 @@ def due(site: Installation, route: Route, marks: Marks, until: datetime, *, scan
 
 
 def _present(stored: Mapping[str, T], aliases: Aliases) -> dict[str, T]:
-    """The same by present keys: what the state keeps under older keys, under the keys that those customers have now."""
+    """`stored`, from the keys in the state to the keys that the same customers have now."""
     return {now: value for key, value in stored.items() if (now := aliases.now(key))}
 
 
@@ -240,7 +241,7 @@ def _looked_around(
 
 
 def _swept(site: Installation, route: Route, aliases: Aliases) -> Iterator[str]:
-    """The rows, and the links without a row, that the rotating sweep would look at in this cycle."""
+    """The rows and the links without a row that the rotating sweep would mark in this cycle."""
     _, position = resync.position(site)
     if position is None:
         return

@@ -1,7 +1,8 @@
-"""What happened to one customer: what, when, caused by whom, which fields, in which run. No values: the state has none.
+"""`syncd history`: the events and questions of one customer: when, caused by whom, which fields, in which run. No
+values: the state has none.
 
-The state keeps the last fifty events of each pair and every question that a person was asked; the run of an event is
-the one that was under way then. Where several machines had runs under way, the run is unknown and none is named.
+The state keeps the last fifty events of each pair, and every question. An event belongs to the run that was under way
+at its time. Where several machines had runs under way, no run is named.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from syncd.store.database import State
 from syncd.store.events import Event, Run
 from syncd.store.review import Review
 
-EVENTS = 1000  # more than any customer has: fifty are kept of each pair
+EVENTS = 1000  # more than the fifty of each pair of a customer
 SOURCE, SYNCD, PERSON = "source", "syncd", "person"
 _BY_SOURCE = frozenset({"pair.created", "pair.pushed", "pair.removed", "pair.rekeyed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened. `who` caused it: `source`, `person`, `syncd`, or a provider by its name; `run` is ""
-    where none was under way or several were."""
+    """One event or question. `who` caused it: `source`, `person`, `syncd`, or a provider by its name. `run` is "" where
+    no run or several runs were under way."""
 
     at: datetime
     provider: str
@@ -37,7 +38,7 @@ class Step:
 
 
 def history(state: State, key: str) -> list[Step]:
-    """Everything that is known about the past of a customer at all providers, newest first."""
+    """All events and questions of a customer at all providers, newest first."""
     with state.read() as tx:
         told = events.events(tx, key, EVENTS)
         asked = reviews.reviews(tx, open_only=False, key=key)
@@ -69,7 +70,7 @@ def _questions(asked: Sequence[Review], runs: Sequence[Run]) -> Iterator[Step]:
 
 
 def _links(links: Sequence[Link], told: Sequence[Event]) -> Iterator[Step]:
-    """When each link was first known, where its own event is not kept any more."""
+    """When each link was made, for links whose event is not kept any more."""
     born = {event.provider for event in told if event.event in {"pair.created", "pair.adopted"}}
     for link in links:
         if link.created_at is not None and link.external_id is not None and link.pair.provider not in born:

@@ -1,4 +1,4 @@
-"""The links as a list: which record at which provider is which customer, for the shop's own use. No values."""
+"""`syncd links`: the list of all links, for the shop's own use. No values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PAGE = 500
 def linked(state: State, providers: Sequence[str]) -> Iterator[Link]:
     """Every pair that holds an external id, by provider as given and then by key.
 
-    Each page is a reading transaction of its own, so that a long list holds up no writer; a link made meanwhile may be
-    on the list or not.
+    Each page is a reading transaction of its own, so that a long list delays no writer. A link that is made meanwhile
+    may be missing.
     """
     for provider in providers:
         after = ""

@@ -1,7 +1,7 @@
-"""A provider says that records changed there: what a webhook receiver passes on, without their contents.
+"""`syncd mark`: a webhook says that records changed at a provider; only their external ids are passed on.
 
-The notice becomes a mark like any other. A look checks what it says, so a forged, repeated or late notice costs one
-reading and does no harm.
+The webhook's notice becomes a mark. A look reads both sides, so a forged, repeated or late notice costs one reading and
+does no harm.
 """
 
 from __future__ import annotations

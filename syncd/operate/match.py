@@ -1,8 +1,7 @@
-"""First contact with a provider that already has customers: which record is which customer, as a report; and what a
-person accepts of that report.
+"""`syncd match` and `syncd adopt`: a report on which record of a provider is which customer, and its acceptance.
 
-`survey` writes nothing anywhere. `accept` leaves orders: the next look fetches each record, links it if it still exists
-and is linked to no other customer, fills empty sides as the report said, and leaves everything doubtful to a person.
+`survey` writes nothing. `accept` stores orders: the next look fetches each record, links it if it still exists and is
+linked to no other customer, fills empty sides as the report said, and asks a person about every doubt.
 """
 
 from __future__ import annotations
@@ -47,8 +46,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All lines. `complete` is False where the provider cannot list: then records that are only at the provider are not
-    known."""
+    """All lines. `complete` is False where the provider cannot list: records that only the provider has are then
+    unknown."""
 
     provider: str
     lines: tuple[Line, ...]
@@ -67,7 +66,8 @@ class Report:
 
 @dataclass
 class Notes:
-    """What `survey` calls on its way: `step(done)` now and then, `line` where every line is kept at once."""
+    """The callbacks of `survey`: `step` with the number of customers done, `line` with each finished line. `known`:
+    lines of an interrupted report."""
 
     step: Callable[[int], None] = field(default=lambda _done: None)
     line: Callable[[Line], None] = field(default=lambda _line: None)
@@ -75,8 +75,8 @@ class Notes:
 
 
 def survey(site: Installation, route: Route, notes: Notes) -> Report:
-    """Compare every unlinked customer: with a listing where there is one, else by one look-up per customer, at the
-    provider's pace; `notes.known` holds lines of an interrupted report that are not looked up again."""
+    """Compare every unlinked customer with the provider's listing; where the provider cannot list, by one look-up per
+    customer at the provider's pace. Customers in `notes.known` are not looked up again."""
     if route.adapter.capabilities.lists:
         return Report(route.provider, _from_listing(site, route, notes), complete=True)
     lines = []
@@ -87,7 +87,7 @@ def survey(site: Installation, route: Route, notes: Notes) -> Report:
 
 
 def _here(site: Installation, route: Route) -> Iterator[Here]:
-    """Source customers that are not linked there, as this provider would hold them."""
+    """Source customers without a link at this provider, as the provider would hold them."""
     for rows, _ in rows_after(site, ""):
         with site.state.read() as tx:
             links = mapping.read_many(tx, route.provider, [row.key for row in rows])
@@ -103,7 +103,7 @@ def _projected(route: Route, values: Values) -> Values:
     try:
         return route.adapter.project(values)
     except Rejected:
-        return {}  # the provider's rules refuse the row, but it can be matched all the same
+        return {}  # the provider's rules refuse the row; it can be matched without these values
 
 
 def _from_listing(site: Installation, route: Route, notes: Notes) -> tuple[Line, ...]:
@@ -120,7 +120,7 @@ def _from_listing(site: Installation, route: Route, notes: Notes) -> tuple[Line,
 
 
 def _listing(site: Installation, route: Route, notes: Notes) -> dict[str, Remote]:
-    """Remotes that are not linked and were not removed on purpose, by external id; a repeated one counts once."""
+    """Remotes without a link and without a tombstone, by external id; a repeated remote counts once."""
     remotes: dict[str, Remote] = {}
     seen = 0
     for page in route.adapter.scan(None):
@@ -172,8 +172,8 @@ def _looked_up(route: Route, here: Here, notes: Notes) -> Line:
 
 
 def _by_number(lines: Sequence[Line]) -> list[Line]:
-    """Make no line sure by number where most equal numbers belong to two customers; `match` does so itself where it has
-    a listing."""
+    """Make no line sure by its number where most equal numbers belong to two customers. With a listing, `match` does
+    this itself."""
     same = [line for line in lines if NUMBER in line.reasons]
     if not ranges_apart(sum(not DOUBTS.isdisjoint(line.reasons) for line in same), len(same)):
         return list(lines)
@@ -186,7 +186,7 @@ def _without_number(line: Line) -> Line:
 
 
 def _claimed_once(lines: Sequence[Line]) -> Iterator[Line]:
-    """Two customers that found the same record (one number twice in the source) are ambiguous, both."""
+    """The lines, with two customers that found the same record (a number that the source has twice) as ambiguous."""
     claims: dict[str, int] = {}
     for line in lines:
         for external_id in line.external_ids:
@@ -201,7 +201,7 @@ def _claimed_once(lines: Sequence[Line]) -> Iterator[Line]:
 
 @dataclass
 class Accepted:
-    """What accepting a report did."""
+    """What the acceptance of a report did, as counts."""
 
     linked: int = 0
     asked: int = 0
@@ -210,9 +210,9 @@ class Accepted:
 
 
 def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
-    """Order the sure links, ask a person about the others, and let the customers that waited be created.
+    """Order the sure links, ask a person about doubtful ones, and release the creates of customers that waited.
 
-    Lines whose customer is linked meanwhile, or whose record is linked or was removed on purpose, are skipped.
+    Lines whose customer or record has been linked since, or whose record has a tombstone, are skipped.
     """
     done = Accepted()
     for start in range(0, len(lines), ROWS):
@@ -233,7 +233,7 @@ def accept(site: Installation, route: Route, lines: Sequence[Line]) -> Accepted:
 
 
 def _accept_creates(tx: Transaction, site: Installation, route: Route, keys: Sequence[str]) -> None:
-    """Approve the creates of customers that are only here, whatever mark makes their pairs due meanwhile."""
+    """Approve the creates of customers that only the source has, whatever the reason of their due pairs is."""
     links = mapping.read_many(tx, route.provider, keys)
     new = [key for key in keys if key not in links or links[key].external_id is None]
     work.mark(tx, [Pair(route.provider, key) for key in new], BACKFILL, site.clock.now())

@@ -1,4 +1,4 @@
-"""Find the customer of an alias: logs and pages say `key-…` where the key itself may be a person."""
+"""Find the customer of an alias: logs and pages say `key-…` where the key itself may name a person."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PAGE = 1000
 
 
 def holder(text: str, state: State, source: Source | None = None) -> str | None:
-    """The key that has this alias, or that is spelled like it; None where there is none. The state is asked first; in
-    the source every key is compared."""
+    """The key with this alias, or the key that is spelled like `text`; None where there is none. The state is asked
+    first; in the source every key is compared."""
     found = None
     for key in chain(known_keys(state), _in_source(source) if source is not None else ()):
         if key == text:

@@ -1,6 +1,6 @@
-"""What a data protection officer asks: which provider gets which fields, what is stored where and for how long.
+"""`syncd doctor --gdpr`: which provider gets which fields, what is stored where and for how long.
 
-All answers come from the settings: no database is opened and no provider is asked.
+The answers come from the settings alone: no database is opened and no provider is asked.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Directions = Callable[[ProviderSettings, set[str]], Mapping[str, Direction]]
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One provider: where it is, which fields it gets (`sent`), which the source gets from it (`taken`), and what
-    becomes of its record when the customer is deleted here."""
+    """One provider: its address, the fields sent to it (`sent`) and taken from it (`taken`), and what happens to its
+    record when the customer is deleted in the source."""
 
     provider: str
     server: str
@@ -31,7 +31,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Something that is kept: where, what of a person it holds, and for how long."""
+    """A place where data about people is stored: where, which data, and for how long."""
 
     what: str
     where: str
@@ -56,7 +56,7 @@ def recipients(settings: Settings, directions: Directions) -> list[Recipient]:
 
 
 def stores(settings: Settings) -> list[Store]:
-    """Everything that syncd keeps about people. No table holds a value: fields are keyed digests."""
+    """All places where syncd stores data about people. No table holds a value: fields are keyed digests."""
     state = settings.state.url.rpartition("@")[2].rpartition("//")[2]
     log = settings.log.file or "standard error (the journal)"
     kept = [

@@ -1,4 +1,5 @@
-"""Looking at both sides without changing anything: no lease, no mark, no acknowledge, only reads at the lane's pace."""
+"""Reading both sides for commands that change nothing: without a lease, a mark or an acknowledge, at the lane's
+pace."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ PATIENCE = 120.0  # seconds; a provider that wants a longer rest ends the look
 
 
 def chosen(site: Installation, providers: Iterable[str]) -> list[Route]:
-    """The named providers' routes for reading, all of them when none is named. Raises `UsageError` for an unknown
+    """The reading routes of the named providers, or of all when none is named. Raises `UsageError` for an unknown
     name."""
     wanted = set(providers)
     names = [route.provider for route in site.routes]
@@ -37,7 +38,7 @@ def chosen(site: Installation, providers: Iterable[str]) -> list[Route]:
 
 
 def reader(site: Installation, route: Route) -> Route:
-    """The route as a run would have it, for reading alone: the change log counts as read, and the lane keeps pace and
+    """The route with a run's rules, for reading alone: the change log counts as read, and the lane keeps pace and
     pauses, but needs no lease."""
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
@@ -50,14 +51,15 @@ def reader(site: Installation, route: Route) -> Route:
 
 
 def stopped(site: Installation, route: Route) -> str:
-    """Why a run would not touch this provider now: a person paused it. "" when it would."""
+    """Why an operator paused this provider; "" where it is not paused."""
     with site.state.read() as tx:
         kept = progress.provider_state(tx, route.provider)
     return f"paused: {kept.reason}".rstrip(": ") if operator_pause(site, kept) else ""
 
 
 def patiently(route: Route, call: Callable[[], T]) -> T:
-    """A reading that waits when the provider asks to slow down, and is repeated where a request failed on the way."""
+    """The answer of `call`, a reading: it waits while the provider asks to slow down, and is repeated after a failed
+    request."""
     for attempt in range(1, TRIES):
         try:
             return call()
@@ -83,8 +85,8 @@ def listing(route: Route) -> dict[str, Remote]:
 
 
 def patiently_looked(route: Route, rows: Sequence[tuple[Work, Customer | None]], memory: Memory) -> list[Case]:
-    """Looks that wait when the provider asks to slow down, and are tried again where a reading failed on the way.
-    Raises what keeps the provider from being read at all."""
+    """Look at these rows, wait while the provider asks to slow down, and repeat failed readings. Raises the error of a
+    provider that cannot be read at all."""
     cases = look(route, rows, memory)
     for attempt in range(1, TRIES):
         places = [place for place, case in enumerate(cases) if _passing(case)]
@@ -107,5 +109,5 @@ _CLOSED = {"Unauthorized": Unauthorized, "Throttled": Throttled, "Temporary": Te
 
 
 def _passing(case: Case) -> bool:
-    """Whether the reading failed for a reason that may be over in a moment."""
+    """Whether the reading failed for a reason that soon passes."""
     return isinstance(case.failure, Failure) and case.failure.kind in {"Throttled", "Temporary", "LanePaused"}

@@ -1,8 +1,9 @@
-"""After a restore, a clone, a lost state or a lost key: what differs, and how to go on without damage.
+"""`syncd recover`: find out what differs after a restore, a clone, a lost state or a lost key, and go on without
+damage.
 
-`recover` trusts no more than is known. A source that was restored may have lost customers: their records stay at the
-provider, unlinked under a tombstone. A state that was restored may have lost links: nothing is created before a match
-report is accepted again. Then every row and link is looked at once more, planned and guarded.
+A restored source may have lost customers: their records stay at the provider, unlinked and under a tombstone. A
+restored state may have lost links: nothing is created before a match report is accepted again. Then every row and link
+is looked at once more, behind the guards.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RESTORED = "absent after a restore"
 
 
 class Loss(StrEnum):
-    """Which side was restored or replaced, as far as the fence tells."""
+    """Which side was restored or replaced, by what the fence shows."""
 
     NONE = "none"
     OWNER = "owner"  # another state consumed this log: a new or cloned state, or a restored source
@@ -55,9 +56,9 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What differs. `acks` counts acknowledgements as the source has it, `expected` as the state does.
+    """What differs. `acks` is the number of acknowledgements by the source, `expected` the number by the state.
 
-    `linked` and `absent` count, by provider, the linked customers and those of them that the source does not have.
+    `linked` and `absent` count, by provider, the linked customers, and the linked customers without a row.
     """
 
     loss: Loss
@@ -73,7 +74,7 @@ class Findings:
 
 
 def diagnose(site: Installation) -> Findings:
-    """Look at both sides; changes nothing."""
+    """Compare both sides. Changes nothing."""
     with site.state.read() as tx:
         owner, raw = progress.meta(tx, OWNER), progress.meta(tx, EXPECTED)
         key_lost = not key_is_known(tx, site.state.key, site.state.older)
@@ -109,8 +110,8 @@ def recover(site: Installation, findings: Findings) -> None:
     """Go on with both sides as they are now, after a person confirmed it. May be repeated after a crash.
 
     Raises `LeaseHeld` while a daemon runs, `SafetyStop` where the source is empty although customers are linked, and
-    `UsageError` while a provider of the state is out of the settings: once it is back, nothing would tell that it was
-    not asked.
+    `UsageError` while a provider of the state is missing in the settings: its links would not be looked at, and once it
+    is back nothing would say so.
     """
     _complete(site)
     _alone(site)
@@ -124,7 +125,7 @@ def recover(site: Installation, findings: Findings) -> None:
             _let_go(site, route)
     if findings.loss is Loss.KEY:
         for route in site.routes:
-            _unknown_now(site, route)
+            _unlink_unrecognised(site, route)
     with site.state.begin() as tx:
         if findings.loss in DOUBTED:
             _distrust(tx, site)
@@ -132,7 +133,7 @@ def recover(site: Installation, findings: Findings) -> None:
         for route in site.routes:
             for name in (f"scan:{route.provider}", f"scan:{route.provider}:at", f"reread:{route.provider}:at"):
                 progress.set_cursor(tx, name, "")
-    if findings.loss is not Loss.NONE and not findings.key_lost:  # without the key nothing tells one from another
+    if findings.loss is not Loss.NONE and not findings.key_lost:  # without the key all look alike
         for route in site.routes:
             mark_successors(site, route)
     if site.source.config.change_log == "triggers":
@@ -173,9 +174,10 @@ def _absent(site: Installation, links: Sequence[Link]) -> Iterator[list[Link]]:
 
 
 def _let_go(site: Installation, route: Route) -> None:
-    """Customers that the source does not have any more keep their records; their links end under a tombstone.
+    """Unlink customers that the source does not have any more, under a tombstone; their records stay at the provider.
 
-    Else a new row under such a key would overwrite that customer's record, and the restore would count as a deletion.
+    Otherwise a new row under such a key would overwrite that customer's record, and the restore would count as a
+    deletion.
     """
     links = [*linked(site, route.provider), *_coming(site, route)]
     for gone in _absent(site, links):
@@ -189,9 +191,9 @@ def _let_go(site: Installation, route: Route) -> None:
                 _drop(tx, link.pair, site)
 
 
-def _unknown_now(site: Installation, route: Route) -> None:
-    """Customers whom the keys of another column do not show for sure are linked no more. Their records stay as they
-    are, for the match report that comes next; nobody counts as deleted."""
+def _unlink_unrecognised(site: Installation, route: Route) -> None:
+    """Unlink customers that cannot be recognised for sure by the keys of another column. Their records stay as they
+    are, for the next match report, and no customer counts as deleted."""
     for strangers in unrecognised(site, route):
         with site.state.begin() as tx:
             for link in strangers:
@@ -199,7 +201,7 @@ def _unknown_now(site: Installation, route: Route) -> None:
 
 
 def _coming(site: Installation, route: Route) -> list[Link]:
-    """Customers whose create has no known outcome, and whose record carries our key once it is there."""
+    """Customers with a create of unknown outcome, whose record will carry our key."""
     with site.state.read() as tx:
         keys = [intent.pair.key for intent in journal.unknown_creates(tx, route.provider)]
         links = mapping.read_many(tx, route.provider, keys).values()
@@ -215,8 +217,8 @@ def _drop(tx: Transaction, pair: Pair, site: Installation) -> None:
 
 
 def _distrust(tx: Transaction, site: Installation) -> None:
-    """The state may have lost records of creates: new creates wait for a match report, and old intents explain no value
-    any more. Creates of unknown outcome stay, and settle first."""
+    """The state may have lost links: new creates wait for a match report, and old intents are closed, because the
+    records may have changed since. Creates of unknown outcome stay open, and settle first."""
     for route in site.routes:
         progress.set_meta(tx, f"adopted:{route.provider}", "")
         progress.set_meta(tx, f"rematch:{route.provider}", "1")

@@ -28,7 +28,7 @@ ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed:
-    """How many links were read, and how many agreed values neither side showed any more: edits that were under way."""
+    """How many links were read, and how many digests no side showed any more: a person edited these fields."""
 
     links: int
     edited: int
@@ -39,8 +39,8 @@ def rekey(site: Installation, make: Callable[[], bytes], step: Callable[[int], N
     read.
 
     Raises `LeaseHeld` while another process works on the state, `UsageError` where something has to be done before,
-    `SafetyStop` where the state was changed meanwhile, `ProviderError` where a provider cannot be read: nothing was
-    changed then.
+    `SafetyStop` where the state was changed meanwhile, `ProviderError` where a provider cannot be read. After an error
+    nothing is changed.
     """
     with alone(site.state, "syncd db rekey") as tx:
         _ready(rekeying.unconfirmed(tx), providers.vanished(tx, {route.provider for route in site.routes}))
@@ -71,7 +71,7 @@ def _ready(unconfirmed: int, vanished: Mapping[str, int]) -> None:
 
 
 def _values(site: Installation, route: Route, links: Sequence[Link]) -> Iterator[tuple[Link, list[tuple[str, Value]]]]:
-    """Every value that either side of these links shows, by its field."""
+    """Every value that either side of these links shows, with its field."""
     whole = bool(links) and route.adapter.capabilities.lists_whole
     shown = listing(route) if whole else {}
     for start in range(0, len(links), ROWS):
@@ -85,7 +85,7 @@ def _values(site: Installation, route: Route, links: Sequence[Link]) -> Iterator
             row = rows.get(link.pair.key)
             if row is not None:
                 values += row.values.items()
-                with suppress(Rejected):  # a row that is refused as it is now is not as it was agreed, either
+                with suppress(Rejected):  # a row that is refused now differs from its base
                     values += projected(route.adapter, row, readable(route, row)).items()
             yield link, values
 

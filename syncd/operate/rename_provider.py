@@ -1,4 +1,4 @@
-"""A provider gets another name in the settings, or leaves them: its share of the state follows or goes."""
+"""`syncd provider rename` and `remove`: a provider got another name in the settings, or left them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from syncd.store.database import State
 
 
 def rename(state: State, old: str, new: str, configured: Collection[str]) -> dict[str, int]:
-    """Give everything of `old` to `new`; answers what moved, by table. Either the settings have the new name already,
-    or they will have it before the next start.
+    """Give all rows of `old` to `new`; answers how many moved, by table. The settings have the new name already, or
+    will have it before the next start.
 
-    A run that met the new name too early has left looks without a link: they make room. Raises `UsageError` where one
-    of the names cannot be meant, or both have links, and changes nothing then.
+    Rows without a link that a run has stored under the new name are deleted first. Raises `UsageError`, and changes
+    nothing, where a name is wrong or both names have links.
     """
     if old == new:
         raise UsageError("both names are the same.")
@@ -45,9 +45,9 @@ def rename(state: State, old: str, new: str, configured: Collection[str]) -> dic
 
 
 def remove(state: State, name: str, configured: Collection[str]) -> dict[str, int]:
-    """Forget a provider that left the settings; answers what went, by table. Its records stay as they are there.
+    """Delete the rows of a provider that left the settings; answers how many, by table. The provider's records stay.
 
-    Raises `UsageError` for one that the settings still have or that the state does not know.
+    Raises `UsageError` for a provider that the settings still have, or that the state does not know.
     """
     if name in configured:
         raise UsageError(

@@ -1,15 +1,15 @@
-"""What a person decides about a customer, and what that changes in the state at once.
+"""`syncd review resolve`, `link` and `unlink`: decisions of a person.
 
-A decision never writes to a provider or to the source: it is kept beside what the person saw, the pair becomes due, and
-the next look acts on it, wherever it runs. So deciding works beside a running daemon and never races it.
+A decision writes neither to a provider nor to the source. The state keeps it on the review item, the pair becomes due,
+and the next look of any process acts on it. So a decision never races a running daemon.
 
-What each one means to the next look:
+What each decision means to the next look:
 
-    take source|provider   that side's value wins, if both still hold what was shown; of a delete conflict: `source`
-                           removes the record all the same, `provider` keeps it there and forgets the link
-    link X                 the customer is record X; nothing is created, fields are compared without a base
-    create                 a new record, although something spoke against it
-    ignore                 leave it as it is; for a pair: no further look until somebody links it or it changes back
+    take source|provider   that side's value wins, if both sides still hold what was shown; in a delete conflict
+                           `source` removes the record, and `provider` keeps the record and ends the link
+    link X                 the customer is record X; nothing is created, and fields are compared without a base
+    create                 a new record is created in spite of the doubt
+    ignore                 both sides stay as they are; a pair is not looked at again until it is linked or changes back
     release                the guard lets exactly the operations pass that this number of the item showed
 """
 
@@ -33,13 +33,13 @@ from syncd.store.review import LINK, RENEWED, Review
 
 PERSON = "person"
 LINK_WORD = LINK[:-1]
-UNWRITTEN = ("read_only", "no_row")  # nothing of the provider's can come into the source
-ONE_WAY = ("renumbered", "cannot_clear")  # the provider can take nothing of the source's
+UNWRITTEN = ("read_only", "no_row")  # the source cannot take the provider's value
+ONE_WAY = ("renumbered", "cannot_clear")  # the provider cannot take the source's value
 TAKES = ("take:source", "take:provider")
 CREATABLE = ("remote_gone", "unknown_create", "came_back", "candidate", "ambiguous")
 LINKABLE = (*CREATABLE, "remote_archived", "found", "taken", "key_taken")
 ROWS = 200
-AT_ONCE = ("twice", "not_inserted")  # no look at a pair has anything to do once a person said `ignore`
+AT_ONCE = ("twice", "not_inserted")  # `ignore` closes the item at once, without a look
 _TYPED = {"take:source": "--take source", "take:provider": "--take provider", "link": "--link EXTERNAL_ID"}
 
 
@@ -61,13 +61,13 @@ def allowed(kind: str, *, writable: bool = True) -> tuple[str, ...]:
 
 
 def typed(kind: str, *, writable: bool = True) -> list[str]:
-    """The same decisions as options that a person types."""
+    """The decisions that an item of this kind takes, as options on the command line."""
     return [_TYPED.get(word, f"--{word}") for word in allowed(kind, writable=writable)]
 
 
 def item(state: State, number: int) -> Review:
-    """An open item by its number, or by the number it had when less was held back. Raises `UsageError` for one that is
-    closed or was never opened."""
+    """An open item by its number, or by a former number, from when less was held back. Raises `UsageError` for a closed
+    or unknown item."""
     with state.read() as tx:
         found = review.review(tx, number)
     if found is None:
@@ -78,7 +78,7 @@ def item(state: State, number: int) -> Review:
 
 
 def check(found: Review, decision: str, *, writable: bool = True) -> None:
-    """Refuse a decision that cannot be carried out, naming those that can."""
+    """Raise `UsageError` for a decision that cannot be carried out; its text names the possible ones."""
     if _word(decision) in allowed(found.kind, writable=writable):
         return
     words = typed(found.kind, writable=writable)
@@ -102,7 +102,7 @@ def _word(decision: str) -> str:
 
 
 def decide(state: State, found: Review, decision: str, now: datetime, *, writable: bool = True) -> int:
-    """Keep the decision and make due what it concerns; answers how many pairs that is."""
+    """Store the decision and make its pairs due; answers how many."""
     check(found, decision, writable=writable)
     with state.begin() as tx:
         return _decide(tx, found, decision, now)
@@ -127,7 +127,8 @@ def _decide(tx: Transaction, found: Review, decision: str, now: datetime) -> int
 
 @dataclass
 class Resolved:
-    """What one decision about many items did: items, pairs that are due now, and items that were left as they are."""
+    """What one decision about many items did: how many items it decided, how many pairs are due now, and how many items
+    were left alone."""
 
     items: int = 0
     due: int = 0
@@ -135,14 +136,14 @@ class Resolved:
 
 
 def waiting(state: State, provider: str, kind: str) -> list[Review]:
-    """The open items of one kind at one provider that nobody has decided yet."""
+    """The open and undecided items of one kind at one provider."""
     with state.read() as tx:
         return [item for item in review.reviews(tx, provider=provider) if item.kind == kind and not item.decision]
 
 
 def decide_all(state: State, shown: Sequence[Review], decision: str, now: datetime) -> Resolved:
-    """The same decision about each of these items, as they were shown. An item that is closed, decided or about other
-    values by now is left alone, and with `link` one that does not name exactly one record that is free."""
+    """Decide each of these items alike, as they were shown. An item that has been closed or decided since, or shows
+    other values now, is left alone; with `link`, also an item that does not name exactly one unlinked record."""
     done = Resolved()
     for start in range(0, len(shown), ROWS):
         with state.begin() as tx:
@@ -154,7 +155,7 @@ def decide_all(state: State, shown: Sequence[Review], decision: str, now: dateti
 
 
 def list_anew(tx: Transaction, provider: str) -> None:
-    """Have the next scan of this provider list every record, so that many records to be linked need not be fetched one
+    """Make the next scan of this provider a complete listing, so that many records to be linked need not be fetched one
     by one."""
     for name in (f"scan:{provider}", f"scan:{provider}:at"):
         progress.set_cursor(tx, name, "")
@@ -179,7 +180,7 @@ def _decide_shown(tx: Transaction, found: Review, decision: str, now: datetime, 
 
 
 def _reason(kind: str, decision: str) -> str:
-    """Linking by hand is a small adoption; a delete conflict had its proof of deletion when it was opened."""
+    """The reason of the pair's mark: a link is an adoption, and a delete conflict was opened on proof of a deletion."""
     if decision.startswith(LINK):
         return "adopted"
     return "deleted" if kind == "delete_conflict" else PERSON
@@ -193,11 +194,11 @@ def _release(tx: Transaction, found: Review, now: datetime) -> int:
 
 
 def certain(state: State, source: Source, key: str, *, gone: bool = False) -> None:
-    """Refuse an order about a key that changed hands while syncd has not read of it: the person who names it may mean
-    the customer who has it now, or the one whom syncd still shows under it. Raises `UsageError`. With `gone`, a key
-    whose row was removed, and that no other row has, may be named: its customer is meant.
+    """Raise `UsageError` where the change log holds an unread change of this key's owner: the operator may mean the
+    present owner, or the customer that syncd still shows under the key. With `gone`, a key is accepted whose row was
+    deleted and that no other row has.
 
-    Example: customers 1 and 2 swapped their keys a second ago. "Link 1" would reach the customer who is 2 now.
+    Example: customers 1 and 2 swapped their keys a second ago. "Link 1" would link the customer who has key 2 now.
     """
     if not changelog.is_there(source) or not changelog.mentions(source, [key]):
         return
@@ -205,15 +206,15 @@ def certain(state: State, source: Source, key: str, *, gone: bool = False) -> No
         known = mapping.is_taken(tx, key)
     if (known and not gone) or changelog.mentions(source, [key], moved=True):
         raise UsageError(
-            f"the key {customer(key)} changed hands in the source, and no run has read that yet; nothing was ordered."
-            " A daemon reads it within seconds.",
+            f"the key {customer(key)} changed hands in the source, and no run has read this change yet; nothing was"
+            " ordered. A daemon reads it within seconds.",
             remedy="syncd run-once",
         )
 
 
 def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> None:
-    """A person knows which record this customer is; the next look links it if it exists and is linked to no other
-    customer."""
+    """Order that the next look links this customer to a record, if the record exists and is linked to no other
+    customer. Raises `UsageError` where either is linked already."""
     with state.begin() as tx:
         link = mapping.read(tx, pair)
         if link is not None and link.external_id == external_id:
@@ -228,7 +229,7 @@ def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> Non
 
 
 def offer(tx: Transaction, pair: Pair, external_id: str, reason: str, now: datetime) -> None:
-    """An order to link that needs no further question: the next look carries it out."""
+    """Store an order to link, which the next look carries out without a question."""
     review.revoke_left_alone(tx, pair.provider, pair.key, now)
     review.close_reviews(tx, pair.provider, pair.key, HELD_KINDS, now, "link")
     number = review.open_review(tx, pair.provider, pair.key, "candidate", {}, reason, now)
@@ -237,7 +238,8 @@ def offer(tx: Transaction, pair: Pair, external_id: str, reason: str, now: datet
 
 
 def order_unlink(state: State, pair: Pair, now: datetime) -> str:
-    """Forget which record this customer is, and leave both alone until a person links them. Answers the external id."""
+    """Order that the next look unlinks this customer; customer and record are then left alone until a person links
+    them. Answers the external id."""
     with state.begin() as tx:
         link = mapping.read(tx, pair)
         if link is None or link.external_id is None:

@@ -1,4 +1,4 @@
-"""Both sides of one review item, read right now, for the terminal of the person who decides. Nothing is written."""
+"""`syncd review show`: both sides of one review item, read now, for the person who decides. Nothing is written."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What there is to see: the projected row, records by their external id, and for a guard the staged
-    pairs: each key and what about it (key "" for those that are only counted). `unfit` says by field why the source
-    does not take a value."""
+    """The projected row, the records by external id, and for a guard the staged pairs: each key with its fields or
+    reason (key "" for pairs that are only counted). `unfit` says by field why the source does not take a value."""
 
     source: Values = field(default_factory=dict)
     remotes: Mapping[str, Values] = field(default_factory=dict)
@@ -42,7 +41,7 @@ class Shown:
 
 
 def shown(site: Installation, item: Review) -> Shown:
-    """Read what the item is about."""
+    """Read the row and the records that the item is about."""
     if not item.customer_key:
         return Shown(pairs=_staged(site, item))
     route = chosen(site, [item.provider])[0]

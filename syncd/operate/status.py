@@ -1,7 +1,7 @@
-"""The facts of the status: from the state database, and from the source as far as it answers. What it writes is one
-probe of the state, because a state that can only be read moves nothing.
+"""`syncd status`: its facts, from the state database and from the source as far as it answers. One probe is written
+into the state, because with a state that can only be read nothing is synchronised.
 
-Nothing here scans `mapping`: its counts are kept, and of the troubled pairs only the first few are listed.
+`mapping` is never scanned: its counts are kept with every change, and only the first troubled pairs are listed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _EVENTS: Mapping[Shown, str] = {Shown.REJECTED: "pair.rejected", Shown.DEAD: "pa
 
 
 class Known(NamedTuple):
-    """What the settings say of a provider that a status shows; `monthly` as in its capabilities."""
+    """The settings of a provider that a status shows; `monthly` as in its capabilities."""
 
     name: str
     adapter: str
@@ -49,8 +49,7 @@ class Known(NamedTuple):
 def survey(
     state: State, source: Source | SyncdError, providers: Sequence[Known], guards: Guards, clock: Clock
 ) -> Report:
-    """The status of an installation, by the clock that counts for its state. `source` may be the error that opening it
-    raised."""
+    """The status of an installation; `clock` is the state's. `source` may be the error that opening it raised."""
     now, facts, storage = clock.now(), source_facts(state, source), storage_trouble(state)
     with state.read() as tx:
         backlog = overview.waiting(tx, now)
@@ -85,7 +84,7 @@ def _daemon(pulse: Pulse) -> Daemon:
 
 
 def tell(report: Report) -> None:
-    """The whole status as one line of the log: what the status page is built from."""
+    """Log the whole status as one line, from which the status page is built."""
     emit("status.snapshot", **snapshot_event(report))
 
 
@@ -93,7 +92,7 @@ def tell(report: Report) -> None:
 
 
 def source_facts(state: State, source: Source | SyncdError) -> SourceFacts:
-    """Whether changes are being captured. Says why not, and claims or changes nothing."""
+    """Whether changes are captured, and why not. Takes no lease and changes nothing."""
     if isinstance(source, SyncdError):
         word = "unreachable" if isinstance(source, SourceUnreachable) else "settings"
         return SourceFacts(word, _first_line(source))
@@ -139,7 +138,7 @@ def _provider(known: Known, kept: ProviderState, now: datetime, pairs: Mapping[S
 
 
 def condition_of(kept: ProviderState, now: datetime) -> tuple[str, str, datetime | None]:
-    """A provider's word, why, and since when: a person's pause comes before what the breaker says."""
+    """A provider's state word, its reason, and since when. An operator's pause goes before the breaker's state."""
     if kept.state == "paused" and (kept.until is None or kept.until > now):
         return "paused", kept.reason, kept.since
     breaker = Breaker.of(kept.breaker)
@@ -165,8 +164,8 @@ def _with_backlog(line: ProviderFacts, backlog: Iterable[overview.Waiting], revi
 
 
 def _failed(error_class: str) -> bool:
-    """Whether a pair's attempt failed: such a pair is shown in retry until it succeeds, also while its next attempt is
-    due already."""
+    """Whether the error class says that the pair's last attempt failed: the pair is shown as `retry` until an attempt
+    succeeds."""
     return is_failure(error_class) or error_class == UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""One customer, now: the same capture, lanes and reconcile as a cycle, for one key."""
+"""`syncd sync KEY`: one customer, now, by the same capture, lanes and reconcile as a cycle."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ PERSON = "person"
 
 
 def mark_customer(site: Installation, key: str, providers: frozenset[str]) -> int:
-    """Make the customer's pairs due because a person asked; settle times and pauses stay."""
+    """Make the customer's pairs due, because an operator asked. Settle times and pauses hold all the same."""
     pairs = [pair for pair in site.pairs(key) if not providers or pair.provider in providers]
     with site.state.begin() as tx:
         return work.mark(tx, pairs, PERSON, site.clock.now())
 
 
 def sync_customer(site: Installation, key: str, providers: frozenset[str], wait: float) -> Result:
-    """Mark one customer and work off its pairs alone, with what its own pulls cause at other providers.
+    """Mark one customer and work off its pairs alone, those included that its own pulls make due at other providers.
 
-    `wait` in seconds for retries and settle times. Raises `LeaseHeld` where a daemon holds the lanes: the mark stays.
+    `wait`: seconds to wait for retries and settle times. Raises `LeaseHeld` where a daemon holds the lanes; the mark
+    stays, and the daemon sees to it.
     """
     run_id, started = site.run_id(), site.clock.monotonic()
     mark_customer(site, key, providers)
@@ -61,7 +62,7 @@ def _drain(site: Installation, held: Sequence[Route], tally: Tally, key: str) ->
 
 
 def _waited(site: Installation, held: Sequence[Route], key: str, deadline: datetime) -> bool:
-    """Wait for this customer's next moment, if it comes before the deadline and its lane is open by then."""
+    """Wait until a pair of this customer can be taken, if that is before the deadline. False where it is not."""
     now = site.clock.now()
     with site.state.read() as tx:
         rows = {item.pair.provider: item for item in work.of_customer(tx, key)}

@@ -1,8 +1,8 @@
 """`syncd verify`: do both sides agree? Reads all customers, or a sample, and writes nothing.
 
-Verify decides as a run does, so a pending change counts as a difference too. A listing that shows whole records is
-enough; a difference that any other listing shows is fetched once more before it is reported. Two records that carry one
-customer's key are reported too.
+Verify decides as a run does, so a pending change counts as a difference too. Where listings show whole records, no
+record is fetched; elsewhere a record that differs in the listing is fetched before the difference is reported. Two
+records that carry one customer's key are reported too.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from syncd.store import mapping
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One pair that is not in order. `kind`: differs, not_linked, missing_here, missing_there, duplicate_there,
-    rejected, unreadable, or the kind of the review item it would become. `detail` holds ids, never values."""
+    """One pair on whose state both sides do not agree. `kind`: differs, not_linked, missing_here, missing_there,
+    duplicate_there, rejected, unreadable, or the kind of a review item. `detail` holds ids, never values."""
 
     provider: str
     key: str
@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass
 class Audit:
-    """What was looked at, by provider, and what is not in order."""
+    """How many pairs were compared, by provider, and the differences."""
 
     checked: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
@@ -96,7 +96,7 @@ def _judged(decided: Decided) -> Difference | None:
         case Wait("adopt"):
             return Difference(pair.provider, pair.key, "not_linked", detail="waits for adopt")
         case Park(kind, _) if kind in decided.case.ignored:
-            return None  # a person chose to leave it
+            return None  # a person decided `ignore`
         case Park("remote_gone"):
             return Difference(pair.provider, pair.key, "missing_there")
         case Park(kind, _):
@@ -112,7 +112,8 @@ def _judged(decided: Decided) -> Difference | None:
 
 
 def _found(site: Installation, route: Route, rows: Sequence[Customer], result: Audit) -> dict[str, Remote]:
-    """For a provider that cannot list: each linked customer's records by our key; more than one is a duplicate."""
+    """The records that carry the linked customers' keys, looked up one by one at a provider that cannot list. More than
+    one record for a customer is reported as a duplicate."""
     with site.state.read() as tx:
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
     remotes: dict[str, Remote] = {}
@@ -147,7 +148,7 @@ def _doubles(site: Installation, route: Route, remotes: Mapping[str, Remote]) ->
 
 
 def _missing_here(site: Installation, route: Route, share: float) -> Iterator[Difference]:
-    """Links whose source row is not there; in a sample they are left to the rows."""
+    """Links whose source row is missing; a sample looks at rows alone."""
     if share < 1.0:
         return
     for links, _ in links_after(site, route.provider):
