@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from syncd.core.model import Verb, former
 from syncd.store import schema
 from syncd.store.keys import DIGESTS, digest_name
-from syncd.store.progress import set_meta
+from syncd.store.progress import meta, set_meta
 from syncd.store.schema import Transaction
 from syncd.store.work import next_generation
 
 FORGOTTEN = "forgotten"
+REMATCH = "rematch:"  # before a provider's name: nothing is created before a match report is accepted
 _BY_PROVIDER: Sequence[sa.Table] = (
     schema.mapping,
     schema.work,
@@ -58,6 +59,7 @@ def counts(tx: Transaction, provider: str) -> dict[str, int]:
 
 def rename(tx: Transaction, old: str, new: str) -> None:
     """Give all rows of `old` to `new`, digests included. The state must not know `new` (`remove` sees to that)."""
+    tx.execute(schema.meta.delete().where(schema.meta.c.name == REMATCH + new))
     for table in _BY_PROVIDER:
         tx.execute(table.update().where(table.c.provider == old).values(provider=new))
     kept = digest_name(tx, old)
@@ -73,8 +75,10 @@ def remove(tx: Transaction, provider: str) -> None:
     """Forget a provider: links, due pairs, intents, questions, events, counts and positions.
 
     Tombstones of erased persons stay, since they are digests alone: a provider that is added later under this name must
-    not bring an erased person back.
+    not bring an erased person back. It must get no second records either: where pairs are forgotten, that provider
+    waits for a match report, with `create = "always"`, too.
     """
+    known = linked(tx).get(provider, 0) or meta(tx, REMATCH + provider)
     for table in _BY_PROVIDER:
         mine = table.c.provider == provider
         if table is schema.tombstone:
@@ -82,6 +86,8 @@ def remove(tx: Transaction, provider: str) -> None:
         tx.execute(table.delete().where(mine))
     for table, name in _names(tx, provider):
         tx.execute(table.delete().where(table.c.name == name))
+    if known:
+        set_meta(tx, REMATCH + provider, "1")
 
 
 def _names(tx: Transaction, provider: str) -> list[tuple[sa.Table, str]]:

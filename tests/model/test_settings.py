@@ -10,13 +10,13 @@ from syncd.core.model import Direction, Removal
 from syncd.detect.unseen import require_triggers
 from syncd.errors import SetupNeeded, UsageError
 from syncd.source import triggers
-from syncd.store.providers import rename
+from syncd.store.providers import remove, rename
 from tests.model import product
 from tests.model.hostile import Nature
 from tests.model.test_forgotten import nights, nobody_is_back
 from tests.model.test_restored import everybodys_own, going_back
-from tests.model.test_sequences import NATURES, SEARCH, SETTLED, calm, kinds, run, source, type_there, world
-from tests.model.world import Profile, World
+from tests.model.test_sequences import LIST, NATURES, SEARCH, SETTLED, calm, kinds, run, source, type_there, world
+from tests.model.world import Profile, Setting, World
 
 
 def take_out(made: World, name: str) -> None:
@@ -155,3 +155,22 @@ def test_a_provider_that_comes_back_under_another_name_still_has_its_look() -> N
         rename(tx, "p0", "other")
     with made.state.read() as tx:
         assert [product.progress.meta(tx, f"unseen:{name}") for name in ("p0", "other")] == ["", "1"]
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_provider_that_was_removed_and_is_put_back_gets_no_second_records(*, narrow: bool) -> None:
+    """`create = "always"` is for systems without customers: one that has records of ours whose links were forgotten
+    waits for a match report, for where it cannot carry a number no look-up would find them."""
+    made = World(Setting((Profile(replace(LIST, narrow=narrow)), Profile(SEARCH)), 2, lettered=True))
+    run(made)
+    before = list(made.providers[0].records)
+    assert len(before) == 2
+    take_out(made, "p0")
+    with made.state.begin() as tx:
+        remove(tx, "p0")
+    run(made)
+    made.restart()
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert list(made.providers[0].records) == before
+    assert kinds(made) == ["adopt"]
