@@ -88,7 +88,9 @@ def test_a_newcomer_under_a_free_name_meets_nothing_of_its_predecessor(state: St
 
 
 def test_a_removed_provider_leaves_only_the_tombstones_of_the_erased(state: State) -> None:
-    """Whoever was forgotten stays forgotten when a provider of that name comes back; another's rows are not touched."""
+    """Whoever was forgotten stays forgotten when a provider of that name comes back, and nothing is created there
+    before a match report: its links were forgotten. Another's rows are not touched, and a provider that gets the free
+    name by a rename brings links of its own."""
     fill(state, "billbee")
     fill(state, "aiotic")
     with state.begin() as tx:
@@ -99,7 +101,12 @@ def test_a_removed_provider_leaves_only_the_tombstones_of_the_erased(state: Stat
         assert providers.counts(tx, "aiotic") == kept
         assert tombstones.buried(tx, KEY, "billbee", external_id="x-9")
         assert events.events(tx, "17") == []
-    assert mentions(state, "billbee") == {"tombstone"}
+    assert mentions(state, "billbee") == {"tombstone", "meta"}
+    with state.begin() as tx:
+        providers.remove(tx, "billbee")
+        assert progress.meta(tx, "rematch:billbee") == "1"
+        providers.rename(tx, "aiotic", "billbee")
+        assert not progress.meta(tx, "rematch:billbee")
 
 
 def test_a_name_that_is_part_of_another_is_another(state: State) -> None:
