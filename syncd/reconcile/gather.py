@@ -7,13 +7,14 @@ last. The state is asked for the whole group at once; a record that cannot be re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from syncd.core.actions import LEFT_OUT
 from syncd.core.case import Case
 from syncd.core.effects import Failure, Missing, Refused, Stale
 from syncd.core.facts import Departure, Facts
 from syncd.core.match import Here, There, stands
-from syncd.core.model import CreateMode, Customer, Remote, Values, Work
+from syncd.core.model import CreateMode, Customer, Remote, Values, Verb, Work
 from syncd.core.recognition import another, made_by, recognised
 from syncd.core.writes import unknown_create
 from syncd.errors import Rejected
@@ -208,10 +209,11 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
         if route.adapter.capabilities.identity is Identity.SCAN:
             return facts._replace(rules=facts.rules._replace(repeatable=False))
         return facts._replace(rejection=("number", "this provider cannot carry the customer's key"))
-    found = look_up(route, our_key, facts.source or {}, fresh=own)
+    since = max((i.settle_until for i in facts.intents if i.verb is Verb.CREATE), default=facts.at) if own else None
+    found = look_up(route, our_key, facts.source or {}, since=since)
     if own and not found and _settled(facts) and route.adapter.capabilities.identity is not Identity.SCAN:
         route.adapter.probe()  # one empty answer proves nothing, and a second record may hang on it
-        found = look_up(route, our_key, facts.source or {}, fresh=True)
+        found = look_up(route, our_key, facts.source or {}, since=since)
     return facts._replace(found=tuple(numbered(route, remote) for remote in found))
 
 
@@ -220,16 +222,22 @@ def _settled(facts: Facts) -> bool:
     return all(intent.settle_until <= facts.at for intent in facts.intents)
 
 
-def look_up(route: Route, our_key: str, values: Values, *, fresh: bool) -> Sequence[Remote]:
-    """Records that carry our key. A provider that can only be listed is listed once per cycle for first looks, and
-    afresh after an unknown create; a comparison with a listing at hand (`listing.keys`) lists nothing again. A listing
-    keeps ids alone: a record with our key is the exception, fetched by itself."""
-    scans = route.adapter.capabilities.identity is Identity.SCAN
-    if fresh or not (scans or route.listing.keys is not None):
+def look_up(route: Route, our_key: str, values: Values, *, since: datetime | None) -> Sequence[Remote]:
+    """Records that carry our key; `since`: when our creates of unknown outcome have settled, if there are any.
+
+    A provider that can only be listed is listed once per cycle for first looks. After unknown creates a listing proves
+    something if it began when they had settled: one tells of all that are lost in an hour of trouble. A comparison with
+    a listing at hand (`listing.keys`) lists nothing again. A listing keeps ids alone: a record with our key is the
+    exception, fetched by itself.
+    """
+    keys, scans = route.listing.keys, route.adapter.capabilities.identity is Identity.SCAN
+    if not scans and (since is not None or keys is None):
         return route.adapter.find(our_key, values)
-    if route.listing.keys is None:
-        route.listing.keys = by_key(remote for page in route.adapter.scan(None) for remote in page.remotes)
-    found = (fetch_proven(route, external_id) for external_id in route.listing.keys.ids(our_key))
+    if keys is None or (since is not None and (keys.began is None or keys.began < since)):
+        began = route.clock.now()
+        keys = by_key((remote for page in route.adapter.scan(None) for remote in page.remotes), began)
+        route.listing.keys = keys
+    found = (fetch_proven(route, external_id) for external_id in keys.ids(our_key))
     return [remote for remote in found if remote is not None and remote.key == our_key]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 
 from syncd.core.model import Remote
@@ -14,8 +15,10 @@ from syncd.core.packed import Packed
 @dataclass(frozen=True, slots=True)
 class Keys:
     """External ids by our key, of records that carry one. A first load holds this from its first customer to its last,
-    and the threads of its lane add what they create."""
+    and the threads of its lane add what they create. `began`: when the listing did; it proves nothing about a create of
+    ours that settled later."""
 
+    began: datetime | None = None
     packed: Packed = field(default_factory=Packed)
     lock: Lock = field(default_factory=Lock)
 
@@ -31,9 +34,9 @@ class Keys:
         return tuple(json.loads(external_id) for external_id in self.packed.of(our_key))
 
 
-def by_key(remotes: Iterable[Remote]) -> Keys:
+def by_key(remotes: Iterable[Remote], began: datetime | None = None) -> Keys:
     """The keys of a listing."""
-    keys = Keys()
+    keys = Keys(began)
     keys.add(remotes)
     return keys
 

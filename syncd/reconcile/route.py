@@ -26,8 +26,7 @@ from syncd.store.leases import Lease
 class Listing:
     """What is read once per cycle.
 
-    keys     our keys with their external ids at a provider that can only be listed; for first looks alone, because
-             after an unknown create the adapter lists afresh
+    keys     our keys with their external ids at a provider that can only be listed
     rows     the number of source rows
     present  of the customers whose deletion was due, those that have a row again
     left     linked customers that were due, by key: whether a filter or a view hides their row

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.core.model import Pair, Policy, Removal, Value
+from syncd.core.model import Pair, Policy, Remote, Removal, Value
 from syncd.operate.review import decide, order_link
 from syncd.providers.adapter import Identity
 from syncd.store import journal, mapping
-from tests.model.hostile import Fault, Hostile, Nature, Record
+from tests.model.hostile import Adapter, Fault, Hostile, Nature, Record
 from tests.model.product import Options
 from tests.model.test_sequences import LIST, POLICIES, SCAN, SEARCH, SETTLED, calm, kinds, run, source, world
 from tests.model.world import OVERNIGHT, SETTLE, Profile, World
@@ -29,6 +29,36 @@ def lost(nature: Nature, policy: Policy, *, made: bool) -> tuple[World, Hostile]
     run(there)
     assert len(there.providers[0].records) == int(made)
     return there, there.providers[0]
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["executed", "not"])
+def test_one_listing_tells_of_all_lost_creates(monkeypatch: pytest.MonkeyPatch, made: bool) -> None:
+    """At a provider that can only be listed: once their settle times are over, the records that four lost creates made
+    are found in one listing, and where they made none, it proves that for all four. A create that is lost after it
+    needs another."""
+    there = world(Profile(LIST), customers=6, run=False)
+    provider = there.providers[0]
+    provider.faults += [Fault("lost" if made else "dropped", "write") for _ in range(4)]
+    run(there, Options())
+    begun: list[int] = []
+    sliced = Adapter._slice
+
+    def counted(adapter: Adapter, start: int) -> tuple[tuple[Remote, ...], int]:
+        begun.extend([start] if start == 0 else [])
+        return sliced(adapter, start)
+
+    monkeypatch.setattr(Adapter, "_slice", counted)
+    run(there, Options(), pause=SETTLED)
+    assert len(provider.records) == 6
+    assert len(begun) == 1
+    calm(there)
+
+    there.insert()
+    provider.faults.append(Fault("lost", "write"))
+    run(there, Options())
+    run(there, Options(), pause=SETTLED)
+    assert len(provider.records) == 7
+    calm(there)
 
 
 def stranger(made: World, provider: Hostile, **shared: Value) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from syncd.engine.run import run_cycle
 from syncd.operate.match import Notes, accept, survey
 from syncd.operate.reading import chosen
+from syncd.providers.adapter import Capabilities, Identity
+from syncd.reconcile.gather import look_up
 from syncd.sandbox.twin import Twin
 from syncd.store import mapping
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop
 from tests.system.landscape import Landscape, landscape
-from tests.system.shelf import Shelf
+from tests.system.shelf import ABLE, Shelf
 from tests.system.test_faults import SCAN, add, site
 
 CUSTOMERS, DIFFERENT = 40, 5
@@ -127,3 +130,30 @@ def test_an_edit_between_listing_and_write_is_not_lost(sqlite_shop: Shop) -> Non
         run_cycle(made, SCAN)
         assert sqlite_shop.value("SELECT street FROM customers WHERE id = 2") == "Typed 2"
         assert shelf.writes == ["N1"]
+
+
+@dataclass
+class Listed(Shelf):
+    """A provider that can only be listed."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return ABLE._replace(identity=Identity.SCAN, lists=True)
+
+
+def test_a_listing_proves_nothing_about_a_create_that_settled_later(sqlite_shop: Shop) -> None:
+    """In one long pass a customer is looked up in the listing of its beginning; a create whose answer is lost after it
+    is looked up in a new one, which serves all that had settled when it began."""
+    shelf, clock = Listed(lists=True), VirtualClock()
+    with site(sqlite_shop, shelf, clock) as made:
+        (route,) = (replace(each, adapter=shelf) for each in made.routes)
+        begun = route.clock.now()
+        assert look_up(route, "N1", {}, since=None) == []
+        shelf.records["N1"] = {"name": "Firm 1"}
+        clock.advance(60)
+        settled = route.clock.now()
+        assert look_up(route, "N1", {}, since=None) == look_up(route, "N1", {}, since=begun) == []
+        asked = shelf.requests
+        assert [each.key for each in look_up(route, "N1", {}, since=settled)] == ["N1"]
+        assert look_up(route, "N2", {}, since=settled) == []
+        assert shelf.requests == asked + 2  # a listing, and the record that it named

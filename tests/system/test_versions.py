@@ -124,11 +124,11 @@ def test_a_listing_of_fifty_thousand_is_ids(sqlite_shop: Shop) -> None:
         route = replace(route, adapter=crowd)
         tracemalloc.start()
         try:
-            nobody = look_up(route, "nobody", {}, fresh=False)
+            nobody = look_up(route, "nobody", {}, since=None)
             kept, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        (found,) = look_up(route, "N4711", {}, fresh=False)
+        (found,) = look_up(route, "N4711", {}, since=None)
 
     assert (nobody, crowd.fetched) == ([], 1)
     assert (found.external_id, found.values["name"]) == ("4711", "name of 4711")
