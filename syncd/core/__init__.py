@@ -1,1 +1,1 @@
-"""The pure part: it decides, and touches nothing. No clock, no randomness, no I/O."""
+"""The pure part: everything that decides about a pair. No clock, no randomness, no files, no network."""

@@ -1,4 +1,4 @@
-"""What a decision may be: nine actions, and nothing else ever happens to a pair."""
+"""The nine actions that `plan` may decide for a pair."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Link the pair to a remote that exists. `own`: our own create, whose answer was lost, made that remote; what that
-    create sent is then the base."""
+    """Link the pair to a remote that exists. `own`: our create, whose answer was lost, made that remote; the base is
+    then what the create sent."""
 
     remote: Remote
     own: bool
@@ -33,10 +33,10 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Move fields between the source row and the remote of a linked pair. `settle` fields move only their base;
-    `review` maps a field to the reason why a person is asked; `reasons` holds every field's reason; `resolved` maps a
-    field whose conflict needed no person to the side whose value won (`source`, or a provider's name); `lossy` fields
-    are kept shorter at the provider; `frozen` maps a field that swings to and fro to the writers that contradict each
+    """Move fields between the source row and the remote of a linked pair. Of `settle` fields only the base is renewed.
+    `review` maps a field to the reason why a person is asked; `reasons` holds every field's reason. `resolved` maps a
+    field whose conflict needed no person to the side whose value won (`source`, or a provider's name). The provider
+    stores `lossy` fields shorter. `frozen` maps a field that swings to and fro to the writers that contradict each
     other."""
 
     push: Values = field(default_factory=dict)
@@ -51,7 +51,8 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Stop the pair until a person decides. `void`: what a person ordered ends in this question, and holds no more."""
+    """Stop the pair until a person decides. `void`: a person's order could not be carried out and ends in this
+    question."""
 
     kind: str
     reason: str
@@ -81,10 +82,11 @@ LEFT_OUT = "out of scope"
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """Forget the link. `tombstone`: leave one, so that no scan and no retry brings the customer back unasked. `again`:
-    the source has a row under this key, and the next look treats that row as an unlinked customer. `guarded`: a filter
-    excludes the customer; the delete guard counts this, for one wrong line of the settings may exclude every
-    customer. A tombstone remembers him, since his record stays: back in the selection he gets no second one."""
+    """End the link. `tombstone`: leave a tombstone, so that no scan and no retry brings the customer back unasked.
+    `again`: the source has a row under this key, and the next look treats the row as an unlinked customer. `guarded`: a
+    filter excludes the customer; the delete guard counts this, because one wrong line of the settings may exclude every
+    customer. A tombstone is left then too: the record stays, and a customer who is back in the selection must not get a
+    second one."""
 
     reason: str
     tombstone: bool

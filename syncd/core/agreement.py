@@ -1,8 +1,9 @@
-"""How a linked pair's fields are exchanged, as values: the first write, the base after each write, and the change that
-ends the exchange. Pure.
+"""The exchange of a linked pair's fields, as values: its first write, the base after each write, and the change that
+ends it. Pure.
 
-The pull into the source comes first, the push to the provider second, made from the row as it then is. Example: the
-source's column refuses a pulled last name; the full name that is pushed is then composed of the source's own last name.
+The pull into the source comes first. The push to the provider comes second and is made from the row after the pull.
+Example: the source's column refuses a pulled last name; the pushed full name is then composed of the source's last
+name.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
 
 
 def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
-    """The first write of an exchange, with all guards that the whole exchange concerns; where no field moves, the
-    change that ends the look."""
+    """The first write of an exchange, with the guards of the whole exchange; where no field moves, the change that ends
+    the look."""
     facts, customer = case.facts, case.customer
     assert customer is not None and facts.link is not None and facts.remote is not None  # noqa: S101, PT018
     fresh = _pulled_before(facts, renewed(facts, facts.remote.values, action.settle, provisional=False))
@@ -44,7 +45,7 @@ def exchange(case: Case, terms: Terms, action: Exchange) -> Decided:
 
 
 def asks_of(case: Case, terms: Terms, action: Exchange) -> tuple[Ask, ...]:
-    """Every guard this exchange concerns."""
+    """The operations of this exchange that guards count."""
     remote, source = case.facts.remote, case.facts.source or {}
     push, pull = counted(case.facts, action, action.push), counted(case.facts, action, action.pull)
     empties = blanked(remote.values if remote else {}, push) + blanked(source, pull)
@@ -57,20 +58,19 @@ def asks_of(case: Case, terms: Terms, action: Exchange) -> tuple[Ask, ...]:
 
 
 def counted(facts: Facts, action: Exchange, values: Values) -> Values:
-    """Those of an exchange's values that guards count: all but those that come back."""
+    """The values of an exchange that guards count: all but values that return to what was agreed before."""
     back = returning(facts, action.reasons)
     return {name: value for name, value in values.items() if name not in back} if back else values
 
 
 def asked_about(case: Case, asks: Sequence[Ask]) -> tuple[Ask, ...]:
-    """The guards of an operation that still have to be asked: an operation that a person accepted with a match report
-    is neither counted nor held back."""
+    """The operations to ask the guards about: none of those that a person accepted with a match report."""
     work = case.work
     return tuple(ask for ask in asks if not accepted(work.error_class, work.error, ask.verb, ask.names))
 
 
 def writing(case: Case, verb: Verb, values: Values) -> Write:
-    """The write, with what its intent remembers: per field the digest before and the digest sent."""
+    """The write, with the fields of its intent: for each the digest before and the digest sent."""
     digest, remote = case.facts.digest, case.facts.remote
     before = (case.facts.source or {}) if verb is Verb.PULL else remote.values if remote else {}
     before = {name: before[name] for name in values if name in before}
@@ -95,8 +95,8 @@ def _shortened_again(case: Case, name: str, value: Value) -> bool:
 
 
 def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, FieldBase]:
-    """Mark the base of values whose pull a crash kept from being recorded as pulled: the order of the providers depends
-    on that mark."""
+    """The base, with the mark `pulled` on values whose pull a crash kept from being recorded: a tie between two
+    providers depends on that mark."""
     sent = {(name, s.sent) for i in facts.intents if i.verb is Verb.PULL for name, s in i.fields.items()}
     return {n: entry._replace(pulled=True) if (n, entry.provider) in sent else entry for n, entry in fresh.items()}
 
@@ -105,8 +105,9 @@ def _pulled_before(facts: Facts, fresh: Mapping[str, FieldBase]) -> dict[str, Fi
 
 
 def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) -> Step:
-    """The source holds the pulled fields, but for those its columns refused. `projected` is the row as it is now, as
-    this provider sees it. The intent of the pull is closed in the transaction that stores its base."""
+    """The step after a pull: the source holds the pulled fields, except those that its columns refused. `projected` is
+    the row after the pull, as this provider should hold it. The pull's intent is closed in the transaction that stores
+    the base."""
     action, progress, case = exchanged(decided)
     names = tuple(name for name in action.pull if name not in stored.refused)
     customer = stored.customer or progress.customer
@@ -134,10 +135,10 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
 
 
 def _anew(case: Case, push: Values, projected: Values) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """What is left to push once the row holds the pulled values, and which composed fields the provider shows already.
+    """The fields left to push after a pull, and the composed fields that the provider shows already.
 
-    Example: a last name edited at the provider is pulled. The full name is composed anew from the row; as composed
-    before the pull it would push the old last name back.
+    Example: a last name that was edited at the provider is pulled. The full name is composed anew from the row, because
+    the name composed before the pull would push the old last name back.
     """
     remote = case.facts.remote.values if case.facts.remote else {}
     left = {name: projected.get(name, value) if name in case.facts.composed else value for name, value in push.items()}
@@ -150,7 +151,7 @@ def _anew(case: Case, push: Values, projected: Values) -> tuple[dict[str, Value]
 
 
 def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: Values) -> dict[str, FieldBase]:
-    """What the source stored, read again, is the new base of the pulled fields."""
+    """The base of the pulled fields: what the source stored, read again."""
     remote = case.facts.remote
     facts = case.facts._replace(source={**(case.facts.source or {}), **projected})
     fresh = renewed(facts, remote.values if remote else {}, frozenset(names), provisional=False)
@@ -159,8 +160,8 @@ def _pulled_base(case: Case, action: Exchange, names: Sequence[str], projected: 
 
 
 def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]:
-    """Of the pulled fields, those whose value won over an edit made in the source itself: in this conflict, or because
-    it won over another provider's value that had won over such an edit."""
+    """The pulled fields whose value won over an edit made in the source: in this conflict, or in an earlier one, where
+    the value that is overwritten now had won over such an edit."""
     won = {name for name in names if action.reasons.get(name) == "conflict"}
     return {name for name in won if name not in facts.rivals or name in facts.beaten}
 
@@ -168,8 +169,7 @@ def overruling(facts: Facts, action: Exchange, names: Iterable[str]) -> set[str]
 def _not_pulled(
     case: Case, terms: Terms, action: Exchange, refused: Sequence[str], *, any_pulled: bool
 ) -> tuple[Ask, ...]:
-    """The guards' counts to give back for fields that the source refused: their pull was not executed, however often it
-    is tried."""
+    """The guards' counts to give back for fields that the source refused: their pull was not executed."""
     asked = counted(case.facts, action, {name: action.pull[name] for name in refused})
     if not asked:
         return ()
@@ -182,8 +182,8 @@ def _not_pulled(
 
 
 def completed(case: Case, remote: Remote) -> Remote:
-    """The remote with what was last agreed for fields it does not show, so that an object the API takes only as a
-    whole (Azotte's address) can be sent complete."""
+    """The remote, completed with the row's values for fields that it does not show and whose base still holds. An API
+    may take an object only as a whole (Azotte's address)."""
     source, link = case.facts.source or {}, case.facts.link
     base = link.base if link is not None else {}
     agreed = {
@@ -195,7 +195,7 @@ def completed(case: Case, remote: Remote) -> Remote:
 
 
 def pushed(decided: Decided, terms: Terms, stored: Remote) -> Change:
-    """The provider holds the pushed fields as `stored` shows them."""
+    """The change after a push: the provider holds the pushed fields as `stored` shows them."""
     action, progress, case = exchanged(decided)
     fresh = renewed(case.facts, stored.values, frozenset(action.push), provisional=stored.provisional)
     base = {**progress.base, **(_respelled(case, action, progress, stored) if terms.replaces else {}), **fresh}
@@ -209,18 +209,19 @@ def pushed(decided: Decided, terms: Terms, stored: Remote) -> Change:
 
 
 def concluded(intent: int, terms: Terms, *, provisional: bool) -> Ended:
-    """A known outcome closes the intent, or keeps it until one later reading confirms what was stored."""
+    """What becomes of the intent of a known outcome: it is closed, or (`provisional`) kept until one later reading
+    confirms the stored values."""
     if provisional:
         return (), (Moved(intent, Stage.CONFIRM, terms.later(terms.settle)),)
     return (intent,), ()
 
 
 def _respelled(case: Case, action: Exchange, progress: Progress, stored: Remote) -> dict[str, FieldBase]:
-    """Where an update sends the whole record, the provider may answer a field that was only repeated in another
-    spelling: that spelling becomes the field's base.
+    """The base of fields that an update repeated unchanged and that the provider answered in another spelling: an
+    update may send the whole record, and the spelling is then the provider's own.
 
     Only a re-spelling or a cut form counts. Any other value is an edit that a person made in between, and the next look
-    sees it as one.
+    finds it.
     """
     before = case.facts.remote.values if case.facts.remote is not None else {}
     fresh = {}
@@ -256,7 +257,7 @@ def finished(
     ended: Ended = ((), ()),
 ) -> Change:
     """The change that ends an exchange: the agreed base, the questions that stay open, events and log lines. `stored`:
-    the record as a push left it; `ended`: what becomes of the intent of the write just done."""
+    the record after the push; `ended`: what becomes of the push's intent."""
     link, remote = case.facts.link, case.facts.remote
     assert link is not None and remote is not None  # noqa: S101, PT018 - an exchange needs both sides
     close, move = settled(case.facts, terms)
@@ -269,7 +270,7 @@ def finished(
         verified_at=terms.now,
         version=None,
     )
-    if stored is None or stored.values.keys() >= remote.values.keys():  # else an edit beside ours may be hidden
+    if stored is None or stored.values.keys() >= remote.values.keys():  # else the answer may hide an edit
         saved = versioned(saved, stored or remote, case.facts.digest)
     news = (*said(case, action, progress, terms), opened(case, action, questions))
     cleared = progress.pushed and "erased" in progress.review.values()  # the push took signs of an erasure away
@@ -299,8 +300,8 @@ def _kind(case: Case, progress: Progress) -> str:
 
 
 def _identifiers(link: Link, remote: Remote, progress: Progress) -> dict[str, str]:
-    """The external ids to store for the record. A changed id is stored once no `other-record` question about it is
-    open."""
+    """The external ids to store for the record. A changed id is stored only where no `other-record` question about it
+    is open."""
     if "other-record" in progress.review.values():
         return {**remote.external_ids, **link.external_ids}
     return {**link.external_ids, **remote.external_ids}

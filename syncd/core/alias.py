@@ -1,8 +1,8 @@
-"""The name of a customer where others read it: its key, or an alias where the key itself may tell who a person is.
+"""How a customer is called in logs, pages and pipes: by the key, or by an alias where the key may name a person.
 
-A number and a UUID say nothing about a person. Any other text may be an e-mail address or a name, so logs, pages and
-pipes get `key-` and twelve hex digits, keyed by the state's secret: the same customer is the same alias everywhere, and
-without the secret no guess can be tested. Commands take both.
+A number and a UUID say nothing about a person. Any other text may be an e-mail address or a name, so the alias is
+`key-` and twelve hex digits, keyed by the state's secret: the same customer has the same alias everywhere, and without
+the secret no guess can be tested. Commands take both.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _HARMLESS = re.compile(
 
 
 def is_personal(key: str) -> bool:
-    """Whether a key may say who somebody is: text that is neither a number nor a UUID."""
+    """Whether a key may name a person: text that is neither a number nor a UUID."""
     return not (key == "" or key.startswith(REMOTE) or _HARMLESS.fullmatch(FORMER.sub("", key)) or is_alias(key))
 
 
 def is_alias(text: str) -> bool:
-    """Whether this has the form of an alias. A key may have it too, so a key that exists comes first."""
+    """Whether the text has the form of an alias. A key may have that form too, so an existing key goes first."""
     return _ALIAS.fullmatch(text) is not None
 
 
@@ -66,7 +66,7 @@ def unnamed(key: str) -> str:
 
 
 def renamed(text: str, key: str, shown: str) -> str:
-    """The text with the key under the name that is shown, also where it stands quoted for a shell."""
+    """The text with `shown` in place of the key, also where the key is quoted for a shell."""
     for spelled in dict.fromkeys((key, key.replace("'", "'\\''"), key.replace("'", "'\"'\"'"))):
         text = re.sub(rf"(?<!\w){re.escape(spelled)}(?!\w)", shown, text)
     return text

@@ -14,7 +14,7 @@ def delay(first: float, attempts: int, jitter: float) -> float:
 
 
 def clamp_retry_after(seconds: float | None) -> float | None:
-    """What a provider may make us wait: one second to one hour."""
+    """A provider's `Retry-After`, limited to between one second and one hour."""
     return None if seconds is None else min(max(seconds, 1.0), 3600.0)
 
 

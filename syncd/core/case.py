@@ -1,5 +1,5 @@
-"""The values of one look at a pair: the due pair with its facts (`Case`), what holds for the look (`Terms`), how far an
-exchange is (`Progress`), the decision (`Decided`) and what follows from an outcome (`Step`)."""
+"""The values of one look at a pair: the due pair with its facts (`Case`), the settings of the look (`Terms`), how far
+an exchange is (`Progress`), the decision (`Decided`) and what follows from an outcome (`Step`)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from syncd.core.model import NOTHING, Customer, FieldBase, Link, Pair, State, Wo
 
 
 class Case(NamedTuple):
-    """A due pair with all that is known about it.
+    """A due pair with its facts.
 
-    customer   the source row, for the compare-and-set; None where it cannot be read
+    customer   the source row, for the compare-and-set; None where there is none or it cannot be read
     key        our key at the provider
-    asked      the questions that are open about this pair, by kind
-    ignored    kinds whose last question a person chose to leave alone
-    failure    why the remote could not be read: the facts then hold only what state and source say
-    respelled  the row's own key, where the mark came in another spelling
-    spared     the lane's budget for repeats is used up: not looked at now
+    asked      the open questions about this pair, by kind
+    ignored    kinds whose last question a person decided by `ignore`
+    failure    why the remote could not be read: the facts then come from state and source alone
+    respelled  the row's own key, where the mark has another spelling
+    spared     not looked at now: the lane's budget for repeats is used up
     read       when the record was read, in monotonic seconds, and by which request
-    requests   how many requests the look has made so far
+    requests   how many requests the look has sent so far
     """
 
     work: Work
@@ -51,7 +51,7 @@ class Case(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What the settings, the adapter and the clock say about this look. Durations are in seconds."""
+    """The settings, the adapter's capabilities and the time of a look. Durations are in seconds."""
 
     provider: str
     now: datetime
@@ -70,7 +70,7 @@ class Terms(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What of an exchange is done: the base as far as agreed, the row as it is now, fields that wait for a person."""
+    """How far an exchange is: the base as far as agreed, the present row, the fields that wait for a person."""
 
     base: Mapping[str, FieldBase]
     customer: Customer
@@ -80,10 +80,10 @@ class Progress(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A case with what is to be done about it: a write behind its guards, or a change of the state alone.
+    """A case with its decision: a write behind its guards (`asks`), or a change of the state alone.
 
-    `progress` says how far an exchange is; `intent` is the id of the open intent, once there is one; `then` is the case
-    as it is after the change, where the look goes on with it.
+    `progress` says how far an exchange is; `intent` is the id of the write's open intent; `then` is the decision with
+    which the look goes on after the change.
     """
 
     case: Case
@@ -97,7 +97,7 @@ class Decided(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What follows from an outcome: the change, and what the look goes on with."""
+    """What follows from an outcome: the change, and the decision with which the look goes on (`then`)."""
 
     change: Change
     then: Decided | None = None

@@ -1,4 +1,4 @@
-"""What an outcome means: write and outcome in, change out. Pure; the table of the engine.
+"""What follows from the outcome of a write: write and outcome in, change out. Pure.
 
                 pull into the source      update                      create                   remove
     Stored      new base; then the push   new base                    linked                   unlinked, tombstone
@@ -43,7 +43,7 @@ from syncd.core.writes import renewed, unknown_create
 
 
 def changes(decided: Decided, outcome: Outcome, terms: Terms, projected: Values) -> Step:
-    """The change that an outcome makes. `projected` is the source row after a pull, as this provider sees it."""
+    """The step after an outcome. `projected` is the source row after a pull, as this provider should hold it."""
     write, case = decided.write, decided.case
     assert write is not None  # noqa: S101 - only writes have outcomes
     if isinstance(outcome, Stale):
@@ -63,8 +63,8 @@ def changes(decided: Decided, outcome: Outcome, terms: Terms, projected: Values)
 
 
 def linked_elsewhere(decided: Decided, terms: Terms) -> Change:
-    """The change where the remote turns out to be linked to another customer: nothing of this look is stored but its
-    closed intents and the question to a person."""
+    """The change of a look whose remote turned out to be linked to another customer: only closed intents and the
+    question to a person are stored."""
     change = park(decided.case, terms, ELSEWHERE)
     shown = change.link.state if change.link is not None else None
     close = (decided.intent, *change.close) if decided.intent else change.close
@@ -105,8 +105,8 @@ def _so_far(decided: Decided) -> Case:
 
 
 def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
-    """A stale write is no failure. But where a provider answers so for one pair at two looks in a row, it counts as a
-    failure of the pair, which then waits longer each time."""
+    """A stale write is no failure. Where the provider itself refuses the version (409, 412) at two looks in a row, the
+    second one counts as a failure of the pair, which then waits longer each time."""
     if outcome.why is None:
         return look_again(case, terms, outcome.pause, "moved")
     if case.work.error_class == outcome.why.kind:
@@ -115,8 +115,8 @@ def _stale(case: Case, terms: Terms, outcome: Stale) -> Change:
 
 
 def _not_done(decided: Decided, change: Change, terms: Terms) -> Change:
-    """The write was certainly not executed: its intent is closed, and the guards' counts are given back. A pull that
-    was executed before a push stays counted."""
+    """The change, where the write was certainly not executed: its intent is closed, and the guards' counts are given
+    back. A pull that was executed before the push stays counted."""
     asks, action = decided.asks, decided.action
     if isinstance(action, Exchange) and _verb(decided) == Verb.UPDATE:
         asks = asks_of(decided.case, terms, replace(action, pull={}))
@@ -145,9 +145,9 @@ def _created(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
 
 
 def _in_the_way(case: Case, terms: Terms, name: str, holder: str) -> Park:
-    """The question to a person where another record has the key or a value already. An adapter that looks under our key
-    before it creates has made the look-up: the question is then that of a look-up. Where the provider named the record
-    in the way, the question holds the command that links that record."""
+    """The question to a person where another record has the key or a value already. Where the adapter itself looks
+    under our key before a create, the question is the same as after our own look-up. Where the provider named that
+    record, the question holds the command that links it."""
     if terms.looks_first and name in {"", "number"}:
         return FOUND
     link = f"; if it is this one: syncd link {shlex.join([terms.provider, case.pair.key, holder])}" if holder else ""
@@ -197,9 +197,9 @@ def _removed(decided: Decided, outcome: Outcome, terms: Terms) -> Change:
 
 
 def _unknown(decided: Decided, terms: Terms, why: Failure) -> Change:
-    """Nobody knows whether the write took effect: the pair is left alone for the settle time, counted from now, the end
-    of the request; then a look finds out. A write that carries the version of the record it was read with cannot take
-    effect late over a newer record: the next look need not wait."""
+    """The outcome is unknown: the pair is left alone for the settle time, counted from now, the end of the request;
+    then a look finds out. A write with the version of the record cannot take effect late over a newer record, so after
+    it the next look need not wait."""
     case, verb = _so_far(decided), _verb(decided)
     until = terms.later(0.0 if terms.conditional and verb != Verb.CREATE else terms.settle)
     move = (Moved(decided.intent, Stage.OPEN, until),)
@@ -228,7 +228,7 @@ def _verb(decided: Decided) -> str:
 
 
 def _reserved(decided: Decided, link: Link | None) -> Link | None:
-    """The mapping row with the key that was reserved for a create: a record may carry it."""
+    """The mapping row with the key that was reserved for a create: a record may carry that key."""
     if link is None or link.provider_key is not None or _verb(decided) != Verb.CREATE:
         return link
     return link._replace(provider_key=decided.case.key)

@@ -1,7 +1,7 @@
-"""The decision about a case as an effect: a write behind its guards, or a change of the state. Pure.
+"""The decision about a case: a write behind its guards, or a change of the state. Pure.
 
-`plan` says which action; `decide` says by which write or change. `syncd plan`, `--dry-run`, `explain` and the daemon
-all stop or go on from here.
+`plan` says which action, `decide` by which write or change. `syncd plan`, `--dry-run` and `explain` stop after
+`decide`; a run goes on to the guards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from syncd.core.writes import unknown_create, versioned
 
 
 def decide(case: Case, terms: Terms) -> Decided:
-    """What is to be done about this case."""
+    """The write or the change for this case."""
     if case.respelled:
         return Decided(case, None, change=endings.respelled(case))
     if case.spared:
@@ -50,11 +50,11 @@ def decide(case: Case, terms: Terms) -> Decided:
 
 
 def noted(case: Case) -> Case:
-    """The case with its reading noted in the base: a provisional field is `shown` where the record shows what was
-    agreed.
+    """The case with its reading noted in the base: a provisional field becomes `shown` where the record shows the
+    agreed value. A shorter form that a later look finds is then a person's edit.
 
-    However the look ends, a shorter form after that is a person's edit. Example: the e-mail of a fresh create is read
-    in full by the look that pushes a new city; the push's answer is lost, and a person shortens the e-mail.
+    Example: a look reads the e-mail of a fresh create in full and pushes a new city; the push's answer is lost, and a
+    person shortens the e-mail.
     """
     link, remote = case.facts.link, case.facts.remote
     if link is None or remote is None:
@@ -84,9 +84,9 @@ def _change(case: Case, terms: Terms, action: Action) -> Change:
 
 
 def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided:
-    """A create in the first pass, which a person approved, is not counted by the guard; one in a pass after a change of
-    the settings is. Example: a filter was taken out by mistake, and thousands of rows are customers all at once. Where
-    the provider takes our number as its key and not as a field, the number is not sent among the fields."""
+    """The guard does not count creates of the first pass, which a person approved. It does count creates of a pass
+    after a change of the settings: without a filter that was deleted by mistake, thousands of rows are customers at
+    once. Where the provider takes our number as its key, the number is not sent among the fields."""
     sent = {name: _as_sent(case, name, value) for name, value in values.items()}
     named = {name: value for name, value in values.items() if name != "number" or case.facts.rules.renumbers}
     first = case.work.reason == "backfill" and not case.facts.rules.repassed
@@ -95,16 +95,16 @@ def _create(case: Case, terms: Terms, action: Create, values: Values) -> Decided
 
 
 def _as_sent(case: Case, name: str, value: Value) -> Sent:
-    """What the intent of a create remembers of a field. Where the record can carry no key of ours, it is known by its
-    values alone, in the provider's own spelling too, and the row may be gone by then."""
+    """One field of a create's intent. A record that can carry no key of ours is recognised by its values alone, so the
+    intent then holds digests of the spellings, too, that a provider may make of the value."""
     digest = case.facts.digest
     spelled = () if case.facts.rules.repeatable else tuple(digest(name, form) for form in spellings(value))
     return Sent(None, digest(name, value), spelled)
 
 
 def _adopt(case: Case, terms: Terms, action: Adopt) -> Decided:
-    """Link an existing record and go on as with any linked pair. What our lost create made beside the record that a
-    person named is told of, and buried: no scan takes it for a newcomer, nor for this customer once he is gone."""
+    """Link an existing record, and go on as with any linked pair. Where our lost create made another record beside the
+    one that a person named, a person is told, and a tombstone keeps scans from taking that record in."""
     after = adopted(case, terms, action)
     intent = unknown_create(case.facts)
     line = Line("pair.settled" if action.own else "pair.adopted")
@@ -124,7 +124,7 @@ def _adopt(case: Case, terms: Terms, action: Adopt) -> Decided:
 
 
 def adopted(case: Case, terms: Terms, action: Adopt) -> Case:
-    """The case as it is once the record is linked. After our own create, what was sent is the base."""
+    """The case with the record linked. After our own create the base is what was sent."""
     remote, intent = action.remote, unknown_create(case.facts)
     base: dict[str, FieldBase] = {}
     if action.own and intent is not None:
@@ -138,7 +138,7 @@ def adopted(case: Case, terms: Terms, action: Adopt) -> Case:
 
 
 def linked(case: Case, terms: Terms, remote: Remote, base: dict[str, FieldBase]) -> Link:
-    """The mapping row of a pair that is linked from now on."""
+    """The mapping row of a pair that is being linked."""
     link = case.row._replace(
         provider_key=case.key,
         external_id=remote.external_id,

@@ -1,4 +1,4 @@
-"""Keyed digests: the state database remembers that a value is the same, never what it is."""
+"""Keyed digests: with them the state can tell whether a value is still the same, and never holds the value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def digest(key: bytes, provider: str, provider_key: str, field: str, value: Valu
 
 
 def digester(key: bytes, provider: str, provider_key: str) -> Callable[[str, Value], str]:
-    """`digest` for one pair. One look asks for the same few values again and again, so the answers are kept."""
+    """`digest` for one pair, with a memory: one look digests the same few values many times."""
     begun = _keyed(key).copy()
     begun.update(_framed(provider) + _framed(provider_key))
     known: dict[tuple[str, Value], str] = {}
@@ -39,13 +39,13 @@ def digester(key: bytes, provider: str, provider_key: str) -> Callable[[str, Val
 
 @lru_cache(8)
 def _keyed(key: bytes) -> hashlib.blake2b:
-    """The digest before anything was said; to be copied."""
+    """The hash under this key before any input; to be copied."""
     return hashlib.blake2b(digest_size=SIZE, key=hashlib.sha256(key).digest())
 
 
 @lru_cache(1024)
 def _head(field: str, kind: str) -> bytes:
-    """What stands before a value: the same few for every customer."""
+    """The bytes before a value; kept, because all customers share them."""
     return _framed(field) + _framed(kind)
 
 

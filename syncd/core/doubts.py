@@ -1,8 +1,7 @@
-"""What looks wrong about a customer: said to a person, never acted upon.
+"""Values that look wrong. `explain` and `doctor` show the doubt; no decision depends on it.
 
-A check digit that does not fit is a typing mistake more often than not, but numbers that fit are wrong, too, and rules
-change. So a doubtful value is sent like any other, and `explain` and `doctor` show the doubt. Sentences never hold the
-value.
+A wrong check digit is mostly a typing mistake, but the rules of numbers change. So a doubtful value is sent like any
+other. The sentences never hold the value.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _GREEK = "EL"  # what a Greek VAT number begins with; the country is GR
 
 
 def doubts(values: Values) -> dict[str, str]:
-    """Canonical field to what looks wrong about it."""
+    """The doubt about each doubtful field, as a sentence."""
     held = {name: value for name, value in values.items() if isinstance(value, str)}
     found = {
         name: check(held[name], held.get("country", "").upper()) for name, check in _CHECKS.items() if name in held

@@ -1,7 +1,6 @@
 """Effects as values: a write before it is sent, the outcome that came back, and the change that the state is told.
 
 `decide` makes writes, `send` turns each into an outcome, `changes` turns an outcome into a change, `record` stores it.
-Nothing here does anything.
 
     outcome    the write ...                                     what follows
     Stored     was executed; the record or row as it is now      a new base, links, events
@@ -26,8 +25,8 @@ from syncd.core.model import NOTHING, Customer, Link, Pair, Remote, Removal, Sen
 class Write(NamedTuple):
     """One write that is about to leave, to the provider or (`pull`) into the source.
 
-    `sent` is what its intent remembers; `remote` the record that is updated or removed, as it was read; `key` our key
-    at the provider, under which a create goes out.
+    `sent` holds the fields of its intent; `remote` is the record to be updated or removed, as read; `key` is our key at
+    the provider, under which a create is sent.
     """
 
     verb: Verb
@@ -40,8 +39,8 @@ class Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Executed. `remote` as the provider stored it (create, update); `customer` as the source holds it now (pull), and
-    `refused` names pulled fields that their column does not take."""
+    """The write was executed. `remote`: the record as the provider stored it (create, update). `customer`: the row as
+    the source holds it (pull); `refused`: pulled fields that their columns do not take."""
 
     remote: Remote | None = None
     customer: Customer | None = None
@@ -50,8 +49,8 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider's rules refuse the write. `taken`: another record has this value already, the `holder` where the
-    provider names it. `half`: one of several requests was executed before the refusal."""
+    """The provider's rules refuse the write. `taken`: another record has this value already; `holder`: its id, where
+    the provider names it. `half`: one of several requests was executed before the refusal."""
 
     field: str
     reason: str
@@ -62,7 +61,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """There is no such record."""
+    """The provider has no such record."""
 
     half: bool = False
     reason: str = ""
@@ -70,9 +69,9 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The record or row is not, or no longer surely, the one that was read; look again after `pause` seconds. `why`:
-    the provider itself refused the older version (409, 412), a failure of the pair only from the second time in a
-    row."""
+    """The record or row has changed, or may have changed, since it was read; the pair is looked at again after `pause`
+    seconds. `why`: the provider itself refused the older version (409, 412), which is a failure of the pair from the
+    second time in a row on."""
 
     pause: float = 0.0
     why: Failure | None = None
@@ -80,11 +79,11 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a request, or a write, came to nothing: the error's class and sentence.
+    """Why a request or a write failed: the error's class and sentence.
 
-    `mine`: the pair is tried again later; otherwise the failure is the lane's, which stands still, and the pair stays
-    due as it is. `counts`: other pairs get through, so the failure uses up an attempt. `wait`: seconds at least until
-    the next attempt. `unknown`: a request left, and nobody knows whether it took effect. `jitter` is drawn when the
+    `mine`: a failure of the pair, which is tried again later; otherwise of the whole lane, which pauses, and the pair
+    stays due as it is. `counts`: other pairs get through, so the failure uses up an attempt. `wait`: seconds at least
+    until the next attempt. `unknown`: a request left, and its outcome is unknown. `jitter` (0..1) is drawn when the
     failure happens.
     """
 
@@ -99,7 +98,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The request left, or a part of the write was executed, and nobody knows about the rest."""
+    """The request left and its outcome is unknown, or one of several requests was executed."""
 
     why: Failure
 
@@ -125,7 +124,7 @@ class Note(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A log line, said once the change is durable."""
+    """A log line, written once the change is durable."""
 
     event: str
     fields: tuple[str, ...] = ()
@@ -140,7 +139,7 @@ class Told(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Look again at `due_at`; `error_class` is a fixed word, `error` names fields and rules only."""
+    """The pair is looked at again at `due_at`; `error_class` is a fixed word, `error` names fields and rules only."""
 
     due_at: datetime
     attempts: int
@@ -149,7 +148,7 @@ class Later(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """An intent that goes on in another stage, until another moment."""
+    """An intent with its new stage and settle time."""
 
     id: int
     stage: Stage
@@ -157,8 +156,8 @@ class Moved(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A review item: `fields` to the two digests that were seen, `reason` as a person reads it; `void`: what a person
-    decided about it before holds no more."""
+    """A review item to be opened. `fields`: each with the digests of both sides; `reason` as a person reads it; `void`:
+    a decision about the item does not hold any more."""
 
     kind: str
     reason: str
@@ -167,8 +166,8 @@ class Question(NamedTuple):
 
 
 class Grave(NamedTuple):
-    """Tombstones to be left, one a record. `whole`: for the customer too, not for the records alone. `our_key`: for the
-    number too, which the provider cannot carry: nothing else tells that a row with it is the same customer's."""
+    """Tombstones to be left, one for each record. `whole`: for the customer too. `our_key`: for this number too, which
+    the provider cannot carry: only the tombstone tells then that a new row with the number is the same customer's."""
 
     external_ids: tuple[str, ...]
     how: str
@@ -177,7 +176,7 @@ class Grave(NamedTuple):
 
 
 class Change(NamedTuple):
-    """All that one look, or one round of it, tells the state about a pair; stored whole or not at all.
+    """Everything that one round of a look changes in the state for a pair; stored whole or not at all.
 
     kind       the word that the closing line counts; "" while the look goes on
     link       the mapping row, stored whole; `state` alone changes what is shown of it; `unlink` drops it

@@ -1,4 +1,4 @@
-"""How a look ends without a write: agreed, put off, parked, rejected, dead, unlinked. Pure: each is a change."""
+"""The changes by which a look ends without a write: agreed, put off, parked, rejected, dead, unlinked. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from syncd.core.writes import unknown_create, versioned
 FIRST_OWNER = Park("delete_conflict", "another customer has this key now, and the first one's record is still linked")
 ELSEWHERE = Park("key_taken", "this remote, or its key, is linked to another customer")
 ADOPT_PAUSE = 86_400.0  # seconds; `syncd adopt` makes the pairs due before that
-STAGED_PAUSE = 86_400.0  # until a staged operation is looked at again by itself
+STAGED_PAUSE = 86_400.0  # until a staged pair is looked at again without a release
 EMPTY_PAUSE = 600.0
 UNREAD_PAUSE = 5.0  # capture marks the pair anew before that
 ABSENT_AGAIN = 60.0  # between two looks that prove a deletion no trigger reported
@@ -28,7 +28,7 @@ _PAUSES = {"adopt": ADOPT_PAUSE, "absent": ABSENT_AGAIN, "back": 0.0, "unread": 
 
 
 def told(case: Case, event: str, fields: Iterable[str] = (), detail: str = "", **more: object) -> Told:
-    """An event of the pair, noted and said."""
+    """An event of the pair, to be stored and logged."""
     names = tuple(sorted(fields))
     return Told((Note(case.pair, event, names, detail),), (Line(event, names, more),))
 
@@ -73,9 +73,8 @@ def agreed(case: Case, terms: Terms) -> Change:
 
 
 def settled(facts: Facts, terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, ...]]:
-    """What becomes of the intents that this look judged: ids to close, and intents that wait one more settle time,
-    because their write may still take effect late. A settle time that ended while records were read was not over when
-    this record was read."""
+    """What becomes of the intents of this look: ids to close, and intents that wait one more settle time, because their
+    write may still take effect late. A settle time counts as over only if it was over when the look began."""
     intents = facts.intents
     if not intents:
         return (), ()
@@ -86,8 +85,8 @@ def settled(facts: Facts, terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, .
 
 
 def confirmed(base: Mapping[str, FieldBase], facts: Facts) -> Mapping[str, FieldBase]:
-    """The base after one more reading of the record: where no intent waited for its confirming reading any more when
-    the look began, the provisional marks go. A field of which the record shows something else is not confirmed."""
+    """The base after one more reading of the record: the provisional marks go, if every intent was executed and settled
+    when the look began. A field for which the record shows another value stays provisional."""
     if any(intent.stage is Stage.OPEN or intent.settle_until > facts.at for intent in facts.intents):
         return base
     there = facts.remote.values if facts.remote is not None else {}
@@ -110,7 +109,7 @@ def _sure(entry: FieldBase) -> FieldBase:
 
 
 def wait(case: Case, terms: Terms, why: str) -> Change:
-    """Look again later, for one of the reasons of `Wait`."""
+    """Put the pair off, for one of the reasons of `Wait`."""
     work = case.work
     since = terms.now.isoformat() if why == "absent" else ""
     if why == "absent" and work.error_class == "absent" and work.error:
@@ -120,18 +119,18 @@ def wait(case: Case, terms: Terms, why: str) -> Change:
 
 
 def look_again(case: Case, terms: Terms, pause: float, why: str = "") -> Change:
-    """No failure: after `pause` seconds the next look reads both sides anew. An operation that a person released or
-    accepted stays so."""
+    """Put the pair off for `pause` seconds without a failure; the next look reads both sides anew. An operation stays
+    released or accepted."""
     work = case.work
     kept = (work.error_class, work.error) if work.error_class.startswith((GRANTED, ACCEPTED)) else (why, "")
     return Change(work, "again", later=Later(terms.later(pause), work.attempts, *kept))
 
 
 def respelled(case: Case) -> Change:
-    """A mark in another spelling (collation, padding, a watched table's column) moves to the row's own key.
+    """Move a mark in another spelling (collation, padding, a watched table's column) to the row's own key.
 
-    A link under the mark's spelling moves along. Where the row's own key has a link of its own (`AB1` was deleted, then
-    another customer got `ab1`), the link under the mark's spelling is the first owner's.
+    A link under the mark's spelling moves along. Where the row's own key has a link too (`AB1` was deleted, then
+    another customer got `ab1`), the link under the mark's spelling belongs to the first owner.
     """
     linked = case.facts.link is not None and case.facts.link.external_id is not None
     moves_to = case.respelled if linked else ""
@@ -139,7 +138,8 @@ def respelled(case: Case) -> Change:
 
 
 def spared(case: Case, terms: Terms) -> Change:
-    """The lane's budget for repeats is used up: in an outage, repeats stay a small part of the traffic."""
+    """Put the pair off, because the lane's budget for repeats is used up: in an outage, repeats stay a small part of
+    the traffic."""
     work = case.work
     later = Later(terms.later(BUDGET_PAUSE), work.attempts, work.error_class, work.error)
     return Change(work, "retry", later=later, retry_at=later.due_at)
@@ -149,9 +149,9 @@ def spared(case: Case, terms: Terms) -> Change:
 
 
 def park(case: Case, terms: Terms, action: Park) -> Change:
-    """Stop the pair until a person decides; a person's earlier `ignore` stands as long as nothing changed. An answer
-    about a deletion that ends in the same question was not carried out, and the person is asked again."""
-    over, link = let_go(case, terms), case.facts.link
+    """Stop the pair until a person decides. An earlier `ignore` holds as long as nothing changed. A person's decision
+    about a deletion that ends in the same question was not carried out, so it is void and the person is asked again."""
+    over, link = executed_intents(case, terms), case.facts.link
     if action.kind == "delete_conflict" and case.facts.ordered in {"remove", "keep"}:
         action = replace(action, void=True)
     kept = case.facts.former if action.void and not case.facts.tried else None
@@ -176,30 +176,35 @@ def _parked(case: Case, change: Change, kind: str) -> Change:
     return change._replace(notes=(note,), lines=(line,))
 
 
-def let_go(case: Case, terms: Terms) -> tuple[int, ...]:
-    """The intents to close when a pair is parked, rejected or staged. Such a pair gets no confirming reading, so an
-    executed write is forgotten once its settle time is over and it cannot take effect late."""
+def executed_intents(case: Case, terms: Terms) -> tuple[int, ...]:
+    """The intents to close when a pair is parked, rejected or staged: executed writes whose settle time is over. Such a
+    pair gets no confirming reading."""
     done = [i for i in case.facts.intents if i.stage is Stage.CONFIRM and i.settle_until <= terms.now]
     return tuple(intent.id for intent in done)
 
 
 def reject(case: Case, terms: Terms, name: str, reason: str) -> Change:
-    """The provider's rules refuse the customer until it changes; nothing is tried before that."""
+    """The provider's rules refuse the customer: no attempt is made until the customer or the settings change."""
     if case.facts.reborn and another(case.facts):
         return park(case, terms, FIRST_OWNER)
     shown = case.row._replace(state=State.REJECTED)
     change = Change(
-        case.work, "rejected", link=shown, finish=True, close=let_go(case, terms), closing=closing(case.facts.link)
+        case.work,
+        "rejected",
+        link=shown,
+        finish=True,
+        close=executed_intents(case, terms),
+        closing=closing(case.facts.link),
     )
     return and_told(change, told(case, "pair.rejected", (name,) if name else (), reason, reason=reason))
 
 
 def staged(case: Case, terms: Terms, ask: Ask) -> Change:
-    """A guard holds the operation back until a person releases it, or until a look finds that it is not needed any
-    more. Like a parked pair, the pair gets no confirming reading meanwhile."""
+    """Hold the operation back behind a guard, until a person releases it or a look finds that it is not needed any
+    more. Like a parked pair, a staged pair gets no confirming reading."""
     link = case.facts.link
     shown = link._replace(state=State.REVIEW) if link is not None else None
-    change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names), close=let_go(case, terms))
+    change = Change(case.work, "staged", link=shown, staged=(ask.verb, ask.names), close=executed_intents(case, terms))
     if case.work.error_class == STAGED + ask.verb:
         return change
     note = Note(case.pair, "guard.tripped", tuple(sorted(ask.names)), ask.verb)
@@ -211,8 +216,8 @@ def staged(case: Case, terms: Terms, ask: Ask) -> Change:
 
 
 def failed(case: Case, terms: Terms, failure: Failure) -> Change:
-    """A failure of this pair; a failure of the whole lane leaves the pair due as it is. A failure uses up an attempt
-    only while other pairs get through; a pair without attempts left becomes a dead letter."""
+    """Put the pair off after a failure; a failure of the whole lane leaves the pair due as it is. A failure uses up an
+    attempt only while other pairs get through. A pair without attempts left becomes a dead letter."""
     work = case.work
     if not failure.mine:
         return Change(work, "deferred")
@@ -221,7 +226,7 @@ def failed(case: Case, terms: Terms, failure: Failure) -> Change:
         return dead_letter(case, terms, failure, attempts)
     pause = max(delay(terms.backoff, max(attempts, 1), failure.jitter), failure.wait)
     why = (failure.kind, failure.message)
-    approved = work.error_class == ACCEPTED and work.reason != "backfill"  # a backfill's reason says so by itself
+    approved = work.error_class == ACCEPTED and work.reason != "backfill"  # a backfill's reason approves too
     if approved or work.error_class.startswith(GRANTED):  # a person's release holds until the write is done
         why = (work.error_class, work.error)
     later = Later(terms.later(pause), attempts, *why)
@@ -231,11 +236,11 @@ def failed(case: Case, terms: Terms, failure: Failure) -> Change:
 
 
 def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Change:
-    """The pair used up its attempts; an open intent stays and is judged first when anything revives the pair.
+    """The pair used up its attempts. An open intent stays, and is judged first when a mark revives the pair.
 
-    Where another customer has the key by now, a person is asked, for only the review item remembers the first owner.
-    Example: customer 2 is deleted and another customer gets key 2. After a mere dead letter, a later look would take
-    the new row for an edit of the first customer.
+    Where another customer has the key now, a person is asked instead, because a review item remembers the first owner
+    and a dead letter does not. Example: customer 2 is deleted and another customer gets key 2. After a dead letter, a
+    later look would take the new row for an edit of the first customer.
     """
     if case.facts.reborn and another(case.facts):
         return park(case, terms, FIRST_OWNER)
@@ -249,12 +254,12 @@ def dead_letter(case: Case, terms: Terms, failure: Failure, attempts: int) -> Ch
 
 
 def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id: str = "") -> Change:
-    """Drop the mapping row; a tombstone keeps scans, old copies and retries from bringing the customer back. Where the
-    customer lives on, the tombstone is for the record alone: once his row is gone too, no scan takes it in again. What
-    a lost create made is buried like a linked record. A customer who never had a record is not told of as unlinked."""
+    """End the link and drop the mapping row. A tombstone keeps scans, old copies and retries from bringing the customer
+    back. Where the customer lives on, the tombstone is for the record alone, so that no scan takes the record in later.
+    A record that a lost create may have made gets a tombstone too. Without link and record no event is told."""
     facts, link = case.facts, case.facts.link
     external_id = external_id or (link.external_id if link is not None else "") or ""
-    given_up = (external_id,) if external_id else _perhaps_his(facts)
+    given_up = (external_id,) if external_id else _perhaps_made(facts)
     had_one = (link is not None and link.external_id is not None) or unknown_create(facts) is not None
     ends = bool(given_up) and (had_one or action.tombstone)
     quiet = "excluded" if action.guarded else "unchanged"
@@ -274,16 +279,17 @@ def forget(case: Case, action: Unlink, event: str = "pair.unlinked", external_id
 
 
 def _grave(facts: Facts, action: Unlink, given_up: tuple[str, ...], *, stays: bool) -> Grave:
-    """The tombstone of a record that was given up. Where the record `stays` and cannot be looked up, the number is
-    buried too. Example: a row with the number K17 is deleted and made anew under another key; Billbee holds no K17."""
+    """The tombstone of a record that was given up. Where the record `stays` and cannot be looked up by our key, the
+    number gets a tombstone too. Example: Billbee cannot carry the number K17; the row with K17 is deleted and inserted
+    again under another key."""
     whole, link = action.tombstone or action.guarded, facts.link
     hidden = stays and whole and link is not None and not facts.rules.repeatable
     return Grave(given_up, action.reason, whole, (link.provider_key or "") if hidden and link is not None else "")
 
 
-def _perhaps_his(facts: Facts) -> tuple[str, ...]:
-    """Of the records that a look-up after a lost create found, those that may be what it made: of several with one
-    number those that are recognised, and where none is, each."""
+def _perhaps_made(facts: Facts) -> tuple[str, ...]:
+    """The records that a lost create may have made, among those found: of several, the recognised ones; where none is
+    recognised, all."""
     free = [remote for remote in facts.found if remote.external_id not in facts.claimed]
     known = [remote for remote in free if recognised(facts, remote)] if len(free) > 1 else []
     return tuple(remote.external_id for remote in known or free)

@@ -1,8 +1,8 @@
-"""Was this person erased at the provider? What a record shows that nobody would type, or change all at once.
+"""Signs that a provider erased a person: placeholders, or many fields changed at once.
 
-How an erased record looks is documented nowhere, and some of its fields may stay. So any one sign is enough, and a
-person says what it means: a placeholder that reached the source would erase the customer there, too, and a value pushed
-over one would bring an erased person back.
+No provider documents how an erased record looks, and some of its fields may stay. So one sign is enough to ask a
+person. A placeholder that is pulled would erase the customer in the source; a value that is pushed over a placeholder
+would bring an erased person back.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Erasure(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What was seen, for the person who is asked."""
+        """The signs in words, for the person who is asked."""
         if self.placeholders:
             return f"placeholders at the provider ({', '.join(self.placeholders)}): was this person erased there?"
         return f"{', '.join(self.at_once)} changed at once at the provider: erased, or somebody else?"
 
     def holds(self, decision: Decision) -> bool:
-        """Whether this decision about a field waits for a person: no pull, and nothing more is written over
-        placeholders. What a person decided stands."""
+        """Whether this decision about a field waits for a person: pulls do, and pushes over placeholders. A person's
+        own decision does not."""
         if decision.reason == "decided":
             return False
         if decision.verdict is Verdict.PULL:
@@ -64,7 +64,7 @@ class Erasure(NamedTuple):
 
 
 def placeholder(value: Value) -> bool:
-    """Whether a value stands for one that was taken away: `Deleted`, `***`, `00000`, `deleted-482@shop.invalid`."""
+    """Whether a value is a placeholder for an erased one: `Deleted`, `***`, `00000`, `deleted-482@shop.invalid`."""
     if isinstance(value, date):
         return value in _NO_DATES
     if not isinstance(value, str) or not value.strip():
@@ -79,12 +79,12 @@ def placeholder(value: Value) -> bool:
 
 
 def erased(values: Values) -> bool:
-    """Whether an unlinked record shows a person who was erased: such a record is not taken in as a new customer."""
+    """Whether an unlinked record looks erased: such a record is not taken in as a new customer."""
     return any(placeholder(values.get(name)) for name in (*NAMES, "email"))
 
 
 def erasure(facts: Facts) -> Erasure:
-    """The signs in what the provider shows now of a linked customer and did not show when it was agreed."""
+    """The signs of an erasure in a linked record that it did not show when its values were agreed."""
     if facts.remote is None:
         return Erasure()
     late = late_digests(facts.intents)

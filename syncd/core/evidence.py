@@ -68,13 +68,13 @@ def weigh(one: Values, other: Values, shared: Collection[tuple[str, str]] = froz
 
 
 def identifying(values: Values) -> set[tuple[str, str]]:
-    """The values of a record that nobody else should have, as `weigh` takes them for `shared`."""
+    """The values of a record that no other customer should have, as `weigh` takes them for `shared`."""
     phones = {("phone", end) for end in _ends(values)}
     return {(VAT, vat_form(values)), *(("email", form) for form in email_forms(values)), *phones} - {(VAT, "")}
 
 
 def vat_form(values: Values) -> str:
-    """A VAT id without blanks and punctuation; "" where there is none that can be somebody's."""
+    """A VAT id without blanks and punctuation; "" where it can be no customer's."""
     value = values.get(VAT)
     form = _NOT_WORD.sub("", value).upper() if isinstance(value, str) else ""
     digits = [letter for letter in form if letter.isdigit()]
@@ -88,7 +88,7 @@ def email_forms(values: Values) -> set[str]:
 
 def _vats(one: Values, other: Values, shared: Collection[tuple[str, str]]) -> bool | None:
     mine, theirs = vat_form(one), vat_form(other)
-    if mine and theirs and mine[:2].isalpha() != theirs[:2].isalpha():  # one side leaves out the country
+    if mine and theirs and mine[:2].isalpha() != theirs[:2].isalpha():  # one side omits the country
         mine, theirs = sorted((mine, theirs), key=len)
         theirs = theirs[2:] if theirs[2:].isdigit() else theirs
     return _either({mine} - {""}, {theirs} - {""}, VAT, shared)
@@ -128,7 +128,7 @@ def _names(one: Values, other: Values) -> Likeness | None:
 
 
 def _called(values: Values, other: Values) -> list[str]:
-    """What a record calls its customer. A name that only repeats the person's last name is the person."""
+    """The customer's names in a record. A company name that only repeats the person's last name is no company's."""
     name, person = _text(values, "name"), _person(values)
     own = apart(name)
     if name and person and own.words < apart(person).words and not (own.legal or own.trades or own.which):

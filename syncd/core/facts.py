@@ -15,18 +15,18 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Departure(StrEnum):
-    """What is known about a source row that cannot be read."""
+    """What is known about a source row that was not found."""
 
-    BACK = "back"  # it was there again a moment later
-    UNPROVEN = "unproven"  # absent at one look, no trigger said so
-    EMPTY = "empty"  # the whole source is empty or unreadable: proves nothing
-    OUT_OF_SCOPE = "out-of-scope"  # the view hides it, the table still has it
+    BACK = "back"  # the row was there again a moment later
+    UNPROVEN = "unproven"  # absent at one look, and no trigger logged a deletion
+    EMPTY = "empty"  # the whole source is empty: proves nothing
+    OUT_OF_SCOPE = "out-of-scope"  # a view or a filter hides the row; the table has it
     GONE = "gone"
 
 
 class Rules(NamedTuple):
-    """What the settings and the adapter say about one provider; `fields` holds each field's effective direction, and
-    `fresh` those that were mapped, or mapped to another column, after customers had been linked."""
+    """The settings and the adapter's capabilities for one provider. `fields`: each field's effective direction;
+    `fresh`: fields that were mapped, or mapped to another column, after customers had been linked."""
 
     provider: str
     fields: Mapping[str, Direction] = NOTHING
@@ -45,7 +45,7 @@ class Rules(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """What a person decided about one field, valid only for the two digests that were on the screen."""
+    """A person's decision about one field, valid only while both sides have the digests that were shown."""
 
     take: Direction | None  # None: ignore
     shown: tuple[str | None, str | None]
@@ -59,11 +59,12 @@ class Facts(NamedTuple):
     rejection  (field, reason) where the provider's rules refuse the projection
     remote     the linked record as fetched just now; None with a linked pair means: proven not to exist
     found      records that carry our key, looked up just now, for a pair that is not linked
-    beside     what a create of ours of unknown outcome may have made beside the record that a person named to be linked
+    beside     records that our create of unknown outcome may have made beside the one that a person named to be linked
     claimed    external ids among `found` and `beside` that are linked to other customers
-    former     the link to a record that is gone or archived, which a person gave up for another record or a create; an
-               order that cannot be carried out gives nothing up, a create that may have been carried out does
-    unearthed  external ids among `found` that lie under a tombstone
+    former     the link to a record that is gone or archived, where a person ordered a link to another record or a
+               create; it stays if the order cannot be carried out
+    under_tombstone
+               external ids among `found` that have a tombstone
     holder     another customer that has our key at this provider reserved
     key_alive  after a deletion: another live customer carries our key at the provider
     succeeded  after a deletion: another customer has the source's key now, so a person says whose record it is
@@ -74,11 +75,11 @@ class Facts(NamedTuple):
     unread     the change log, or a newer mark, holds a change of this key that this look has not seen
     ordered    what a person ordered for the pair: `link` (`found` is then the one record to link), `unlink`, or after a
                delete conflict `remove` or `keep`
-    outdated   the order to link follows from a match report, and what the report said of the two is not so any more
+    outdated   the order to link follows from a match report, and the report's reasons do not hold any more
     ties       for fields in conflict whose source value came from another provider: which of the two wins;
                `rivals` names that provider, `beaten` are fields where its value won over an edit in the source
     locked     fields of joined tables in which this customer has no row to write to
-    trail      what moved fields of this customer lately, at any provider, oldest first; `at` is the moment of this look
+    trail      the latest pushes and pulls of this customer at all providers, oldest first; `at`: the time of this look
     held       (kind, reason) of a question that is open, or was answered with "leave it alone": until another answer
                nothing is created
     """
@@ -95,7 +96,7 @@ class Facts(NamedTuple):
     beside: tuple[Remote, ...] = ()
     claimed: frozenset[str] = frozenset()
     former: Link | None = None
-    unearthed: frozenset[str] = frozenset()
+    under_tombstone: frozenset[str] = frozenset()
     holder: str | None = None
     key_alive: bool = False
     succeeded: bool = False

@@ -1,4 +1,4 @@
-"""Blast radius: how many operations of one kind a window may hold before a person must look."""
+"""Guards: how many operations of one kind may be executed within a window before a person must look."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Guards(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One operation before its guard; blank-outs count by field, everything else as one."""
+    """One operation that a guard is asked about; blank-outs count by field, any other operation as one."""
 
     verb: str
     limit: Limit | None
@@ -56,15 +56,15 @@ class Ask(NamedTuple):
 
     @property
     def of_the_source(self) -> bool:
-        """Whether this operation's share is one of the source's rows; else it is one of the provider's pairs."""
+        """Whether the limit's share is of the source's rows; else it is of the provider's pairs."""
         return self.limit is not None and self.limit.share is not None and self.verb in {"create", "overwrite"}
 
 
 def granted(error_class: str, shown: str, ask: Ask) -> bool:
     """Whether a person's release covers this operation: this verb, and these fields (`shown`, joined) or fewer.
 
-    A release passes the milder guards of the same operation too: else, with two guards full, the second would stage
-    what the first let pass, and so on for ever.
+    A release also passes the operation's milder guards: otherwise, with two guards at their limits, each would stage
+    what the other let pass, for ever.
     """
     if not error_class.startswith(GRANTED):
         return False
@@ -140,7 +140,7 @@ def _reversals(trail: Sequence[str]) -> int:
 
 
 def same_person(one: Values, other: Values) -> bool:
-    """Whether a row that came back is the one that left: number, VAT number or e-mail agree and are filled.
+    """Whether a row that came back is the same customer's: number, VAT number or e-mail agree and are filled.
 
     E-mail or number alone do not count beside names of which none is the same: families and head offices share an
     e-mail, and a shop gives the number of a deleted customer to the next one.

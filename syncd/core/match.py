@@ -1,4 +1,4 @@
-"""First contact: which of the provider's customers is which of ours? Pure; nothing is linked here.
+"""First contact: which of the provider's records is which customer? Pure; nothing is linked here.
 
     sure        the same number or VAT id, each side has it only once, and what else both hold speaks for it
     probable    one candidate: by number or VAT id with a doubt, by e-mail with postal code or name, or by name with the
@@ -12,9 +12,9 @@ What `sure` needs beside the number or the VAT id (`core.evidence` says what agr
     both        at most one contradiction, outweighed by two that agree, the name or the VAT id among them; another name
                 only where the VAT id agrees and the two names have no word in common (renamed, not a relative)
 
-A shared e-mail address or name alone is no evidence: families, head offices and info@ addresses share them. Where most
-pairs with one number contradict each other, the numbers of the two sides come from different ranges: a number is
-nobody's evidence then.
+An e-mail address or a name alone is no evidence: families, head offices and info@ addresses share them. Where most
+pairs with one number contradict each other, the numbers of the two sides come from different ranges, and no number is
+evidence.
 """
 
 from __future__ import annotations
@@ -198,11 +198,11 @@ def match(here: Sequence[Here], there: Sequence[There]) -> Outcome:
 
 
 def stands(here: Here, there: There, told: Offer) -> bool:
-    """Whether what a report said of these two is still so, by what both sides hold now.
+    """Whether a report's line about these two still holds, by the present values of both sides.
 
-    Every reason that it gave must still be true (of several records' reasons, one); and what it called sure must still
-    be sure, unless a person called it so over the report's doubts. Example: a report of Monday links customer 41 to
-    record X by number and e-mail; on Wednesday key 41 belongs to somebody else.
+    Every reason of the line must still be true (where it names several records, one of the reasons), and a sure match
+    must still be sure, unless a person accepted it over the report's doubts. Example: a report of Monday matches
+    customer 41 to record X by number and e-mail; on Wednesday key 41 belongs to another customer.
     """
     index = _Index()
     index.add(there)
@@ -239,7 +239,8 @@ def _without_number(claim: _Claim) -> _Claim:
 
 
 def _sure(claims: Sequence[_Claim], strong: Mapping[str, int]) -> _Claim | None:
-    """The one remote with strong evidence, if nobody else has strong evidence for it and no number points elsewhere."""
+    """The one remote with strong evidence, if no other customer has strong evidence for it and no number points
+    elsewhere."""
     candidates = [claim for claim in claims if claim.strong]
     if len(candidates) != 1 or strong[candidates[0].there.external_id] != 1:
         return None

@@ -9,14 +9,14 @@ provider that reformats is no editor. Whole behaviour:
     both, equal                settle          (the base moves, nothing is written)
     both, different            the policy      (a value pulled from another provider: the order of providers decides)
     no base                    equal settles, push/pull fields go their way, else the policy; never blank, and fill only
-                               where the direction says so, or the field was mapped later and is empty over there;
-                               what may be only a changed form of the source's value is not pulled, it is asked about
+                               where the direction says so, or the field was mapped later and the provider's is empty;
+                               a value that may be a changed form of the source's is not pulled: a person is asked
     unknown                    counts as unchanged on that side; a first appearance is never a pull
 
-A provider value that one of our own writes of unknown outcome explains (what was there before it, or what it sent) is
-late or stale, never an edit: the source's value is pushed again. As long as such a write may have left a changed form
-of an older value there, a value that nobody can explain is not pulled: a person looks at it. A changed form of what
-was sent corrects a provisional base only while no reading has shown the full value; after one, a person is asked.
+A provider's value that one of our writes of unknown outcome explains (the value before the write, or the value sent) is
+late or stale and never an edit: the source's value is pushed again. As long as such a write may have left a changed
+form of an older value, a value without explanation is not pulled: a person is asked. A changed form of the sent value
+corrects a provisional base only until a reading has shown the full value; after that a person is asked.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Verdict(StrEnum):
 
 
 class Tie(StrEnum):
-    """Which provider wins a conflict about a source value that came from another provider: `ours`, the one of this
-    pair; `theirs`, the other; `review`, a person decides; `none`, the source's value is its own."""
+    """Which provider wins a conflict about a source value that came from another provider: `ours`, this pair's;
+    `theirs`, the other one; `review`, a person decides; `none`, the source's value came from no provider."""
 
     NONE = "none"
     OURS = "ours"
@@ -130,8 +130,8 @@ def _superseded(facts: FieldFacts, source: Seen) -> bool:
 
 
 def _decided(facts: FieldFacts) -> Decision:
-    """A composed value has no column to come to: where a person takes the provider's, both sides stay as they are until
-    a part changes."""
+    """A composed value has no column to be pulled into: where a person takes the provider's value, both sides stay as
+    they are until a part of the composed value changes."""
     if facts.equal:
         return Decision(Verdict.SETTLE, "equal")
     if facts.decision is Direction.PULL:

@@ -1,7 +1,7 @@
-"""The words of syncd as types: a customer's values, a remote, a mapping, an intent.
+"""The words of syncd as types: a customer's values, a remote, a link, an intent, a due pair.
 
-Everything here is a frozen value; those of which one look makes many are named tuples. A missing key in `Values` means
-*unknown*, `None` means *empty*.
+All are frozen values; types of which one look makes many are named tuples. A missing key in `Values` means *unknown*,
+`None` means *empty*.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def is_own(name: str) -> bool:
 
 
 class Direction(StrEnum):
-    """Which way a field, or a whole provider, is allowed to travel."""
+    """In which direction the values of a field, or of a whole provider, may move."""
 
     BOTH = "both"
     PUSH = "push"
@@ -88,7 +88,7 @@ class CreateMode(StrEnum):
 
 
 class Verb(StrEnum):
-    """What an intent is about to do."""
+    """What the write of an intent does."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -129,12 +129,13 @@ FORMER = re.compile(r"†[0-9]+$")
 
 
 def former(key: str, number: int) -> str:
-    """What the first owner of a key is known by once another customer has it: `2†41`. No row has such a key."""
+    """The key under which the state keeps a key's first owner once another customer has the key: `2†41`. No row has
+    such a key."""
     return f"{key}†{number}"
 
 
 def is_former(key: str) -> bool:
-    """Whether this is a former key: the name of a key's first owner, once another customer has the key."""
+    """Whether this is a former key, as `former` makes it."""
     return FORMER.search(key) is not None
 
 
@@ -142,9 +143,10 @@ class Remote(NamedTuple):
     """One provider record in canonical fields.
 
     `key` is our key as the record carries it (None where it carries none), `external_ids` every identifier the
-    provider returned under its own name, `archived` that a person took it out of use over there. `provisional`
-    marks an answer that only repeats what was sent (a 202, an echo): one later reading must confirm it. `version` is
-    the provider's word for what the record is now (a counter, an ETag), None where any field could change beside it.
+    provider returned under its own name, `archived` that a person at the provider took the record out of use.
+    `provisional` marks an answer that only repeats what was sent (a 202, an echo): one later reading must confirm it.
+    `version` is the provider's mark of the record's present content (a counter, an ETag), None where a field could
+    change without it.
     """
 
     external_id: str
@@ -157,19 +159,20 @@ class Remote(NamedTuple):
     version: str | None = None
 
     def to_compare(self) -> Remote:
-        """The record without `raw`, which only a write over it needs: a whole listing of these is held in memory."""
+        """The record without `raw`, which only an update needs: a whole listing of these is held in memory."""
         return self._replace(raw={})
 
 
 class Cursor(NamedTuple):
-    """Where a scan stopped; `position` is the provider's own text, `since` what a changed-since filter may use."""
+    """Where a scan stopped. `position`: the provider's own text; `since`: the moment for a changed-since filter."""
 
     position: str = ""
     since: str = ""
 
 
 class Page(NamedTuple):
-    """One page of a scan. `cursor` resumes after it; None on the last page. `total` where the provider says it."""
+    """One page of a scan. `cursor` resumes after it, None on the last page; `total`: the number of records, where the
+    provider tells it."""
 
     remotes: tuple[Remote, ...]
     cursor: Cursor | None
@@ -197,11 +200,10 @@ class FieldBase(NamedTuple):
     """What was last agreed for one field: a keyed digest of the source's and of the provider's spelling.
 
     `provider` is None while the provider cannot show the field. `provisional`: the provider's spelling waits for one
-    confirming reading; `shown`: a reading showed it already, so that a shorter form after that is a person's edit.
+    confirming reading; `shown`: a reading has shown it already, so a shorter form after that is a person's edit.
     `pulled`: the source's value came from this provider; `overruled`: that value won over an edit made in the source.
-    `disputed`: the provider's value may be left of an older write of ours, so that only a person can call it an edit.
-    `earlier`: what was agreed before the last change, source and provider; a value that comes back to it counts for no
-    guard.
+    `disputed`: the provider's value may be the remains of an older write of ours, so only a person can call it an edit.
+    `earlier`: both digests from before the last change; a value that returns to them counts for no guard.
     """
 
     source: str
@@ -219,8 +221,8 @@ class Link(NamedTuple):
     """The mapping row of one pair.
 
     `provider_key` is our key at the provider, frozen once a record carries it or may carry it; `external_id` is None
-    while nothing is linked. `version` is that of the record which the whole base agrees with, None where it is unknown
-    or something is still open: a listing that shows it again has nothing new.
+    while no record is linked. `version` is the version of the record with which the whole base agrees; None where it is
+    unknown or a question is open. A listing that shows this version again holds nothing new.
     """
 
     pair: Pair
@@ -236,8 +238,8 @@ class Link(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """One field of an intent: digests before the write and as sent; `spelled`, of a create whose record can carry no
-    key of ours, those of what a careless provider may make of the text."""
+    """One field of an intent: the digests before the write and as sent. `spelled`: for a create whose record can carry
+    no key of ours, the digests of the spellings that a careless provider may make of the text."""
 
     before: str | None
     sent: str

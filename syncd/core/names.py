@@ -1,4 +1,4 @@
-"""What of a name tells one customer from another: the words that are left without legal forms, trades and stop words.
+"""The distinguishing words of a name: those that are left without legal forms, trades and stop words.
 
     agree       the same distinguishing words                        "Kranbau Oster GmbH", "OSTER Kranbau"
     None        says nothing: one side has more words than the other  "Oster", "Oster Hafenlogistik"
@@ -108,7 +108,7 @@ _TRADES = _words("""
     industrias industria kranbau weingut winery bodega domaine quinta hof bauernhof boerderij ferme finca fazenda
     farm verein club schule school ecole escuela escola stiftung verlag
 """)
-# Words that say which one of several: a branch, a generation, a department. On one side alone they still tell apart.
+# Words that name one of several: a branch, a generation, a department. They tell two customers apart even on one side.
 _WHICH = _words("""
     filiale filialen niederlassung zweigstelle zweigniederlassung standort geschaftsstelle branch filiaal vestiging
     succursale agence sucursal filial delegacion dependencia jun junior jr sen senior pere mere hijo filho neto ii
@@ -189,7 +189,7 @@ def _apart(mine: frozenset[str], theirs: frozenset[str]) -> bool:
 
 
 def _initials(mine: list[Spellings], theirs: list[Spellings]) -> bool:
-    """Whether what is left may be one word and its initial, which proves nothing: "A. Weber", "Anna Weber"."""
+    """Whether the remaining words may be a word and its initial, which prove nothing: "A. Weber", "Anna Weber"."""
     short, long = sorted((max(mine[0], key=len), max(theirs[0], key=len)), key=len)
     return len(mine) == len(theirs) == len(short) == 1 and len(long) > 1 and long.startswith(short)
 
@@ -204,6 +204,6 @@ def _long(word: str) -> str:
 
 
 def _folded(word: str) -> str:
-    """Without accents."""
+    """The word without accents."""
     plain = unicodedata.normalize("NFKD", word.translate(_SHORT))
     return "".join(letter for letter in plain if not unicodedata.combining(letter))

@@ -1,7 +1,7 @@
 """Canonical values and their comparison forms.
 
-`canonical` is what digests are made of: typed, NFC, trimmed, empty text as None. `comparable` is used only to find two
-spellings equal; it may change with a library version without harm, because nothing stored depends on it.
+Digests are made of the `canonical` form: typed, NFC, trimmed, empty text as None. The `comparable` form only finds two
+spellings equal; it may change with a library version, because nothing stored depends on it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WEB_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://)?[^/?#]*", re.IGNORECASE)
 
 
 def text(raw: str | None) -> str | None:
-    """NFC, trimmed, and None where nothing is left."""
+    """The text in NFC and trimmed; None where no character is left."""
     if raw is None:
         return None
     return unicodedata.normalize("NFC", raw).strip() or None
@@ -63,7 +63,7 @@ def equal(field: str, one: Value, other: Value, country: str | None = None) -> b
 def degraded(sent: Value, stored: Value) -> bool:
     """Whether `stored` is what a careless system makes of `sent`: cut off, other case, blanks or punctuation lost.
 
-    Such a value is never an edit. Nothing stored at all counts only where nothing but punctuation was sent.
+    Such a value is never an edit. An empty value counts as degraded only where nothing but punctuation was sent.
     """
     if not isinstance(sent, str) or not isinstance(stored, str | None):
         return False
@@ -72,27 +72,27 @@ def degraded(sent: Value, stored: Value) -> bool:
 
 
 def spellings(sent: Value) -> list[str]:
-    """What a careless system may make of a text, in forms that its own spelling shares: the text as a whole, and cut
-    off anywhere from `SHORTEST` on. Digests of these know a `degraded` value when nobody has the text any more."""
+    """The plain forms that a careless system may make of a text: the whole text, and the text cut off anywhere from
+    `SHORTEST` on. Digests of these forms recognise a `degraded` value when the text itself is not at hand any more."""
     plain = _plain(sent) if isinstance(sent, str) else ""
     cut = [f"~{plain[:length]}" for length in range(SHORTEST, min(len(plain), LONGEST + 1))]
     return [f"={plain}", *cut] if plain else []
 
 
 def spelling(stored: Value) -> list[str]:
-    """The forms of which `spellings` has one where `stored` is a degraded form of what was sent."""
+    """The plain forms of a stored text: `spellings` of a sent text has one where `stored` is degraded."""
     plain = _plain(stored) if isinstance(stored, str) else ""
     return [f"={plain}", *([f"~{plain[:LONGEST]}"] if len(plain) >= SHORTEST else [])] if plain else []
 
 
 def _plain(value: str) -> str:
-    """Letters and digits without case; by way of capitals, because two small letters may share one (ı and i, ß)."""
+    """Letters and digits without case, by way of capitals, because two small letters may share one (ı and i)."""
     capitals = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).upper())
     return _NOT_WORD.sub("", capitals.casefold())
 
 
 def _dialled(value: str, country: str | None) -> str:
-    """What a phone field means: a number with its extension; a remark in words means what it says."""
+    """The comparison form of a phone field: the number with its extension; a remark in words as it is."""
     if _LETTER.search(value) or not any(character.isdigit() for character in value):
         return _BLANKS.sub(" ", value).casefold()
     main, hash_sign, extension = value.partition("#")
@@ -100,7 +100,7 @@ def _dialled(value: str, country: str | None) -> str:
 
 
 def _phone(value: str, country: str | None) -> str:
-    import phonenumbers  # here: a run that compares no numbers does not pay for it
+    import phonenumbers  # here, because a run that compares no numbers need not load it
 
     if not country:
         value = _DIALLED_ABROAD.sub("+", value)

@@ -1,7 +1,7 @@
-"""Texts by key in little memory, for lists as long as a provider's account: one buffer of lines, and a table of places.
+"""Texts by key in little memory, for listings of any length: one buffer of lines, and a table of places.
 
-In a dictionary every record leaves some small objects among all that comes and goes, and the memory around them is
-never given back. Both parts here are single blocks, which the C library returns when they are done with.
+In a dictionary every record leaves small objects all over the memory, and the blocks around them are never given back
+to the system. Buffer and table are single blocks, which the C library gives back at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Packed:
         return isinstance(key, str) and places[self._slot(places, key)] != 0
 
     def add(self, key: str, value: bytes = b"") -> None:
-        """One more value of this key. For one thread at a time; others may read meanwhile."""
+        """Add a value to this key. One thread may add at a time; other threads may read meanwhile."""
         if self._keys * 3 >= len(self._places) * 2:
             self._widen()
         slot, place = self._slot(self._places, key), len(self._lines) + 1
@@ -50,7 +50,7 @@ class Packed:
         return found[::-1]
 
     def _slot(self, places: array[int], key: str) -> int:
-        """Where this key stands in the table, or will."""
+        """The slot of this key in the table, used or free."""
         begin, mask = _begin(key), len(places) - 1
         slot = hash(key) & mask
         while (place := places[slot]) and not self._lines.startswith(begin, place - 1):
@@ -70,5 +70,5 @@ def _slots(count: int) -> array[int]:
 
 
 def _begin(key: str) -> bytes:
-    """How every line about this key begins, and no other's."""
+    """The beginning of every line of this key, and of no other key's."""
     return json.dumps(key).encode() + b" "

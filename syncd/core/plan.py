@@ -1,7 +1,7 @@
-"""The decision: facts about one pair in, one action out. Read `merge` for the fields, this for everything around them.
+"""The decision about one pair: facts in, one action out. `merge` decides the fields, this module everything else.
 
-`plan`, `syncd plan`, `--dry-run`, `explain` and the daemon all call this one function. Whole behaviour, the first line
-that is true decides:
+`syncd plan`, `--dry-run`, `explain` and every run decide by this one function. Its whole behaviour; the first line that
+is true decides:
 
     a person ordered `unlink`             unlink; later while the outcome of a create of ours is unknown
     the row cannot be read                as "gone" below
@@ -12,17 +12,18 @@ that is true decides:
         the record is gone or archived    park: nobody is brought back by a write
         the provider's rules refuse it    reject
         else                              exchange what `merge` says field by field, but
-            number fixed over there       review, or its own for good when it was linked that way
+            its number there is fixed     review; a customer linked under another number keeps that number
             emptied, cannot be emptied    review
-            looks erased over there       review instead of pull, and of push over placeholders
+            looks erased at the provider  review instead of pull, and of push over placeholders
             read-only source, gutting,    review instead of pull
             another's record by its ids
             left alone as shown           keep
             swings to and fro             review, frozen
     not linked
         a person named the record         adopt; park one that is not there, archived or another customer's
-        our create may have made it       adopt the one that holds what was sent; park several, another's, a stranger,
-                                          and none where nobody can look it up
+        our create's answer was lost      adopt the record that holds what was sent; park where several are found, or
+                                          another customer's, or one that holds nothing of what was sent, or where a
+                                          look-up by our key is impossible
         the provider's rules refuse it    reject
         a question about it is open       park
         another customer has its key      park
@@ -33,11 +34,11 @@ that is true decides:
         a filter left it out before       park: its record is still there
         else                              create
     gone
-        empty source, back, one look      wait
+        the deletion is not proven        wait
         only out of view or filter        unlink
-        on_delete = "keep", nothing left  unlink with a tombstone
+        on_delete = "keep", or no record  unlink with a tombstone
         another customer carries its key  park
-        edited there, or not ours         park; also where our lost create may be one of several records
+        edited there, or not ours         park; also where our lost create may have made one of several records
         else                              remove
 
 A person's order (`create`, `keep`, `remove`) overrules the doubt it answers, never another customer's right to a key.
@@ -112,9 +113,9 @@ def _unlinked(facts: Facts) -> Action:
 
 
 def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
-    """What became of a create whose answer was lost; None where it proved not to have happened, or a person orders
-    another. Beside several records none is made. The order is for one create: where its answer is lost too, nobody can
-    look it up either, and the person is asked again."""
+    """The action after a create whose answer was lost; None where the create was proven not to have happened, or where
+    a person ordered another create. Where several records are found, none is created. A person orders one create: where
+    its answer is lost too and no look-up is possible, the person is asked again."""
     if len(facts.found) > 1 or len(ours) != len(facts.found):
         return Park("ambiguous", "several remotes carry this customer's key", void=facts.create_anyway)
     if ours and not recognised(facts, ours[0]):
@@ -127,8 +128,8 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
 
 
 def _link_ordered(facts: Facts, ours: tuple[Remote, ...]) -> Action:
-    """A person named the record to link. The record must exist, be in use, and be linked to no other customer. Where
-    our lost create made the record, the base is what that create sent, as if no person had named it."""
+    """Link the record that a person named. The record must exist, be in use, and be linked to no other customer. Where
+    our lost create made the record, the base is what that create sent."""
     if len(ours) != 1:
         return Park("ambiguous", "the record to be linked is not there, or is linked to another customer", void=True)
     if ours[0].archived:
@@ -139,9 +140,9 @@ def _link_ordered(facts: Facts, ours: tuple[Remote, ...]) -> Action:
 
 
 def _came_back(facts: Facts, ours: tuple[Remote, ...]) -> Action:
-    """A removed customer is in the source again. Its record under the tombstone is linked again, where number, e-mail
-    or VAT number show the same person; the record of another customer who got the number meanwhile is not."""
-    known = len(ours) == 1 and len(facts.found) == 1 and ours[0].external_id in facts.unearthed
+    """A removed customer is in the source again. The record with the tombstone is linked again, where number, e-mail or
+    VAT number show the same person; the number may be another customer's by now."""
+    known = len(ours) == 1 and len(facts.found) == 1 and ours[0].external_id in facts.under_tombstone
     if known and same_person(facts.source or {}, ours[0].values):
         return Adopt(ours[0], own=False)
     return Park("came_back", "this customer was removed before and is here again")
@@ -168,14 +169,14 @@ def _departed(facts: Facts) -> Action:
     if facts.succeeded and facts.ordered != "remove":
         return SHALL_IT_GO
     if facts.ordered != "remove" and remote is not facts.remote and not recognised(facts, remote):
-        return Park("delete_conflict", "deleted in the source; what carries its key holds nothing of what was sent")
+        return Park("delete_conflict", "deleted in the source; the record with its key holds nothing of what was sent")
     if facts.ordered != "remove" and facts.link is not None and edited_there(facts, remote):
         return Park("delete_conflict", "deleted in the source, edited at the provider")
     return Remove(remote, facts.rules.on_delete)
 
 
 def _last_record(facts: Facts) -> Remote | None:
-    """The record of a deleted customer: the linked one, or the one that his lost create made for sure."""
+    """The record of a deleted customer: the linked one, or the one that the customer's lost create made for sure."""
     if facts.remote is not None or unknown_create(facts) is None or len(facts.found) != 1:
         return facts.remote
     sure = facts.rules.repeatable or holds_what_was_sent(facts, facts.found[0])
@@ -183,7 +184,7 @@ def _last_record(facts: Facts) -> Remote | None:
 
 
 def _lost_and_deleted(facts: Facts, remote: Remote | None) -> Park | None:
-    """The question about a deleted customer whose create was lost, where nobody can tell which record it made."""
+    """The question about a deleted customer whose create was lost, where the record that it made is not sure."""
     if unknown_create(facts) is None:
         return None
     if len(facts.found) > 1:
@@ -191,14 +192,14 @@ def _lost_and_deleted(facts: Facts, remote: Remote | None) -> Park | None:
     if not facts.rules.repeatable and facts.ordered != "remove":
         return Park("delete_conflict", "deleted in the source; a create was lost and cannot be looked up by our key")
     if remote is None and any(each.external_id not in facts.claimed for each in facts.found):
-        return Park("delete_conflict", "deleted in the source; nobody can tell for sure which record is its own")
+        return Park("delete_conflict", "deleted in the source; it is not certain which record is the customer's")
     return None
 
 
 def _succeeded(facts: Facts) -> Action:
-    """Another customer has the key now. Unasked only the link ends, and the row is looked at as an unlinked customer;
-    whether the first customer's record is removed, a person decides. Example: customer 2 is deleted, then customer 1
-    gets key 2. The first customer 2 may live on under key 7, so his record is not removed unasked."""
+    """Another customer has the key now: the link ends, and the next look treats the row as an unlinked customer. A
+    person decides whether the first customer's record is removed. Example: customer 2 is deleted, then customer 1 gets
+    key 2. The first customer 2 may live on under key 7."""
     match _departed(facts._replace(source=None, departure=Departure.GONE)):
         case Remove(remote, how) if facts.ordered == "remove":
             return Remove(remote, how, again=True)

@@ -41,8 +41,7 @@ _OFFER = re.compile(r"(?P<how>\w+) match with (?P<ids>\S+(?:, \S+)*): (?P<why>.*
 
 
 class Offer(NamedTuple):
-    """What a question that offers records says: how sure the match report was of them (`how`), their ids, and for which
-    reasons."""
+    """The records that a question offers: how sure the match report was (`how`), their ids, and its reasons (`why`)."""
 
     how: str = ""
     ids: tuple[str, ...] = ()
@@ -50,7 +49,7 @@ class Offer(NamedTuple):
 
     @property
     def said(self) -> str:
-        """The wording, in which `offer_in` finds all of it again."""
+        """The offer in words, from which `offer_in` reads it again."""
         return f"{self.how} match with {', '.join(self.ids)}: {', '.join(self.why)}"
 
 
@@ -75,11 +74,11 @@ def ordered_beside(linked: str, made: str) -> str:
 
 
 def made_beside(linked: str, ordered: str) -> str:
-    """The same where our create was answered first, and its record is linked."""
+    """The wording of the same question where our create was answered first, and its record is linked."""
     return f"linked to {linked}, beside {ordered}: a person ordered the second while the first was being linked"
 
 
 def both_in(reason: str) -> tuple[str, ...]:
-    """The two records that such a question is about, the linked one first; empty where it is another one."""
+    """The two records of such a question, the linked one first; empty for any other question."""
     found = _BESIDE.match(reason)
     return found.groups() if found is not None else ()

@@ -1,7 +1,4 @@
-"""Is it the same customer? What a row, a record and our own writes of unknown outcome say about each other.
-
-Nothing here decides; `plan` asks.
-"""
+"""Is it the same customer? Comparisons of a row, a record and our writes of unknown outcome. `plan` decides by them."""
 
 from __future__ import annotations
 
@@ -23,11 +20,11 @@ _OWNED = (*IDENTIFYING, "name", "first_name", "last_name")
 
 
 def another(facts: Facts) -> bool:
-    """Whether the row may be another customer's under a known key: no identifying value stayed, or only the e-mail
-    address did, which families and head offices share. Example: customer 2 is deleted and a row is inserted under key 2
-    with `info@` as before, another number and other names: another customer of that office. Where the row has no
-    number, an unchanged phone or street is enough to speak for the same customer. The number alone does not count
-    beside other names either: a shop that counts its numbers gives the last one again after a deletion."""
+    """Whether the row under a known key may be another customer's: no identifying value stayed, or only the e-mail
+    address, which families and head offices share. Example: customer 2 is deleted, and a row is inserted under key 2
+    with the same `info@` address, another number and other names. Where the row has no number, an unchanged phone or
+    street speaks for the same customer. With other names the same number is no proof either: a shop that counts its
+    numbers gives the last one again after a deletion."""
     link, number = facts.link, facts.row.get("number")
     agreed = _agreed(facts)
     source = facts.source if facts.source is not None else facts.row
@@ -43,17 +40,17 @@ def another(facts: Facts) -> bool:
 
 
 def keeps_names(facts: Facts) -> bool:
-    """Whether all names of the row are as they were agreed: a new number or e-mail address alone makes nobody another
-    customer."""
+    """Whether all names of the row are as agreed: with a new number or e-mail address alone, the row is still the same
+    customer's."""
     agreed, source = _agreed(facts), facts.source if facts.source is not None else facts.row
     known = [name for name in NAMES if name in agreed and source.get(name) is not None]
     return bool(known) and all(agreed[name] == facts.digest(name, source[name]) for name in known)
 
 
 def perhaps_another(facts: Facts) -> bool:
-    """Whether the change log has to be asked whose row this is: its number, name, e-mail or VAT number differs from
-    what was agreed, or nothing was agreed yet, as after a crash that followed on the linking. A weaker sign than
-    `another`, for shops merge customers who share some of these values."""
+    """Whether the change log must be asked whose row this is: its number, name, e-mail or VAT number differs from the
+    base, or there is no base yet, as after a crash right after the linking. A weaker sign than `another`, because shops
+    merge customers who share some of these values."""
     agreed = _agreed(facts)
     if not agreed:
         return facts.link is not None and facts.link.external_id is not None
@@ -62,8 +59,8 @@ def perhaps_another(facts: Facts) -> bool:
 
 
 def _agreed(facts: Facts) -> dict[str, str]:
-    """The digests of the customer as last agreed, or as our create of unknown outcome sent him. A record that was
-    linked just before a crash has no base yet: what it shows stands for what was agreed."""
+    """The digests of the customer's values as last agreed, or as our create of unknown outcome sent them. A link that
+    was made right before a crash has no base yet: the record's values stand in for it."""
     own, base = unknown_create(facts), facts.link.base if facts.link is not None else {}
     agreed = {name: entry.source for name, entry in base.items()}
     agreed |= {name: digests.sent for name, digests in own.fields.items()} if own is not None else {}
@@ -73,9 +70,9 @@ def _agreed(facts: Facts) -> dict[str, str]:
 
 
 def another_record(facts: Facts) -> bool:
-    """Whether the provider shows one of its own ids changed under the same link: after a merge, or where the record was
-    made anew under our key, the record's values may be another customer's. A change of our own key does not count, for
-    our key identifies no record."""
+    """Whether one of the provider's own ids changed under the same link: after a merge, or where the record was made
+    anew under our key, the record's values may be another customer's. Our own key does not count, because it identifies
+    no record."""
     if facts.link is None or facts.remote is None:
         return False
     before, now = facts.link.external_ids, facts.remote.external_ids
@@ -83,12 +80,11 @@ def another_record(facts: Facts) -> bool:
 
 
 def recognised(facts: Facts, remote: Remote) -> bool:
-    """Whether a record can be the one that our lost create made, and not a person's under the same key.
+    """Whether a record can be the one that our lost create made, and not another customer's under the same key.
 
-    The record is ours where no value that it shows contradicts what was sent; or where an identifying value agrees and
-    no more values contradict than agree, so that a person edited the record since. Example: name and e-mail as sent,
-    another phone: ours, edited. The e-mail as sent, another name and another street: another customer of that
-    household.
+    The record is ours where none of its values contradicts what was sent. It is ours, and edited since, where an
+    identifying value agrees and no more values contradict than agree. Example: name and e-mail as sent, another phone:
+    ours. The e-mail as sent, another name and another street: another customer of that household.
     """
     agreed, contradicted = _compared(facts, remote)
     if not contradicted:
@@ -97,9 +93,9 @@ def recognised(facts: Facts, remote: Remote) -> bool:
 
 
 def made_by(facts: Facts, remote: Remote) -> bool:
-    """Whether a record that carries no key of ours is most likely what our lost create made: an identifying value
-    agrees, and fewer values contradict than agree. Nobody is linked on that; but it is no newcomer's record. What
-    identifies nobody is compared only where something else agreed: many records are asked about many creates."""
+    """Whether our lost create most likely made a record that carries no key of ours: an identifying value agrees, and
+    fewer values contradict than agree. No customer is linked on that, but the record is not taken in as a new customer.
+    To save time, all values are compared only where an identifying one agrees."""
     if not may_be_made_by(facts, remote):
         return False
     agreed, contradicted = _compared(facts, remote)
@@ -107,17 +103,17 @@ def made_by(facts: Facts, remote: Remote) -> bool:
 
 
 def may_be_made_by(facts: Facts, remote: Remote) -> bool:
-    """Whether a record that carries no key of ours may be what the lost create of a customer made whose row is there:
-    one identifying value agrees, as it was sent or as the provider spells it. His question is open, and whoever answers
-    it looks at this record, which must not become a second row of his meanwhile. Example: the name as sent, the city in
-    capitals, another e-mail."""
+    """Whether our lost create may have made a record that carries no key of ours: one identifying value agrees, as sent
+    or as the provider spells it. Enough to keep the record from becoming a second row of a customer about whom a person
+    is being asked. Example: the name as sent, the city in capitals, another e-mail."""
     telling = {name: remote.values[name] for name in PROVING & remote.values.keys()}
     return bool(_compared(facts, remote._replace(values=telling))[0])
 
 
 def holds_what_was_sent(facts: Facts, remote: Remote) -> bool:
-    """Whether a record shows what our lost create sent, an identifying value among it, and nothing else: enough to
-    remove a record without our key on a person's word, where `made_by` may be a relative's with one e-mail address."""
+    """Whether a record shows what our lost create sent, an identifying value among it, and no other value: enough to
+    remove a record without our key when a person orders it. `made_by` is not enough for that: the record may be a
+    relative's with the same e-mail address."""
     agreed, contradicted = _compared(facts, remote)
     return bool(agreed & PROVING) and not contradicted
 
@@ -125,8 +121,8 @@ def holds_what_was_sent(facts: Facts, remote: Remote) -> bool:
 def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[str, FieldBase]:
     """The base once the record of a lost create is linked: what was sent.
 
-    Where the record shows another value, nobody knows who typed that value, so it never reaches the source unasked. A
-    country or language that was not sent is the provider's default, as after a create that was answered.
+    Where the record shows another value, it is unknown who typed it, so it never reaches the source unasked. A country
+    or language that was not sent is the provider's default, as after a create that was answered.
     """
     base: dict[str, FieldBase] = {}
     for name, digests in created.fields.items():
@@ -144,7 +140,7 @@ def base_of_lost_create(facts: Facts, created: Intent, remote: Remote) -> dict[s
 
 
 def _compared(facts: Facts, remote: Remote) -> tuple[set[str], set[str]]:
-    """What of a record agrees with our lost create and what contradicts it; an address counts as one."""
+    """The fields of a record that agree with our lost create, and the contradicting ones; an address counts as one."""
     sent, respelled = late_digests(facts.intents), _respelled(facts.intents)
     agreed, contradicted = set[str](), set[str]()
     for name, value in remote.values.items():
@@ -159,7 +155,7 @@ def _compared(facts: Facts, remote: Remote) -> tuple[set[str], set[str]]:
 
 
 def _respelled(intents: tuple[Intent, ...]) -> frozenset[str]:
-    """What providers may have made of the values of our creates, where these remember it."""
+    """The digests of spellings that a provider may have made of our creates' values, where the intents hold them."""
     return frozenset(form for intent in intents for sent in intent.fields.values() for form in sent.spelled)
 
 
@@ -177,7 +173,7 @@ def _as_sent(facts: Facts, sent: frozenset[str], name: str, value: Value) -> boo
 
 
 def _telling(facts: Facts, sent: frozenset[str], name: str, value: Value) -> int:
-    """How many characters a value needs to be evidence: a cut form may be so short that anybody's begins like it."""
+    """How many characters a value needs to be evidence: a short cut form may be the beginning of many values."""
     return 1 if facts.digest(name, value) in sent else TELLING
 
 

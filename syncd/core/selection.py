@@ -1,6 +1,6 @@
-"""Which rows are customers, and which rows beside them belong to them: what `[source]` says, as plain values.
+"""The settings of `[source]` as plain values: which rows are customers, and which joined rows belong to them.
 
-Nothing here was compared with a database yet; names become columns in `syncd.source` alone.
+Names are not compared with a database here; `syncd.source` does that.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Rows that stand in the table and count as deleted: those whose `column` holds one of `values`."""
+    """The rows that count as deleted although the table has them: their `column` holds one of `values`."""
 
     column: str
     values: tuple[str, ...]

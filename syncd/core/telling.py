@@ -1,4 +1,4 @@
-"""The review items that an exchange of fields opens, and the events and log lines that tell of it. Pure."""
+"""The review items, events and log lines of an exchange of fields. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def exchanged(decided: Decided) -> tuple[Exchange, Progress, Case]:
 
 
 def questions_of(case: Case, action: Exchange, progress: Progress) -> tuple[Question, ...]:
-    """One review item for each kind of reason that keeps fields from moving. A person's decision about these very
-    values that did not move them cannot be carried out: that person is asked again."""
+    """One review item for each kind of reason that keeps fields from moving. A person's decision about the present
+    values that could not be carried out is void, and the person is asked again."""
     kinds: dict[str, list[str]] = {}
     for name, reason in progress.review.items():
         kinds.setdefault(reason.replace("-", "_"), []).append(name)
@@ -83,7 +83,7 @@ def _resolutions(case: Case, action: Exchange) -> Iterator[tuple[list[str], str,
 
 
 def opened(case: Case, action: Exchange, questions: Sequence[Question]) -> Told:
-    """What is told of fields that this look freezes, and of questions that are new or show other values than before."""
+    """The events and log lines of fields that this look freezes, and of questions that are new or show other values."""
     if not (action.frozen or questions):
         return Told()
     notes: tuple[Note, ...] = ()

@@ -1,4 +1,4 @@
-"""By what a customer on one side and a record on the other are found for each other, before anything is weighed."""
+"""Tokens: a customer and a record that share one are compared by `match`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 
 
 def tokens(number: str | None, values: Values) -> list[tuple[str, ...]]:
-    """What identifies a customer, each with the name of the evidence in front, in comparison form."""
+    """The identifying values of a customer in comparison form, each behind the name of its evidence."""
     found: list[tuple[str, ...]] = [(NUMBER, number)] if number else []
     own = values.get("number")
     if isinstance(own, str) and own and own != number:

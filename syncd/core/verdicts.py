@@ -1,6 +1,5 @@
-"""What happens to each field of a linked pair: the verdict of `merge`, unless something beside the field stands against
-it (a read-only source, an erased person, a field that swings, a person's ruling). The table of `plan` says in which
-order."""
+"""The verdict on each field of a linked pair: that of `merge`, unless a rule beyond the field overrules it (a read-only
+source, an erased person, a field that swings, a person's ruling). The table in `plan` gives their order."""
 
 from __future__ import annotations
 
@@ -66,8 +65,8 @@ def judged(facts: Facts) -> tuple[dict[str, Decision], dict[str, tuple[str, ...]
 def _after_an_erasure(facts: Facts, said: Mapping[str, Decision]) -> dict[str, Decision]:
     """Decisions that wait for a person because this customer may have been erased at the provider.
 
-    Where a question is asked, no sign of it is pushed away. Example: name and city change at once, and the city goes
-    only to the provider. With the city pushed back the name alone would look like an edit, and be pulled unasked.
+    While a person is asked, no push may take away a sign of the erasure. Example: name and city change at once, and the
+    city is push-only. If the city were pushed, the name alone would look like an edit and be pulled unasked.
     """
     signs = erasure(facts)
     asked = {name: _question(facts, name, "erased") for name, decision in said.items() if signs.holds(decision)}
@@ -93,19 +92,19 @@ def _swinging(facts: Facts, said: Mapping[str, Decision]) -> dict[str, tuple[str
 
 
 def _question(facts: Facts, name: str, reason: str) -> Decision:
-    """A person decides, unless one said to leave exactly these values alone."""
+    """A question to a person, unless a person decided to `ignore` exactly these values."""
     return Decision(Verdict.KEEP, "ignored") if _left_alone(facts, name) else Decision(Verdict.REVIEW, reason)
 
 
 def _locked(facts: Facts, name: str) -> str:
-    """Why nothing can be written to this one field of the source; "" where it can."""
+    """Why this field of the source cannot be written; "" where it can."""
     if name in facts.rules.one_way:
         return "read-only"
     return "no-row" if name in facts.locked else ""
 
 
 def _held_back(facts: Facts, pull: Values) -> str:
-    """Why no pull of this pair reaches the source unasked; "" where pulls may."""
+    """Why a person must be asked before any pull of this pair; "" where no question is needed."""
     if not facts.rules.writable:
         return "read-only"
     if guts(facts.source or {}, pull):
@@ -114,9 +113,9 @@ def _held_back(facts: Facts, pull: Values) -> str:
 
 
 def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
-    """The decision after three rules: a number that the provider cannot change stays; a field that the provider cannot
-    empty is asked about; and a field that a person said to `ignore` stays, while both sides show what that person
-    saw."""
+    """The decision after three rules: a number that the provider cannot change stays; a person is asked about a field
+    that the provider cannot empty; a field that a person decided to `ignore` stays while both sides show what the
+    person saw."""
     if name == "number" and not facts.rules.renumbers:
         decision = _number_for_good(facts, decision)
     if not facts.rules.clears and _stays_filled(facts, name, decision):
@@ -127,8 +126,8 @@ def _overrule(facts: Facts, name: str, decision: Decision) -> Decision:
 
 
 def _number_for_good(facts: Facts, decision: Decision) -> Decision:
-    """A customer who was linked under another number keeps that number at the provider; only a later change of the
-    number is a question, to which a person may say that the provider's number is the right one."""
+    """A customer who was linked under another number keeps that number at the provider. A later change of the number is
+    a question, in which a person may take the provider's number."""
     if decision.verdict in {Verdict.KEEP, Verdict.SETTLE} or decision == Decision(Verdict.PULL, "decided"):
         return decision
     if facts.link is None or "number" not in facts.link.base:
@@ -137,8 +136,8 @@ def _number_for_good(facts: Facts, decision: Decision) -> Decision:
 
 
 def _stays_filled(facts: Facts, name: str, decision: Decision) -> bool:
-    """Whether the source's value is empty and the provider cannot empty its own: agreeing in silence would hide that
-    the provider still holds the value."""
+    """Whether the source's value is empty while the provider keeps a value that cannot be emptied: without a question
+    the rest at the provider would stay unnoticed."""
     source, there = seen(facts, name)
     if source is None or source.value is not None or decision.verdict not in {Verdict.PUSH, Verdict.KEEP}:
         return False
@@ -169,8 +168,8 @@ def verdicts(facts: Facts) -> dict[str, Decision]:
 
 
 def _unmoved(facts: Facts, name: str) -> bool:
-    """Whether both sides show what was agreed, and nothing freezes the field or switches it off: the first line of
-    `merge`, which holds for nearly every field, and needs no more than two digests."""
+    """Whether both sides show what was agreed, and the field is neither frozen nor off. This is the first line of
+    `merge`, true for nearly every field; with two digests it costs little."""
     if facts.link is None or facts.remote is None or facts.source is None or name not in facts.remote.values:
         return False
     entry = facts.link.base.get(name)
@@ -181,7 +180,7 @@ def _unmoved(facts: Facts, name: str) -> bool:
 
 
 def field_facts(facts: Facts, name: str, late: Mapping[str, frozenset[str]]) -> FieldFacts:
-    """What `merge` may know of one field; `late` as `late_digests` gives it."""
+    """The facts of one field for `merge`; `late` as `late_digests` gives it."""
     source, provider = seen(facts, name)
     country = (facts.source or {}).get("country")
     place = country if isinstance(country, str) else None

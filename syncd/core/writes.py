@@ -1,7 +1,7 @@
-"""What our own writes explain: the base after an agreement, provider values that no person typed, and what of a record
-is news beside the base.
+"""What our own writes explain: the base after an agreement, the provider's values that no person typed, and whether a
+record shows anything new.
 
-An intent that is not closed yet counts: a create that may have happened, a late or superseded update, a pull that a
+Every intent that is not closed counts: a create that may have been executed, a late or superseded update, a pull that a
 crash kept from being recorded.
 """
 
@@ -17,12 +17,12 @@ OUTWARD = (Verb.CREATE, Verb.UPDATE)
 
 
 def unknown_create(facts: Facts) -> Intent | None:
-    """Our own create whose outcome nobody knows, if there is one."""
+    """The intent of our create of unknown outcome, if there is one."""
     return next((i for i in facts.intents if i.verb is Verb.CREATE and i.stage is Stage.OPEN), None)
 
 
 def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
-    """Per field, the values that our own unconfirmed writes explain: what stood there before and what was sent."""
+    """By field, the digests that our unconfirmed writes explain: of the values before each write and as sent."""
     explained: dict[str, set[str]] = {}
     for intent in intents:
         if intent.verb in OUTWARD:
@@ -35,8 +35,8 @@ def recovered(facts: Facts) -> Facts:
     """The facts with the base of pulls that a crash kept from being recorded. Where the row holds the pulled value, no
     person edited the row, and a later edit at the provider meets no conflict.
 
-    Where the row holds neither the pulled value nor the value before it, a person typed over one of the two, and nobody
-    knows over which: the field is disputed, and the provider's value never wins unasked.
+    Where the row holds neither the pulled value nor the value before it, a person typed over one of the two, and it is
+    unknown over which: the field is disputed, and the provider's value never wins unasked.
     """
     pulls = [intent for intent in facts.intents if intent.verb is Verb.PULL and intent.stage is Stage.OPEN]
     if facts.link is None or not pulls:
@@ -66,8 +66,8 @@ def renewed(facts: Facts, stored: Values, names: frozenset[str], *, provisional:
 
 
 def _earlier(last: FieldBase | None, source: str, provider: str | None) -> tuple[str, str | None] | None:
-    """What was agreed before, once another value is agreed; nothing once that one came back, so that going to and fro
-    counts again. A new spelling of one side alone is no change."""
+    """The digests agreed before this change; None where a value returns to them, so that a value that goes to and fro
+    counts again. A new spelling on the provider's side alone is no change."""
     if last is None or last.source == source:
         return last.earlier if last is not None else None
     came_back = last.earlier is not None and (last.earlier[0] == source or last.earlier[1] == provider)
@@ -75,8 +75,8 @@ def _earlier(last: FieldBase | None, source: str, provider: str | None) -> tuple
 
 
 def returning(facts: Facts, reasons: Mapping[str, str]) -> frozenset[str]:
-    """Fields whose one changed side is back at what was agreed before the last change: a repair, which no guard counts
-    or holds back. A change that somebody else's edit meets is none."""
+    """Fields whose one changed side returned to what was agreed before the last change: a repair, which no guard counts
+    or holds back. In a conflict there is no repair."""
     base = facts.link.base if facts.link is not None else {}
     back = set()
     for name, reason in reasons.items():
@@ -92,9 +92,9 @@ def returning(facts: Facts, reasons: Mapping[str, str]) -> frozenset[str]:
 
 
 def disputed(facts: Facts, base: Mapping[str, FieldBase], action: Exchange) -> dict[str, FieldBase]:
-    """The base with each field marked as `disputed` whose provider value may be left of an older push of ours, or of an
-    erasure that a person denied in part. That push's intent is closed one day, and the denied sign is pushed away: a
-    later look would then take the provider's value for a person's edit."""
+    """The base, with the mark `disputed` on fields whose value at the provider may be the remains of an older push, or
+    of an erasure that a person denied in part. Without the mark, a later look would take the value for a person's edit,
+    once the push's intent is closed or the denied sign is pushed away."""
     review, denied = action.review, any(action.reasons.get(name) == "decided" for name in action.push)
     writes = [intent for intent in facts.intents if intent.verb in OUTWARD]
 
@@ -111,8 +111,7 @@ def disputed(facts: Facts, base: Mapping[str, FieldBase], action: Exchange) -> d
 
 def is_news(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> bool:
     """Whether a record is archived, shows a value that differs from the base, or shows for the first time a value that
-    only the provider's answer had promised. The look that follows marks such a value as shown: a shorter form after
-    that is a person's edit, not the provider's cut."""
+    only the provider's answer had promised. The look that follows marks such a value as `shown`."""
     if remote.archived:
         return True
     if remote.version is not None and remote.version == link.version:
@@ -129,10 +128,11 @@ def _news(entry: FieldBase, shown: str) -> bool:
 def seen_listed(
     link: Link, intents: Sequence[Intent], remote: Remote, digest: Callable[[str, Value], str]
 ) -> Link | None:
-    """The link, where a listing shows in full what our updates of unknown outcome sent; None where it shows none of it.
+    """The link, with values marked that our updates of unknown outcome sent and a listing shows in full; None where it
+    shows none of them.
 
-    Until their settle time is over no look reads the record. Example: the answer of a push is lost, a listing shows the
-    pushed name, and a person shortens it: without this note the shorter name would be taken for the provider's cut.
+    No look reads the record before the settle time is over. Example: the answer of a push is lost, a listing shows the
+    pushed name, then a person shortens it. Without the mark the shorter name would be taken for the provider's cut.
     """
     unknown = [intent for intent in intents if intent.stage is Stage.OPEN and intent.verb is Verb.UPDATE]
     seen = {
@@ -146,8 +146,8 @@ def seen_listed(
 
 
 def versioned(link: Link, remote: Remote, digest: Callable[[str, Value], str]) -> Link:
-    """The link with the record's version; without one where something of the record is news, or a person is asked about
-    it."""
+    """The link with the record's version; without a version where the record shows anything new, or a question about it
+    is open."""
     unread = link._replace(version=None)
     known = link.state is State.LINKED and not remote.provisional and not is_news(unread, remote, digest)
     return unread._replace(version=remote.version) if known else unread

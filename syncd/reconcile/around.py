@@ -60,7 +60,7 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     stored = route.aliases.stored(stirred)
     with route.state.read() as tx:
         linked = mapping.by_external_id(tx, route.provider, ids)
-        unearthed = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
+        under_tombstone = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
         moves = events.moves(tx, list(stored.values()), route.clock.now())
         siblings = mapping.of_customers(tx, list(stored.values()))
     taken = {found: route.aliases.now(link.pair.key) for found, link in linked.items()}
@@ -69,7 +69,7 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
         found, key = {remote.external_id for remote in _others(case.facts)}, case.pair.key
         facts = case.facts._replace(
             claimed=frozenset(each for each in found if taken.get(each, key) != key),
-            unearthed=frozenset(found & unearthed),
+            under_tombstone=frozenset(found & under_tombstone),
             trail=tuple(moves.get(stored.get(key, ""), ())),
         )
         known.append(case._replace(facts=_rivals(route, facts, siblings.get(stored.get(key, ""), ()))))

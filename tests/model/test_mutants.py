@@ -346,7 +346,7 @@ def doubt_ends_with_the_write(patch: Patch) -> None:
 
 def parked_writes_wait_for_ever(patch: Patch) -> None:
     """A parked pair is looked at again and again for a confirmation that cannot come."""
-    patch.setattr(ENDINGS, "let_go", lambda *_: ())
+    patch.setattr(ENDINGS, "executed_intents", lambda *_: ())
 
 
 def untouched_means_answered(patch: Patch) -> None:
@@ -515,7 +515,7 @@ def of_several_records_none_is_buried(patch: Patch) -> None:
         free = [remote.external_id for remote in facts.found if remote.external_id not in facts.claimed]
         return tuple(free) if len(free) == 1 else ()
 
-    patch.setattr(ENDINGS, "_perhaps_his", wrong)
+    patch.setattr(ENDINGS, "_perhaps_made", wrong)
 
 
 def forgotten_creates_leave_no_tombstone(patch: Patch) -> None:

@@ -87,7 +87,7 @@ WRONGS: tuple[Wrong, ...] = (
     Wrong("plan", "Unlink(LEFT_OUT, tombstone=False", "Unlink(LEFT_OUT, tombstone=True"),
     Wrong("plan", "if facts.left_out and not", "if facts.create_anyway and not"),
     Wrong("plan", "known = len(ours) == 1 and len(facts.found) == 1 and", "known = bool(ours) and"),
-    Wrong("plan", "and ours[0].external_id in facts.unearthed", ""),
+    Wrong("plan", "and ours[0].external_id in facts.under_tombstone", ""),
     Wrong("recognition", "names = known & set(IDENTIFYING) or known - SHARED", "names = known - SHARED"),
     Wrong("recognition", "if facts.source is not None else facts.row\n    known = {", "or {}\n    known = {"),
     Wrong("recognition", "stayed & (NAMES | {", "stayed & ({'number'} | {"),

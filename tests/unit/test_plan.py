@@ -423,13 +423,15 @@ def test_a_doubt_is_parked_and_not_guessed(more: dict[str, Any], expected: str) 
 @pytest.mark.parametrize("name", ["number", "email", "vat_number"])
 def test_who_comes_back_is_known_by_what_identifies(name: str) -> None:
     """A row that came back is linked to its old record when number, e-mail or VAT number agree, else parked (10)."""
-    same = unlinked(source={name: "x"}, buried=True, found=(remote({name: "x"}, "r7"),), unearthed=frozenset({"r7"}))
+    same = unlinked(
+        source={name: "x"}, buried=True, found=(remote({name: "x"}, "r7"),), under_tombstone=frozenset({"r7"})
+    )
 
     assert plan(same) == Adopt(same.found[0], own=False)
     assert kind(same._replace(source={name: "y"})) == "came_back"
     assert kind(same._replace(source={name: None}, found=(remote({name: None}, "r7"),))) == "came_back"
     assert kind(same._replace(claimed=frozenset({"r7"}))) == "came_back"
-    assert kind(same._replace(unearthed=frozenset())) == "came_back"
+    assert kind(same._replace(under_tombstone=frozenset())) == "came_back"
 
 
 # -- gone ------------------------------------------------------------------------------------------------------------
