@@ -1,1 +1,1 @@
-"""Finding out what is due: changes in the source, differences at the providers, unlinked records."""
+"""Marking pairs due: changes in the source, differences at the providers, unlinked records."""

@@ -1,7 +1,7 @@
 """From the change log to due pairs: marks are durable in the state first, then the log's rows are acknowledged.
 
-Rows are marks, never events: doubled, reordered or repeated ones do no harm. A row is consumed by its own key, under a
-fence that tells a restored or cloned database from an interrupted acknowledge.
+A row of the log is a mark and never an event: repeated or reordered rows do no harm. Each row is deleted by its own
+number. The fence tells a restored or cloned database from an interrupted acknowledge.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ class Captured(NamedTuple):
 
 
 def capture(site: Installation) -> Captured:
-    """Consume the change log until it is empty; while another process captures, only watch the fence.
+    """Consume the change log until it is empty. While another process captures, only watch the fence.
 
-    Raises `SafetyStop` when the fence tells of a restore or a clone, `LeaseLost` when another process took over
-    meanwhile.
+    Raises `SafetyStop` when the fence shows a restore or a clone, `LeaseLost` when another process took over.
     """
     held = hold(site, CAPTURE)
     if held is None:
@@ -92,7 +91,7 @@ def _consume(site: Installation, lease: Lease) -> Captured:
 
 
 def identity(site: Installation) -> str:
-    """The name of this installation in the source's fence; made once with the state."""
+    """The name of this installation in the source's fence, made once for a state."""
     with site.state.read() as tx:
         owner = progress.meta(tx, OWNER)
     if owner:
@@ -106,7 +105,8 @@ def identity(site: Installation) -> str:
 
 
 def check_fence(site: Installation, batch: Batch, owner: str) -> None:
-    """Compare both sides' memory of the last acknowledge; an interrupted one is normal, anything else is a restore."""
+    """Compare what source and state remember of the last acknowledge. An interrupted acknowledge is normal; any other
+    difference is a restore, and raises `SafetyStop`."""
     with site.state.read() as tx:
         expected = progress.meta(tx, EXPECTED)
     trouble = fence_trouble(batch, owner, expected)
@@ -117,9 +117,9 @@ def check_fence(site: Installation, batch: Batch, owner: str) -> None:
 
 
 def watch_fence(site: Installation) -> None:
-    """While another process captures: stop, too, when the fence shows that source or state were restored.
+    """While another process captures: raise `SafetyStop` when the fence shows that source or state were restored.
 
-    The other process goes on acknowledging, so the fence's count may be any that was right while we looked.
+    The other process goes on acknowledging, so any count that was right during this check is accepted.
     """
     if site.source.config.change_log != "triggers":
         return
@@ -157,9 +157,9 @@ def promised(expected: str) -> int:
 
 
 def _rows_are_there(batch: Batch, expected: str) -> bool:
-    """Whether the rows of the last acknowledge are still in the log, as they are when it was interrupted. A source
-    restored to a moment before it has none of them, or gave their numbers to other customers. Rows that committed late
-    may stand before them, so a full batch need not reach them."""
+    """Whether the log still holds the rows of the last acknowledge: then the acknowledge was interrupted. A source that
+    was restored to an earlier moment has none of these rows, or gave their numbers to other customers. Rows that
+    committed late may stand before them, so a full batch need not reach them."""
     words = [int(word) for word in expected.split()[1:]]
     there = {entry.seq: _mark_of(entry) for entry in batch.entries}
     end = max(there) if len(there) >= BATCH else math.inf
@@ -167,7 +167,7 @@ def _rows_are_there(batch: Batch, expected: str) -> bool:
 
 
 def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
-    """What the fence tells of a restore, a clone or a replaced state; "" when it is as we left it.
+    """The sign of a restore, a clone or a replaced state in the fence; "" when the fence is as the state remembers it.
 
     `owner` and `expected` are what the state remembers of the fence, "" where it remembers nothing yet.
     """
@@ -181,7 +181,8 @@ def fence_trouble(batch: Batch, owner: str, expected: str) -> str:
 
 
 def _follow(site: Installation, mode: str, lease: Lease) -> Captured:
-    """Snapshot and timestamp modes: read from a cursor, mark, then move the cursor, in one state transaction."""
+    """The modes `snapshot` and `updated_at`: read from a cursor, make the marks and move the cursor in one transaction
+    of the state."""
     name = f"capture.{mode}"
     with site.state.read() as tx:
         cursor = progress.cursor(tx, name)
@@ -200,8 +201,8 @@ def _name_of(entry: Entry) -> str:
 
 
 def _moved_before(tx: Transaction, batch: Batch) -> frozenset[str]:
-    """Changed keys of this batch that were followed before a crash kept the batch from being acknowledged. Marks may be
-    repeated; but a swap of keys that is followed twice gives each customer the other's record."""
+    """Changed keys of this batch that were followed before a crash kept the batch from being acknowledged. A mark may
+    be repeated, but a swap of keys that is followed twice gives each customer the other's record."""
     acks, *moves = (progress.meta(tx, REKEYED) or "-").split()
     return frozenset(moves) if acks == str(batch.acks) else frozenset()
 
@@ -219,8 +220,8 @@ class _Stored(NamedTuple):
     def has_left(self, key: str) -> bool:
         return any(item.reason == "deleted" for item in work.of_customer(self.tx, key))
 
-    def make_way(self, key: str) -> str | None:
-        first = mapping.make_way(self.tx, key)
+    def to_former_key(self, key: str) -> str | None:
+        first = mapping.to_former_key(self.tx, key)
         if first is not None:
             emit("pair.rekeyed", customer_key=first, was=key)
         return first
@@ -235,7 +236,7 @@ class _Stored(NamedTuple):
 def _mark(
     tx: Transaction, site: Installation, entries: Sequence[Entry], moved_before: frozenset[str] = frozenset()
 ) -> set[str]:
-    ours: set[Pair] = set()  # rows that we inserted: for the provider they came from they are no new customers
+    ours: set[Pair] = set()  # rows that we inserted: no new customers for the provider of their record
 
     def marked(entry: Entry) -> None:
         if entry.op == "T":
@@ -260,14 +261,15 @@ def _mark(
 
 
 def _of_the_vanished(tx: Transaction, away: Collection[str], keys: Sequence[str]) -> list[Pair]:
-    """Their pairs at providers that left the settings: once one of these is back, only marks tell whose a key is."""
+    """The pairs of these keys at providers that left the settings: when such a provider is back, only the marks tell
+    whose a key is."""
     links = mapping.of_customers(tx, keys).values() if away else ()
     return [link.pair for found in links for link in found if link.pair.provider in away]
 
 
 def own_insert(tx: Transaction, entry: Entry) -> tuple[Pair, Intent | None] | None:
-    """The pair of a row that an inbound create of ours inserted, at the provider which the record came from, and the
-    intent of that insert while it is open. None where the row is no insert of ours."""
+    """The pair of a row that our inbound create inserted, at the provider of the record, and the intent of the insert
+    while it is open. None for any other row."""
     ours = OUR_INSERT.match(entry.origin or "")
     if ours is None or entry.op != "I":
         return None
@@ -277,7 +279,7 @@ def own_insert(tx: Transaction, entry: Entry) -> tuple[Pair, Intent | None] | No
 
 
 def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[Pair]:
-    """Link a row that we inserted to its remote, before a look makes a second record. Answers the pair."""
+    """Link a row that we inserted to its remote, so that no look creates a second record. Answers the pair."""
     found = own_insert(tx, entry)
     if found is None:
         return set()
@@ -293,8 +295,8 @@ def _link_own_insert(tx: Transaction, site: Installation, entry: Entry) -> set[P
 
 
 def look_at_everything(tx: Transaction, site: Installation) -> None:
-    """Have every source row and every link looked at once more: after a TRUNCATE, a reset or a recovery. A provider
-    that is out of the settings has its own pass once it is back."""
+    """Begin a new pass over every source row and every link: after a TRUNCATE, a reset or a recovery. A provider that
+    is missing in the settings has a pass of its own once it is back."""
     names = {route.provider for route in site.routes}
     for name in sorted({*names, *vanished(tx, names)}):
         progress.save_provider_state(tx, name, backfilled=False)

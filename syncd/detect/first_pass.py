@@ -1,6 +1,6 @@
 """The first pass for a provider, and the pass after a change of the settings: every source row, then every link.
 
-The rows show every customer but those that a filter now excludes; these are linked, so the links show them.
+The rows show every customer except those that a filter excludes now; the links show these.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from syncd.store import progress, work
 
 
 def first_pass(site: Installation, route: Route) -> None:
-    """Mark every source row for a provider that has not finished its first pass, once, resumably, behind live
-    changes."""
+    """Mark every source row once for a provider that has not finished its first pass. Resumable; these marks wait
+    behind those of changes."""
     name = f"backfill:{route.provider}"
     with site.state.read() as tx:
         if progress.provider_state(tx, route.provider).backfilled:
@@ -37,7 +37,7 @@ def first_pass(site: Installation, route: Route) -> None:
 
 
 def _look_who_left(site: Installation, route: Route) -> bool:
-    """Mark linked customers that a filter of the settings now excludes. Answers whether all links were gone through."""
+    """Mark linked customers that a filter of the settings excludes now. Answers whether all links were checked."""
     name = f"left:{route.provider}"
     with site.state.read() as tx:
         after = progress.cursor(tx, name)
@@ -47,7 +47,7 @@ def _look_who_left(site: Installation, route: Route) -> bool:
 
 
 def without_row(site: Installation, links: Sequence[Link]) -> list[Pair]:
-    """Those of these links whose source row is not there: deleted, or hidden by a filter of the settings."""
+    """The pairs of these links whose source row is missing: deleted, or hidden by a filter of the settings."""
     rows = customers.read(site.source, [link.pair.key for link in links]) if links else {}
     return [link.pair for link in links if link.pair.key not in rows]
 
@@ -55,7 +55,8 @@ def without_row(site: Installation, links: Sequence[Link]) -> list[Pair]:
 def missing_after(
     site: Installation, route: Route, position: str, pages: int | None = None
 ) -> Iterator[tuple[list[Pair], str]]:
-    """Linked pairs whose source row is not there, for each of the next pages of links, with the position behind it."""
+    """Linked pairs whose source row is missing, for each of the next pages of links, with the position behind the
+    page."""
     if position == THROUGH:
         return
     for links, through in islice(links_after(site, route.provider, position.removeprefix("=")), pages):
@@ -63,7 +64,7 @@ def missing_after(
 
 
 def mark_missing(site: Installation, route: Route, name: str, after: str, pages: int) -> str:
-    """Mark those of the next links whose source row is not there. The position is kept under `name`, and answered."""
+    """Mark the next links whose source row is missing. Stores the new position under `name`, and answers it."""
     for missing, behind in missing_after(site, route, after, pages):
         with site.state.fenced(route.lease) as tx:
             work.mark(tx, missing, "verify", site.clock.now())

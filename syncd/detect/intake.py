@@ -1,5 +1,5 @@
-"""Take in a new customer from a provider (`inbound_create`): an unlinked remote becomes a source row, once, or a
-question to a person."""
+"""New customers from a provider (`inbound_create`): an unlinked remote becomes one source row, or a question to a
+person."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Obstacle(StrEnum):
     MATCH = "match"  # a customer has its number, VAT number or e-mail
     TWICE = "twice"  # a linked customer's key is on it
     LEFT_OUT = "left-out"  # a row that the source's filters leave out has its number, VAT number or e-mail
-    LEFT_OUTSIDE = "left-outside"  # a person said so when it did not fit
+    LEFT_OUTSIDE = "left-outside"  # the source did not take it, and a person decided to leave it
 
 
 class Keyless(NamedTuple):
-    """A create whose outcome is not known and whose record can carry no key of ours; `our_key` is in its digests.
-    `source` is the customer's row as the provider would get it; None where the row is gone."""
+    """A create of unknown outcome whose record can carry no key of ours. Its digests are made over `our_key`; `source`
+    is the row as the provider should hold it, None where the row is gone."""
 
     our_key: str
     intent: Intent
@@ -54,8 +54,8 @@ class Keyless(NamedTuple):
 
 
 def arrive(site: Installation, route: Route, remotes: Sequence[Remote], found: Newcomers) -> None:
-    """Insert the rows of unlinked remotes, of one page, that match no customer. An obstacle is asked about once, or
-    needs no person."""
+    """Insert a row for each unlinked remote of a page that matches no customer. A person is asked about an obstacle,
+    once, where one is needed."""
     lost = keyless_creates(site, route) if remotes else ()
     for remote in unclaimed(site, route, remotes):
         _arrive(site, route, remote, found, lost)
@@ -85,14 +85,14 @@ def _arrive(site: Installation, route: Route, remote: Remote, found: Newcomers, 
             _refused(site, route, remote, f"{result.field}: {result.reason}", found)
         return
     if changelog.mentions(site.source, [result.customer.key], moved=True):
-        return  # a row gave this key up: capture follows that row first, so that the link stays here, and links then
+        return  # a row gave up this key: capture follows that row first, and links the new one then
     _link(site, route, remote, result.customer, intent)
 
 
 def unclaimed(site: Installation, route: Route, remotes: Sequence[Remote]) -> list[Remote]:
-    """Those of these unlinked records that no person ordered to be linked, and no match report offers for a customer in
-    a question that is open: such a record is no newcomer's before the answer. Example: the report finds a customer by
-    name and address, the record has another e-mail address, and a scan comes before the person who is asked."""
+    """The unlinked records that no person ordered to be linked, and that no open question of a match report offers:
+    such a record must not become a row before the answer. Example: the report found a customer by name and address, the
+    record has another e-mail address, and a scan comes before the answer."""
     if not remotes:
         return []
     with site.state.read() as tx:
@@ -103,8 +103,8 @@ def unclaimed(site: Installation, route: Route, remotes: Sequence[Remote]) -> li
 def in_the_way(
     site: Installation, route: Route, remote: Remote, lost: Sequence[Keyless]
 ) -> tuple[Obstacle, tuple[str, ...]]:
-    """The obstacle that keeps a record from becoming a row, and the customers it concerns; `lost`: `keyless_creates`.
-    Reads only: `plan` asks the same."""
+    """The obstacle that keeps a record from becoming a row, and the customers that it concerns; `lost`: the answer of
+    `keyless_creates`. Reads only, for `syncd plan` asks the same."""
     if remote.archived or erased(remote.values):
         return Obstacle.KNOWN, ()
     with site.state.read() as tx:
@@ -127,14 +127,14 @@ def in_the_way(
         holder = mapping.by_provider_key(tx, route.provider, [remote.key]).get(remote.key) if remote.key else None
     if holder is None:
         return Obstacle.NONE, ()
-    # A customer that holds the key without a link has a look of its own: its create may just have made this record.
+    # A holder without a link is looked at by itself: its create may just have made this record.
     return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
 
 
 def keyless_creates(site: Installation, route: Route) -> tuple[Keyless, ...]:
-    """Creates of ours whose outcome is not known and whose record can carry no key of ours. Read once for a page, and
-    after it was listed: whatever made its records was under way by then, and what is linked or buried since is known by
-    that."""
+    """Our creates of unknown outcome whose record can carry no key of ours. Read once for a page, after the page was
+    listed: every create that made one of its records had its intent by then, and has since been linked, or given a
+    tombstone, or is still open."""
     with site.state.read() as tx:
         creates = journal.unknown_creates(tx, route.provider)
         links = mapping.read_many(tx, route.provider, [intent.pair.key for intent in creates])
@@ -150,36 +150,35 @@ def _our_key(key: str, links: Mapping[str, Link]) -> str:
 
 
 def _made(route: Route, each: Keyless, remote: Remote) -> bool:
-    """Whether this create made the record: likely so, or, while a person is asked about a customer who is there, just
-    possibly. The record is no newcomer's then, whatever becomes of the customer and of his row."""
+    """Whether this create likely made the record; while the customer's row exists and a person is asked about it,
+    whether it possibly did. Such a record does not become a row."""
     facts = Facts(route.rules, route.digester(each.our_key), source=each.source, intents=(each.intent,))
     return made_by(facts, remote) if each.source is None else may_be_made_by(facts, remote)
 
 
 def row_of(route: Route, remote: Remote) -> Values:
-    """The values of the new row: mapped fields that are not switched off, and the record's number in any case. The
-    number is our key at the provider; a row without it would get another key."""
+    """The values of the new row: the mapped fields that are not `off`, and always the record's number. The number is
+    our key at the provider; a row without the number would get another key there."""
     shown = numbered(route, remote).values
     off = {name for name, direction in route.rules.fields.items() if direction is Direction.OFF and name != "number"}
     return {name: value for name, value in shown.items() if name in route.known - off}
 
 
 def _identity(remote: Remote) -> Values:
-    """Number, VAT number and e-mail, as far as the record has them."""
+    """The record's number, VAT number and e-mail, without empty ones."""
     return {name: remote.values[name] for name in IDENTIFYING if remote.values.get(name)}
 
 
 def _is_taken(site: Installation, pair: Pair) -> bool:
-    """Whether the key of the new row is still a customer's who left: after a deletion the database may give a key again
-    before capture has told of it, or while nobody knows what became of his create. The record waits for a later scan;
-    the first owner's record is unlinked, removed or asked about meanwhile, and is known once it turns up."""
+    """Whether the key of the new row still belongs to a deleted customer: the database may give a key again before
+    capture has read the deletion, or while a create of that customer has an unknown outcome. The new record then waits
+    for a later scan, and the first owner's record is dealt with before."""
     with site.state.read() as tx:
         return not _is_free(tx, pair)
 
 
 def _is_free(tx: Transaction, pair: Pair) -> bool:
-    """Whether a record may be this customer's: it has no link, and no create of its own whose record is being looked
-    for."""
+    """Whether a record may be linked to this customer: it has no link and no create under way."""
     under_way = journal.intents(tx, pair.provider, [pair.key]).get(pair.key, ())
     return not _linked(mapping.read(tx, pair)) and not any(intent.verb is Verb.CREATE for intent in under_way)
 
@@ -189,7 +188,7 @@ def _inserts_of(tx: Transaction, route: Route, remote: Remote) -> list[Intent]:
 
 
 def _forget_unexecuted(site: Installation, route: Route, remote: Remote) -> None:
-    """Close an insert of unknown outcome whose settle time is over: capture ran since then and found no row of ours."""
+    """Close an insert of unknown outcome whose settle time is over: capture has run since and found no row of ours."""
     with site.state.read() as tx:
         over = [i for i in _inserts_of(tx, route, remote) if i.settle_until <= site.clock.now()]
     if over:
@@ -219,21 +218,21 @@ def _ask(
 
 
 def ask_twice(tx: Transaction, route: Route, key: str, now: datetime) -> None:
-    """Two records with one key of ours: told to a person, never mended by guessing."""
+    """Tell a person that two records carry one key of ours."""
     if not review.ignored(tx, route.provider, key, "twice"):
         reason = "several records there carry this customer's key"
         review.open_review(tx, route.provider, key, "twice", {}, reason, now)
 
 
 def _ask_candidate(tx: Transaction, route: Route, remote: Remote, key: str, now: datetime) -> None:
-    """Ask whether the record is this customer, unless a person said no before; `syncd link` still links the two."""
+    """Ask whether the record is this customer's, unless a person said no before; `syncd link` still links the two."""
     if not any(review.ignored(tx, route.provider, key, kind) for kind in (CANDIDATE, "unlinked")):
         reason = f"remote {remote.external_id} {LOOKS}; syncd link {route.provider} decides"
         review.open_review(tx, route.provider, key, CANDIDATE, {}, reason, now)
 
 
 def _refused(site: Installation, route: Route, remote: Remote, reason: str, found: Newcomers) -> None:
-    """The source does not take this record: one question per record, open for as long as scans find it refused."""
+    """The source does not take this record: open one question for it, which stays open while scans find the same."""
     found.refused.add(remote.external_id)
     with site.state.fenced(route.lease) as tx:
         key = REMOTE + remote.external_id
@@ -241,8 +240,8 @@ def _refused(site: Installation, route: Route, remote: Remote, reason: str, foun
 
 
 def close_answered(tx: Transaction, route: Route, found: Newcomers, now: datetime) -> None:
-    """After a complete listing: close questions about records that are linked or gone by now, or that match no more. A
-    customer whose create such a question held back is looked at anew."""
+    """After a complete listing: close questions about records that have been linked or are gone, or that match no
+    customer any more. A customer whose create was held back by such a question is looked at again."""
     for item in review.reviews(tx, provider=route.provider):
         key = item.customer_key
         refused = item.kind == NOT_INSERTED and key.removeprefix(REMOTE) not in found.refused
@@ -261,8 +260,8 @@ def _linked(link: Link | None) -> bool:
 
 
 def _intend(site: Installation, route: Route, remote: Remote) -> int:
-    """Note that a row is about to be made, and of what: where a crash keeps the link from being stored, this is what
-    was agreed, and an edit at the provider meanwhile is one."""
+    """Open the intent of a new row, with its values' digests: where a crash keeps the link from being stored, they are
+    the base, so that an edit at the provider meanwhile counts as an edit."""
     number = row_of(route, remote).get("number")
     our_key = remote.key or (number if isinstance(number, str) else None)
     digest = route.digester(our_key or "")
@@ -292,7 +291,8 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
 
 
 def _projection(route: Route, values: Values) -> Values:
-    """The row as this provider sees it; with its number also where the number is the provider's key and no field."""
+    """The row as this provider should hold it, with the number also where the provider takes it as its key and not as a
+    field."""
     own = {"number": values["number"]} if values.get("number") else {}
     try:
         return {**own, **route.adapter.project(values)}

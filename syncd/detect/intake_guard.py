@@ -1,8 +1,8 @@
-"""The guard on new source rows: how many a provider may bring (`inbound_create`), and which records wait outside.
+"""The guard on new source rows: how many a provider may bring (`inbound_create`), and which records must wait.
 
-A record that waits is known by a keyed digest of its external id alone. The review item holds exactly the digests it
-shows; when another record must wait, the item goes on under a new number. A release lets in exactly the records that
-the released number showed.
+Of a waiting record the state keeps a keyed digest of its external id. A review item holds the digests of the records
+that it shows; when another record must wait, the item gets a new number. A release lets in exactly the records that the
+released number showed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ RELEASED = "inserts:"
 
 @dataclass
 class Newcomers:
-    """What one sweep finds out about unlinked records: digests of those that wait outside (`kept_out`), the `released`
-    ones as read when the sweep began, external ids that the source `refused`, customers whose key a second record
-    carries (`twice`), and customers that look like a record (`matched`)."""
+    """What one scan finds out about unlinked records. `kept_out`: digests of records that must wait; `released`:
+    digests released before the scan began; `refused`: external ids that the source did not take; `twice`: customers
+    whose key a second record carries; `matched`: customers that look like a record."""
 
     released: str = ""
     kept_out: set[str] = field(default_factory=set)
@@ -42,13 +42,13 @@ class Newcomers:
 
 
 def newcomers(site: Installation, route: Route) -> Newcomers:
-    """What a sweep begins with: the records released so far."""
+    """The newcomers at the beginning of a scan: the records released so far."""
     with site.state.read() as tx:
         return Newcomers(released=progress.meta(tx, RELEASED + route.provider))
 
 
 def may_enter(site: Installation, route: Route, remote: Remote, found: Newcomers) -> bool:
-    """Ask the guard on source rows changed from outside, and count the new row; `refund` when it was not made."""
+    """Ask the guard `overwrite` and count the new row; `refund` gives the count back when the row was not made."""
     limit, rows = route.guards.overwrite, source_rows(route) if route.guards.overwrite is not None else 0
     record = _digest(route, remote)
     with site.state.fenced(route.lease) as tx:
@@ -62,7 +62,7 @@ def may_enter(site: Installation, route: Route, remote: Remote, found: Newcomers
 
 
 def foretold(site: Installation, route: Route, remotes: Sequence[Remote]) -> tuple[list[Remote], list[Remote]]:
-    """Which of these records the guard would let in now, in this order, and which would wait outside."""
+    """Which of these records the guard would let in now, in this order, and which would have to wait."""
     limit, rows = route.guards.overwrite, source_rows(route) if route.guards.overwrite is not None else 0
     with site.state.read() as tx:
         since = route.later(-limit.window) if limit is not None else site.clock.now()
@@ -77,12 +77,12 @@ def foretold(site: Installation, route: Route, remotes: Sequence[Remote]) -> tup
 
 
 def refund(tx: Transaction, route: Route, now: datetime) -> None:
-    """The row was certainly not made: only executed operations count."""
+    """Give back the count of a row that was certainly not made."""
     progress.spend(tx, route.provider, VERB, -1, now)
 
 
 def announce(site: Installation, route: Route, found: Newcomers, *, complete: bool) -> None:
-    """Bring the review item up to date: records that wait are added to it; after a complete listing it shows these
+    """Bring the review item up to date: waiting records are added; after a complete listing the item shows these
     alone."""
     with site.state.read() as tx:
         item = standing(tx, route.provider, INSERT)
@@ -93,7 +93,7 @@ def announce(site: Installation, route: Route, found: Newcomers, *, complete: bo
     now, fields = site.clock.now(), {RECORDS: sorted(map(str, wanted))}
     with site.state.fenced(route.lease) as tx:
         if complete and found.released == progress.meta(tx, RELEASED + route.provider):
-            progress.set_meta(tx, RELEASED + route.provider, "")  # all of them were let in by now, or are gone
+            progress.set_meta(tx, RELEASED + route.provider, "")  # all released records were let in or are gone
         if not wanted:
             close(tx, route.provider, INSERT, now, "settled")
         elif item is not None and wanted - shown:
@@ -105,7 +105,7 @@ def announce(site: Installation, route: Route, found: Newcomers, *, complete: bo
 
 
 def release(tx: Transaction, found: Review, now: datetime) -> int:
-    """Let in exactly the records that this number showed: the next scan, a complete one, brings them."""
+    """Release exactly the records that this number showed; the next scan, a complete listing, takes them in."""
     granted, name = set(map(str, found.fields[RECORDS])), RELEASED + found.provider
     progress.set_meta(tx, name, json.dumps(sorted(_names(progress.meta(tx, name)) | granted)))
     for cursor in (f"scan:{found.provider}", f"scan:{found.provider}:at"):

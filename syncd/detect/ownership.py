@@ -1,4 +1,4 @@
-"""Whose key is it now? What the rows of the change log say, in order: which customer is due and why, and has which key.
+"""Whose key is it now? The rows of the change log, read in order: who is due and why, and who has which key.
 
 By these rules a run changes the keys in the state (`capture`), and a plan foretells them (`operate.foresight`).
 
@@ -23,21 +23,21 @@ class Names(Protocol):
         """Whether this key holds a link, or a create of unknown outcome, at any provider."""
 
     def has_left(self, key: str) -> bool:
-        """Whether an earlier row of the log has told that this key's row was deleted, and no look has seen it."""
+        """Whether an earlier row of the log says that this key's row was deleted, and no look has seen that yet."""
 
-    def make_way(self, key: str) -> str | None:
+    def to_former_key(self, key: str) -> str | None:
         """Move the first owner of this key to a former key (`2†9`). Answers the former key, or None where the key has
         no owner."""
 
     def move(self, old: str, new: str) -> None:
-        """Move everything that is known under the old key to the new one."""
+        """Move everything that the state has under the old key to the new one."""
 
 
 def reasons(
     entries: Iterable[Entry], names: Names, marked: Callable[[Entry], None], *, followed: Callable[[Entry], bool]
 ) -> dict[str, str]:
-    """Why each customer is due, by its key after all these rows. `marked` is called with every row in turn. `followed`
-    tells whether a changed key was followed before a crash; such a row is not followed again, for a swap that is
+    """The reason why each customer is due, by its key after all these rows. `marked` is called with every row in turn.
+    `followed` tells whether a changed key was followed before a crash. Such a row is not followed again: a swap that is
     followed twice gives each customer the other's record."""
     changed: dict[str, str] = {}
     for entry in entries:
@@ -52,8 +52,8 @@ def reasons(
 
 
 def replaced(entries: Iterable[Entry]) -> set[str]:
-    """Keys whose row was deleted, and is there again: what a person said about the first owner of such a key ("link
-    him") does not outweigh that the row may be somebody else's."""
+    """Keys whose row was deleted and inserted again. A person's order about the first owner (`link`) does not hold for
+    such a key, because the row may be another customer's."""
     gone, anew = set[str](), set[str]()
     for entry in entries:
         if entry.table and entry.op == "D":
@@ -64,17 +64,17 @@ def replaced(entries: Iterable[Entry]) -> set[str]:
 
 
 def rekeys(entry: Entry) -> bool:
-    """Whether a row got another key."""
+    """Whether this row of the log says that a customer row got another key."""
     return bool(entry.was) and entry.was != entry.key
 
 
 def _follow(names: Names, entry: Entry, changed: dict[str, str]) -> None:
-    """A row got another key: all that is known of its customer moves along. The first owner of the new key has left it
-    and is another customer: link and record stay with the first owner under a former key, as of a deleted customer."""
+    """A row got another key: everything that the state has of its customer moves along. The first owner of the new key
+    is another customer: its link moves to a former key, and it is looked at as deleted."""
     assert entry.was is not None  # noqa: S101 - told by `rekeys`
     moves = names.is_taken(entry.was)
     left = changed.get(entry.key) == "deleted" or names.has_left(entry.key)
-    first = names.make_way(entry.key) if moves or left else None
+    first = names.to_former_key(entry.key) if moves or left else None
     if first is not None:
         changed[first] = "deleted"
     if not names.is_taken(entry.key):
@@ -84,8 +84,8 @@ def _follow(names: Names, entry: Entry, changed: dict[str, str]) -> None:
 
 
 def reason_of(entry: Entry, before: str) -> str:
-    """Why a customer is due after one more row of the log. An insert or deletion of the row itself outweighs a change
-    of its joined rows."""
+    """The reason why a customer is due after one more row of the log. An insert or deletion of the row itself outweighs
+    a change of its joined rows."""
     if not entry.table or entry.op not in {"I", "D"}:
         return "changed" if before == "deleted" and entry.op != "D" else before
     return "inserted" if entry.op == "I" else "deleted"

@@ -1,7 +1,7 @@
-"""Looking at the providers' side: the first pass, listings, re-reads, confirming readings. All of it only marks pairs.
+"""Looking at a provider: the first pass, listings, re-reads, confirming readings. They only make marks.
 
-A page proves nothing by itself: it makes a pair due, and the look that follows fetches the record. A listing that
-fails, repeats, misses or shifts rows is never read as a deletion.
+A page of a listing proves nothing: it makes a pair due, and the look fetches the record. A listing that fails, or
+repeats, omits or shifts records, is never read as a deletion.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MISSED = ("remote_gone", "remote_archived")
 
 
 def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
-    """All looks at one provider that are due: the first pass, and a listing or a re-read. Trouble of the lane ends
-    them, and the next cycle resumes."""
+    """Do what is due at one provider: the first pass, and a listing or a re-read. An error of the provider ends it, and
+    the next cycle resumes."""
     first_pass(site, route)
     try:
         if is_due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
@@ -70,7 +70,8 @@ def _done(tx: Transaction, site: Installation, route: Route, what: str) -> None:
 
 
 def sweep(site: Installation, route: Route) -> None:
-    """One listing, resumed where the last one stopped; changed-since where the provider has it, complete otherwise."""
+    """One listing (a scan), resumed where the last one stopped; of changes where the provider has such a filter, else
+    complete."""
     start = _cursor(site, route)
     shown, complete = Shown(), _from_the_start(start)
     found, ordered = newcomers(site, route), _ordered(site, route)
@@ -95,13 +96,13 @@ def sweep(site: Installation, route: Route) -> None:
 
 
 def _from_the_start(start: Cursor | None) -> bool:
-    """Whether a listing shows everything: one that is resumed, or asks for changes alone, proves no absence."""
+    """Whether a listing shows every record. A resumed listing, or one of changes, does not, and proves no absence."""
     return start is None or (not start.position and not start.since)
 
 
 def _twice(site: Installation, route: Route, shown: Shown, found: Newcomers) -> None:
-    """Ask about every customer whose key several records of a complete listing carry; the question closes itself when
-    that is over, as does one about two records of which a person ordered one and our create made the other."""
+    """Ask about every customer whose key several records of a complete listing carry. The question is closed once only
+    one record carries the key; so is the question about a record that a person ordered and one that our create made."""
     now = site.clock.now()
     with site.state.fenced(route.lease) as tx:
         linked = mapping.by_external_id(tx, route.provider, sorted(shown.double))
@@ -114,7 +115,7 @@ def _twice(site: Installation, route: Route, shown: Shown, found: Newcomers) -> 
 
 
 def _both_stand(tx: Transaction, item: review.Review, shown: Shown) -> bool:
-    """Whether the question is about two records that are in use, and its customer is linked to the first."""
+    """Whether both records of the question are in use, and its customer is linked to the first."""
     both = both_in(item.reason)
     holder = mapping.by_external_id(tx, item.provider, both[:1]).get(both[0]) if both else None
     return holder is not None and holder.pair.key == item.customer_key and all(map(shown.in_use, both))
@@ -136,7 +137,7 @@ def _cursor(site: Installation, route: Route) -> Cursor | None:
 
 
 def lately_complete(site: Installation, route: Route) -> bool:
-    """Whether a complete listing, not an empty one, showed the other side within the verify period."""
+    """Whether a complete listing that was not empty ended within the verify period."""
     with site.state.read() as tx:
         return recent(site, progress.cursor(tx, f"scan:{route.provider}:full"))
 
@@ -171,7 +172,7 @@ def _unknown(link: Link | None) -> bool:
 
 
 def _note(site: Installation, route: Route, remotes: Sequence[Remote]) -> None:
-    """Note which of these records, each with a write of unknown outcome, show what that write sent."""
+    """Note which of these records show what their update of unknown outcome sent."""
     if not remotes:
         return
     with site.state.fenced(route.lease) as tx:
@@ -186,7 +187,7 @@ def _note(site: Installation, route: Route, remotes: Sequence[Remote]) -> None:
 
 
 def _ordered(site: Installation, route: Route) -> dict[str, str]:
-    """By external id, the customers that a person ordered to be linked; empty where a listing does not show whole
+    """The customers that a person ordered to be linked, by external id; empty where a listing does not show whole
     records."""
     if not route.adapter.capabilities.lists_whole:
         return {}
@@ -195,8 +196,8 @@ def _ordered(site: Installation, route: Route) -> dict[str, str]:
 
 
 def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: Mapping[str, str]) -> None:
-    """Link customers of this page as a person ordered, as far as nothing has to be written: no record is fetched again
-    only to be compared."""
+    """Link customers as a person ordered, where a record of this page shows that nothing has to be written: the record
+    need not be fetched."""
     wanted = [remote for remote in remotes if remote.external_id in ordered]
     for start in range(0, len(wanted), ROWS):
         shown = {remote.external_id: remote for remote in wanted[start : start + ROWS]}
@@ -207,8 +208,8 @@ def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: 
 
 
 def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes: Iterable[Remote]) -> list[Pair]:
-    """The pairs whose listed record differs from the base, or is in use again while a person is asked because it was
-    gone or archived."""
+    """The pairs to mark: their listed record differs from the base, or is in use again while a question is open because
+    the record was gone or archived."""
     asked = review.reviews_of(tx, route.provider, [link.pair.key for link in links.values()])
     missed = {key for key, items in asked.items() if any(i.kind in MISSED and i.closed_at is None for i in items)}
     known = [(links[remote.external_id], remote) for remote in remotes if remote.external_id in links]
@@ -220,8 +221,8 @@ def to_look_at(tx: Transaction, route: Route, links: Mapping[str, Link], remotes
 
 
 def differs(route: Route, link: Link, remote: Remote) -> bool:
-    """Whether a listed record is worth a look: not an archived one about which a person is asked already, and not one
-    with nothing new but in fields that were agreed once and are switched off by now."""
+    """Whether a listed record is worth a look. An archived record about which a person is asked already is not, nor one
+    that shows new values only in fields that are `off` now."""
     if link.state is State.REVIEW and remote.archived:
         return False
     digest = route.digester(link.provider_key or "")
@@ -232,8 +233,7 @@ def differs(route: Route, link: Link, remote: Remote) -> bool:
 
 
 def _missing(site: Installation, route: Route, shown: Shown) -> None:
-    """Mark linked pairs whose record a complete listing did not show: the fetch of their looks alone proves
-    anything."""
+    """Mark linked pairs whose record a complete listing did not show; their looks fetch the record for a proof."""
     for links, _ in links_after(site, route.provider):
         gone = [link.pair for link in links if unseen(link, shown)]
         if gone:
@@ -256,8 +256,8 @@ def unseen(link: Link, seen: Container[str]) -> bool:
 
 
 def listed(site: Installation, route: Route) -> tuple[dict[str, Remote], bool]:
-    """The records that the next scan would read, by external id and to be compared, and whether its listing would be
-    complete. Keeps no position."""
+    """The records that the next scan would read, by external id, and whether its listing would be complete. Stores no
+    position."""
     start = _cursor(site, route)
     remotes = {remote.external_id: remote.to_compare() for page in _pages(route, start) for remote in page.remotes}
     return remotes, start is None or (not start.position and not start.since)
@@ -267,7 +267,7 @@ def listed(site: Installation, route: Route) -> tuple[dict[str, Remote], bool]:
 
 
 def reread(site: Installation, route: Route) -> None:
-    """Make every mapped customer due for a fetch, behind live work; resumable."""
+    """Make every linked customer due for a fetch, behind the pairs of changes. Resumable."""
     name = f"reread:{route.provider}"
     with site.state.read() as tx:
         after = progress.cursor(tx, name)
@@ -286,7 +286,7 @@ def reread(site: Installation, route: Route) -> None:
 
 
 def confirm(site: Installation, route: Route) -> None:
-    """Mark the pairs of executed writes whose settle time is over: each gets the one reading that confirms it."""
+    """Mark the pairs of executed writes whose settle time is over, for their confirming reading."""
     with site.state.read() as tx:
         pairs = journal.confirmable(tx, route.provider, site.clock.now(), 1000)
     if pairs:

@@ -1,7 +1,8 @@
-"""The rotating sweep: it bounds how long a change that nothing reported can stay unseen.
+"""The rotating sweep: it limits how long a change can stay unseen that neither trigger nor listing reported.
 
 Triggers can be bypassed (TRUNCATE and cascades on MariaDB, disabled triggers, restores), and some providers cannot
-list. So every source row and every link is looked at once per `verify` period, a piece per cycle, behind live work.
+list. So every source row and every link is checked once per `verify` period, some pages in each cycle, and its marks
+wait behind those of changes.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ from syncd.store.database import Transaction
 
 
 def rotate(site: Installation) -> None:
-    """Start a pass when its period has passed, and carry it on by as much as this cycle's share.
+    """Start a sweep once per period, and carry it on by this cycle's share.
 
-    One process does so at a time, for all providers; the process that holds a lane finds the marks. First all rows,
-    then all links; each has a position of its own, because the source and the state put keys in different orders.
+    One process sweeps at a time, for all providers; each lane's process finds the marks. First come all rows, then all
+    links. Each has a position of its own, because source and state sort keys differently.
     """
     tenure = hold(site, VERIFY)
     if tenure is None:
         return
     now = site.clock.now()
     at, after = position(site)
-    if not at:  # a new state: its first pass sees everything
+    if not at:  # a new state: the first pass checks every row
         with site.state.begin() as tx:
             progress.set_cursor(tx, "verify:at", now.isoformat())
     if after is None:
@@ -62,8 +63,8 @@ def rotate(site: Installation) -> None:
 
 
 def position(site: Installation) -> tuple[str, str | None]:
-    """When the last pass ended ("" in a new state), and where the rows of this one go on: "" before the first row,
-    `=7` behind the row 7, `THROUGH` behind the last; None where no pass is due."""
+    """When the last sweep ended ("" in a new state), and where the rows of the present one go on: "" before the first
+    row, `=7` behind row 7, `THROUGH` behind the last; None where no sweep is due."""
     with site.state.read() as tx:
         at, after = progress.cursor(tx, "verify:at"), progress.cursor(tx, "verify:source")
     rested = at and timedelta() <= site.clock.now() - datetime.fromisoformat(at) < timedelta(seconds=site.rhythm.verify)
@@ -71,13 +72,13 @@ def position(site: Installation) -> tuple[str, str | None]:
 
 
 def begin_anew(tx: Transaction, providers: Iterable[str]) -> None:
-    """No pass is under way; the next one begins with the first row."""
+    """Make the next sweep begin with the first row."""
     for name in ("source", "step", *providers):
         progress.set_cursor(tx, f"verify:{name}", "")
 
 
 def share(site: Installation) -> int:
-    """Pages for this cycle, so that a pass takes about a quarter of its period, however seldom cycles come."""
+    """Pages for this cycle, so that a sweep takes about a quarter of its period, however seldom cycles come."""
     with site.state.read() as tx:
         step = progress.cursor(tx, "verify:step")
     since = (site.clock.now() - datetime.fromisoformat(step)).total_seconds() if step else site.rhythm.poll
@@ -85,8 +86,8 @@ def share(site: Installation) -> int:
 
 
 def rows_to_check(site: Installation, position: str, pages: int) -> Iterator[tuple[Sequence[Customer], str, int]]:
-    """The next pages of rows, each with the position behind it, and with how many pages are left for the links: at
-    least one once all rows were seen, else 0."""
+    """The next pages of rows, each with the position behind it and the number of pages left for the links: at least one
+    after the last row, else 0."""
     after = position.removeprefix("=")
     for left, (rows, through) in zip(range(pages - 1, -1, -1), rows_after(site, after), strict=False):
         yield rows, THROUGH if through else f"={rows[-1].key}", max(left, 1) if through else 0
@@ -103,8 +104,8 @@ def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> No
 
 def worth_a_look(site: Installation, route: Route, rows: Sequence[Customer]) -> tuple[list[Pair], list[str]]:
     """The pairs of these rows that the sweep marks, and the keys of rows that drifted. A pair that is due already needs
-    no mark. Where a lately complete listing has shown the remote of a linked pair, only a row that differs from its
-    base does."""
+    no mark. Where a complete listing has lately shown a linked pair's remote, only a row that differs from its base
+    needs one."""
     shown = lately_complete(site, route)
     with site.state.read() as tx:
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
@@ -118,7 +119,7 @@ def worth_a_look(site: Installation, route: Route, rows: Sequence[Customer]) -> 
 
 
 def drifts(route: Route, row: Customer, link: Link | None) -> bool:
-    """Whether a source row differs from the base although no mark reported it."""
+    """Whether a source row differs from the base without a mark."""
     if link is None:
         return True
     if link.external_id is None or link.state is not State.LINKED:
@@ -136,10 +137,9 @@ def drifts(route: Route, row: Customer, link: Link | None) -> bool:
 
 
 def _mappings(site: Installation, route: Route, pages: int) -> bool:
-    """Look at the next links of one provider: those whose row is not there become due, and their looks prove the
-    deletion.
+    """Check the next links of one provider: links without a row become due, and their looks prove the deletion.
 
-    Answers whether this provider is through with the pass.
+    Answers whether all links of this provider have been checked.
     """
     name = f"verify:{route.provider}"
     with site.state.read() as tx:

@@ -1,5 +1,5 @@
-"""After changes that nobody saw, for want of triggers or by a restore: everything is looked at once more, and a key may
-have been given to another customer, which no row of a change log tells."""
+"""After changes without a mark (triggers were missing, or a side was restored): every row and link is looked at once
+more, and a key may meanwhile have been given to another customer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from syncd.store.providers import vanished
 KEY_COLUMN = "source.key"
 INSERTED = "inserted"
 UNSEEN = "capture.unseen"
-EVERYWHERE, AWAY = "1", "away"  # at every provider; at those that were out of the settings at the time, by name:
+EVERYWHERE, AWAY = "1", "away"  # for every provider; for providers missing in the settings then, by name:
 UNSEEN_BY = "unseen:"
 
 
 def require_triggers(site: Installation) -> None:
-    """Raise `SetupNeeded` where changes would be lost, and note it in the state: once the triggers are mended, by
-    whatever means, every row and link is looked at once, for changes in between left no mark. A provider that is out of
-    the settings by then is remembered until it is back. The column of the keys is noted, and may not change unseen."""
+    """Raise `SetupNeeded` where triggers are missing, and note that in the state: changes meanwhile leave no mark, so
+    once the triggers are there again every row and link is looked at. For a provider that is missing in the settings
+    then, the note stays until it is back. The key's column is noted too, so that `require_same_key` notices another."""
     require_same_key(site)
     try:
         triggers.require(site.source)
@@ -52,8 +52,8 @@ def require_triggers(site: Installation) -> None:
 
 
 def _note_who_is_away(tx: Transaction, site: Installation, *, everywhere: bool) -> None:
-    """All providers of the settings had their look; those that are out of the settings have it when they are back, by
-    whatever name."""
+    """Note that all providers of the settings are seen to, and which of the state's providers, missing in the settings,
+    are not: they will be when they are back, also under another name."""
     away = vanished(tx, {route.provider for route in site.routes})
     if everywhere:
         look_at_everything(tx, site)
@@ -65,9 +65,8 @@ def _note_who_is_away(tx: Transaction, site: Installation, *, everywhere: bool) 
 
 
 def require_same_key(site: Installation) -> None:
-    """Raise `SafetyStop` where `[source] key` is another column than the one by which the state knows customers: each
-    would count as deleted, and another one as new, or the value of one customer's key is another's in that column.
-    `recover` goes on by the new column."""
+    """Raise `SafetyStop` where `[source] key` names another column than before: every customer would count as deleted
+    and as new, or the key of one customer would be taken for another's. `recover` goes on with the new column."""
     with site.state.read() as tx:
         known = progress.meta(tx, KEY_COLUMN)
     if known and known != key_column(site):
@@ -75,14 +74,14 @@ def require_same_key(site: Installation) -> None:
 
 
 def key_column(site: Installation) -> str:
-    """The column that holds the customers' keys; databases do not tell its capitals apart."""
+    """The column of the customers' keys, in small letters: databases do not distinguish capitals in its name."""
     return site.source.config.key.casefold()
 
 
 def mark_successors(site: Installation, route: Route) -> None:
-    """Have every linked customer whose row looks like another's looked at as if that row had just been inserted: an
-    exchange would write one customer's values over the other's record. Example: the state is of Monday, and on Tuesday
-    customer 7 was deleted and his key given away."""
+    """Mark every linked customer whose row looks like another customer's, as if the row had just been inserted: an
+    exchange would write one customer's values over the other's record. Example: the state is of Monday; on Tuesday
+    customer 7 was deleted and key 7 was given to another customer."""
     now = site.clock.now()
     for _, cases in _outsets(site, route):
         anew = [case.pair for case in cases if another(case.facts) and not keeps_names(case.facts)]
@@ -91,15 +90,15 @@ def mark_successors(site: Installation, route: Route) -> None:
 
 
 def unrecognised(site: Installation, route: Route) -> Iterator[list[Link]]:
-    """The links, page by page, of customers who are not known for sure under the keys of another column: their row is
-    not there, or has not the names that were agreed."""
+    """The links, page by page, of customers that cannot be recognised by the keys of another column: their row is
+    missing, or its names are not those that were agreed."""
     for links, cases in _outsets(site, route):
         known = {case.pair.key for case in cases if keeps_names(case.facts)}
         yield [link for link in links if link.pair.key not in known]
 
 
 def _outsets(site: Installation, route: Route) -> Iterator[tuple[Sequence[Link], list[Case]]]:
-    """Every link, page by page, with the cases of those that have a record and a row."""
+    """Every link, page by page, with the cases of links that have a record and a row."""
     now = site.clock.now()
     for links, _ in links_after(site, route.provider):
         keys = [link.pair.key for link in links if link.external_id is not None]

@@ -1,7 +1,7 @@
-"""The two walks of everything that looks at all customers: over the source's rows, and over a provider's mapping rows.
+"""The two walks over all customers: over the source's rows, and over a provider's mapping rows.
 
-A run walks them to mark pairs and keeps its position; `plan`, `verify` and `recover` walk them to tell. The source and
-the state put keys in different orders, so that each walk has a position of its own.
+A run walks to mark pairs and stores its position; `plan`, `verify` and `recover` walk to report. Source and state sort
+keys differently, so each walk has a position of its own.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ THROUGH = "through"  # a position: the walk has ended
 
 
 def rows_after(site: Installation, key: str) -> Iterator[tuple[Sequence[Customer], bool]]:
-    """Source rows after a key ("" for all), a page at a time; with each page, whether it is the last. There is always
-    one, and it may be empty."""
+    """Source rows after a key ("" for all), a page at a time, each with whether it is the last. There is at least one
+    page; it may be empty."""
     last = False
     while not last:
         rows = customers.page(site.source, key or None, ROWS)
@@ -29,8 +29,8 @@ def rows_after(site: Installation, key: str) -> Iterator[tuple[Sequence[Customer
 
 
 def links_after(site: Installation, provider: str, key: str = "") -> Iterator[tuple[Sequence[Link], bool]]:
-    """A provider's mapping rows after a key, a page at a time; with each page, whether it is the last. There is always
-    one, and it may be empty."""
+    """A provider's mapping rows after a key, a page at a time, each with whether it is the last. There is at least one
+    page; it may be empty."""
     last = False
     while not last:
         with site.state.read() as tx:
@@ -41,6 +41,6 @@ def links_after(site: Installation, provider: str, key: str = "") -> Iterator[tu
 
 
 def linked(site: Installation, provider: str) -> Iterator[Link]:
-    """All mapping rows of a provider that name a remote, by key."""
+    """All mapping rows of a provider that have an external id, by key."""
     for links, _ in links_after(site, provider):
         yield from (link for link in links if link.external_id is not None)

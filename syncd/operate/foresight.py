@@ -87,7 +87,7 @@ class _Foretold:
         with self.state.read() as tx:
             return bool(stored) and any(item.reason == "deleted" for item in work.of_customer(tx, stored))
 
-    def make_way(self, key: str) -> str | None:
+    def to_former_key(self, key: str) -> str | None:
         if not self.is_taken(key):
             return None
         first = former(key, len(self.before))

@@ -129,7 +129,7 @@ def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:
     link under the mark's spelling is the first owner's: it moves to a former key and is looked at as deleted."""
     if not mapping.is_taken(tx, key):
         mapping.move_key(tx, pair.key, key)
-    elif (first := mapping.make_way(tx, pair.key)) is not None:
+    elif (first := mapping.to_former_key(tx, pair.key)) is not None:
         work.mark(tx, [Pair(route.provider, first)], "deleted", route.clock.now())
 
 

@@ -170,7 +170,7 @@ def is_taken(tx: Transaction, key: str) -> bool:
     return any(link.external_id is not None for link in of_customer(tx, key)) or bool(_creating(tx, key))
 
 
-def make_way(tx: Transaction, key: str) -> str | None:
+def to_former_key(tx: Transaction, key: str) -> str | None:
     """Another customer has this key now: everything that the state knows of the first owner moves to a former key,
     `2†41`.
 

@@ -568,7 +568,7 @@ def newcomers_linked_before_the_log_is_read(patch: Patch) -> None:
 
 def first_owner_taken_over(patch: Patch) -> None:
     """Whoever comes to a key that is still linked gets its record."""
-    patch.setattr(mapping, "make_way", lambda *_given: None)
+    patch.setattr(mapping, "to_former_key", lambda *_given: None)
 
 
 def re_keys_followed_twice(patch: Patch) -> None:
