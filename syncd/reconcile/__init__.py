@@ -1,9 +1,9 @@
-"""reconcile: bring pairs from whatever state to agreement; the same function outbound and inbound.
+"""reconcile: bring pairs to agreement from any state, by one function for both directions.
 
     gather -> decide -> admit -> send -> record
 
 Crash recovery, echo suppression and repeats have no code of their own: the decision depends on states, not on events.
-A single look is a group of one: there is one road.
+A single pair is a group of one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["Route", "compare", "reconcile"]
 
 
 def reconcile(route: Route, works: Sequence[Work]) -> list[Report]:
-    """Look at a group of taken pairs of one lane, and do what follows. Raises `LeaseLost`, and the errors of state and
-    source.
+    """Look at a group of taken pairs of one lane: read both sides, decide, write, record. Raises `LeaseLost`, and the
+    errors of state and source.
 
-    The generations were read with the works, the rows are read after them, the records last. Adoptions, and a pull
-    that a push follows, are a round of their own: the look then goes on from what was just recorded. Adoptions come
-    first, so that what follows from them meets the guards in its place among the others, as a plan says.
+    The generations were read with the works, the rows are read after them, the records last. An adoption, and a pull
+    that a push follows, are a round of their own: the look goes on from what was just recorded. Adoptions come first,
+    so that the writes after them meet the guards in the order of the pairs, as a plan foretells.
     """
     cases = gather(route, works)  # reads only; a failed read is a case with a failure
     decided = [decide(case, route.terms()) for case in cases]  # pure: a write behind its guards, or a change
@@ -44,9 +44,8 @@ def reconcile(route: Route, works: Sequence[Work]) -> list[Report]:
 
 
 def compare(route: Route, works: Sequence[Work]) -> list[Report]:
-    """Look at due pairs whose records are in `route.listed`, as the listing shows them and without a request. A look
-    that has nothing to write ends here; every other pair stays due, and its own look reads the record right before the
-    write."""
+    """Look at due pairs whose records are in `route.listed`, without a request. A look with nothing to write ends here.
+    Any other pair stays due, and its next look reads the record right before the write."""
     cases = gather(replace(route, reads_only=True), works)
     decided = [decide(case, route.terms()) for case in cases if case.failure is None and _own_row(case)]
     quiet = [each for each in decided if not _writes(each)]
@@ -58,7 +57,7 @@ def compare(route: Route, works: Sequence[Work]) -> list[Report]:
 
 
 def _adopted(route: Route, decided: Sequence[Decided]) -> tuple[list[Report], list[Decided]]:
-    """Records adoptions; the looks that ended with them, and all others, in their order."""
+    """Record adoptions. Answers the reports of looks that ended with them, and all other looks in their order."""
     adopting = [each for each in decided if each.then is not None]
     if not adopting:
         return [], list(decided)
@@ -73,5 +72,5 @@ def _own_row(case: Case) -> bool:
 
 
 def _writes(decided: Decided) -> bool:
-    """Whether anything would leave for the provider or the source."""
+    """Whether the decision writes to the provider or into the source."""
     return decided.write is not None or (decided.then is not None and _writes(decided.then))

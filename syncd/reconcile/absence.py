@@ -1,9 +1,9 @@
-"""What a look makes of a source row that it cannot read: a deletion is believed on proof alone.
+"""What is known about a source row that a look did not find: a deletion is believed on proof alone.
 
-Proof is a trigger's mark on the table itself, a row that is marked as deleted (`[source.deleted]`), or two looks a
-minute apart that find the row nowhere. A view that no longer shows the row, and an empty source, prove nothing; a
-filter of the settings proves only that the customer is excluded. For an operation that a guard held back and a person
-released, the two looks are not repeated.
+Proof is a trigger's mark on the table itself, a row that counts as deleted (`[source.deleted]`), or two looks a minute
+apart that find the row nowhere. A view that no longer shows the row, and an empty source, prove nothing. A filter of
+the settings proves only that the customer is excluded. After a person's release of an operation that a guard held back,
+the two looks are not repeated.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from syncd.source import customers
 
 
 def departed(route: Route, work: Work, *, proven: bool) -> Departure:
-    """Look at the source once more. `proven`: an earlier look proved the deletion, and its question to a person is
-    open."""
+    """Ask the source once more. `proven`: an earlier look proved the deletion, and its question to a person is open."""
     presence = customers.presence(route.source, work.pair.key)
     if presence.in_view:
         return Departure.BACK  # the next look reads it
     if presence.deleted:
-        return Departure.GONE  # the row stands there and says so itself
+        return Departure.GONE  # the row is there, and counts as deleted
     if presence.outside:
         return Departure.OUT_OF_SCOPE
     if presence.in_table:
@@ -39,7 +38,7 @@ def departed(route: Route, work: Work, *, proven: bool) -> Departure:
 
 
 def _looked_before(route: Route, work: Work) -> bool:
-    """Whether an earlier look, a minute ago or more, found the row absent too; marks in between change nothing."""
+    """Whether an earlier look, at least a minute ago, did not find the row either; marks in between change nothing."""
     if work.error_class != "absent" or not work.error:
         return False
     return (route.clock.now() - datetime.fromisoformat(work.error)).total_seconds() >= ABSENT_AGAIN

@@ -1,5 +1,5 @@
-"""What the state knows around a group of pairs: who holds which key, who was removed, whose a found record is, what
-moved lately, and which provider a value came from. Each is asked once for the whole group."""
+"""What the state knows around a group of pairs: holders of keys, tombstones, the owners of found records, the latest
+moves of fields, and the providers that values came from. Each is asked once for the whole group."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from syncd.store import events, mapping, tombstones
 
 
 class Reserved(NamedTuple):
-    """Customers with a tombstone at this provider, numbers with one that the provider cannot carry, and which customer
-    holds which of our keys."""
+    """`buried`: customers with a tombstone at this provider; `carriers`: numbers with a tombstone that the provider
+    cannot carry; `holders`: our keys, each with the customer that holds it."""
 
     buried: Mapping[str, frozenset[str]]
     carriers: Mapping[str, frozenset[str]]
     holders: Mapping[str, str]
 
     def of(self, key: str, our_key: str) -> tuple[frozenset[str], str | None]:
-        """How this customer was removed before, and who else holds its key at the provider."""
+        """How this customer was removed before, and which other customer holds its key at the provider."""
         holder = self.holders.get(our_key)
         graves = self.buried.get(key, frozenset()) | self.carriers.get(our_key, frozenset())
         return graves, holder if holder and holder != key else None
 
 
 def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
-    """Read tombstones and key holders for pairs that are not linked, or whose record a person may have given up."""
+    """Read tombstones and holders of keys, for pairs without a link and pairs whose record a person may have given
+    up."""
     wanted = [
         case
         for case in cases
@@ -54,10 +55,10 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     """The cases, with the owners of found records and, where a record shows a change, the latest moves of its
     fields."""
     ids = [remote.external_id for case in cases for remote in _others(case.facts)]
-    stirred = [case.pair.key for case in cases if case.failure is None and _stirred(case.facts)]
-    if not ids and not stirred:
+    contested = [case.pair.key for case in cases if case.failure is None and _may_conflict(case.facts)]
+    if not ids and not contested:
         return list(cases)
-    stored = route.aliases.stored(stirred)
+    stored = route.aliases.stored(contested)
     with route.state.read() as tx:
         linked = mapping.by_external_id(tx, route.provider, ids)
         under_tombstone = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
@@ -77,13 +78,13 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
 
 
 def _others(facts: Facts) -> tuple[Remote, ...]:
-    """The records beside the linked one that this look has found."""
+    """The records that this look has found besides the linked one."""
     return (*facts.found, *facts.beside)
 
 
-def _stirred(facts: Facts) -> bool:
-    """Whether fields may move otherwise than by an edit in the source: the record shows a value that was not agreed, or
-    the source changed a value that it had got from this provider."""
+def _may_conflict(facts: Facts) -> bool:
+    """Whether more than an edit in the source may move fields: the record shows a value that was not agreed, or the
+    source changed a value that had come from this provider."""
     if facts.found:
         return True
     if facts.link is None or facts.remote is None or facts.source is None:
@@ -99,7 +100,7 @@ def _stirred(facts: Facts) -> bool:
 
 
 def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
-    """The facts with the provider that each field's source value came from (`rivals`), and which of the two wins."""
+    """The facts with the other provider that a field's source value came from (`rivals`), and which of the two wins."""
     rivals: dict[str, str] = {}
     beaten: set[str] = set()
     for link in siblings:
@@ -116,8 +117,9 @@ def _rivals(route: Route, facts: Facts, siblings: Sequence[Link]) -> Facts:
 
 
 def tie(route: Route, other: str, *, beaten: bool) -> Tie:
-    """Which provider wins over a source value that provider `other` brought: the earlier in the settings. But where A's
-    policy is `source`, and B's value won over an edit in the source, B wins: the order of the lanes must not matter."""
+    """Which provider wins a conflict about a source value that came from provider `other`: the earlier one in the
+    settings. Where this provider's policy is `source` and the other's value won over an edit in the source (`beaten`),
+    the other one wins: the order of the lanes must not matter."""
     if Policy.REVIEW in {route.policies.get(route.provider), route.policies.get(other)}:
         return Tie.REVIEW
     if beaten and route.rules.policy is Policy.SOURCE:

@@ -1,4 +1,4 @@
-"""One request, or one write of several, tried: the only place where a provider's error becomes a value.
+"""Try one call of the adapter: the only place where a provider's error becomes a value.
 
     error                     value      for the lane                          for the pair
     Taken, Rejected           Refused    answered                              as the look says
@@ -40,11 +40,11 @@ from syncd.lanes import LanePaused, Outdated
 from syncd.reconcile.route import Route
 
 T = TypeVar("T")
-POISONOUS = 3  # attempts used up, after which a pair's failures say nothing about its provider any more
+POISONOUS = 3  # after this many attempts, a pair's failures do not count against its provider
 
 
 def attempt(route: Route, attempts: int, call: Callable[[], T]) -> T | Refused | Missing | Stale | Failure:
-    """The call's answer, or its error as a value. `attempts`: how many the pair has used up so far."""
+    """The call's answer, or its error as a value. `attempts`: how many attempts the pair has used up."""
     try:
         return call()
     except Taken as taken:
@@ -76,8 +76,8 @@ def _of_the_lane(error: SyncdError) -> Failure:
 
 
 def _of_the_pair(route: Route, attempts: int, error: Temporary | OutcomeUnknown) -> Failure:
-    """A failure of one pair. It counts as an attempt where the lane is healthy, because other pairs get through: judged
-    before this failure is noted where an answer was lost, after it otherwise."""
+    """A failure of one pair. It counts as an attempt where the lane is healthy, because other pairs get through. The
+    lane's health is read before this failure is noted where an answer was lost, after it otherwise."""
     unknown, wait = isinstance(error, OutcomeUnknown), getattr(error, "retry_after", None) or 0.0
     counts = route.lane.healthy()
     if wait:

@@ -1,4 +1,4 @@
-"""The beginning of a look: what the state remembers and what the row says, before the provider is asked anything.
+"""The beginning of a look: the case from state and row, before any request to the provider.
 
 The generation was read when the pair was taken, the source row after it.
 """
@@ -29,7 +29,7 @@ TELLING = frozenset(IDENTIFYING) | NAMES
 
 
 class Memory(NamedTuple):
-    """What the state database knows of a group of pairs, read in one go."""
+    """What the state has of a group of pairs, read in one transaction; all by customer key."""
 
     links: Mapping[str, Link]
     intents: Mapping[str, Sequence[Intent]]
@@ -38,7 +38,7 @@ class Memory(NamedTuple):
 
 
 def remember(route: Route, keys: Sequence[str]) -> Memory:
-    """Read mapping rows, intents and review items of a group."""
+    """Read the mapping rows, intents and review items of a group."""
     stored = route.aliases.stored(keys)
     asked = list(stored.values())
     with route.state.read() as tx:
@@ -54,7 +54,7 @@ def remember(route: Route, keys: Sequence[str]) -> Memory:
 
 
 def _renamed(route: Route, memory: Memory, stored: Mapping[str, str]) -> Memory:
-    """The memory by the keys that the customers have now."""
+    """The memory by the present keys of the customers."""
 
     def now(found: Mapping[str, T]) -> dict[str, T]:
         return {key: found[before] for key, before in stored.items() if before in found}
@@ -64,8 +64,7 @@ def _renamed(route: Route, memory: Memory, stored: Mapping[str, str]) -> Memory:
 
 
 def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) -> Case:
-    """The case before the provider is asked anything. Where the provider then fails, this case still tells whose row it
-    is."""
+    """The case before any request to the provider. Where the provider fails, this case still tells whose row it is."""
     key = work.pair.key
     link, items = memory.links.get(key), memory.reviews.get(key, ())
     ordered = orders(items)
@@ -110,18 +109,18 @@ def outset(route: Route, work: Work, customer: Customer | None, memory: Memory) 
 
 
 def _tried(ordered: Orders, intents: Sequence[Intent]) -> bool:
-    """Whether a create of unknown outcome left after a person had ordered one."""
+    """Whether the create that a person ordered has left, and its outcome is unknown."""
     lost = [intent.at for intent in intents if intent.verb is Verb.CREATE and intent.stage is Stage.OPEN]
     return ordered.create_at is not None and any(at >= ordered.create_at for at in lost)
 
 
 def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
-    """The cases; where a row may be another customer's, with the answer whether the change log or a newer mark holds a
-    change of its key that no look has seen. The log is asked first and the marks second: capture makes the mark before
-    it deletes the log's row, so a change is never missed between the two.
+    """The cases, with `unread` where a row may be another customer's and the change log or a newer mark holds a change
+    of its key that no look has seen. The log is asked first and the marks second: capture makes the mark before it
+    deletes the log's row, so no change is missed between the two.
 
-    A row without a link, or one that cannot be read, is asked for in any case; a key that a row got or gave up counts.
-    Example: customers 1 and 2 swapped their keys, and one daemon has read the log's row while another makes their
+    The log is always asked about a pair without a link or without a row, and then only whether a row got or gave up the
+    key. Example: customers 1 and 2 swapped their keys; one daemon has read the log's rows while another creates their
     records. A link made in between has the new key already, and would be swapped once more.
     """
     doubtful = [case.pair.key for case in cases if _doubtful(case)]
@@ -145,9 +144,9 @@ def with_unread(route: Route, cases: Sequence[Case]) -> list[Case]:
 
 
 def _doubtful(case: Case) -> bool:
-    """Whether the change log must be asked whose row this is. An unlinked row without a number may be a customer that
-    had another key a moment ago: nothing in the row tells. So may one that a person ordered to be linked: the order was
-    about whoever had the key then."""
+    """Whether the change log must be asked whose row this is. An unlinked row without a number may belong to a customer
+    that had another key a moment ago. So may a row that a person ordered to be linked: the order was about the customer
+    who had the key then."""
     facts = case.facts
     if case.customer is None:
         return False
@@ -161,7 +160,7 @@ def _linked(case: Case) -> bool:
 
 
 def _frozen(facts: Facts) -> str | None:
-    """Our key at the provider where nothing may change it any more: a record carries it, or may carry it."""
+    """Our key at the provider where it must not change any more: a record carries it, or may carry it."""
     link = facts.link
     if link is None or (link.external_id is None and unknown_create(facts) is None):
         return None
@@ -169,7 +168,7 @@ def _frozen(facts: Facts) -> str | None:
 
 
 def _keyed(facts: Facts, our_key: str) -> Link | None:
-    """The link with our key at the provider. A key that was reserved for a create which did not happen is given up; a
+    """The link with our key at the provider. A key that was reserved for a create that did not happen is given up. A
     link that a crash left without a key (an inbound insert) gets the key under which its first base is made."""
     link = facts.link
     if link is None or link.provider_key == our_key:
@@ -180,7 +179,7 @@ def _keyed(facts: Facts, our_key: str) -> Link | None:
 
 
 def _projected(route: Route, customer: Customer) -> tuple[Values | None, tuple[str, str] | None]:
-    """The row as this provider should hold it, or what its rules refuse and why."""
+    """The row as this provider should hold it, or the field that the provider's rules refuse and why."""
     try:
         wanted = projected(route.adapter, customer, readable(route, customer))
     except Rejected as refused:
@@ -192,17 +191,17 @@ def _projected(route: Route, customer: Customer) -> tuple[Values | None, tuple[s
 
 
 def _composed(route: Route, row: Values, wanted: Values) -> frozenset[str]:
-    """Which fields the projection puts together of others for this very row. Where the second line of the street is
-    empty, the street is one column and not composed. A private person's name is first and last name, also where the
-    table has a company column: an edit of the name at the provider makes no company of a person. A field without a
-    column is composed for every row."""
+    """The fields that the projection composes of others, for this row. Where the second line of the street is empty,
+    the street is one column and not composed. A private person's name is composed of first and last name, also where
+    the table has a company column: an edit of the name at the provider must not make a company of a person. A field
+    without a column is composed for every row."""
     filled = frozenset(name for name in route.known if row.get(name) is not None or wanted.get(name, "") is None)
     return (route.adapter.composed(route.known) - route.known) | (route.adapter.composed(filled) & route.known)
 
 
 def readable(route: Route, customer: Customer) -> Values:
-    """The row's values. A value that has no canonical form (too long, NUL, no date) rejects this customer alone; the
-    run goes on."""
+    """The row's values. Raises `Rejected` for a value without a canonical form (too long, NUL, no date): this customer
+    alone is rejected, and the run goes on."""
     for name, reason in customer.problems.items():
         if not name or route.rules.fields.get(name) is not Direction.OFF:
             raise Rejected(name, reason)
@@ -210,5 +209,5 @@ def readable(route: Route, customer: Customer) -> Values:
 
 
 def is_open(memory: Memory, key: str, kind: str = "") -> bool:
-    """Whether a person is asked about this pair right now; with a `kind`, that very question."""
+    """Whether a question about this pair is open; with a `kind`, a question of this kind."""
     return any(item.closed_at is None and kind in {"", item.kind} for item in memory.reviews.get(key, ()))

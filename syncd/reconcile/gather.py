@@ -1,7 +1,7 @@
-"""Facts about a group of pairs: what the state remembers, what the source says, what the provider shows right now.
+"""The facts of a group of pairs: from the state, from the source, and from the provider.
 
 Reads only. The order matters: the generation was read when the pair was taken, the source row after it, the remote
-last. The state is asked for the whole group at once; a record that cannot be read is a failure of its pair alone.
+last. The state is asked once for the whole group. A record that cannot be read is a failure of its pair alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REPEATED = frozenset({"Temporary", "OutcomeUnknown", "NotFound"})
 
 
 def gather(route: Route, works: Sequence[Work]) -> list[Case]:
-    """All facts for a group; asks the provider only where the decision needs it."""
+    """The cases of a group. The provider is asked only where the decision needs an answer."""
     keys = [item.pair.key for item in works]
     rows = customers.read(route.source, keys)
     memory = remember(route, keys)
@@ -63,7 +63,7 @@ def _begun(route: Route, work: Work, row: Customer | None, memory: Memory) -> Ca
 
 
 def _asked(route: Route, case: Case, memory: Memory, known: Reserved) -> Case:
-    """The case with what source and provider show beside the row."""
+    """The case with the remotes, and with what the source shows besides the row; or with the failure of the reading."""
     if case.respelled or case.spared:
         return case
     route.lane.trace.begin_look()
@@ -71,7 +71,7 @@ def _asked(route: Route, case: Case, memory: Memory, known: Reserved) -> Case:
     failure: Failure | Refused | None = None
     match found:
         case Facts():
-            route.lane.trace.got_through = True  # no success yet: a write may follow
+            route.lane.trace.got_through = True  # noted as a success only when the look ends: a write may follow
         case Failure() | Refused():
             failure = found
         case Stale():
@@ -105,7 +105,8 @@ def _facts(route: Route, case: Case, memory: Memory, known: Reserved) -> Facts:
 
 
 def _named(route: Route, case: Case, facts: Facts, ordered: Orders) -> Facts:
-    """The record that a person ordered to be linked, and what a create of ours of unknown outcome made beside it."""
+    """The facts with the record that a person ordered to be linked, and with records that our create of unknown outcome
+    made beside it."""
     remote = fetch_proven(route, ordered.external_id)
     if remote is None:
         return facts._replace(found=())
@@ -115,8 +116,8 @@ def _named(route: Route, case: Case, facts: Facts, ordered: Orders) -> Facts:
 
 
 def _made(route: Route, facts: Facts, our_key: str, named: Remote) -> Sequence[Remote]:
-    """What our lost create made, as far as a look-up tells. Where no record can carry our key, and the record that a
-    person named holds what was sent, that is it."""
+    """The records that our lost create made, by a look-up. Where no record can carry our key and the record that a
+    person named holds what was sent, the create made that one and no other."""
     if route.adapter.key_fits(our_key):
         return [each for each in _looked_up(route, facts, our_key, own=True).found if recognised(facts, each)]
     scans = route.adapter.capabilities.identity is Identity.SCAN
@@ -124,7 +125,7 @@ def _made(route: Route, facts: Facts, our_key: str, named: Remote) -> Sequence[R
 
 
 def _outdated(case: Case, facts: Facts, ordered: Orders, remote: Remote) -> bool:
-    """Whether the order to link this record follows from a match report that is not true any more."""
+    """Whether the order to link this record follows from a match report whose reasons do not hold any more."""
     if ordered.external_id not in ordered.told.ids or not ordered.told.why:
         return False
     row = case.customer.values if case.customer is not None else {}
@@ -133,30 +134,31 @@ def _outdated(case: Case, facts: Facts, ordered: Orders, remote: Remote) -> bool
 
 
 def _given_up(facts: Facts, ordered: Orders) -> bool:
-    """Whether a person gave up a record that is gone or archived, by linking another or by ordering a create."""
+    """Whether the linked record is gone or archived, and a person ordered a link to another record or a create."""
     return (ordered.create or ordered.word == "link") and (facts.remote is None or facts.remote.archived)
 
 
 def _linked(route: Route, work: Work, facts: Facts, *, asked: bool) -> Facts:
-    """A linked pair's remote. While a question about the pair is open, every look fetches the remote."""
+    """The facts with a linked pair's remote. While a question about the pair is open (`asked`), every look fetches the
+    remote."""
     link = facts.link
     assert link is not None and link.external_id is not None  # noqa: S101, PT018 - told by the caller
     if not asked and _untouched(work, facts):
-        # Only the source was reported to have changed, and it did not, as this provider sees it: nothing to fetch for.
+        # The mark is about the source alone, and no field of this provider has changed there: no need for the remote.
         return facts._replace(remote=Remote(link.external_id, link.provider_key, {}))
     return facts._replace(remote=its_own(link.external_id, fetch_proven(route, link.external_id)))
 
 
 def its_own(external_id: str, remote: Remote | None) -> Remote | None:
-    """The record, if it is the one that was asked for. After a merge a provider may lead to another record, which is
-    another customer's perhaps: nothing is read from it into the row, nor written over it."""
+    """The record, if it has the external id that was asked for. After a merge a provider may answer with another
+    record, which may be another customer's: it is neither pulled nor overwritten."""
     if remote is not None and remote.external_id != external_id:
         raise Rejected("", f"the provider shows {remote.external_id} under the linked id {external_id}")
     return remote
 
 
 def _untouched(work: Work, facts: Facts) -> bool:
-    """Whether every projected field is as it was last agreed, and nobody asked to look at the other side."""
+    """Whether every projected field is as last agreed, and the mark does not ask for a look at the provider."""
     if work.reason not in {"changed", "backfill", "inserted"} or facts.intents or facts.source is None or facts.rulings:
         return False
     base = facts.link.base if facts.link is not None else {}
@@ -164,7 +166,7 @@ def _untouched(work: Work, facts: Facts) -> bool:
 
 
 def fetch_proven(route: Route, external_id: str) -> Remote | None:
-    """The record, or None on proof: gone at two looks with a healthy authorised call between them."""
+    """The record, or None on proof: not found twice, with a healthy authorised request between the two."""
     remote = route.listed.get(external_id) or route.adapter.fetch(external_id)
     if remote is None:
         route.adapter.probe()
@@ -173,7 +175,8 @@ def fetch_proven(route: Route, external_id: str) -> Remote | None:
 
 
 def numbered(route: Route, remote: Remote) -> Remote:
-    """Where our number is the key for good, the record shows it as the field that a renumbering would change."""
+    """The record, with our key as its field `number` where the provider cannot renumber: a changed number in the source
+    then shows as a difference."""
     if route.rules.renumbers or remote.key is None:
         return remote
     return remote._replace(values={"number": remote.key, **remote.values})
@@ -212,13 +215,13 @@ def _looked_up(route: Route, facts: Facts, our_key: str, *, own: bool) -> Facts:
     since = max((i.settle_until for i in facts.intents if i.verb is Verb.CREATE), default=facts.at) if own else None
     found = look_up(route, our_key, facts.source or {}, since=since)
     if own and not found and _settled(facts) and route.adapter.capabilities.identity is not Identity.SCAN:
-        route.adapter.probe()  # one empty answer proves nothing, and a second record may hang on it
+        route.adapter.probe()  # one empty answer proves nothing, and a second create would follow
         found = look_up(route, our_key, facts.source or {}, since=since)
     return facts._replace(found=tuple(numbered(route, remote) for remote in found))
 
 
 def _settled(facts: Facts) -> bool:
-    """Whether none of our creates can be executed any more, so that the next one may leave."""
+    """Whether the settle times of all intents are over: none of our creates can still be executed."""
     return all(intent.settle_until <= facts.at for intent in facts.intents)
 
 
@@ -242,7 +245,7 @@ def look_up(route: Route, our_key: str, values: Values, *, since: datetime | Non
 
 
 def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
-    """What is known about a row that is not there; `proven`: an earlier look proved it, and asked what to do."""
+    """The facts about a missing row; `proven`: an earlier look proved the deletion, and its question is open."""
     departure = departed(route, work, proven=proven)
     fits = facts.link is None or facts.link.provider_key is None or route.adapter.key_fits(facts.link.provider_key)
     facts = facts._replace(departure=departure, rules=facts.rules._replace(repeatable=fits))
@@ -263,8 +266,8 @@ def _gone(route: Route, work: Work, facts: Facts, *, proven: bool) -> Facts:
 
 
 def _succeeded_unseen(route: Route, work: Work, facts: Facts) -> bool:
-    """Whether a deleted customer's key was given to another one whom a filter leaves out. The settings' filters are
-    overlooked for this; what a view hides cannot be read."""
+    """Whether a deleted customer's key was given to another customer that a filter excludes. The row is read without
+    the settings' filters; a row that a view hides cannot be read."""
     if not facts.reborn or facts.link is None:
         return False
     row = customers.read(unfiltered(route.source), [work.pair.key]).get(work.pair.key)
@@ -272,14 +275,15 @@ def _succeeded_unseen(route: Route, work: Work, facts: Facts) -> bool:
 
 
 def _keyless(route: Route, facts: Facts) -> tuple[Remote, ...]:
-    """What a create made that was lost, and could carry no key of ours: found so that it is known for ever, never as
-    proof. A listing that took it for a newcomer's would bring the deleted customer back."""
+    """The records that our lost create likely made, where they carry no key of ours. They prove nothing, but a person
+    is asked about them, or they get a tombstone: otherwise a scan would bring the deleted customer back."""
     every = (remote for page in route.adapter.scan(None) for remote in page.remotes)
     return tuple(numbered(route, remote) for remote in every if made_by(facts, remote))
 
 
 def _carried(route: Route, our_key: str, gone: str) -> bool:
-    """Whether another live customer has this key at the provider: its number, or without one its source key."""
+    """Whether another live customer's key at the provider is this one: its number, or without a number its source
+    key."""
     if number_taken(route.source, our_key, other_than=gone):
         return True
     row = customers.read(route.source, [our_key]).get(our_key)

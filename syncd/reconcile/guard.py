@@ -1,7 +1,7 @@
-"""What happens before any write leaves: guards are counted in one place and in order, keys reserved, and all intents
-opened, in one transaction that commits only while the lease is ours.
+"""Admit a group's writes: ask and count the guards in order, reserve keys, and open all intents, in one transaction
+that commits only while the lease is ours.
 
-Operations are counted before they are executed, so that two threads cannot pass a limit together; the count of an
+Operations are counted before they are executed, so that two threads cannot pass a limit together. The count of an
 operation that was certainly not executed is given back with its outcome.
 """
 
@@ -30,9 +30,9 @@ KEY_TAKEN = Park("key_taken", "another customer already has this key at the prov
 
 
 def admit(route: Route, decided: Sequence[Decided]) -> tuple[list[Decided], list[Decided]]:
-    """Sort the group: cases whose write may leave, each with its open intent; and cases held back by a guard, or
-    because another customer has the key, each with its change. A pair that was erased or re-keyed meanwhile is in
-    neither."""
+    """Divide the group: cases whose write may leave, each with its open intent; and cases that are held back, by a
+    guard or because another customer has the key, each with its change. A pair that was erased or re-keyed meanwhile is
+    in neither part."""
     wanted = [each for each in decided if each.write is not None or each.asks]
     if not wanted:
         return [], []
@@ -48,7 +48,8 @@ def admit(route: Route, decided: Sequence[Decided]) -> tuple[list[Decided], list
 def _order_matters(route: Route, wanted: Sequence[Decided], budget: Budget) -> bool:
     """Whether a limit would be passed if all pairs taken before this group were executed too. Where it would not, the
     group does not wait for its turn: one slow reading must not hold up a whole lane."""
-    before = route.lane.turns.ahead(wanted[0].case.pair.key)  # first this, then what is spent: twice is safe
+    # Read before the counts: a group that passes in between is counted twice, which is safe.
+    before = route.lane.turns.ahead(wanted[0].case.pair.key)
     asks = [ask for each in wanted for ask in each.asks if ask.limit is not None]
     if not before or not asks:
         return False
@@ -70,7 +71,7 @@ def _admitted(route: Route, wanted: Sequence[Decided], budget: Budget) -> tuple[
 
 
 def _reserve(tx: Transaction, route: Route, passed: Sequence[Decided]) -> tuple[list[Decided], list[Decided]]:
-    """Claim our keys for those that are created."""
+    """Reserve our keys for the creates. Answers the passed cases, and those whose key another customer has."""
     creates = {each.case.pair.key: each.case.key for each in passed if each.write and _verb(each) is Verb.CREATE}
     refused = mapping.reserve(tx, route.provider, creates, route.clock.now()) if creates else {}
     terms = route.terms()
@@ -79,7 +80,7 @@ def _reserve(tx: Transaction, route: Route, passed: Sequence[Decided]) -> tuple[
 
 
 def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[Decided]:
-    """Open all intents. A create's new intent stands for those, too, that an earlier create of the pair left open."""
+    """Open all intents. The new intent of a create replaces those that an earlier create of the pair left open."""
     creates = [each.case for each in passed if _verb(each) is Verb.CREATE]
     journal.close_all(tx, [case.pair for case in creates if case.facts.intents])
     work.note_seen(tx, [case.work for case in creates])
@@ -91,8 +92,9 @@ def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[De
 
 
 def _disputes(passed: Sequence[Decided]) -> list[Link]:
-    """The mapping rows of exchanges that found a field to be disputed, with that mark alone: the push may take away
-    what shows the dispute, and a crash may come before its outcome is recorded."""
+    """The mapping rows of exchanges that found a disputed field, with only that mark added. They are stored before the
+    push, because the push may remove the signs of the dispute, and a crash may follow before its outcome is
+    recorded."""
     found = []
     for each in passed:
         link, exchange = each.case.facts.link, each.progress
@@ -106,7 +108,7 @@ def _disputes(passed: Sequence[Decided]) -> list[Link]:
 
 
 def instead(decided: Decided, change: Change) -> Decided:
-    """The case with another end: its write does not leave."""
+    """The decision with this change in place of its write."""
     return decided._replace(write=None, change=change, then=None)
 
 
@@ -120,8 +122,8 @@ def _verb(decided: Decided) -> Verb:
 
 @dataclass
 class Budget:
-    """What guards have counted beside the state: `rows` of the source, and operations that `passed` in this group or,
-    for a plan, before it. `doubtful` are those among them whose pull the source refused at the last attempt."""
+    """What guards count besides the state: the `rows` of the source, and the operations that `passed` in this group or,
+    in a plan, before it. `doubtful`: the passed pulls that the source refused at the last attempt."""
 
     rows: int
     passed: Counter[str] = field(default_factory=Counter)
@@ -131,8 +133,8 @@ class Budget:
 def judge(
     tx: Transaction, route: Route, decided: Sequence[Decided], budget: Budget
 ) -> tuple[list[Decided], list[Decided]]:
-    """Ask every guard about every operation, in order: those that pass, and those that are held back, each with
-    its change. Reads only.
+    """Ask every guard about every operation, in order. Answers the cases that pass, and the cases that are held back,
+    each with its change. Reads only.
 
     Only executed operations may use up a limit. Where a limit is reached with an operation that the source refused
     before, the next operation waits for the outcome and not for a person: with two pulls allowed, a pull of a value
@@ -162,7 +164,7 @@ def judge(
 
 @dataclass
 class _Ledger:
-    """What the state says to the guards, asked once for a whole group: writers take turns, so it stays true."""
+    """The counts and totals of the state, read once for a group; they hold until commit, since writers take turns."""
 
     tx: Transaction
     route: Route
@@ -177,7 +179,7 @@ class _Ledger:
         return self.spent[verb]
 
     def total(self, ask: Ask) -> int:
-        """What a share is a share of: the source's rows, or the provider's pairs."""
+        """The total for a share: the source's rows, or the provider's pairs."""
         if ask.of_the_source:
             return self.rows
         if self.pairs is None:
@@ -203,9 +205,9 @@ def _over(ledger: _Ledger, ask: Ask, budget: Budget) -> bool:
 
 
 def _too_many(tx: Transaction, route: Route, over: Callable[[int], bool]) -> bool:
-    """Deletions are judged together: whether all that are due now, this one among them, would pass the limit, for a
-    source that lost its rows must not take the first ten customers with it. Of 12 deletions, with a limit of 10, none
-    is executed. Rows that are back (deleted and inserted again) take nobody with them."""
+    """Whether all deletions that are due now would pass the limit together: a source that lost its rows must not take
+    even the first ten customers with it. Of 12 deletions, with a limit of 10, none is executed. Rows that were deleted
+    and inserted again do not count."""
     due = set(waiting.deletions(tx, route.provider, route.clock.now()))
     if not over(max(len(due), 1)):
         return False
@@ -215,15 +217,15 @@ def _too_many(tx: Transaction, route: Route, over: Callable[[int], bool]) -> boo
 
 
 def _too_many_left(tx: Transaction, route: Route, over: Callable[[int], bool]) -> bool:
-    """Customers whom a filter excludes are judged together like deletions: a slip of the pen in a condition must not
-    end the first ten links. Of 12 excluded customers, with a limit of 10, none is unlinked. A customer that became due
-    after `prepared` looked counts as excluded."""
+    """Whether all unlinks by a filter that are due now would pass the limit together: a typing mistake in a condition
+    must not end even the first ten links. Of 12 excluded customers, with a limit of 10, none is unlinked. A customer
+    that became due after `prepared` counts as excluded."""
     due = waiting.linked_due(tx, route.provider, route.clock.now())
     return over(max(sum(route.listing.left.get(key, True) for key in due), 1))
 
 
 def prepared(route: Route, decided: Sequence[Decided]) -> Budget:
-    """What the guards of these operations need to know of the source; asked before the state is locked."""
+    """The budget of these operations, with what the source tells; called before the state is locked."""
     asks = [ask for each in decided for ask in each.asks if ask.limit is not None]
     if any(ask.verb == "unlink" for ask in asks):
         _look_who_left(route)
@@ -231,7 +233,7 @@ def prepared(route: Route, decided: Sequence[Decided]) -> Budget:
 
 
 def _look_who_left(route: Route) -> None:
-    """Note of every linked customer that is due whether a filter or a view hides the row."""
+    """Note for every due linked customer whether a filter or a view hides its row."""
     with route.state.read() as tx:
         due = waiting.linked_due(tx, route.provider, route.clock.now())
     new = [key for key in due if key not in route.listing.left]
@@ -241,22 +243,22 @@ def _look_who_left(route: Route) -> None:
 
 
 def _pairs(tx: Transaction, route: Route) -> int:
-    """The pairs that are linked, parked and staged ones included, for staging must not shrink its own limit. Pairs that
-    a person ordered to be linked are among them already: else the first of them would meet a narrower guard than the
-    last, and a plan a narrower one than its run."""
+    """The number of linked pairs, with parked and staged ones, because staging must not lower its own limit; and with
+    pairs that a person ordered to be linked: otherwise the first of them would meet a lower limit than the last, and a
+    plan a lower one than its run."""
     counts = mapping.counts(tx).get(route.provider, {})
     return sum(counts.get(state, 0) for state in STANDING) + waiting.count_to_be_linked(tx, route.provider)
 
 
 def source_rows(route: Route) -> int:
-    """How many source rows there are, counted once a cycle: guards need no exact figure."""
+    """The number of source rows, counted once a cycle: guards need no exact figure."""
     if route.listing.rows is None:
         route.listing.rows = customers.count(route.source)
     return route.listing.rows
 
 
 def spend(tx: Transaction, route: Route, asks: Sequence[Ask], sign: int = 1) -> None:
-    """Count operations, or give them back (`sign` -1): they were certainly not executed."""
+    """Count operations; with `sign` -1 give back the counts of operations that were certainly not executed."""
     counted: Counter[str] = Counter()
     for ask in asks:
         counted[ask.verb] += ask.number

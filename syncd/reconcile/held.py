@@ -1,8 +1,9 @@
-"""What guards hold back: one open review item per guard and provider, whose number stands for exactly what it shows.
+"""The review items of staged operations: one open item per guard and provider. Its number stands for exactly the
+operations that it shows.
 
-When more is held back, the item goes on under a new number, and the old number goes on standing for what it showed.
-Example: item 7 shows 12 deletions, then 3 more are held back and the item goes on as 8. Releasing 7 lets the 12 pass
-and nothing else, however busy the daemon was. `work.shown` holds the first number under which an operation was shown.
+When more operations are staged, the item gets a new number, and the old number still stands for what it showed.
+Example: item 7 shows 12 deletions, then 3 more are staged and the item becomes 8. A release of 7 lets the 12 pass and
+no others. `work.shown` holds the first number under which an operation was shown.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from syncd.store.database import Transaction
 from syncd.store.review import Review
 
 GUARD = "guard_"
-INSERT = "guard_insert"  # new rows are no due pairs: `detect.intake` keeps that item
+INSERT = "guard_insert"  # new rows are no due pairs: `detect.intake_guard` keeps this item
 
 
 def announce(tx: Transaction, provider: str, kind: str, reason: str, now: datetime) -> None:
-    """Open the review item that stands for many pairs; its count is brought up to date once a run, by `recount`."""
+    """Open the review item that stands for many pairs; `recount` brings its count up to date once a run."""
     if standing(tx, provider, kind) is None:
         number = review.open_review(tx, provider, "", kind, {}, reason, now)
         if kind.startswith(GUARD):
@@ -27,7 +28,7 @@ def announce(tx: Transaction, provider: str, kind: str, reason: str, now: dateti
 
 
 def recount(tx: Transaction, provider: str, now: datetime) -> None:
-    """Bring the counts of the items that stand for many up to date; one whose reason is gone closes itself."""
+    """Bring the counts of items that stand for many pairs up to date, and close items whose reason is gone."""
     for item in review.reviews(tx, provider=provider, key=""):
         if item.kind == "adopt" or (item.kind.startswith(GUARD) and item.kind != INSERT):
             _recount(tx, item, now)
@@ -45,8 +46,8 @@ def _recount(tx: Transaction, item: Review, now: datetime) -> None:
 
 
 def release(tx: Transaction, found: Review, now: datetime) -> int:
-    """Release the operations that this item's number showed and that are still held back; later ones go on waiting
-    under another number."""
+    """Release the operations that this item's number showed and that are still staged; later ones go on waiting under
+    another number."""
     waits = _class(found.kind)
     released = waiting.release(tx, found.provider, waits, GRANTED + found.kind.removeprefix(GUARD), now, shown=found.id)
     review.conclude(tx, found.id, "release", now)
@@ -61,13 +62,13 @@ def release(tx: Transaction, found: Review, now: datetime) -> int:
 
 
 def close(tx: Transaction, provider: str, kind: str, now: datetime, word: str) -> None:
-    """Nothing is held back any more: the item closes, and its former numbers stand for nothing."""
+    """Close the item and delete its former numbers: no operation is staged any more."""
     review.close_reviews(tx, provider, "", [kind], now, word)
     review.drop_renewed(tx, provider, kind)
 
 
 def standing(tx: Transaction, provider: str, kind: str) -> Review | None:
-    """The open item of this kind that stands for many."""
+    """The open item of this kind that stands for many pairs."""
     return next((item for item in review.reviews(tx, provider=provider, key="") if item.kind == kind), None)
 
 

@@ -1,4 +1,4 @@
-"""Which records a listing has shown, and which of our keys they carry: what is kept of a listing of any length."""
+"""What is kept of a listing of any length: the external ids of its records, and our keys on them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from syncd.core.packed import Packed
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """External ids by our key, of records that carry one. A first load holds this from its first customer to its last,
-    and the threads of its lane add what they create. `began`: when the listing did; it proves nothing about a create of
-    ours that settled later."""
+    """External ids by our key, of records that carry one. A lane holds this for a whole cycle, and its threads add the
+    records that they create. `began`: when the listing began; it proves nothing about a create of ours that settled
+    later."""
 
     began: datetime | None = None
     packed: Packed = field(default_factory=Packed)
     lock: Lock = field(default_factory=Lock)
 
     def add(self, remotes: Iterable[Remote]) -> None:
-        """More records; those without a key are left out."""
+        """Add records; records without a key of ours are left out."""
         with self.lock:
             for remote in remotes:
                 if remote.key is not None:
@@ -43,8 +43,8 @@ def by_key(remotes: Iterable[Remote], began: datetime | None = None) -> Keys:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the pages of a listing have shown so far, by external id. `double`: records in use that carry a key which
-    another one carries too."""
+    """The external ids that the pages of a listing have shown so far. `double`: records in use whose key another record
+    carries too."""
 
     seen: Packed = field(default_factory=Packed)
     archived: Packed = field(default_factory=Packed)
@@ -59,7 +59,7 @@ class Shown:
         return external_id in self.seen and external_id not in self.archived
 
     def fresh(self, remotes: Iterable[Remote]) -> list[Remote]:
-        """Those of one more page that no page showed before."""
+        """Add a page. Answers its records that no page showed before."""
         return [remote for remote in remotes if self._take(remote)]
 
     def _take(self, remote: Remote) -> bool:

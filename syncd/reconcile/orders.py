@@ -1,7 +1,6 @@
-"""What people decided about a pair: rulings for its fields, and orders for the pair as a whole.
+"""People's decisions about a pair: rulings on its fields, and orders for the pair as a whole.
 
-Decisions are kept on review items, and the next look acts on them, in whichever process; so a decision never races a
-worker.
+Review items hold the decisions, and the next look of any process acts on them, so a decision never races a worker.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _NO_ORDERS = Orders()
 
 
 def orders(reviews: Sequence[Review]) -> Orders:
-    """Read the items of one pair, oldest first; only what is open counts, and what a person chose to leave alone."""
+    """Read the orders from the items of one pair, oldest first. Open items count, and items decided by `LEAVE`."""
     if not reviews:
         return _NO_ORDERS
     rulings: dict[str, Ruling] = {}

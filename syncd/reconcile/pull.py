@@ -1,4 +1,4 @@
-"""A write into the source: compare-and-set, and what the row then holds."""
+"""The pull: a compare-and-set write into the source row."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ BUSY_PAUSE = 5.0  # seconds until a locked source row is tried again
 
 
 def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
-    """Write the values into the row as it was read; `Stale` when the row changed since or is locked.
+    """Write the values, if the row still is as it was read; `Stale` when the row changed since or is locked.
 
-    One intent covers all tries: a field that its column refuses is left out of the next try, and so was never written.
+    A field that its column refuses is left out of the next try. One intent covers all tries, since a refused try writes
+    nothing.
     """
     progress, wanted = decided.progress, dict(values)
     assert progress is not None  # noqa: S101 - made by `exchange`
@@ -36,7 +37,7 @@ def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
 
 
 def projection(route: Route, customer: Customer | None) -> Values:
-    """The row as this provider sees it; a row that the provider's rules refuse now is answered as it is."""
+    """The row as this provider should hold it; where the provider's rules refuse the row, the row itself."""
     if customer is None:
         return {}
     try:

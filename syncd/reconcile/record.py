@@ -1,8 +1,8 @@
-"""Store the results of a group in one transaction (links, bases, intents, reviews, work, events, refunds), then tell
-them.
+"""Store the results of a group in one transaction (links, bases, intents, reviews, work, events, refunds), then write
+the log lines.
 
-Where a change claims a remote that is linked to another customer, the group's transaction fails: every pair is then
-recorded by itself, and that one pair is parked for a person.
+Where a change links a remote that is linked to another customer already, the group's transaction fails. Every pair is
+then recorded by itself, and that one pair is parked.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from syncd.store.database import Transaction
 def record(
     route: Route, decided: Sequence[Decided], held: Sequence[Decided], sent: Sequence[tuple[Decided, Outcome]]
 ) -> tuple[list[Report], list[Decided]]:
-    """Store what was decided, held back and done. Answers reports of the looks that ended, and the cases with which the
-    other looks go on."""
+    """Store decisions without a write, staged operations and outcomes. Answers the reports of looks that ended, and the
+    decisions with which the other looks go on."""
     terms = route.terms()
     back = {each.case.pair.key for each in held}
     ended_so = [*held, *(each for each in decided if each.case.pair.key not in back)]
@@ -42,14 +42,15 @@ def record(
         steps.append((each, changes(each, outcome, terms, projection(route, row))))
     stored = _stored(route, steps)
     _learn(route, decided, sent)
-    erased = len(decided) - len(stored)  # or re-keyed meanwhile: nothing is written for such a pair
+    erased = len(decided) - len(stored)  # or re-keyed meanwhile: for such a pair no change is stored
     ended = [_told(route, step) for step in stored]
     reports = [report for report, step in zip(ended, stored, strict=True) if step.then is None]
     return reports + [Report("deferred")] * erased, [step.then for step in stored if step.then is not None]
 
 
 def _stored(route: Route, steps: Sequence[tuple[Decided, Step]]) -> list[Step]:
-    """Store these steps together, or one by one where they cannot be; a step whose pair is due no more is left out."""
+    """Store these steps together, or one by one where one of them fails. A step whose pair is no longer due is left
+    out."""
     try:
         return _together(route, steps)
     except AlreadyLinked:
@@ -70,7 +71,7 @@ def _together(route: Route, steps: Sequence[tuple[Decided, Step]]) -> list[Step]
 
 
 def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
-    """Store all of these changes, each part for all of them at once."""
+    """Store these changes: each kind of part for all changes at once."""
     now = route.clock.now()
     spend(tx, route, [ask for each in told for ask in each.refund], -1)
     journal.close_all(tx, [each.pair for each in told if each.close_all])
@@ -113,8 +114,8 @@ def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
 
 
 def _tell_beside(tx: Transaction, route: Route, told: Sequence[Change], ordered: Sequence[tuple[str, str]]) -> None:
-    """Tell of records that a person ordered to be linked, where the pair got or kept another one. Example: the order
-    comes while the answer of our create is on its way."""
+    """Ask about records that a person ordered to be linked, where the pair got another record. Example: the order comes
+    while the answer to our create is on its way."""
     linked = {each.pair.key: each.link.external_id for each in told if each.link is not None}
     now = route.clock.now()
     for key, second in ordered:
@@ -125,8 +126,9 @@ def _tell_beside(tx: Transaction, route: Route, told: Sequence[Change], ordered:
 
 
 def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:
-    """All that is known under a mark's spelling moves to the row's own key. Where that key has a link of its own, the
-    link under the mark's spelling is the first owner's: it moves to a former key and is looked at as deleted."""
+    """Move everything that the state has under a mark's spelling to the row's own key. Where that key has a link of its
+    own, the link under the mark's spelling is the first owner's: it moves to a former key and is looked at as
+    deleted."""
     if not mapping.is_taken(tx, key):
         mapping.move_key(tx, pair.key, key)
     elif (first := mapping.to_former_key(tx, pair.key)) is not None:
@@ -134,7 +136,8 @@ def _respell(tx: Transaction, route: Route, pair: Pair, key: str) -> None:
 
 
 def _waits(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
-    """Operations that a guard staged, and pairs that wait for `adopt`: one review item stands for all of a kind."""
+    """Store staged operations, and open the review items for them and for pairs that wait for `adopt`: one item for all
+    pairs of a kind."""
     now = route.clock.now()
     verbs = {}
     for each in told:
@@ -149,7 +152,8 @@ def _waits(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
 
 
 def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decided, Outcome]]) -> None:
-    """Tell the lane that a look without a write got its answers, and add created records to the cycle's listing."""
+    """Report successful readings of looks without a write to the lane, and add created records to the cycle's
+    listing."""
     if any(each.change is not None and each.case.failure is None and each.case.requests for each in decided):
         route.lane.succeeded()
     stored = [
@@ -162,7 +166,7 @@ def _learn(route: Route, decided: Sequence[Decided], sent: Sequence[tuple[Decide
 
 
 def _told(route: Route, step: Step) -> Report:
-    """Write the log lines of a change that is durable now, and answer the look's word for the closing line."""
+    """Write the log lines of a durable change. Answers the look's report."""
     change = step.change
     for line in change.lines:
         more: dict[str, Any] = {**line.more, "fields": sorted(line.fields)} if line.fields else dict(line.more)

@@ -1,4 +1,4 @@
-"""Everything that reconciling one provider's pairs needs, handed in by bootstrap."""
+"""The route: everything that the looks at one provider's pairs need, handed in by bootstrap."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from syncd.store.leases import Lease
 
 @dataclass
 class Listing:
-    """What is read once per cycle.
+    """What a lane reads once per cycle.
 
     keys     our keys with their external ids at a provider that can only be listed
     rows     the number of source rows
-    present  of the customers whose deletion was due, those that have a row again
-    left     linked customers that were due, by key: whether a filter or a view hides their row
+    present  customers whose deletion was due and that have a row again
+    left     due linked customers, by key: whether a filter or a view hides their row
     """
 
     keys: Keys | None = None
@@ -40,19 +40,18 @@ class Listing:
 
 @dataclass(frozen=True)
 class Aliases:
-    """Which customer has which key by a change log that is not captured yet: a plan knows it, while the state still has
-    the former keys. `before` maps a key to the key under which the state knows its customer, "" where the state knows
-    none."""
+    """Changed keys of an unread change log: a plan knows the present keys, while the state still has the former ones.
+    `before` maps a present key to the customer's key in the state, "" where the state does not know the customer."""
 
     before: Mapping[str, str] = field(default_factory=dict)
 
     def stored(self, keys: Iterable[str]) -> dict[str, str]:
-        """Those of these keys whose customers the state may know, each with its key in the state."""
+        """The keys whose customers the state may know, each with the customer's key in the state."""
         found = {key: self.before.get(key, key) for key in keys}
         return {key: stored for key, stored in found.items() if stored}
 
     def now(self, stored: str) -> str:
-        """The present key of the customer that the state knows under this key; "" where no customer has it any more."""
+        """The present key of the customer whose key in the state is `stored`; "" where the customer is gone."""
         return self._after.get(stored, "" if stored in self.before else stored)
 
     @cached_property
@@ -64,23 +63,23 @@ class Mentions(Protocol):
     """`changelog.mentions` of the source."""
 
     def __call__(self, keys: Sequence[str], *, moved: bool = False) -> set[str]:
-        """Those of these keys of which the log holds an unread mark; `moved`: that a row got or gave up."""
+        """The keys with an unread row in the log; with `moved`, only keys that a row got or gave up."""
 
 
 def nothing_unread(keys: Sequence[str], *, moved: bool = False) -> set[str]:  # noqa: ARG001 - as `Mentions`
-    """The change log counts as read: for who only reads."""
+    """No key has an unread row: for commands that only read."""
     return set()
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """All that the looks at one provider's pairs need: settings as values, adapter, source, state, lane and lease.
+    """Settings as values, adapter, source, state, lane and lease of one provider.
 
-    Times are in seconds. `rank` is the provider's place in the settings (earlier wins ties), `ranks` and `policies` are
-    those of all providers. `listed` records were read a moment ago by an audit and are not fetched again. `mentions`
-    asks the change log of which of these keys it holds an unread mark. `reads_only`: the look sends no write, so it
-    also reads what an adapter otherwise finds out while it writes. `aliases` are a plan's.
-    """
+    Times are in seconds. `ranks` are the places of all providers in the settings (the earlier one wins ties),
+    `policies` their conflict policies. `known` holds the mapped fields. `listed` records were just read by a listing
+    and are not fetched again. `mentions` tells for which keys the change log holds an unread row. `reads_only`: the
+    look sends no write, so it also reads what an adapter otherwise finds out while it writes. `aliases`: only a plan
+    has any."""
 
     provider: str
     adapter: ProviderAdapter
@@ -131,7 +130,8 @@ class Route:
 
 
 def hidden_key(route: Route, link: Link | None) -> str:
-    """The number of a linked customer that the provider cannot carry, so that no look-up finds the record: where the
-    link ends and the record stays, a tombstone alone tells whose it is. "" where the provider carries it."""
+    """The number of a linked customer that the provider cannot carry, so that no look-up finds the record; "" where the
+    provider carries it. Where the link ends and the record stays, only a tombstone for the number tells whose the
+    record is."""
     our_key = link.provider_key if link is not None and link.external_id is not None else None
     return our_key if our_key is not None and not route.adapter.key_fits(our_key) else ""

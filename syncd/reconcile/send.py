@@ -1,8 +1,8 @@
-"""The only place that sends writes; each comes back as an outcome.
+"""The only place that sends writes; the result of each is an outcome.
 
-A write follows its reading at once, for it would overwrite an edit made in between. Where the write would wait for the
-lane's pace, or comes late behind others of its group, its slot is taken first and the record is read again; a record
-that changed meanwhile is left for another look.
+A write must follow its reading at once, because it would overwrite an edit made in between. Where the write would wait
+for the lane's pace, or comes late behind others of its group, its slot is taken first and the record is read again. A
+record that has changed by then is left for another look.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from syncd.reconcile.route import Route
 
 
 def send(route: Route, admitted: Sequence[Decided]) -> list[tuple[Decided, Outcome]]:
-    """Send these writes one after the other; answers each with its outcome. Raises `LeaseLost`."""
+    """Send these writes one after the other. Answers each with its outcome. Raises `LeaseLost`."""
     return [(decided, _sent(route, decided)) for decided in admitted]
 
 
@@ -69,8 +69,8 @@ def _create(route: Route, decided: Decided, write: Write) -> Outcome:
 
 
 def _over(route: Route, decided: Decided, write: Write, call: Callable[[Remote], Remote | None]) -> Outcome:
-    """Write over the record as it was read; where the write would leave too late for that, its slot is taken first, and
-    the record is read again. `Stale` where the record has changed by then."""
+    """Write over the record as it was read. Where that reading would be too old, take the write's slot first and read
+    the record again; `Stale` where it has changed by then."""
     read = write.remote
     assert read is not None  # noqa: S101 - made by `decide`
     outcome = _written(route, decided, lambda: call(read), decided.case.read)
@@ -96,7 +96,7 @@ def _read_again(route: Route, read: Remote) -> Remote | None:
 
 
 def _written(route: Route, decided: Decided, call: Callable[[], Remote | None], read: Reading | None = None) -> Outcome:
-    """One write tried, and what its end means. Where one of several requests was executed, `half` says so."""
+    """Try one write. Answers its outcome, with `half` where one of several requests was executed."""
     route.lane.trace.begin_write(read)
     answer = attempt(route, decided.case.work.attempts, call)
     half = route.lane.trace.acknowledged

@@ -1,4 +1,4 @@
-"""A value that no entry of the settings' value map names: never sent, and no default is put in its place."""
+"""Values that no entry of the settings' value map names: they are never sent, and no default replaces them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ UNMAPPED = "holds a value that no entry of [source.values] names"
 
 
 def projected(adapter: ProviderAdapter, customer: Customer, values: Values) -> Values:
-    """What this provider should hold of the row, without fields whose value nobody knows.
+    """The row as this provider should hold it, without fields whose value no entry names.
 
-    Raises `Rejected`, for such a field by its name, where the provider needs it: it refuses an empty one, or would put
-    a default in its place. Example: the column holds "Atlantis", and JTL-Wawi keeps nobody without a country.
+    Raises `Rejected` for such a field where the provider needs it: it refuses an empty field, or would replace it by a
+    default. Example: the column holds "Atlantis", and JTL-Wawi takes no customer without a country.
     """
     for name in sorted(customer.unmapped):
         try:
