@@ -10,13 +10,16 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from syncd import __version__
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
 DEBIAN = DEPLOY / "debian"
 SCRIPTS = [DEBIAN / name for name in ("build.sh", "test-in-root.sh", "postinst", "prerm", "postrm")]
 
@@ -108,3 +111,25 @@ def test_the_container_runs_as_nobody_with_wheels_of_the_lock() -> None:
     for copied in re.findall(r"(?m)^COPY (?!--from)(.*) \S+$", text):
         for name in copied.split():
             assert (DEPLOY.parent / name).exists(), name
+
+
+@pytest.mark.long
+def test_the_wheel_is_all_that_a_user_needs(tmp_path: Path) -> None:
+    """What README's first command installs: every file of the package and the migrations, and the demo runs from it,
+    far from this checkout."""
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, timeout=300)
+    (wheel,) = tmp_path.glob("syncd-*.whl")
+    with ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "site")
+    listed = subprocess.run(["git", "ls-files", "syncd"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    wanted = {*listed.split(), *(f"syncd/{path.relative_to(ROOT)}" for path in (ROOT / "migrations").rglob("*.py"))}
+    assert {path for path in wanted if not (tmp_path / "site" / path).is_file()} == set()
+
+    alone = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    demo = [sys.executable, "-m", "syncd", "demo", "--customers", "20"]
+    told = subprocess.run(demo, cwd=tmp_path, env=alone, check=True, capture_output=True, text=True, timeout=300)
+    assert told.stdout.count(" ok") >= 14
+    where = [sys.executable, "-c", "import syncd; print(syncd.__file__)"]
+    said = subprocess.run(where, cwd=tmp_path, env=alone, check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == str(tmp_path / "site" / "syncd" / "__init__.py")
