@@ -114,4 +114,4 @@ def keys(settings: Settings, source: Source) -> Check:
     if mode == PLAIN:
         remedy = 'Remove customer_key = "plain" under [log] where a key may be an e-mail address or a name.'
         return Check("keys", f"{column} is text, and logs, pages and pipes show it as it is", remedy)
-    return Check("keys", f"{column} is text: what is no number or UUID is an alias (key-...) in logs, pages and pipes")
+    return Check("keys", f"{column} is text: any but numbers and UUIDs is an alias (key-...) in logs and pages")

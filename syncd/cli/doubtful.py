@@ -55,5 +55,5 @@ def refusals(settings: Settings, field: str, some: list[Customer]) -> dict[str, 
 
 def _fate(counts: Mapping[str, int]) -> str:
     if not counts:
-        return "No provider refuses them unsent; what it says to them is shown then."
+        return "They are sent to every provider; if a provider refuses them, `syncd status` says so."
     return "Refused before sending by " + ", ".join(f"{name} ({number})" for name, number in counts.items()) + "."

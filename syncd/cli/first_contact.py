@@ -22,7 +22,7 @@ PROGRESS = 10.0  # seconds between two lines where nobody looks at a terminal
 _MEANINGS = {
     "sure": "same number or VAT id, only once on both sides, and the rest speaks for it",
     "probable": "one candidate, by number or VAT id with a doubt, by e-mail, or by name and address",
-    "ambiguous": "several candidates, or a number on somebody else",
+    "ambiguous": "several candidates, or the number is on another customer's record",
     "only_here": "will be created there once the report is accepted",
     "only_there": "left alone",
     "duplicate_there": "customers that the provider has more than once",
@@ -71,7 +71,7 @@ def adopt(
     """Accept a match report: link what is sure, ask about what is not, and allow PROVIDER's new customers.
 
     With FILE exactly what it says, else a fresh comparison. The next run links and compares: empty sides are filled,
-    different values follow the provider's conflict policy, and who is only here is created.
+    different values follow the provider's conflict policy, and customers that only the source has are created.
     """
     from syncd.bootstrap import installation
     from syncd.cli.match_file import read
@@ -204,7 +204,7 @@ def _say_accepted(done: Sequence[tuple[Report, Accepted]]) -> None:
         echo(
             f"{which}Accepted: {accepted.linked} to be linked, {accepted.asked} for review, {accepted.skipped} skipped."
         )
-        echo(f"The next run creates at {report.provider} who is only here.")
+        echo(f"The next run creates at {report.provider} the customers that only the source has.")
     asked = any(accepted.asked for _, accepted in done)
     if asked:
         echo("next:  syncd review")
@@ -224,4 +224,4 @@ def _print(report: Report) -> None:
         echo(f"Of the sure ones {fills} have fields to be filled, {differs} have fields that differ.")
     if report.numbers_apart:
         echo("! Most customers with one number are two different customers: the numbers of the two sides come from")
-        echo("  different ranges. Nobody is linked by number.")
+        echo("  different ranges. No customer is linked by number.")

@@ -134,12 +134,12 @@ def rekey(reference: str, config: Path | None, *, as_json: bool) -> None:
         return
     echo(f"{done.links} links are kept under the new key.")
     if done.edited:
-        echo(f"{done.edited} values are being edited on one side: the next run moves them as it would have.")
+        echo(f"{done.edited} values were being edited on one side: the next run moves them as usual.")
     if reference:
         echo(f'next:  in {settings.path}, under [state]:  key = "{reference}"')
-        echo("       and the key of before in older_keys = [...], as long as syncd asks for it")
+        echo("       and the old key in older_keys = [...], as long as syncd asks for it")
     else:
-        echo(f"The key of before is kept in {path}.key.older, for erased and removed customers alone.")
+        echo(f"The old key is kept in {path}.key.older, only to recognise erased and removed customers.")
 
 
 def _new_key(settings: Settings, reference: str) -> bytes:

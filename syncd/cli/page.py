@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("status-page")
-@click.option("--config", expose_value=False, hidden=True, help="Accepted as everywhere; nothing of it is needed.")
+@click.option("--config", expose_value=False, hidden=True, help="Accepted, and not read: only log lines are needed.")
 @click.argument("logs", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of stdout.")
 @click.option("--watch", is_flag=True, help="Go on reading and keep the page fresh until interrupted.")

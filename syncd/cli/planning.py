@@ -73,7 +73,7 @@ def preview(
         if kept:
             echo(f'! one way: "{site.source.table.name}" cannot be written at {", ".join(kept)}; see syncd doctor')
         if asked:
-            echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: what waits for a person stays")
+            echo(f"! {len(asked)} open review item{'s' if len(asked) > 1 else ''}: these wait for a person")
             echo("    syncd review")
     if found.troubles:
         raise Exit(UNREACHABLE)

@@ -5,10 +5,10 @@
     phone         any of phone, mobile against any of the other's
     name          `core.names`; a person's where there is no company
     contact       first and last name beside a company's name: they can only contradict
-    address       street with postal code; another postal code contradicts, one alone agrees with nobody
+    address       street with postal code; another postal code contradicts, one without a street proves nothing
     birth_date    can only contradict
 
-A value that several customers of one side share (an agency's e-mail address, a head office's phone) agrees with nobody.
+A value that several customers of one side share (an agency's e-mail address, a head office's phone) proves nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STREET_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 _STREET_END = re.compile(r"(strasse|straße|straat|platz|plein)\b")
 _WORD = re.compile(r"[^\W_]+")
-_REAL_VAT = 5  # digits, not all the same: "DE999999999" and "none" identify nobody
+_REAL_VAT = 5  # digits, not all the same: "DE999999999" and "none" are placeholders
 _END = 5  # digits; what has fewer is no number to call
 
 

@@ -114,7 +114,7 @@ def merge(facts: FieldFacts) -> Decision:
 
 
 def _unreadable(facts: FieldFacts, source: Seen) -> Decision:
-    """A person may order what stands here to be sent; what stands there, nobody can have."""
+    """A person may order the source's value to be sent; the provider's value is unknown and cannot be taken."""
     if facts.decision is Direction.PUSH:
         return Decision(Verdict.PUSH, "decided")
     if facts.base is None:

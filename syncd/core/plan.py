@@ -9,7 +9,7 @@ is true decides:
         its marks are not all captured    wait
         it was inserted anew              unlink with a tombstone, then look again; where the settings remove: park
     linked
-        the record is gone or archived    park: nobody is brought back by a write
+        the record is gone or archived    park: no write brings a customer back
         the provider's rules refuse it    reject
         else                              exchange what `merge` says field by field, but
             its number there is fixed     review; a customer linked under another number keeps that number

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-CUSTOMER = "customer"  # how a join names the customer table, whatever that table is called
+CUSTOMER = "customer"  # the name of the customer table in joins
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ WEAK: Mapping[str, tuple[str, ...]] = {
     "email+name": ("email", "name"),
     "name+address": ("name", "street", "postal_code"),
 }
-"""Values that together make somebody a candidate, and nobody sure."""
+"""Values that together make a record a candidate, and never a sure match."""
 _NOT_WORD = re.compile(r"[\W_]+")
 
 

@@ -3,7 +3,7 @@
 By these rules a run changes the keys in the state (`capture`), and a plan foretells them (`operate.foresight`).
 
     row of the log                      who had the new key before       the customer with the new key
-    2 gets the key 5                    nobody                           is 2, with its links and open intents
+    2 gets the key 5                    no customer had it               is 2, with its links and open intents
     2 goes, then 1 gets the key 2       keeps record and link as `2†9`   is 1 (a shop merged two customers)
     1 and 2 swap by way of 9            is 2                             is 1
 """

@@ -50,7 +50,7 @@ MEANINGS = {
     Loss.RESET: "the source's change log is new while the state is not: the source was replaced or set up again.",
     Loss.SOURCE: "the source went back to an earlier day.",
     Loss.STATE: "the state went back to an earlier day.",
-    Loss.KEY: "[source] key is another column than before: nobody is known by it.",
+    Loss.KEY: "[source] key is another column than before: the state knows no customer by it.",
 }
 
 

@@ -56,7 +56,7 @@ def rekey(site: Installation, make: Callable[[], bytes], step: Callable[[int], N
             step(read)
     with alone(site.state, "syncd db rekey") as tx:
         if rekeying.looked_over(tx) != before:
-            raise SafetyStop("somebody worked on the state meanwhile; nothing was changed.", remedy="syncd db rekey")
+            raise SafetyStop("the state was changed meanwhile; this command changed nothing.", remedy="syncd db rekey")
         return Rekeyed(read, rekeying.rekey(tx, site.state.key, new, known))
 
 

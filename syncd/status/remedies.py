@@ -33,12 +33,12 @@ PAIRS: Mapping[str, Remedy] = MappingProxyType(
     {
         "linked": Remedy("Both sides agree."),
         "due": Remedy("Waits for its turn."),
-        "excluded": Remedy("Not known there, and settings or a person say that it stays so."),
+        "excluded": Remedy("Not linked, and not created, by the settings or a person's decision."),
         "waiting": Remedy("Waits for a second look or for the rows to come back."),
         "retry": Remedy("The last attempt failed; it is tried again by itself.", _EXPLAIN, RETRY),
         "ambiguous": Remedy("An answer was lost; after the settle time it is looked up.", _EXPLAIN, RETRY),
         "rejected": Remedy("The provider's rules refuse the customer until it changes.", _EXPLAIN, PERSON),
-        "dead": Remedy("All attempts failed; nothing is tried until somebody asks.", "syncd retry {key}", PERSON),
+        "dead": Remedy("All attempts failed; the next change or a retry tries again.", "syncd retry {key}", PERSON),
         "review": Remedy("A person must decide.", _SHOW, PERSON),
     }
 )
@@ -85,7 +85,7 @@ PROVIDERS: Mapping[str, Remedy] = MappingProxyType(
         "down": Remedy("Does not answer; everything for it waits.", _DOCTOR, UNREACHABLE),
         "frozen": Remedy("Nothing is written until a person confirms what happened.", "syncd recover", SAFETY),
         "stalled": Remedy("Customers are due and nobody works on them.", "syncd run-once", RETRY),
-        "delayed": Remedy("Changes wait for a long time: it is slower than they come.", _DOCTOR, RETRY),
+        "delayed": Remedy("Changes wait for a long time: they come faster than it takes them.", _DOCTOR, RETRY),
         "vanished": Remedy(
             "In the state, but no longer in the settings.", "syncd provider rename {provider} NEW", PERSON
         ),
@@ -129,7 +129,7 @@ LOG: Mapping[str, Remedy] = MappingProxyType(
     {
         "silent": Remedy("No recent events: is syncd running?", "systemctl status syncd", UNREACHABLE),
         "ended": Remedy("The daemon was stopped.", "systemctl start syncd", UNREACHABLE),
-        "unknown": Remedy("This log holds no status yet: nobody knows how it stands.", "syncd status", UNREACHABLE),
+        "unknown": Remedy("This log holds no status yet.", "syncd status", UNREACHABLE),
         "clock": Remedy("The log is ahead of this machine's clock.", "timedatectl", UNREACHABLE),
     }
 )

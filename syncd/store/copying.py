@@ -99,7 +99,7 @@ def back_up(state: Path, target: Path) -> None:
             copied.execute("PRAGMA journal_mode=DELETE").close()
             sound = copied.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
         if not sound:
-            raise StateUnreachable("the copy is damaged, so the state is", remedy="syncd doctor")
+            raise StateUnreachable("the copy is damaged, and so is the state", remedy="syncd doctor")
         with draft.open("rb") as written:
             os.fsync(written.fileno())
         os.link(draft, target)

@@ -68,7 +68,7 @@ CHUNK = 500
 ENDED = "ended"  # marks an intent whose settle time is counted from the end of its request
 REQUESTS = (Verb.CREATE.value, Verb.UPDATE.value, Verb.REMOVE.value)
 _OPEN = intent.insert().returning(intent.c.id)
-_OPEN_ALL = intent.insert().returning(intent.c.id, intent.c.customer_key)  # one statement, in whatever order
+_OPEN_ALL = intent.insert().returning(intent.c.id, intent.c.customer_key)  # answered in any order
 _INTENTS = (
     sa.select(intent)
     .where(

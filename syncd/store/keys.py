@@ -1,6 +1,6 @@
 """The state key: the secret under which every digest in the state is made.
 
-Without the key nobody can turn a digest back into a postal code by trying all of them, so the key never lies in the
+Without the key no digest can be turned back into a postal code by trying all of them, so the key never lies in the
 database itself. A state that is opened with another key knows no base any more: that is noticed and refused.
 """
 
@@ -63,7 +63,7 @@ def check_key(tx: Transaction, key: bytes, older: Sequence[bytes] = (), *, remem
     if missing := len(older_needed(tx) - {fingerprint(each) for each in older}):
         raise SafetyStop(
             f"[state] older_keys lacks {missing} of the keys that `syncd db rekey` replaced: who was erased or removed "
-            "under them would not be known",
+            "under them would not be recognised",
             remedy="name them there; if they are lost, syncd recover",
         )
 

@@ -16,7 +16,7 @@ from syncd.store.schema import IS_LIVE, Transaction, event, review, work
 from syncd.store.work import read as read_work
 
 WAITS = (review.c.closed_at.is_(None), review.c.decision == "")
-"""Of a review item: it waits for a person. One that is decided waits for the next look at its pair alone."""
+"""Of a review item: it waits for a person. A decided item waits for the next look at its pair."""
 
 
 class Waiting(NamedTuple):

@@ -1,6 +1,6 @@
 """A provider's whole share of the state: renamed, or removed.
 
-Digests are made over the provider's name, and nobody can make them anew without the values. So a renamed provider keeps
+Digests are made over the provider's name and cannot be made anew without the values. So a renamed provider keeps
 the old name inside its digests (`keys.digest_name`): bases, intents and tombstones stay readable. Another provider that
 takes the free name later gets a digest name of its own, `billbee†7`, so that it never finds the renamed one's bases.
 """

@@ -70,7 +70,7 @@ def _anew(held: Any, new: bytes, known: Mapping[str, str]) -> tuple[Any, int]:
     if isinstance(held, dict):
         made = {name: _anew(each, new, known) for name, each in held.items()}
         return {name: value for name, (value, _) in made.items()}, sum(missed for _, missed in made.values())
-    if isinstance(held, list):  # a list in a list is what was agreed earlier, whose values nobody has: forgotten
+    if isinstance(held, list):  # the digests agreed earlier: their values are unknown, so they are dropped
         parts = [_anew(each, new, known) for each in held if not isinstance(each, list)]
         return [value for value, _ in parts], sum(missed for _, missed in parts)
     return held, 0

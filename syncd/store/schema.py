@@ -24,9 +24,9 @@ REVISIONS: tuple[str, ...] = ("0001", "0002")
 """Every Alembic revision this code knows, oldest first; the last one is the schema below."""
 
 BACKFILL = "backfill"
-"""The reason of a pair that only the first pass over the source has named: it stands behind live changes."""
+"""The reason of a pair that only a pass over the source made due: it waits behind pairs of changes."""
 CHANGED = "changed"
-"""The reason of an ordinary edit: all there is to know stands in the present row."""
+"""The reason of an ordinary edit: the present row says everything."""
 ADOPTED = "adopted"
 """The reason of a pair that a person accepted from a match report: it allows one filling of empty sides."""
 INSERTED = "inserted"
