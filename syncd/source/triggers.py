@@ -36,8 +36,9 @@ def statements(source: Source) -> list[str]:
 def install(source: Source) -> None:
     """Create what is missing or altered; what is in order is not touched, so that repeating it locks nothing.
 
-    Where triggers were missing beside a log that was there, changes may have left no mark: a mark in the log has every
-    row looked at once. That mark is written before the triggers as well, so that a crash between them forgets nothing.
+    Where triggers were missing beside a log that was there, or the log beside its fence (a removal was killed in
+    between), changes may have left no mark: a mark in the log has every row looked at once. That mark is written before
+    the triggers as well, so that a crash between them forgets nothing.
     Raises UsageError where this source has no triggers of ours, SourceUnreachable where the account may not.
     """
     if source.config.change_log == "updated_at":
@@ -45,9 +46,10 @@ def install(source: Source) -> None:
     ddl = _ddl(source)
     with reading(source) as conn:
         there, wanted = ddl.installed(conn, source), ddl.expected(source)
-        logged = sa.inspect(conn).has_table(source.log.name, schema=source.log.schema)
+        logged, fenced = (sa.inspect(conn).has_table(t.name, schema=t.schema) for t in (source.log, source.fence))
     stale = [name for name in wanted if there.get(name) != wanted[name]]
-    texts, again = ddl.triggers(source), [ddl.everything(source)] if stale and logged else []
+    unmarked = (stale and logged) or (fenced and not logged)
+    texts, again = ddl.triggers(source), [ddl.everything(source)] if unmarked else []
     made = [*ddl.drop_triggers(source, stale), *(texts[name] for name in stale)]
     _execute(source, [*ddl.base(source), *again, *made, *again, *ddl.finish(source)])
 

@@ -58,7 +58,11 @@ def counts(tx: Transaction, provider: str) -> dict[str, int]:
 
 
 def rename(tx: Transaction, old: str, new: str) -> None:
-    """Give all rows of `old` to `new`, digests included. The state must not know `new` (`remove` sees to that)."""
+    """Give all rows of `old` to `new`, digests included. The state must not know `new` (`remove` sees to that).
+
+    The old name waits for a match report from now on: where the settings still have it at the next start, each customer
+    would get a second record.
+    """
     tx.execute(schema.meta.delete().where(schema.meta.c.name == REMATCH + new))
     for table in _BY_PROVIDER:
         tx.execute(table.update().where(table.c.provider == old).values(provider=new))
@@ -69,6 +73,7 @@ def rename(tx: Transaction, old: str, new: str) -> None:
         tx.execute(table.update().where(table.c.name == name).values(name=moved))
     set_meta(tx, DIGESTS + new, kept)
     set_meta(tx, DIGESTS + old, former(old, next_generation(tx)))
+    set_meta(tx, REMATCH + old, "1")
 
 
 def remove(tx: Transaction, provider: str) -> None:

@@ -498,6 +498,20 @@ def test_what_changed_without_triggers_is_looked_at(
         assert logged(source) == []
 
 
+@pytest.mark.parametrize("done", range(1, 9))
+def test_a_removal_that_was_killed_half_way_forgets_no_change(any_shop: Shop, done: int) -> None:
+    """MariaDB makes each statement of a removal durable by itself: where the fence is still as the state knows it, the
+    next installation has everything looked at. Without the fence, the state stops for `syncd recover`."""
+    any_shop.tables()
+    with any_shop.source() as source:
+        changelog.claim(source, "us")
+        any_shop.run(*triggers.removal(source)[:done])
+        any_shop.run(A)
+        triggers.install(source)
+        batch = changelog.read(source)
+        assert not batch.owner or {entry.op for entry in batch.entries} & {"T", "I"}
+
+
 def test_a_log_of_another_version_is_told(any_shop: Shop) -> None:
     """A log that lacks a column is refused with the commands that make it anew."""
     any_shop.tables()

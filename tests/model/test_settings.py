@@ -174,3 +174,19 @@ def test_a_provider_that_was_removed_and_is_put_back_gets_no_second_records(*, n
         run(made, pause=SETTLED)
     assert list(made.providers[0].records) == before
     assert kinds(made) == ["adopt"]
+
+
+def test_a_provider_that_was_renamed_in_the_state_alone_gets_no_second_records() -> None:
+    """The settings still have the former name at the next start: a match report decides, as it would for a provider
+    that was put back."""
+    made = World(Setting((Profile(replace(LIST, narrow=True)), Profile(SEARCH)), 2, lettered=True))
+    run(made)
+    before = list(made.providers[0].records)
+    assert len(before) == 2
+    with made.state.begin() as tx:
+        rename(tx, "p0", "other")
+    made.restart()
+    for _ in range(2):
+        run(made, pause=SETTLED)
+    assert list(made.providers[0].records) == before
+    assert kinds(made) == ["adopt"]
