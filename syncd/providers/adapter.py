@@ -120,8 +120,8 @@ class ProviderAdapter(Protocol):
         """The record with this id as it is now; None when the provider says it does not exist."""
 
     def find(self, key: str, values: Values) -> Sequence[Remote]:
-        """All records that carry exactly our key, whatever `values` say: those only narrow a search that needs them. An
-        error is never an empty answer.
+        """All records that carry exactly our key. `values` help an API that cannot search for the key alone; a record
+        with other values counts too. An error is never an empty answer.
         """
 
     def create(self, key: str, values: Values) -> Remote:

@@ -226,12 +226,11 @@ def _settled(facts: Facts) -> bool:
 
 
 def look_up(route: Route, our_key: str, values: Values, *, since: datetime | None) -> Sequence[Remote]:
-    """Records that carry our key; `since`: when our creates of unknown outcome have settled, if there are any.
+    """Records that carry our key. `since`: when our creates of unknown outcome had settled, None where there are none.
 
-    A provider that can only be listed is listed once per cycle for first looks. After unknown creates a listing proves
-    something if it began when they had settled: one tells of all that are lost in an hour of trouble. A comparison with
-    a listing at hand (`listing.keys`) lists nothing again. A listing keeps ids alone: a record with our key is the
-    exception, fetched by itself.
+    A provider that can only be listed is listed once per cycle for first looks. After creates of unknown outcome only a
+    listing counts that began when they had settled; one such listing serves all of them. With a listing at hand
+    (`listing.keys`) none is made. A listing keeps ids alone, so a record with our key is fetched.
     """
     keys, scans = route.listing.keys, route.adapter.capabilities.identity is Identity.SCAN
     if not scans and (since is not None or keys is None):

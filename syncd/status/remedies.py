@@ -33,7 +33,7 @@ PAIRS: Mapping[str, Remedy] = MappingProxyType(
     {
         "linked": Remedy("Both sides agree."),
         "due": Remedy("Waits for its turn."),
-        "excluded": Remedy("Not linked, and not created, by the settings or a person's decision."),
+        "excluded": Remedy("Left alone, by the settings or a person's decision."),
         "waiting": Remedy("Waits for a second look or for the rows to come back."),
         "retry": Remedy("The last attempt failed; it is tried again by itself.", _EXPLAIN, RETRY),
         "ambiguous": Remedy("An answer was lost; after the settle time it is looked up.", _EXPLAIN, RETRY),
@@ -85,7 +85,7 @@ PROVIDERS: Mapping[str, Remedy] = MappingProxyType(
         "down": Remedy("Does not answer; everything for it waits.", _DOCTOR, UNREACHABLE),
         "frozen": Remedy("Nothing is written until a person confirms what happened.", "syncd recover", SAFETY),
         "stalled": Remedy("Customers are due and nobody works on them.", "syncd run-once", RETRY),
-        "delayed": Remedy("Changes wait for a long time: they come faster than it takes them.", _DOCTOR, RETRY),
+        "delayed": Remedy("Changes wait for a long time: the provider takes them too slowly.", _DOCTOR, RETRY),
         "vanished": Remedy(
             "In the state, but no longer in the settings.", "syncd provider rename {provider} NEW", PERSON
         ),
