@@ -31,6 +31,7 @@ NOT_INSERTED = "not_inserted"
 CANDIDATE = "candidate"
 LOOKS = "looks like this customer"
 LEFT_OUT = "a row that [source.where] or [source.deleted] leaves out has its number, VAT number or e-mail"
+HELD = "its row would get the key of a deleted customer about whom another question is open: answer that one"
 
 
 class Obstacle(StrEnum):
@@ -83,6 +84,8 @@ def _arrive(site: Installation, route: Route, remote: Remote, found: Newcomers, 
             refund(tx, route, site.clock.now())
         if isinstance(result, customers.Refused):
             _refused(site, route, remote, f"{result.field}: {result.reason}", found)
+        elif isinstance(result, customers.Moved) and _is_asked_about(site, Pair(route.provider, result.held)):
+            _refused(site, route, remote, HELD, found)
         return
     if changelog.mentions(site.source, [result.customer.key], moved=True):
         return  # a row gave up this key: capture follows that row first, and links the new one then
@@ -175,6 +178,12 @@ def _is_taken(site: Installation, pair: Pair) -> bool:
     for a later scan, and the first owner's record is dealt with before."""
     with site.state.read() as tx:
         return not _is_free(tx, pair)
+
+
+def _is_asked_about(site: Installation, pair: Pair) -> bool:
+    """Whether a question about the customer is open: until it is answered, a record that waits for his key waits."""
+    with site.state.read() as tx:
+        return bool(pair.key) and bool(review.reviews(tx, provider=pair.provider, key=pair.key))
 
 
 def _is_free(tx: Transaction, pair: Pair) -> bool:

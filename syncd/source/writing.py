@@ -44,7 +44,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The row is not as it was seen, or gone: look again."""
+    """The row is not as it was seen, or gone: look again. `held`: the key that a new row would get, where a customer
+    who left still has it."""
+
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,9 @@ def insert(
             return Moved()
         own = _added(conn, source, new, key, is_held)
         written = _as_sent(source, customers_of(source, _by_key(conn, source, own)), values)
-        taken = isinstance(written, Written) and is_held(written.customer.key)
-        return Moved() if taken else written
+        if isinstance(written, Written) and is_held(written.customer.key):
+            return Moved(written.customer.key)
+        return written
 
     return _outcome(source, add, origin)
 

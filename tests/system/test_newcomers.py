@@ -359,3 +359,32 @@ def test_two_records_with_one_key_may_be_left_alone(tmp_path: Path) -> None:
             land.run(scan=True)
         assert [item["kind"] for item in waiting(land)] == ["remote_archived"]
         assert len(land.rows()) == 2
+
+
+def test_who_waits_for_a_key_that_a_question_holds_is_asked_about(tmp_path: Path) -> None:
+    """Where the number is the key, a newcomer's row can get no other one: a question names what holds it back, and both
+    end with the answer."""
+    own = {"aiotic": 'inbound_create = true\non_delete = "delete"\n'}
+    with landscape(tmp_path, 3, ("aiotic",), extra=own) as land:
+        land.change('number = "number"', 'number = "id"')
+        land.run(scan=True)
+        land.sql("UPDATE customers SET id = 7009 WHERE id = 3")
+        land.run()
+        land.settle()
+        land.run()
+        land.twin("aiotic").edit("3", city="Neustadt")
+        land.sql("DELETE FROM customers WHERE id = 7009")
+        land.run()
+        gone = only(land, kind="delete_conflict")
+        like = land.twin("aiotic").records["3"]
+        own_values = {"number": "7009", "name": "Neu", "email": "neu@example.org", "vat_number": None}
+        land.twin("aiotic").put("7009", {**like, **own_values, "id": "0" * 32, "phone_number": None})
+        for _ in range(2):
+            land.run(scan=True)
+            item = only(land, kind="not_inserted")
+        assert "another question" in land.said("review", "show", str(item["id"])).out
+        decide(land, gone, "--take", "source")
+        land.run()
+        land.run(scan=True)
+        assert waiting(land) == []
+        assert [row["id"] for row in land.rows()] == [1, 2, 7009]
