@@ -1,4 +1,4 @@
-"""Time as a value that can be handed in: the daemon uses the machine's, the simulation its own."""
+"""The clock as a parameter: the daemon uses the machine's clock, the simulation one of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What may be asked of time. `monotonic` and `sleep` are in seconds."""
+    """A clock. `monotonic`, `sleep` and `wait` are in seconds."""
 
     def now(self) -> datetime:
         """UTC wall time, for display and for schedules that survive restarts."""
@@ -21,7 +21,7 @@ class Clock(Protocol):
         """Wait."""
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Wait, but not on once `stop` is set."""
+        """Wait at most this long; end at once when `stop` is set."""
 
 
 SLICE = 0.2  # seconds between two looks at a signal to stop
@@ -40,7 +40,7 @@ class SystemClock:
         time.sleep(seconds)
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """In slices: a handler of signals sets `stop`, and would wait for itself where its thread waited for `stop`."""
+        """Wait in slices: a signal handler sets `stop`, and would block itself if its own thread waited for `stop`."""
         end = time.monotonic() + seconds
         while not stop.is_set() and (rest := end - time.monotonic()) > 0:
             time.sleep(min(rest, SLICE))

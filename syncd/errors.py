@@ -82,7 +82,7 @@ class LeaseHeld(SyncdError):
 
 
 class LeaseLost(SyncdError):
-    """Another instance took over; whatever we still hold in memory is void."""
+    """Another instance took over; values that this process still holds in memory must not be stored."""
 
 
 class AlreadyLinked(SyncdError):
@@ -99,7 +99,7 @@ class Stopped(SyncdError):
 
 
 class ProviderError(SyncdError):
-    """One request to one provider did not do what it should.
+    """One request to one provider failed.
 
     `status` is the HTTP status where there was one; `retry_after` is in seconds.
     """
@@ -151,4 +151,4 @@ class Unauthorized(ProviderError):
 
 
 class OutcomeUnknown(ProviderError):
-    """The request left, and nobody knows whether it took effect."""
+    """The request left, and its outcome is unknown."""

@@ -18,7 +18,7 @@ from syncd.status.codes import OK, PERSON, RETRY
 from syncd.status.facts import Report
 
 TIMEOUT = 5.0  # seconds for a whole ping, whatever the monitor does
-_WELL = frozenset({OK, RETRY, PERSON})  # what waits for a person is on the status page; a call at night is for a stop
+_WELL = frozenset({OK, RETRY, PERSON})  # review items wait on the status page; only a stop is worth a call at night
 
 
 @dataclass(frozen=True, slots=True)

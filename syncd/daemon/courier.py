@@ -1,7 +1,7 @@
-"""A courier: a thread of its own for each thing that goes outside (to a monitor, a page, a metrics file).
+"""A courier: a thread of its own for each outsider that gets reports (a monitor, a page, a metrics file).
 
-The caller that hands something over never waits, and holds no lock that an outsider could keep. Of two reports that
-wait for a slow outsider only the newer one goes: each says how things stand now.
+The caller of `hand` never waits, and holds no lock that an outsider could keep. Of two reports that wait for a slow
+outsider only the newer one is delivered: each report tells the present status.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 
 class Courier:
-    """Brings things to `deliver`, one after the other. An error in `deliver` ends the thread; the next thing gets
-    another.
+    """Calls `deliver` with one report after the other. An error in `deliver` ends the thread; the next report gets a
+    new one.
 
-    The thread does not keep the process from ending: what an outsider did not take by then is dropped.
+    The thread does not keep the process from ending: reports that are not delivered by then are dropped.
     """
 
     def __init__(self, name: str, deliver: Callable[[Any], None]) -> None:
@@ -26,7 +26,7 @@ class Courier:
         self._thread: threading.Thread | None = None
 
     def hand(self, thing: object) -> None:
-        """Deliver this next; a thing that still waits is out of date and dropped."""
+        """Deliver this report next; a report that still waits is out of date and dropped."""
         with self._lock:
             self._waiting[:] = [thing]
             if self._thread is None or not self._thread.is_alive():
@@ -34,7 +34,7 @@ class Courier:
                 self._thread.start()
 
     def close(self, seconds: float) -> None:
-        """Wait at most so long for what was handed over."""
+        """Wait at most this long for the delivery of the last report."""
         thread = self._thread
         if thread is not None:
             thread.join(seconds)

@@ -1,7 +1,7 @@
-"""What the daemon does again and again (poll, status, signs of life), and what becomes of an error: it is told once,
-and the daemon stays.
+"""The daemon's repeated jobs (poll, status, signs of life) and their errors: an error is told once, and the daemon
+stays.
 
-The poll and the snapshot of the status never wait for each other. Nothing here knows a customer.
+The poll and the snapshot of the status never wait for each other. No customer is known here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from syncd.status.snapshot import dated
 from syncd.store import pulse
 from syncd.store.pulse import Pulse
 
-PATIENCE = 3.0  # seconds a poll waits for lanes, so that what is quick is told as one cycle
+PATIENCE = 3.0  # seconds a poll waits for lanes, so that quick work is told as one cycle
 SNAPSHOT = 60.0  # seconds between two snapshots of the status
 CHECK = 600.0  # seconds between two looks at the triggers
 BEAT = 1.0  # seconds between two signs of life at least
@@ -78,7 +78,7 @@ class Duty:
         self._monitor.hand(alerts.started(self._wanted.ping_url))
 
     def poll(self) -> None:
-        """One poll; while something is in the way, a try now and then."""
+        """One poll; while a trouble stands, only a try now and then."""
         with self._lock:
             if self._ending:
                 return
@@ -92,7 +92,7 @@ class Duty:
             self.snapshot()
 
     def _beat(self, *, at_once: bool = False) -> None:
-        """Say in the state that we live and what is in the way, at most once a second."""
+        """Write the daemon's sign of life and its trouble into the state, at most once a second."""
         now = self.site.clock.monotonic()
         if at_once or now - self._beaten >= BEAT:
             told = self._wanted.pulse._replace(trouble=self.trouble.event, reason=self.trouble.reason)
@@ -117,14 +117,14 @@ class Duty:
             raise doors[0]
 
     def snapshot(self) -> None:
-        """Tell the whole status: to the log, and to every outsider that the settings name. A snapshot waits for no
-        poll: a poll that hangs is just what people must be told."""
+        """Tell the whole status, to the log and to every outsider of the settings. A snapshot waits for no poll,
+        because it must be told, too, that a poll hangs."""
         with self._telling:
             if not self._ending:
                 self._guarded_snapshot()
 
     def last_word(self) -> None:
-        """Tell how things stand at the end, for readers of the page after the daemon has gone."""
+        """Tell the last status, for readers of the page after the daemon has ended."""
         if not self._telling.acquire(timeout=FAREWELL):
             return
         try:
@@ -158,7 +158,7 @@ class Duty:
     # -- errors ------------------------------------------------------------------------------------------------------
 
     def _guarded_poll(self) -> None:
-        """The boundary of the poll: whatever goes wrong inside is told, and the daemon goes on."""
+        """The boundary of the poll: any error inside is told, and the daemon goes on."""
         try:
             self._poll()
         except Stopped:
@@ -198,7 +198,7 @@ class Duty:
             self._notifier.status("working again")
 
     def _halt_lanes(self) -> None:
-        """Nothing more is written: lanes end what they are at."""
+        """Stop all lanes: each ends its present work and writes nothing more."""
         self.site.stop.set()
         while self._steady.crew.busy():
             gather(self._steady, 1.0)
@@ -216,7 +216,8 @@ class Duty:
         return now - min(moments) < bound
 
     def ended(self) -> bool:
-        """Ask everything to end; whether it has. Work in flight ends by itself, its outcome recorded."""
+        """Ask all jobs and lanes to end. Answers whether they have; writes under way end by themselves, and their
+        outcomes are recorded."""
         self._ending = True
         self.site.stop.set()
         if not self._lock.acquire(blocking=False):
@@ -227,7 +228,7 @@ class Duty:
             self._lock.release()
 
     def leave(self, *, for_good: bool = True) -> None:
-        """Give the leases back, where that can still be said; `for_good` also takes our sign of life away."""
+        """Give the leases back, if the state can still be written; `for_good` also deletes our sign of life."""
         try:
             dismiss(self._steady)
             if for_good:

@@ -1,6 +1,6 @@
 """The status page that the daemon keeps fresh itself: the same fold of the same events as `syncd status-page`.
 
-The log file, where there is one, brings back what was told before this start.
+The log file, where there is one, holds the events from before this start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REMEMBERED = 50_000_000  # bytes of the log file that are read again at a start:
 
 
 class FreshPage:
-    """Hears every event, in whatever thread tells it, and writes the page when asked."""
+    """Hears every event, from any thread, and writes the page when asked."""
 
     def __init__(self, path: str, clock: Clock) -> None:
         self._path = Path(path)
@@ -33,7 +33,7 @@ class FreshPage:
         self._guard = Guard(self._path)
 
     def remember(self, log_file: str) -> None:
-        """Fold what the end of the log file tells."""
+        """Fold the events at the end of the log file."""
         try:
             with open(log_file, "rb") as log:
                 log.seek(max(log.seek(0, 2) - REMEMBERED, 0))
@@ -50,9 +50,9 @@ class FreshPage:
             take(self._folded, told, self._clock.now())
 
     def write(self) -> None:
-        """Put the page in its place, and hand to its guard what it must say if this was the last time.
+        """Write the page, and hand its guard the text that the page must show if the daemon dies.
 
-        Where that fails there is a warning.
+        A failure is one warning.
         """
         now = self._clock.now()
         with self._lock:

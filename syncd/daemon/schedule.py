@@ -1,6 +1,6 @@
-"""APScheduler's wiring, and nothing else of it anywhere: interval jobs in UTC, in memory, each one at a time.
+"""APScheduler, used here alone: interval jobs in UTC, in memory, each one at a time.
 
-APScheduler swallows what a job raises and logs what it skips; a listener turns both into events of ours.
+APScheduler swallows errors of jobs and logs skipped runs; a listener turns both into events of syncd.
 """
 
 from __future__ import annotations

@@ -70,10 +70,10 @@ class Host:
 
 
 def serve(config: Path, opening: Opening) -> None:
-    """Run until SIGTERM or SIGINT. SIGHUP reads the settings again: the whole new ones, or the old ones stay.
+    """Run until SIGTERM or SIGINT. SIGHUP reads the settings again: all new settings are taken, or none.
 
-    Raises, before it is ready, what keeps it from starting: `SettingsError`, `SetupNeeded`, `LeaseHeld`,
-    `SourceUnreachable`, `StateUnreachable`. Once it was ready it stays, whatever happens to the databases.
+    Raises `SettingsError`, `SetupNeeded`, `LeaseHeld`, `SourceUnreachable` or `StateUnreachable` before the daemon is
+    ready. Once ready, the daemon stays, also without its databases.
     """
     environment, clock = Environment(), SystemClock()
     life = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""What keeps the daemon from working: under which event it is told, and how long until the next try."""
+"""The trouble that keeps the daemon from working: its log event, and the pause until the next try."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVENTS: Sequence[tuple[type[SyncdError], str]] = (
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`event` is "" while nothing is in the way. `pause` in seconds; times monotonic."""
+    """`event` is "" while the daemon can work. `pause` is in seconds; times are monotonic."""
 
     event: str = ""
     reason: str = ""

@@ -15,7 +15,7 @@ from math import ceil
 from syncd.core.model import Customer, Direction, Link, Pair, State
 from syncd.detect import walks
 from syncd.detect.first_pass import mark_missing
-from syncd.detect.poll import lately_complete
+from syncd.detect.scan import lately_complete
 from syncd.detect.walks import THROUGH, rows_after
 from syncd.errors import Rejected
 from syncd.log import emit

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.detect.capture import Captured, capture
-from syncd.detect.poll import look_around
 from syncd.detect.resync import rotate
+from syncd.detect.scan import look_around
 from syncd.engine.run import Options, Result, record
 from syncd.engine.worker import Tally, operator_pause, take_lane, work_off
 from syncd.errors import LeaseLost, Stopped

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from syncd.detect.capture import capture
-from syncd.detect.poll import look_around
 from syncd.detect.resync import rotate
+from syncd.detect.scan import look_around
 from syncd.engine.worker import Tally, next_moment, paused_by_person, release_lanes, take_lane, work_off
 from syncd.errors import LeaseHeld, LeaseLost, Stopped
 from syncd.lanes import together

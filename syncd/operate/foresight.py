@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from syncd.core.model import Intent, Link, Pair, Remote, Stage, Verb, Work, former
 from syncd.core.model import State as LinkState
-from syncd.detect import poll as listings
 from syncd.detect import resync
+from syncd.detect import scan as listings
 from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, own_insert
 from syncd.detect.first_pass import missing_after
 from syncd.detect.intake import Obstacle, in_the_way, keyless_creates, unclaimed

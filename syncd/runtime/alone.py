@@ -1,4 +1,4 @@
-"""Being the only process at work on a state: for commands that change the state as a whole."""
+"""Exclusive work on a state, for commands that change the state as a whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from syncd.store.schema import pulse as table
 
 @contextmanager
 def alone(state: State, command: str) -> Iterator[Transaction]:
-    """A writing transaction while no other process works on this state; raises `LeaseHeld` with the way on otherwise.
+    """A writing transaction while no other process works on this state. Raises `LeaseHeld`, with the remedy, where one
+    does.
 
     SQLite: the file lock is held. PostgreSQL: no lease and no daemon is alive, and no process can take a lease before
     this transaction ends, because writers take turns.

@@ -1,4 +1,4 @@
-"""One syncd, put together by bootstrap: the source, the state, a route per provider, and what the settings ask for."""
+"""The installation, put together by bootstrap: source, state, a route for each provider, and settings as values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from syncd.store.leases import Lease
 
 
 class Rhythm(NamedTuple):
-    """How often things are looked at, in seconds."""
+    """The periods of `[schedule]`, in seconds."""
 
     poll: float = 5.0
     scan: float = 600.0
@@ -59,5 +59,5 @@ class Installation:
     held: dict[str, Held] = field(default_factory=dict)
 
     def pairs(self, key: str) -> list[Pair]:
-        """This customer at every provider."""
+        """The pairs of this customer at all providers of the settings."""
         return [Pair(route.provider, key) for route in self.routes]

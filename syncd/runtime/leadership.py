@@ -17,12 +17,13 @@ MEMBER = "member:"
 
 
 def lane_name(provider: str) -> str:
-    """The name of a lane's lease; no provider can be called as capture and verify are."""
+    """The name of a lane's lease; it never equals the names of the leases on capture and verify."""
     return f"lane:{provider}"
 
 
 def hold(site: Installation, name: str) -> Held | None:
-    """Our lease as we have it while it is young, else taken or extended now; None while another process holds it."""
+    """Our lease: the remembered one while it is young, else taken or extended now; None while another process holds
+    it."""
     held = site.held.get(name)
     now = site.clock.monotonic()
     if held is not None and now - held.renewed < site.lease / 3:
@@ -39,9 +40,9 @@ def hold(site: Installation, name: str) -> Held | None:
 
 
 def fair_share(site: Installation) -> int:
-    """How many lanes this process may hold, so that they spread over all daemons that share the state.
+    """How many lanes this process may hold, so that lanes spread over all daemons that share the state.
 
-    Each daemon shows by a lease of its own that it lives; when a dead daemon's lease has run out, the others share its
+    Each daemon holds a lease of its own as a sign of life; once a dead daemon's lease has run out, the others share its
     lanes.
     """
     if site.sole:

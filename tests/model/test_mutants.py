@@ -51,7 +51,7 @@ OWNERSHIP = import_module("syncd.detect.ownership")
 CASE = import_module("syncd.reconcile.case")
 GATHER = import_module("syncd.reconcile.gather")
 AGREEMENT, CHANGES = import_module("syncd.core.agreement"), import_module("syncd.core.changes")
-DECIDE, POLL = import_module("syncd.core.decide"), import_module("syncd.detect.poll")
+DECIDE, SCAN = import_module("syncd.core.decide"), import_module("syncd.detect.scan")
 ENDINGS, TRACE = import_module("syncd.core.endings"), import_module("syncd.lanes.trace")
 GUARD = import_module("syncd.reconcile.guard")
 ERASE = import_module("syncd.operate.erase")
@@ -383,7 +383,7 @@ def readings_not_noted(patch: Patch) -> None:
 
 def listings_not_noted(patch: Patch) -> None:
     """What a listing shows of a write of unknown outcome is forgotten."""
-    patch.setattr(POLL, "_note", lambda *_given: None)
+    patch.setattr(SCAN, "_note", lambda *_given: None)
 
 
 def records_not_buried(patch: Patch) -> None:
@@ -588,7 +588,7 @@ def deleted_without_a_second_look(patch: Patch) -> None:
 
 def resumed_listing_is_complete(patch: Patch) -> None:
     """A listing that went on where the last one stopped counts as one that showed everything."""
-    patch.setattr(import_module("syncd.detect.poll"), "_from_the_start", lambda _start: True)
+    patch.setattr(import_module("syncd.detect.scan"), "_from_the_start", lambda _start: True)
 
 
 def acknowledged_without_the_count(patch: Patch) -> None:

@@ -37,7 +37,7 @@ def look_around(site: Installation, route: Route, *, force: bool = False) -> Non
     try:
         if is_due(site, route, "scan" if route.adapter.capabilities.lists else "reread", force=force):
             if route.adapter.capabilities.lists:
-                sweep(site, route)
+                scan(site, route)
             else:
                 reread(site, route)
     except Unauthorized as error:
@@ -69,7 +69,7 @@ def _done(tx: Transaction, site: Installation, route: Route, what: str) -> None:
 # -- listings ------------------------------------------------------------------------------------------------------
 
 
-def sweep(site: Installation, route: Route) -> None:
+def scan(site: Installation, route: Route) -> None:
     """One listing (a scan), resumed where the last one stopped; of changes where the provider has such a filter, else
     complete."""
     start = _cursor(site, route)
