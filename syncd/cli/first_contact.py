@@ -85,7 +85,7 @@ def adopt(
 
         def report_of(route: Route) -> Report:
             path = _place(file, route, every)
-            return read(path, route) if path is not None else _fresh(site, route, None)
+            return read(site, path, route) if path is not None else _fresh(site, route, None)
 
         reports = list(_surveys(site, provider, report_of, troubles))
         for report in reports if not as_json else ():

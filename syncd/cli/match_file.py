@@ -27,6 +27,8 @@ def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
     from syncd.operate.match import survey
 
     part = out.with_name(out.name + ".part")
+    if part.exists() and _is_outdated(site, part, route):
+        part.unlink()
     notes.known = {line.key: line for line in lines_of(part, route.provider)} if _begun(part) else {}
     if notes.known:
         known = len(notes.known)
@@ -43,10 +45,17 @@ def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
     return report
 
 
-def read(path: Path, route: Route) -> Report:
-    """The report in a file. Raises `UsageError` for a file that is not a report about this route's provider."""
+def read(site: Installation, path: Path, route: Route) -> Report:
+    """The report in a file. Raises `UsageError` for a file that is not a report about this route's provider, and for a
+    report that is older than a loss of its links: customers who were created since are new ones there."""
+    from syncd.errors import UsageError
     from syncd.operate.match import Report
 
+    if _is_outdated(site, path, route):
+        raise UsageError(
+            f"{path} is older than the loss of the links of {route.provider}; nothing was accepted.",
+            remedy=f"syncd match {route.provider} --out {path}",
+        )
     return Report(route.provider, tuple(lines_of(path, route.provider)), route.adapter.capabilities.lists)
 
 
@@ -70,6 +79,13 @@ def lines_of(path: Path, provider: str) -> list[Line]:
         ids, reasons, fills, differs = (tuple(cell.split(BETWEEN)) if cell else () for cell in row[3:])
         lines.append(Line(row[1], row[2], ids, reasons, fills, differs))
     return lines
+
+
+def _is_outdated(site: Installation, path: Path, route: Route) -> bool:
+    from syncd.store.providers import is_outdated
+
+    with site.state.read() as tx:
+        return is_outdated(tx, route.provider, path.stat().st_mtime)
 
 
 def _begun(part: Path) -> bool:

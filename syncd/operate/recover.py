@@ -26,7 +26,7 @@ from syncd.source import changelog, customers
 from syncd.store import journal, mapping, progress, review, tombstones, work
 from syncd.store.database import Transaction
 from syncd.store.keys import key_is_known, replace_key
-from syncd.store.providers import vanished
+from syncd.store.providers import ask_for_report, vanished
 
 ROWS = 200
 RESTORED = "absent after a restore"
@@ -221,6 +221,6 @@ def _distrust(tx: Transaction, site: Installation) -> None:
     records may have changed since. Creates of unknown outcome stay open, and settle first."""
     for route in site.routes:
         progress.set_meta(tx, f"adopted:{route.provider}", "")
-        progress.set_meta(tx, f"rematch:{route.provider}", "1")
+        ask_for_report(tx, route.provider)
         journal.close_provider_intents(tx, route.provider, [verb for verb in Verb if verb is not Verb.CREATE])
         journal.settle_anew(tx, route.provider, route.later(route.timeout + route.settle))

@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from syncd.core.model import Verb, former
 from syncd.store import schema
 from syncd.store.keys import DIGESTS, digest_name
+from syncd.store.leases import moment_of
 from syncd.store.progress import meta, set_meta
 from syncd.store.schema import Transaction
 from syncd.store.work import next_generation
 
 FORGOTTEN = "forgotten"
-REMATCH = "rematch:"  # before a provider's name: nothing is created before a match report is accepted
+REMATCH = "rematch:"  # before a provider's name: since when (in seconds) nothing is created before a match report
 _BY_PROVIDER: Sequence[sa.Table] = (
     schema.mapping,
     schema.work,
@@ -73,7 +74,7 @@ def rename(tx: Transaction, old: str, new: str) -> None:
         tx.execute(table.update().where(table.c.name == name).values(name=moved))
     set_meta(tx, DIGESTS + new, kept)
     set_meta(tx, DIGESTS + old, former(old, next_generation(tx)))
-    set_meta(tx, REMATCH + old, "1")
+    ask_for_report(tx, old)
 
 
 def remove(tx: Transaction, provider: str) -> None:
@@ -92,7 +93,19 @@ def remove(tx: Transaction, provider: str) -> None:
     for table, name in _names(tx, provider):
         tx.execute(table.delete().where(table.c.name == name))
     if known:
-        set_meta(tx, REMATCH + provider, "1")
+        ask_for_report(tx, provider)
+
+
+def ask_for_report(tx: Transaction, provider: str) -> None:
+    """Create nothing at this provider before a match report is accepted that is younger than this moment: an older one
+    calls customers new whose records were made since."""
+    set_meta(tx, REMATCH + provider, str(int(moment_of(tx))))
+
+
+def is_outdated(tx: Transaction, provider: str, written: float) -> bool:
+    """Whether a match report that was written at this moment (seconds since 1970) is older than the loss of links that
+    asks for one."""
+    return written < int(meta(tx, REMATCH + provider) or 0)
 
 
 def _names(tx: Transaction, provider: str) -> list[tuple[sa.Table, str]]:

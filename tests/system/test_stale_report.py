@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,3 +102,33 @@ def test_a_candidate_that_is_somebody_else_by_now_is_asked_about_again(land: Lan
     now = names(land, "jtl")
     assert {number: now[number] for number in before} == before
     assert asked(land) == [("jtl", "ambiguous")]
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_report_from_before_a_loss_of_links_is_refused(tmp_path: Path, *, part: bool) -> None:
+    """At first contact everybody was new. Once the customers are created, the provider is removed and put back: by that
+    report they are new again, and Billbee, which cannot be asked for a number, would get each a second time."""
+    with landscape(tmp_path, 3, ("billbee",), create="after-match") as land:
+        report = land.directory / "billbee.csv"
+        assert land.said("match", "billbee", "--out", str(report)).code == 0
+        assert land.said("adopt", "billbee", str(report), "--yes").code == 0
+        land.run()
+        assert land.remotes() == {"billbee": 3}
+        settings = land.config.read_text(encoding="utf-8")
+        land.change("[providers.billbee]", '[providers.other]\nadapter = "billbee"')
+        assert land.said("provider", "remove", "billbee", "--yes").code == 0
+        land.config.write_text(settings, encoding="utf-8")
+        os.utime(report, (1_700_000_000, 1_700_000_000))
+        if part:
+            report.rename(f"{report}.part")
+            again = land.said("match", "billbee", "--out", str(report))
+            assert "goes on from" not in again.err
+        else:
+            answer = land.said("adopt", "billbee", str(report), "--yes")
+            assert answer.code == 2
+            assert f"syncd match billbee --out {report}" in answer.err
+            land.run()
+            assert land.said("match", "billbee", "--out", str(report)).code == 0
+        assert land.said("adopt", "billbee", str(report), "--yes").code == 0
+        land.run()
+        assert land.remotes() == {"billbee": 3}
