@@ -212,7 +212,7 @@ class _Stored(NamedTuple):
 
     tx: Transaction
     providers: Sequence[str]
-    graves: tombstones.Keys
+    tombstone_keys: tombstones.Keys
 
     def is_taken(self, key: str) -> bool:
         return mapping.is_taken(self.tx, key)
@@ -229,7 +229,7 @@ class _Stored(NamedTuple):
     def move(self, old: str, new: str) -> None:
         mapping.move_key(self.tx, old, new)
         for provider in self.providers:
-            tombstones.follow(self.tx, self.graves, provider, old, new)
+            tombstones.follow(self.tx, self.tombstone_keys, provider, old, new)
         emit("pair.rekeyed", customer_key=new, was=old)
 
 
@@ -247,7 +247,7 @@ def _mark(
         ours.update(_link_own_insert(tx, site, entry))
 
     away = vanished(tx, {route.provider for route in site.routes})
-    stored = _Stored(tx, [*away, *(route.provider for route in site.routes)], site.state.graves)
+    stored = _Stored(tx, [*away, *(route.provider for route in site.routes)], site.state.tombstone_keys)
     changed = reasons(entries, stored, marked, followed=lambda entry: _name_of(entry) in moved_before)
     now = site.clock.now()
     for reason in ("changed", "inserted", "deleted"):

@@ -113,7 +113,7 @@ def in_the_way(
     with site.state.read() as tx:
         if mapping.by_external_id(tx, route.provider, [remote.external_id]):
             return Obstacle.KNOWN, ()
-        if tombstones.buried(tx, site.state.graves, route.provider, remote.external_id, our_key=remote.key):
+        if tombstones.buried(tx, site.state.tombstone_keys, route.provider, remote.external_id, our_key=remote.key):
             return Obstacle.KNOWN, ()
         if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
             return Obstacle.KNOWN, ()
@@ -181,7 +181,7 @@ def _is_taken(site: Installation, pair: Pair) -> bool:
 
 
 def _is_asked_about(site: Installation, pair: Pair) -> bool:
-    """Whether a question about the customer is open: until it is answered, a record that waits for his key waits."""
+    """Whether a question about the customer is open: a new record that needs this key waits for the answer."""
     with site.state.read() as tx:
         return bool(pair.key) and bool(review.reviews(tx, provider=pair.provider, key=pair.key))
 

@@ -52,14 +52,14 @@ def forget(site: Installation, key: str) -> Forgotten:
         coming = {route.provider: our_key for route in site.routes if (our_key := _coming(tx, route, key))}
         for route in site.routes:
             grave = (route.provider, ids.get(route.provider), key, HOW)
-            tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
+            tombstones.bury(tx, site.state.tombstone_keys, *grave, site.clock.now())
         _bury_elsewhere(tx, site, links)
         hidden = {
             route.provider: hidden_key(route, mapping.read(tx, Pair(route.provider, key))) for route in site.routes
         }
         for provider, our_key in (*coming.items(), *hidden.items()):
             if our_key:
-                tombstones.bury_carriers(tx, site.state.graves, provider, our_key, HOW, site.clock.now())
+                tombstones.bury_carriers(tx, site.state.tombstone_keys, provider, our_key, HOW, site.clock.now())
         mapping.forget(tx, key)
     linked = {provider: id_ for provider, id_ in ids.items() if id_ is not None}
     return Forgotten(key, linked, row is not None, coming)
@@ -71,8 +71,10 @@ def _bury_elsewhere(tx: Transaction, site: Installation, links: Sequence[Link]) 
     configured = {route.provider for route in site.routes}
     for link in (each for each in links if each.pair.provider not in configured):
         provider, key = link.pair
-        tombstones.bury(tx, site.state.graves, provider, link.external_id, key, HOW, site.clock.now())
-        tombstones.bury_carriers(tx, site.state.graves, provider, link.provider_key or key, HOW, site.clock.now())
+        tombstones.bury(tx, site.state.tombstone_keys, provider, link.external_id, key, HOW, site.clock.now())
+        tombstones.bury_carriers(
+            tx, site.state.tombstone_keys, provider, link.provider_key or key, HOW, site.clock.now()
+        )
 
 
 def _one_owner(site: Installation, row: Customer) -> None:

@@ -127,7 +127,7 @@ def _listing(site: Installation, route: Route, notes: Notes) -> dict[str, Remote
         ids = [remote.external_id for remote in page.remotes]
         with site.state.read() as tx:
             known = set(mapping.by_external_id(tx, route.provider, ids))
-            known |= tombstones.buried_ids(tx, site.state.graves, route.provider, ids)
+            known |= tombstones.buried_ids(tx, site.state.tombstone_keys, route.provider, ids)
         fresh = [remote for remote in page.remotes if remote.external_id not in known]
         remotes |= {remote.external_id: remote.to_compare() for remote in fresh}
         seen += len(ids)
@@ -246,7 +246,7 @@ def _accept_line(tx: Transaction, site: Installation, route: Route, line: Line, 
     pair, now = Pair(route.provider, line.key), site.clock.now()
     link = mapping.read(tx, pair)
     taken = set(mapping.by_external_id(tx, route.provider, line.external_ids))
-    taken |= tombstones.buried_ids(tx, site.state.graves, route.provider, line.external_ids)
+    taken |= tombstones.buried_ids(tx, site.state.tombstone_keys, route.provider, line.external_ids)
     free = [external_id for external_id in line.external_ids if external_id not in taken]
     if (link is not None and link.external_id is not None) or not free:
         done.skipped += 1

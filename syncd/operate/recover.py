@@ -184,10 +184,12 @@ def _let_go(site: Installation, route: Route) -> None:
         with site.state.begin() as tx:
             for link in gone:
                 grave = (link.pair.provider, link.external_id, link.pair.key, RESTORED)
-                tombstones.bury(tx, site.state.graves, *grave, site.clock.now())
+                tombstones.bury(tx, site.state.tombstone_keys, *grave, site.clock.now())
                 our_key = hidden_key(route, link) if link.external_id is not None else link.provider_key
                 if our_key:
-                    tombstones.bury_carriers(tx, site.state.graves, route.provider, our_key, RESTORED, site.clock.now())
+                    tombstones.bury_carriers(
+                        tx, site.state.tombstone_keys, route.provider, our_key, RESTORED, site.clock.now()
+                    )
                 _drop(tx, link.pair, site)
 
 

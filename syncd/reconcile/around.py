@@ -27,8 +27,8 @@ class Reserved(NamedTuple):
     def of(self, key: str, our_key: str) -> tuple[frozenset[str], str | None]:
         """How this customer was removed before, and which other customer holds its key at the provider."""
         holder = self.holders.get(our_key)
-        graves = self.buried.get(key, frozenset()) | self.carriers.get(our_key, frozenset())
-        return graves, holder if holder and holder != key else None
+        removed = self.buried.get(key, frozenset()) | self.carriers.get(our_key, frozenset())
+        return removed, holder if holder and holder != key else None
 
 
 def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
@@ -43,11 +43,11 @@ def reserved(route: Route, cases: Sequence[Case], memory: Memory) -> Reserved:
         return Reserved({}, {}, {})
     stored = route.aliases.stored([case.pair.key for case in wanted])
     with route.state.read() as tx:
-        lying = tombstones.buried_keys(tx, route.state.graves, route.provider, list(stored.values()))
+        how = tombstones.buried_keys(tx, route.state.tombstone_keys, route.provider, list(stored.values()))
         unfit = [case.key for case in wanted if not route.adapter.key_fits(case.key)]
-        carriers = tombstones.buried_carriers(tx, route.state.graves, route.provider, unfit)
+        carriers = tombstones.buried_carriers(tx, route.state.tombstone_keys, route.provider, unfit)
         holders = mapping.by_provider_key(tx, route.provider, [case.key for case in wanted])
-    buried = {key: lying[before] for key, before in stored.items() if before in lying}
+    buried = {key: how[before] for key, before in stored.items() if before in how}
     return Reserved(buried, carriers, {our_key: route.aliases.now(link.pair.key) for our_key, link in holders.items()})
 
 
@@ -61,7 +61,7 @@ def surroundings(route: Route, cases: Sequence[Case]) -> list[Case]:
     stored = route.aliases.stored(contested)
     with route.state.read() as tx:
         linked = mapping.by_external_id(tx, route.provider, ids)
-        under_tombstone = tombstones.buried_ids(tx, route.state.graves, route.provider, ids)
+        under_tombstone = tombstones.buried_ids(tx, route.state.tombstone_keys, route.provider, ids)
         moves = events.moves(tx, list(stored.values()), route.clock.now())
         siblings = mapping.of_customers(tx, list(stored.values()))
     taken = {found: route.aliases.now(link.pair.key) for found, link in linked.items()}

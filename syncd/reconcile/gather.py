@@ -186,11 +186,11 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[frozenset[s
     own = unknown_create(facts) is not None
     if facts.rejection is not None and not own:
         return facts
-    graves, holder = known
-    buried = bool(graves - {LEFT_OUT})
+    removed, holder = known
+    buried = bool(removed - {LEFT_OUT})
     facts = facts._replace(
         buried=buried,
-        left_out=LEFT_OUT in graves,
+        left_out=LEFT_OUT in removed,
         holder=holder,
         rules=route.rules._replace(repeatable=route.adapter.key_fits(our_key)),
     )
@@ -202,7 +202,7 @@ def _unlinked(route: Route, facts: Facts, our_key: str, known: tuple[frozenset[s
         if not route.rules.adopted and not buried:
             return facts
     looks_itself = route.adapter.capabilities.looks_first and not route.reads_only and facts.rules.repeatable
-    if looks_itself and not own and not graves:
+    if looks_itself and not own and not removed:
         return facts
     return _looked_up(route, facts, our_key, own=own)
 

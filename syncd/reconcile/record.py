@@ -97,7 +97,7 @@ def apply(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
 
 
 def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
-    key, provider, now = route.state.graves, route.provider, route.clock.now()
+    keys, provider, now = route.state.tombstone_keys, route.provider, route.clock.now()
     mapping.save_all(tx, [each.link for each in told if each.link is not None])
     for each in told:
         if each.state is not None and each.link is None:
@@ -105,12 +105,12 @@ def _links(tx: Transaction, route: Route, told: Sequence[Change]) -> None:
         if each.grave is not None:
             customer = each.pair.key if each.grave.whole else None
             if each.grave.our_key:
-                tombstones.bury_carriers(tx, key, provider, each.grave.our_key, each.grave.how, now)
+                tombstones.bury_carriers(tx, keys, provider, each.grave.our_key, each.grave.how, now)
             for external_id in each.grave.external_ids:
-                tombstones.bury(tx, key, provider, external_id, customer, each.grave.how, now)
+                tombstones.bury(tx, keys, provider, external_id, customer, each.grave.how, now)
         if each.unlink:
             mapping.unlink(tx, each.pair)
-    tombstones.exhume_all(tx, key, provider, {each.living: each.pair.key for each in told if each.living})
+    tombstones.exhume_all(tx, keys, provider, {each.living: each.pair.key for each in told if each.living})
 
 
 def _tell_beside(tx: Transaction, route: Route, told: Sequence[Change], ordered: Sequence[tuple[str, str]]) -> None:
@@ -121,7 +121,7 @@ def _tell_beside(tx: Transaction, route: Route, told: Sequence[Change], ordered:
     for key, second in ordered:
         first = linked.get(key)
         if first is not None and first != second:
-            tombstones.bury(tx, route.state.graves, route.provider, second, None, BESIDE, now)
+            tombstones.bury(tx, route.state.tombstone_keys, route.provider, second, None, BESIDE, now)
             review.open_review(tx, route.provider, key, "twice", {}, made_beside(first, second), now)
 
 

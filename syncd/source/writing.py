@@ -44,8 +44,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The row is not as it was seen, or gone: look again. `held`: the key that a new row would get, where a customer
-    who left still has it."""
+    """The row has changed since it was read, or is gone: look again. `held`: the key that a new row would get, where
+    a deleted customer still holds that key."""
 
     held: str = ""
 

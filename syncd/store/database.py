@@ -64,7 +64,7 @@ class State:
     digest_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def graves(self) -> tuple[bytes, ...]:
+    def tombstone_keys(self) -> tuple[bytes, ...]:
         """The state keys under which tombstones were made, the present key first."""
         return (self.key, *self.older)
 

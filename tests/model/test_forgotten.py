@@ -154,7 +154,7 @@ def test_what_may_come_late_is_told() -> None:
     assert (told.linked, told.coming) == ({}, {"p0": person.number})
     with made.state.read() as tx:
         assert mapping.read(tx, Pair("p0", str(person.key))) is None
-        assert tombstones.buried(tx, made.state.graves, "p0", our_key=person.number)
+        assert tombstones.buried(tx, made.state.tombstone_keys, "p0", our_key=person.number)
         rows = tx.exec_driver_sql("SELECT external_digest, key_digest, how FROM tombstone").fetchall()
     assert not [row for row in rows if person.number in str(row) or row[2] != "forgotten"]
 
