@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,14 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FAREWELL = 60.0  # seconds for what it has under way
+UNIT = Path(__file__).parents[2] / "deploy" / "syncd.service"
 
 
 @contextmanager
 def daemon_of(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`syncd run` with the settings in this directory, its log beside them; it ends with the block."""
+    """`syncd run` with the settings in this directory, its log beside them, and the environment that its unit gives it;
+    it ends with the block."""
+    unit = dict(re.findall(r"(?m)^Environment=(\w+)=(\S+)$", UNIT.read_text(encoding="utf-8")))
     with (directory / "log").open("ab") as log:
         command = [sys.executable, "-m", "syncd", "run", "--config", str(directory / "syncd.toml")]
-        process = subprocess.Popen(command, stderr=log, stdout=log)
+        process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **unit})
         try:
             yield process
         finally:
