@@ -21,6 +21,12 @@ OLDER = "state-key:older"  # JSON: fingerprints of replaced keys under which tom
 REPLACED = "state-key:replaced"  # the fingerprint of the key that was replaced last
 DIGESTS = "digests:"
 """The facts that name a provider's digests, where that is not the provider's name: `digests:billbee-at` = `billbee`."""
+GRAVES = "graves:"
+"""The facts with further names (JSON) inside digests of a provider's tombstones: who was erased under a name that a
+rename then gave to another's rows stays erased."""
+_NAMES = sa.select(schema.meta.c.name, schema.meta.c.value).where(
+    schema.meta.c.name.in_(sa.bindparam("of_names", expanding=True))
+)
 _NAMED = sa.select(schema.meta.c.value).where(schema.meta.c.name == sa.bindparam("of_name"))
 
 
@@ -36,6 +42,14 @@ def keyed(key: bytes, *parts: str) -> str:
 def digest_name(tx: Transaction, provider: str) -> str:
     """The provider's name inside digests: its present name, or the name under which the state first met it."""
     return tx.execute(_NAMED, {"of_name": DIGESTS + provider}).scalar_one_or_none() or provider
+
+
+def grave_names(tx: Transaction, provider: str) -> tuple[str, ...]:
+    """The names inside digests of the tombstones of a provider: first `digest_name`, which new tombstones get; one
+    query."""
+    rows = tx.execute(_NAMES, {"of_names": [DIGESTS + provider, GRAVES + provider]}).all()
+    found = {row.name: row.value for row in rows}
+    return (found.get(DIGESTS + provider) or provider, *json.loads(found.get(GRAVES + provider) or "[]"))
 
 
 def digest_names(tx: Transaction) -> dict[str, str]:

@@ -7,13 +7,14 @@ takes the free name later gets a digest name of its own, `billbee†7`, so that 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
 from syncd.core.model import Verb, former
 from syncd.store import schema
-from syncd.store.keys import DIGESTS, digest_name
+from syncd.store.keys import DIGESTS, GRAVES, digest_name, grave_names
 from syncd.store.leases import moment_of
 from syncd.store.progress import meta, set_meta
 from syncd.store.schema import Transaction
@@ -64,7 +65,9 @@ def rename(tx: Transaction, old: str, new: str) -> None:
     The old name waits for a match report from now on: where the settings still have it at the next start, each customer
     would get a second record.
     """
-    tx.execute(schema.meta.delete().where(schema.meta.c.name == REMATCH + new))
+    lying = grave_names(tx, new) if _count(tx, schema.tombstone, schema.tombstone.c.provider == new) else ()
+    lying = (*lying, *grave_names(tx, old)[1:])
+    tx.execute(schema.meta.delete().where(schema.meta.c.name.in_([REMATCH + new, GRAVES + old, GRAVES + new])))
     for table in _BY_PROVIDER:
         tx.execute(table.update().where(table.c.provider == old).values(provider=new))
     kept = digest_name(tx, old)
@@ -73,6 +76,8 @@ def rename(tx: Transaction, old: str, new: str) -> None:
         moved = ":".join([head, new, *rest.split(":")[1:]])
         tx.execute(table.update().where(table.c.name == name).values(name=moved))
     set_meta(tx, DIGESTS + new, kept)
+    if further := sorted({*lying} - {kept}):
+        set_meta(tx, GRAVES + new, json.dumps(further))
     set_meta(tx, DIGESTS + old, former(old, next_generation(tx)))
     ask_for_report(tx, old)
 
@@ -116,7 +121,7 @@ def _names(tx: Transaction, provider: str) -> list[tuple[sa.Table, str]]:
         for name in tx.execute(sa.select(table.c.name).where(table.c.name.contains(f":{provider}", autoescape=True)))
         .scalars()
         .all()
-        if name not in _SHARED and not name.startswith(DIGESTS) and name.split(":")[1:2] == [provider]
+        if name not in _SHARED and not name.startswith((DIGESTS, GRAVES)) and name.split(":")[1:2] == [provider]
     ]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.store.keys import digest_name, keyed
+from syncd.store.keys import digest_name, grave_names, keyed
 from syncd.store.schema import Transaction, tombstone
 
 Keys = bytes | tuple[bytes, ...]
@@ -52,11 +52,11 @@ def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
 
     Without a key the tombstone is for the record alone: no scan takes the record in, and the customer lives on.
     """
-    name = digest_name(tx, provider)
-    present = _all(keys)[0]
+    names = grave_names(tx, provider)
+    present, name = _all(keys)[0], names[0]
     external = None if external_id is None else _external(present, name, external_id)
     own = "" if key is None else _own(present, name, key)
-    graves = _graves(keys, name, external_id, key)
+    graves = _graves(keys, names, external_id, key)
     same = tombstone.c.external_digest.is_(None)
     if external_id is not None:
         same = tombstone.c.external_digest.in_(graves["of_external"])
@@ -69,7 +69,7 @@ def bury(  # noqa: PLR0913, PLR0917  (one argument a column)
 def bury_carriers(tx: Transaction, keys: Keys, provider: str, our_key: str, how: str, at: datetime) -> None:
     """Leave a tombstone for every record that carries this key of ours, now or later: the external id of a record that
     a lost create makes is unknown."""
-    of_all = _carriers(_all(keys), digest_name(tx, provider), our_key)
+    of_all = _carriers(_all(keys), grave_names(tx, provider), our_key)
     tx.execute(tombstone.delete().where(tombstone.c.provider == provider, tombstone.c.external_digest.in_(of_all)))
     row = {"provider": provider, "external_digest": of_all[0], "key_digest": "", "how": how, "at": at}
     tx.execute(tombstone.insert().values(**row))
@@ -85,10 +85,10 @@ def buried(
 ) -> bool:
     """Whether the provider has a tombstone for this external id, this customer's key, or records that carry this key of
     ours."""
-    name = digest_name(tx, provider)
-    graves = _graves(keys, name, external_id, key)
+    names = grave_names(tx, provider)
+    graves = _graves(keys, names, external_id, key)
     if our_key is not None:
-        graves["of_external"] += _carriers(_all(keys), name, our_key)
+        graves["of_external"] += _carriers(_all(keys), names, our_key)
     return tx.execute(_BURIED, graves).first() is not None
 
 
@@ -99,13 +99,13 @@ def buried_ids(tx: Transaction, keys: Keys, provider: str, external_ids: Sequenc
 
 def buried_keys(tx: Transaction, keys: Keys, provider: str, customers: Sequence[str]) -> dict[str, frozenset[str]]:
     """The customers among these whose keys have a tombstone, and how each was removed."""
-    return _buried_keys(tx, keys, provider, digest_name(tx, provider), customers)
+    return _buried_keys(tx, keys, provider, grave_names(tx, provider) if customers else (), customers)
 
 
 def buried_carriers(tx: Transaction, keys: Keys, provider: str, our_keys: Sequence[str]) -> dict[str, frozenset[str]]:
     """The keys of ours among these whose records have a tombstone, and how each was removed."""
-    name = digest_name(tx, provider) if our_keys else ""
-    by_digest = {digest: our_key for our_key in our_keys for digest in _carriers(_all(keys), name, our_key)}
+    names = grave_names(tx, provider) if our_keys else ()
+    by_digest = {digest: our_key for our_key in our_keys for digest in _carriers(_all(keys), names, our_key)}
     return _lying(tx, _BURIED_IDS, provider, by_digest)
 
 
@@ -117,9 +117,9 @@ def _buried_ids(
 
 
 def _buried_keys(
-    tx: Transaction, keys: Keys, provider: str, name: str, customers: Sequence[str]
+    tx: Transaction, keys: Keys, provider: str, names: Sequence[str], customers: Sequence[str]
 ) -> dict[str, frozenset[str]]:
-    by_digest = {_own(each, name, customer): customer for each in _all(keys) for customer in customers}
+    by_digest = {own: customer for customer in customers for own in _owns(_all(keys), names, customer)}
     return _lying(tx, _BURIED_KEYS, provider, by_digest)
 
 
@@ -136,7 +136,7 @@ def _lying(
 def exhume(tx: Transaction, keys: Keys, provider: str, external_id: str | None = None, key: str | None = None) -> int:
     """Delete the tombstone of this external id, and free this customer's key from tombstones: a person, or a row that
     came back, says so. Tombstones of other records under the key stay. Answers how many tombstones changed."""
-    graves = _graves(keys, digest_name(tx, provider), external_id, key)
+    graves = _graves(keys, grave_names(tx, provider), external_id, key)
     return tx.execute(_EXHUME, graves).rowcount + tx.execute(_FREE_KEY, graves).rowcount
 
 
@@ -144,9 +144,9 @@ def exhume_all(tx: Transaction, keys: Keys, provider: str, living: Mapping[str, 
     """`exhume` for many: external id to customer key."""
     if not living:
         return
-    name = digest_name(tx, provider)
-    ids = _buried_ids(tx, keys, provider, name, list(living))
-    customers = _buried_keys(tx, keys, provider, name, list(living.values()))
+    names = grave_names(tx, provider)
+    ids = _buried_ids(tx, keys, provider, names[0], list(living))
+    customers = _buried_keys(tx, keys, provider, names, list(living.values()))
     for external_id, key in living.items():
         if external_id in ids or key in customers:
             exhume(tx, keys, provider, external_id, key)
@@ -156,26 +156,31 @@ def follow(tx: Transaction, keys: Keys, provider: str, old: str, new: str) -> No
     """An unlinked customer got another key: the tombstone of the old key holds for the new key too, so that a person is
     asked before a create. Example: customer 1 was forgotten, the record stays at the provider, and the row gets the key
     2."""
-    name = digest_name(tx, provider)
-    under = tombstone.c.key_digest.in_([_own(each, name, old) for each in _all(keys)])
+    names = grave_names(tx, provider)
+    under = tombstone.c.key_digest.in_(_owns(_all(keys), names, old))
     moved = tombstone.update().where(tombstone.c.provider == provider, under)
-    tx.execute(moved.values(key_digest=_own(_all(keys)[0], name, new)))
+    tx.execute(moved.values(key_digest=_own(_all(keys)[0], names[0], new)))
 
 
 def _all(keys: Keys) -> tuple[bytes, ...]:
     return (keys,) if isinstance(keys, bytes) else keys
 
 
-def _graves(keys: Keys, provider: str, external_id: str | None, key: str | None) -> dict[str, list[str]]:
-    """The digests to look for; None gives no digest."""
+def _graves(keys: Keys, names: Sequence[str], external_id: str | None, key: str | None) -> dict[str, list[str]]:
+    """The digests to look for; None gives no digest. An external id counts under the present name alone: under a name
+    that another account had, the same id is another record."""
     return {
-        "of_external": [] if external_id is None else [_external(each, provider, external_id) for each in _all(keys)],
-        "of_key": [] if key is None else [_own(each, provider, key) for each in _all(keys)],
+        "of_external": [] if external_id is None else [_external(each, names[0], external_id) for each in _all(keys)],
+        "of_key": [] if key is None else _owns(_all(keys), names, key),
     }
 
 
-def _carriers(keys: Sequence[bytes], provider: str, our_key: str) -> list[str]:
-    return [keyed(each, "our key", provider, our_key) for each in keys]
+def _owns(keys: Sequence[bytes], names: Sequence[str], key: str) -> list[str]:
+    return [_own(each, name, key) for each in keys for name in names]
+
+
+def _carriers(keys: Sequence[bytes], names: Sequence[str], our_key: str) -> list[str]:
+    return [keyed(each, "our key", name, our_key) for each in keys for name in names]
 
 
 def _external(state_key: bytes, provider: str, external_id: str) -> str:

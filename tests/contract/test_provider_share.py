@@ -73,6 +73,24 @@ def test_tombstones_of_a_renamed_provider_still_tell(state: State) -> None:
         assert tombstones.buried_ids(tx, KEY, "billbee-at", ["x-8", "x-7"]) == {"x-8"}
 
 
+def test_who_was_erased_under_the_new_name_before_the_rename_stays_erased(state: State) -> None:
+    """The settings had the new name first, and a person was forgotten: the rename leaves his tombstone readable, there
+    and back again."""
+    fill(state, "billbee")
+    with state.begin() as tx:
+        tombstones.bury(tx, KEY, "main", None, "23", "forgotten", NOW)
+        tombstones.bury_carriers(tx, KEY, "main", "K23", "forgotten", NOW)
+        providers.remove(tx, "main")
+        for old, new in (("billbee", "main"), ("main", "billbee"), ("billbee", "third")):
+            providers.rename(tx, old, new)
+            assert tombstones.buried(tx, KEY, new, key="23")
+            assert tombstones.buried(tx, KEY, new, our_key="K23")
+            assert set(tombstones.buried_keys(tx, KEY, new, ["23", "9", "24"])) == {"23", "9"}
+            assert not tombstones.buried(tx, KEY, old, key="23")
+        assert tombstones.exhume(tx, KEY, "third", key="23")
+        assert not tombstones.buried(tx, KEY, "third", key="23")
+
+
 def test_a_newcomer_under_a_free_name_meets_nothing_of_its_predecessor(state: State) -> None:
     """A second account that takes the old name has digests of its own, there and back again."""
     fill(state, "billbee")
