@@ -157,7 +157,7 @@ def _complete(site: Installation) -> None:
 
 def _alone(site: Installation) -> None:
     names = [CAPTURE, VERIFY, *(lane_name(route.provider) for route in site.routes)]
-    if any(hold(site, name) is None for name in names):
+    if any(hold(site, name, any_key=True) is None for name in names):
         release_lanes(site, site.routes)
         raise LeaseHeld("a daemon works on this state.", remedy="stop it, then syncd recover --yes")
 

@@ -21,12 +21,15 @@ def alone(state: State, command: str) -> Iterator[Transaction]:
     does.
 
     SQLite: the file lock is held. PostgreSQL: no lease and no daemon is alive, and no process can take a lease before
-    this transaction ends, because writers take turns.
+    this transaction ends, because writers take turns. A process that sleeps, on a suspended machine, has lost its
+    leases when it wakes, and `leadership.hold` gives it none for a state that is another than it knows.
     """
     remedy = f"stop it (systemctl stop syncd), then {command}"
     if state.path is None:
         with state.begin() as tx:
             nobody_at_work(tx, remedy)
+            if lease.name in tables(tx):
+                leases.void(tx)
             yield tx
         return
     try:

@@ -11,6 +11,8 @@ from math import ceil
 from syncd.errors import LeaseHeld
 from syncd.runtime.installation import Held, Installation
 from syncd.store import leases
+from syncd.store.keys import check_key
+from syncd.store.migrate import check_revision
 
 CAPTURE, VERIFY = "capture", "verify"
 MEMBER = "member:"
@@ -21,9 +23,10 @@ def lane_name(provider: str) -> str:
     return f"lane:{provider}"
 
 
-def hold(site: Installation, name: str) -> Held | None:
+def hold(site: Installation, name: str, *, any_key: bool = False) -> Held | None:
     """Our lease: the remembered one while it is young, else taken or extended now; None while another process holds
-    it."""
+    it. Raises `SafetyStop` or `SetupNeeded` where the state was given another key or revision since this process
+    opened it; `any_key` is for `recover`, which binds the state to a key."""
     held = site.held.get(name)
     now = site.clock.monotonic()
     if held is not None and now - held.renewed < site.lease / 3:
@@ -31,6 +34,9 @@ def hold(site: Installation, name: str) -> Held | None:
     try:
         with site.state.begin() as tx:
             lease = leases.acquire(tx, name, site.holder, site.lease, site.lease_clock(), sole=site.sole)
+            if not any_key:
+                check_key(tx, site.state.key, site.state.older, remember=False)
+            check_revision(site.state, tx)
     except LeaseHeld:
         site.held.pop(name, None)
         return None

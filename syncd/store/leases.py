@@ -82,6 +82,11 @@ def release(tx: Transaction, lease: Lease) -> bool:
     return tx.execute(_RELEASED, _mine(lease)).rowcount == 1
 
 
+def void(tx: Transaction) -> None:
+    """End every lease. A process that slept for longer than its lease could otherwise renew it, as nobody took it."""
+    tx.execute(table.update().values(holder="", until=0.0, epoch=table.c.epoch + 1))
+
+
 def check(tx: Transaction, lease: Lease) -> None:
     """Raise `LeaseLost` unless the row still carries our epoch. On PostgreSQL no other holder can take over before this
     transaction commits."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syncd.store.database import State
 
 _UPGRADE = "syncd db upgrade"
+_FOUND = sa.text("SELECT version_num FROM alembic_version")
 
 
 def scripts() -> Path:
@@ -41,7 +42,7 @@ def revision(state: State) -> str | None:
 def _revision(tx: Transaction) -> str | None:
     if "alembic_version" not in tables(tx):
         return None
-    found: str | None = tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    found: str | None = tx.execute(_FOUND).scalar_one_or_none()
     return found
 
 
@@ -50,6 +51,15 @@ def check_schema(state: State) -> None:
     found = revision(state)
     if found is None:
         raise SetupNeeded("the state database has no tables yet", remedy=_UPGRADE)
+    _refuse(state, found)
+
+
+def check_revision(state: State, tx: Transaction) -> None:
+    """`check_schema` of a state with tables, inside the caller's transaction."""
+    _refuse(state, tx.execute(_FOUND).scalar_one())
+
+
+def _refuse(state: State, found: str) -> None:
     _refuse_newer(state, found)
     if found != REVISIONS[-1]:
         raise SetupNeeded(f"the state is at revision {found}, this syncd needs {REVISIONS[-1]}", remedy=_UPGRADE)

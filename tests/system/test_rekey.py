@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.bootstrap import installation
+from syncd.errors import LeaseLost, SafetyStop
 from syncd.operate.rekey import rekey
+from syncd.runtime.leadership import hold, keep, lane_name
 from syncd.sandbox.faults import Fault
 from syncd.settings import load
 from syncd.store import mapping
@@ -116,6 +118,32 @@ def test_nothing_else_changes(land: Landscape) -> None:
         }
         assert "3" not in {link["customer_key"] for link in land.said("links", "--format", "json").data["links"]}
     assert land.said("run-once", "--scan").code == 0
+
+
+def test_a_daemon_that_slept_meanwhile_writes_nothing_under_the_old_key(tmp_path: Path) -> None:
+    """A machine that was suspended for longer than its lease is no daemon at work, so the command goes on. Once awake,
+    that process has no lease any more, and gets none: what it would agree on, nobody could read."""
+    with database("postgresql", tmp_path) as url, landscape(tmp_path, 1, ("aiotic",)) as land:
+        old, new, lane = tmp_path / "key", tmp_path / "new", lane_name("aiotic")
+        secret(old, "a" * 40)
+        secret(new, "b" * 40)
+        land.change(f'url = "sqlite:///{tmp_path / "state.db"}"', f'url = "{url}"\nkey = "file:{old}"')
+        assert land.said("db", "upgrade").code == 0
+        assert land.said("run-once").code == 0
+        settle(url)
+        assert land.said("run-once").code == 0
+        with land.site() as asleep:
+            held = hold(asleep, lane)
+            assert held is not None
+            with asleep.state.begin() as tx:
+                tx.execute(sa.text("UPDATE lease SET until = 0"))
+            assert land.said("db", "rekey", "--key", f"file:{new}").code == 0
+
+            with pytest.raises(LeaseLost), asleep.state.fenced(held.lease):
+                pass
+            assert not keep(asleep, lane)
+            with pytest.raises(SafetyStop, match="the one that `syncd db rekey` replaced"):
+                hold(asleep, lane)
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -17,6 +17,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from syncd.bootstrap import open_settings_source, open_settings_state
+from syncd.errors import SetupNeeded
+from syncd.runtime.leadership import hold, lane_name
 from syncd.source import triggers
 from syncd.store import schema
 from syncd.store.leases import lock_file
@@ -245,3 +247,15 @@ def test_older_triggers_on_mariadb_capture_too(tmp_path: Path) -> None:
         with engine.connect() as conn:
             assert conn.exec_driver_sql("SELECT count(*) FROM syncd_seal").scalar() == 3
         engine.dispose()
+
+
+def test_a_process_that_slept_over_an_upgrade_gets_no_lease(tmp_path: Path) -> None:
+    """On PostgreSQL a suspended machine is no daemon at work, so the upgrade went on; this version's statements are not
+    meant for another version's tables."""
+    with landscape(tmp_path, 1, ("aiotic",)) as land, land.site() as asleep:
+        with asleep.state.begin() as tx:
+            tx.execute(sa.text("UPDATE alembic_version SET version_num = '0009'"))
+        with pytest.raises(SetupNeeded, match="a newer one wrote it"):
+            hold(asleep, lane_name("aiotic"))
+        with asleep.state.read() as tx:
+            assert tx.execute(sa.text("SELECT count(*) FROM lease WHERE holder <> ''")).scalar_one() == 0
