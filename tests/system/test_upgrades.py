@@ -61,7 +61,8 @@ def test_the_former_state_is_a_rich_one(former: Former) -> None:
 
 
 def test_nothing_is_lost(former: Former) -> None:
-    """Every row of every table is afterwards what it was, and the schema is this version's."""
+    """Every row of every table is afterwards what it was, and the schema is this version's. On PostgreSQL, where no file
+    lock tells who is at work, every lease has a later epoch: one that was held before is void."""
     before = former.rows()
 
     upgraded(former)
@@ -69,6 +70,9 @@ def test_nothing_is_lost(former: Former) -> None:
     after = former.rows()
     assert after.pop("alembic_version") != before.pop("alembic_version")
     assert after.keys() - before.keys() == {"pulse"}
+    if former.state.startswith("postgresql"):
+        for row in before["lease"]:
+            row["epoch"] += 1
     for name, rows in before.items():
         fresh = NEW.get(name, set())
         assert {row[column] for row in after[name] for column in fresh} <= {None}
