@@ -61,8 +61,8 @@ def test_the_former_state_is_a_rich_one(former: Former) -> None:
 
 
 def test_nothing_is_lost(former: Former) -> None:
-    """Every row of every table is afterwards what it was, and the schema is this version's. On PostgreSQL, where no file
-    lock tells who is at work, every lease has a later epoch: one that was held before is void."""
+    """Every row of every table is afterwards what it was, and the schema is this version's. On PostgreSQL, where no
+    file lock tells who is at work, every lease has a later epoch: one that was held before is void."""
     before = former.rows()
 
     upgraded(former)
