@@ -12,6 +12,7 @@ import pytest
 
 from syncd.core.model import Remote, Removal
 from syncd.errors import OutcomeUnknown, ProviderError, Temporary, Throttled, Unauthorized
+from syncd.providers.adapter import ProviderAdapter
 from syncd.sandbox.kit import Fault
 from syncd.testing.row import TIMEOUT, Request, World, tried
 
@@ -22,19 +23,23 @@ def wrong_credentials(world: World) -> None:
     writes = world.twin.writes()
     stranger = world.row.stranger(world.url)
     try:
-        acts: dict[str, Callable[[], object]] = {
-            "fetch": lambda: stranger.fetch(remote.external_id),
-            "find": lambda: stranger.find(world.key, world.projected()),
-            "create": lambda: stranger.create("70999", world.other()),
-            "update": lambda: stranger.update(remote, world.row.changes),
-            "probe": stranger.probe,
-        }
-        for name, act in acts.items():
+        for name, act in _asked_of(stranger, world, remote).items():
             with tried(name), pytest.raises(Unauthorized):
                 act()
     finally:
         stranger.close()
     assert world.twin.writes() == writes
+
+
+def _asked_of(adapter: ProviderAdapter, world: World, remote: Remote) -> dict[str, Callable[[], object]]:
+    """What every provider can be asked for, by name, through an adapter that is set up wrongly."""
+    return {
+        "fetch": lambda: adapter.fetch(remote.external_id),
+        "find": lambda: adapter.find(world.key, world.projected()),
+        "create": lambda: adapter.create("70999", world.other()),
+        "update": lambda: adapter.update(remote, world.row.changes),
+        "probe": adapter.probe,
+    }
 
 
 def forbidden(world: World) -> None:
@@ -183,13 +188,7 @@ def a_wrong_url_is_about_us(world: World) -> None:
     nobody is refused, and nothing counts as removed."""
     remote = world.created()
     lost = world.row.build(world.url + "/nowhere", TIMEOUT)
-    acts: dict[str, Callable[[], object]] = {
-        "fetch": lambda: lost.fetch(remote.external_id),
-        "find": lambda: lost.find(world.key, world.projected()),
-        "create": lambda: lost.create("70001", world.other()),
-        "update": lambda: lost.update(remote, world.row.changes),
-        "probe": lost.probe,
-    }
+    acts = _asked_of(lost, world, remote)
     if lost.capabilities.lists:
         acts["scan"] = lambda: list(lost.scan(None))
     if lost.capabilities.delete:
