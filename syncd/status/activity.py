@@ -1,4 +1,5 @@
-"""One provider's day for the status page: a bar an hour, outages, and how many customers waited for how long."""
+"""The status page's graph of one provider over 24 hours: a bar for each hour with its outages, and lines for the number
+of waiting pairs and for their waiting times."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ BARS = 24
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One hour: how many pairs ended well, are tried again, or need a person; heights in parts of 100. `out` is the
-    share of the hour in which the provider did not work, `mute`: no line was logged, `backlog` the most pairs that
-    waited, `delay` the 95 % quantile of the waiting times in seconds."""
+    """One hour at one provider: how many looks ended well (`done`), are tried again, or need a person (`failed`), with
+    the heights of these three in parts of 100. `out` is the share of the hour's snapshots in which the provider did not
+    work; `mute`: syncd logged nothing; `backlog` is the largest number of waiting pairs, `delay` the 95 % quantile of
+    the waiting times in seconds."""
 
     label: str
     done: int
@@ -31,18 +33,19 @@ class Bar:
 
 
 def window(folded: Folded, now: datetime) -> list[Hour | None]:
-    """The last 24 hours, the one that goes on included; None for an hour without events."""
+    """The last 24 hours, the present one included; None for an hour without events."""
     last = int(now.timestamp()) // 3600
     return [folded.hours.get(number) for number in range(last - BARS + 1, last + 1)]
 
 
 def waits(name: str, hour: Hour) -> Counter[int]:
-    """One provider's waiting times of an hour, by step of the scale."""
+    """How many of one provider's pairs waited how long in this hour, by step of the scale of `fold.GROWTH`."""
     return Counter({step: number for (who, step), number in hour.waits.items() if who == name})
 
 
 def quantile(steps: Counter[int], share: float) -> float | None:
-    """Seconds that this share of the waiting times did not pass, as far as the scale's steps of a fifth tell."""
+    """The seconds within which this share (0 to 1) of the pairs was done; exact to a step of the scale, a fifth. None
+    where no pair waited."""
     left = share * steps.total()
     for step in sorted(steps):
         left -= steps[step]
@@ -52,8 +55,8 @@ def quantile(steps: Counter[int], share: float) -> float | None:
 
 
 def bars_of(name: str, hours: Sequence[Hour | None], now: datetime) -> tuple[Bar, ...]:
-    """One provider's bars, the highest of them 100. A missing hour between others is one in which no daemon was at
-    work; before the first one the log did not begin."""
+    """One provider's bars, the highest of them 100. An hour without events between others was one without a daemon at
+    work; hours before the first event lie before the beginning of the log."""
     first = int(now.timestamp()) // 3600 - BARS + 1
     known = [place for place, hour in enumerate(hours) if hour is not None]
     bars = []
@@ -72,8 +75,8 @@ def bars_of(name: str, hours: Sequence[Hour | None], now: datetime) -> tuple[Bar
 
 
 def curve(values: Sequence[float], height: float, least: float) -> str:
-    """The points of a line through one value an hour; as high as the graph is the highest of them, but `least` at
-    least. "" for nothing at all."""
+    """The points of an SVG line through one value an hour. The top of the graph (`height`) stands for the highest
+    value, or for `least` where all values are lower. "" where all values are 0."""
     most = max(values, default=0.0)
     if not most:
         return ""
@@ -82,7 +85,7 @@ def curve(values: Sequence[float], height: float, least: float) -> str:
 
 
 def _heights(bar: Bar, most: int) -> tuple[float, float, float]:
-    """Shares of 100; what happened at all can be seen."""
+    """The three heights of a bar. A part that is not 0 is high enough to be seen."""
     parts = [100 * number / most if most else 0.0 for number in (bar.done, bar.retried, bar.failed)]
     seen = [max(part, 6.0) if part else 0.0 for part in parts]
     scale = 100 / max(sum(seen), 100.0)
@@ -91,7 +94,7 @@ def _heights(bar: Bar, most: int) -> tuple[float, float, float]:
 
 
 def summary(name: str, bars: Sequence[Bar]) -> str:
-    """The graph in a sentence, for readers who cannot see it."""
+    """The bars in a sentence, for readers who cannot see the graph."""
     done, retried, failed = (sum(getattr(bar, word) for bar in bars) for word in ("done", "retried", "failed"))
     words = [f"{done:,} done, {retried:,} tried again, {failed:,} need a person"]
     if not done + retried + failed:
@@ -107,7 +110,7 @@ def summary(name: str, bars: Sequence[Bar]) -> str:
 
 
 def backlog_summary(name: str, bars: Sequence[Bar]) -> str:
-    """The line below it in a sentence."""
+    """The lines of waiting pairs and waiting times in a sentence."""
     worst = max(bars, key=lambda bar: bar.backlog)
     slow = max(bars, key=lambda bar: bar.delay or 0.0)
     told = f"{name}: most waiting {worst.backlog:,} at {worst.label}" if worst.backlog else f"{name}: nobody waited"

@@ -9,5 +9,5 @@ WORST_FIRST = (SAFETY, USAGE, HELD, INTERNAL, UNREACHABLE, PERSON, RETRY, DIFFER
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The one code that tells most."""
+    """The worst of these exit codes, in README's order; OK for none."""
     return min(codes, key=WORST_FIRST.index, default=OK)

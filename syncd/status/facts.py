@@ -11,7 +11,8 @@ from syncd.status.liveness import Daemon
 
 
 class SourceFacts(NamedTuple):
-    """How the capture of changes stands. `capture` is a word of `remedies.SOURCE`; None: this method has no log."""
+    """The state of capture: `capture` is a word of `remedies.SOURCE`; `log_rows` is the size of the change log and
+    `oldest` the time of its oldest row, both None where the method of `[source] change_log` has no log."""
 
     capture: str = "ok"
     reason: str = ""
@@ -20,9 +21,11 @@ class SourceFacts(NamedTuple):
 
 
 class ProviderFacts(NamedTuple):
-    """One provider. `condition` is ok, throttled, paused, blocked or down; `pairs` are kept counts; `due` pairs could
-    be looked at now, the `oldest` (and the oldest change, a first pass left out) since then, `later` ones (by error
-    class) failed before or wait for their time; `monthly` free calls, 0 for no such limit."""
+    """The facts of one provider. `condition` is ok, throttled, paused, blocked or down, in force `since`. `pairs` are
+    the counts that the state keeps by `mapping.state`. `due` pairs could be looked at now; `oldest` is since when the
+    oldest of them is due, `oldest_live` the same without the pairs of a first pass. `later` counts the due pairs that
+    wait for their time, by error class. `monthly` is the number of free calls a month, 0 where the provider has no such
+    limit."""
 
     name: str
     adapter: str
@@ -41,9 +44,9 @@ class ProviderFacts(NamedTuple):
 
 
 class Life(NamedTuple):
-    """Whether a daemon works, and whether it could: the daemons that have not ended in order, the last run, why the
-    state database cannot be written ("" where it can), and by how many seconds this machine's clock is `ahead` of the
-    state's. `vanished` are the pairs of each provider that the settings no longer have."""
+    """Whether a daemon works, and whether it could. `daemons` are those that have not ended in order; `storage` says
+    why the state database cannot be written, "" where it can; `ahead` is by how many seconds this machine's clock is
+    ahead of the state database's; `vanished` counts the pairs of each provider that the settings no longer name."""
 
     daemons: tuple[Daemon, ...] = ()
     last_run: Mapping[str, Any] | None = None
@@ -53,7 +56,8 @@ class Life(NamedTuple):
 
 
 class Item(NamedTuple):
-    """Something about one customer (or, with key "", about many): a pair's state or a review item with its number."""
+    """One trouble of a pair (with key "", of many pairs): a state of the pair, or a review item with its ID (`review`).
+    `kind` is a word of `remedies.PAIRS` or `remedies.REVIEWS`."""
 
     provider: str
     key: str
@@ -65,7 +69,8 @@ class Item(NamedTuple):
 
 
 class GuardFacts(NamedTuple):
-    """What of a guard's window is used up, and how many operations it holds back."""
+    """One guard at one provider: how many operations its window counts (`used`), its limit in the notation of the
+    settings, and how many operations it holds back (`staged`)."""
 
     provider: str
     guard: str
@@ -75,7 +80,7 @@ class GuardFacts(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One line of what is wrong, with the one command that leads on."""
+    """One entry of `problems`: what is wrong, with the one command to type and the exit code that it stands for."""
 
     provider: str
     customer_key: str
@@ -88,7 +93,7 @@ class Problem(NamedTuple):
 
 
 class ProviderReport(NamedTuple):
-    """A provider's line."""
+    """One entry of `providers`: a provider's state, and its pairs by state."""
 
     name: str
     adapter: str

@@ -1,7 +1,8 @@
-"""A log, line by line, folded into what a status page shows. Nothing here reads a file or asks for the time.
+"""The events of a log, folded one by one into what a status page shows. Pure: no file, no clock.
 
-A snapshot replaces everything that is known of the present; later events are laid on top. Whatever is kept is "the
-newest of its kind" or "the newest few", so that lines may come twice, late, or among those of other programs.
+A snapshot replaces everything that is known of the present; later events are laid on top. Of each kind the newest event
+or the newest few are kept, so that the order of the lines does not matter, nor that a line comes twice or from another
+program.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from syncd.status.facts import Report
 from syncd.status.lines import CUT, moment, rows, seconds, text, whole
 from syncd.status.recorded import report_of
 
-AHEAD = timedelta(minutes=5)  # how far clocks of two machines may differ
+AHEAD = timedelta(minutes=5)  # how far the clocks of two machines may differ
 HOURS = 25  # hours of activity that are kept; a page shows 24
-REMEMBERED = 20_000  # lines of one hour that are known again when they come twice
-OPEN = 20_000  # pairs with events since the last snapshot; beyond, the oldest half is forgotten
-MOST = 200  # providers and problems of one snapshot that are looked at
-KEPT = 40  # runs and changes of state
-GROWTH = math.log(1.2)  # a step of the scale that waiting times are counted on
+REMEMBERED = 20_000  # lines of one hour that are recognised when they come twice
+OPEN = 20_000  # pairs with events since the last snapshot that are kept; beyond, the older half is dropped
+MOST = 200  # providers and problems of one snapshot that are read
+KEPT = 40  # runs that are kept, and changes of state
+GROWTH = math.log(1.2)  # waiting times are counted on a scale of which each step is a fifth longer than the one before
 
 DONE = frozenset({"created", "adopted", "pushed", "pulled", "settled", "removed", "unlinked"})
 TROUBLE: Mapping[str, str] = {
@@ -74,7 +75,8 @@ LANES: Mapping[str, str] = {"lane.paused": "down", "lane.resumed": "ok", "provid
 
 @dataclass(frozen=True, order=True, slots=True)
 class Latest:
-    """An event by its time; at the same time the graver one counts, so that no order of lines matters."""
+    """An event, ordered by its time. Of two events of the same moment the graver one is the later, so that the order of
+    the lines does not matter."""
 
     at: datetime
     grave: int
@@ -84,8 +86,10 @@ class Latest:
 
 @dataclass(slots=True)
 class Hour:
-    """One hour: (provider, done | retried | failed), (provider, step of the scale of waiting times), how many snapshots
-    there were, in how many of them a provider did not work ("": nobody could), and the most that waited for it."""
+    """What the log tells of one hour. `done` counts by provider and done, retried or failed; `waits` by provider and
+    step of the scale of waiting times; `out` the snapshots in which a provider did not work (under "": in which nothing
+    worked at any), of all `snapshots`; `backlog` is the largest number of waiting pairs by provider; `seen` holds
+    checksums of the lines that were counted."""
 
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
     waits: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -97,9 +101,10 @@ class Hour:
 
 @dataclass
 class Folded:
-    """What was folded so far. Skipped were `foreign` lines (some of them `cut` by journalctl) and those from `ahead`
-    of now. `newest` is the last sign of life; `pairs` are those with an event since the snapshot, by provider, key
-    and guard."""
+    """What was folded so far. `foreign` counts the lines that are no events of syncd (`cut` those of them that
+    journalctl left out), `ahead` the events with a time in the future. `newest` is the time of the newest event.
+    `pairs`, `lanes` and `capture` hold the newest event since the snapshot: of each pair (by provider, key and guard),
+    of each provider's lane, and of capture."""
 
     lines: int = 0
     foreign: int = 0
@@ -118,8 +123,8 @@ class Folded:
 
 
 def take(folded: Folded, event: Mapping[str, Any] | None, now: datetime) -> None:
-    """Fold one line; None is a foreign one. A line from the future is counted and left out: it would otherwise stand
-    for the present for ever."""
+    """Fold one event; None stands for a foreign line. An event with a time in the future is counted and left out: until
+    that time came, nothing newer would replace it."""
     folded.lines += 1
     at = moment(event.get("timestamp")) if event is not None else None
     if event is None or at is None:
@@ -148,7 +153,7 @@ def _latest(at: datetime, event: Mapping[str, Any]) -> Latest:
 
 
 def _spelled(event: Mapping[str, Any]) -> str:
-    """The whole line in one spelling: two lines are the same line only where they say exactly the same."""
+    """The event as JSON with sorted keys: two lines are the same line where these texts are equal."""
     return json.dumps(event, sort_keys=True, default=str)
 
 
@@ -184,7 +189,7 @@ def _pair(folded: Folded, at: datetime, name: str, event: Mapping[str, Any], kin
 
 
 def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[str, str]) -> None:
-    """Count a line in its hour, once."""
+    """Count the end of a look in its hour, once however often the line comes."""
     hour = _first_seen(folded, at, event)
     if hour is None:
         return
@@ -195,7 +200,7 @@ def _active(folded: Folded, at: datetime, event: Mapping[str, Any], what: tuple[
 
 
 def _standing(folded: Folded, at: datetime, event: Mapping[str, Any]) -> None:
-    """Note which providers did not work when this snapshot was made, and how many pairs waited."""
+    """Count a snapshot in its hour: which providers did not work, and how many pairs waited for each."""
     hour = _first_seen(folded, at, event)
     if hour is None:
         return
@@ -209,7 +214,8 @@ def _standing(folded: Folded, at: datetime, event: Mapping[str, Any]) -> None:
 
 
 def _first_seen(folded: Folded, at: datetime, event: Mapping[str, Any]) -> Hour | None:
-    """The hour of a line that was not there before; None for one that comes twice, or from long ago."""
+    """The hour to count a line in; None for a line that was counted before, or one older than the hours that are
+    kept."""
     number = int(at.timestamp()) // 3600
     if number not in folded.hours:
         folded.hours[number] = Hour()
@@ -243,7 +249,7 @@ def _condition(folded: Folded, name: str, noun: str, found: Latest) -> None:
 
 
 def _keep(kept: dict[str, Latest], key: str, found: Latest) -> None:
-    """The newest few of their kind."""
+    """Keep an event under its key, and of all keys the newest `KEPT`."""
     kept[key] = max(kept.get(key) or found, found)
     if len(kept) > KEPT:
         del kept[min(kept, key=lambda known: kept[known])]

@@ -1,4 +1,4 @@
-"""What happened lately, in words: the latest runs and the changes of state."""
+"""The status page's lists of the latest runs and of the latest changes of state, in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ CHANGES = 12
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: when it ended, how, how long it took in seconds, what it did."""
+    """One cycle: its end, how grave its outcome is (a word of `sheet.SYMBOLS`), the seconds that it
+    `took` where the log tells, and its counts in words (`did`)."""
 
     at: datetime
     grave: str
@@ -29,7 +30,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of state in words."""
+    """One event of `fold.CHANGES` as a sentence; `grave` is a word of `sheet.SYMBOLS`."""
 
     at: datetime
     grave: str
@@ -37,7 +38,7 @@ class Change:
 
 
 def runs(folded: Folded, report: Report) -> Iterator[Run]:
-    """The latest cycles that did something; where the log tells of none, the last one that the snapshot knows."""
+    """The latest cycles that the log tells of; where it tells of none, the last one that the snapshot knows."""
     newest = sorted(folded.runs.values(), reverse=True)[:RUNS]
     for found in newest:
         event = found.event
@@ -73,11 +74,14 @@ def changes(folded: Folded) -> Iterator[Change]:
 def _words(found: Latest) -> dict[str, str]:
     event = found.event
     reason, until = text(event.get("reason")), moment(event.get("until"))
+    provider, key = text(event.get("provider")), text(event.get("customer_key"))
+    whom = [f"customer {key}" if key else "", "at" if key and provider else "", provider]
     return {
-        "provider": text(event.get("provider")) or "everything",
+        "provider": provider,
         "because": f": {reason}" if reason else "",
         "until": f"; next try {until:%H:%M} UTC" if until is not None else "",
         "action": text(event.get("action")) or "acted",
+        "whom": " ".join(whom),
         "version": text(event.get("version")),
         "count": str(whole(event.get("count"))),
         "state": text(event.get("state")) or "down",
@@ -92,7 +96,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "state.unreachable": ("bad", "The state database did not answer{because}"),
     "config.loaded": ("ok", "New settings are in force"),
     "config.rejected": ("bad", "New settings were refused; the old ones stay in force"),
-    "operator.acted": ("info", "A person: {action} {provider}"),
+    "operator.acted": ("info", "A person: {action} {whom}"),
     "capture.broken": ("bad", "Changes are no longer captured{because}"),
     "source.unreachable": ("bad", "The source database did not answer{because}"),
     "lane.paused": ("bad", "{provider} {state}{because}{until}"),

@@ -1,6 +1,7 @@
-"""Log lines as people have them: plain, behind a prefix, or wrapped by journald; anything else is foreign.
+"""Reads log lines: plain JSON, JSON behind a prefix, or wrapped by `journalctl -o json`. Any other line is foreign.
 
-Nothing in a line is trusted: it may come from another program, from another version, or from an attacker.
+Nothing in a line is trusted: it may come from another program, from another version, or from an attacker. So each
+function here takes any object and answers a value of its type.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 LONGEST = 200_000
-"""Bytes of one line that are looked at; a snapshot wrapped by journald as a byte array has about 130,000."""
+"""Bytes of one line that its readers keep; a snapshot that journald wrapped as a byte array has about 130,000."""
 
 LONGEST_TEXT = 300
 """Characters of one text, as many as the log writes."""
@@ -47,13 +48,13 @@ def event_of(line: bytes) -> Mapping[str, Any] | None:
 
 
 def is_ours(event: Mapping[str, Any]) -> bool:
-    """Whether it looks like an event of syncd: a name with a known first word, and a time (judged by who reads it)."""
+    """Whether an object looks like an event of syncd: a name with a known first word, and some text as its time."""
     name = event.get("event")
     return isinstance(name, str) and name.partition(".")[0] in NOUNS and isinstance(event.get("timestamp"), str)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
-    """The first JSON object in a line; a prefix may hold braces of its own."""
+    """The JSON object at the end of a line; a prefix may hold braces of its own."""
     for opening in (b"{", b'{"event"'):
         start = line.find(opening)
         if start >= 0:
@@ -96,7 +97,7 @@ def whole(value: object) -> int:
 
 
 def seconds(value: object) -> float | None:
-    """A length of time, None for anything else."""
+    """A length of time in seconds, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < timedelta.max.total_seconds():
         return None
     return float(value)

@@ -1,4 +1,5 @@
-"""Whether a daemon lives: what its last sign of life means. Pure; ages are told by the state database's clock."""
+"""Whether a daemon lives, judged by the age of its last sign of life. Pure; callers measure ages by the state
+database's clock."""
 
 from __future__ import annotations
 
@@ -6,14 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-POLLS, LEAST = 3, 30.0  # a daemon is silent after so many of its polls, but not before so many seconds
+POLLS, LEAST = 3, 30.0  # polls without a sign of life that make a daemon silent, and the seconds that it has at least
 
 
 class Daemon(NamedTuple):
-    """A daemon that has not ended in order: who and where it is, since when, and its last sign of life.
-
-    `age` is in seconds. `state` is working, failing (it says why it cannot work) or silent.
-    """
+    """A daemon that has not ended in order: machine and process, its start, and its last sign of life (`pulse`), with
+    the `age` of that in seconds. `state` is working, failing (`reason` says why) or silent."""
 
     host: str
     pid: int
@@ -25,12 +24,12 @@ class Daemon(NamedTuple):
 
 
 def state_of(age: float, poll: float, trouble: str) -> str:
-    """The word for a daemon whose last sign of life is `age` seconds old; `poll` is its own period."""
+    """The state of a daemon whose last sign of life is `age` seconds old; `poll` is its own period in seconds."""
     if age > max(POLLS * poll, LEAST):
         return "silent"
     return "failing" if trouble else "working"
 
 
 def alive(daemons: Sequence[Daemon]) -> bool:
-    """Whether work goes on: one living daemon is enough."""
+    """Whether any daemon lives, failing or not."""
     return any(daemon.state != "silent" for daemon in daemons)

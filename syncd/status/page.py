@@ -1,4 +1,4 @@
-"""The status page: one HTML file without scripts and without anything from elsewhere, every text escaped."""
+"""The status page: one HTML file without scripts and without resources from other places; every text is escaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATES: Mapping[str, str] = {
 
 
 def render(folded: Folded, report: Report, now: datetime) -> str:
-    """The page as HTML. `report` is what `present` made of the same log."""
+    """The page as HTML. `report` is what `present.present` made of the same log."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"clock": _clock(now), "age": _age(now), "span": span, "stamp": _stamp, "utc": _utc}
     environment.filters |= {"state": lambda word: STATES.get(word, word)}
@@ -50,7 +50,7 @@ def publish(path: Path, text: str) -> None:
 
 
 def _clock(now: datetime) -> Callable[[datetime], str]:
-    """The time of day where the page is written, with the date when it is another one."""
+    """A filter: the time of day in this machine's zone, with the date where that is not today's."""
     today = now.astimezone().date()
 
     def clock(moment: datetime) -> str:
@@ -61,7 +61,7 @@ def _clock(now: datetime) -> Callable[[datetime], str]:
 
 
 def _age(now: datetime) -> Callable[[datetime], str]:
-    """How long ago, in one unit."""
+    """A filter: how long ago a moment was, in one unit."""
 
     def age(moment: datetime) -> str:
         return f"{span(max((now - moment).total_seconds() // 1, 0.0))} ago"
@@ -70,7 +70,7 @@ def _age(now: datetime) -> Callable[[datetime], str]:
 
 
 def span(seconds: float) -> str:
-    """A length of time in its largest unit that says enough."""
+    """A length of time in the largest unit of which it has two at least."""
     for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,5 +1,5 @@
-"""How things stand now according to a folded log: the last snapshot, what happened after it, and whether syncd still
-logs. Silence is never "ok"."""
+"""The status now, according to a folded log: the last snapshot, the events after it, and whether syncd still logs.
+Silence is never "ok"."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from syncd.status.recorded import command_of, judge, remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE
 
 SILENT = timedelta(seconds=100)
-"""Without a line for so long no daemon is alive: a snapshot comes every minute, and the next one would be due soon. A
-page that is written every 20 seconds says so within two of these minutes."""
+"""After so long without a line no daemon is believed to live: the daemon logs a snapshot every minute. A page that is
+written every 20 seconds turns red within two minutes."""
 
 Slot = tuple[str, str, str]
+"""Provider, customer key and guard: the key of `Folded.pairs`."""
 
 
 def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> Report:
-    """The status in the shape that `syncd status` has."""
+    """The status of the log at `now`, as the same value that `syncd status` shows. `silent_after` without an event, the
+    daemon counts as dead."""
     report = folded.report or Report("attention", UNREACHABLE, now, "ok", None, None, (), (), 0, (), None)
     if folded.pairs or folded.lanes or folded.capture is not None:
         report = _with_pairs(_with_lanes(_with_capture(report, folded.capture), folded), folded)
@@ -40,7 +42,7 @@ def present(folded: Folded, now: datetime, silent_after: timedelta = SILENT) -> 
 
 
 def doubt_kind(report: Report) -> str:
-    """Why the log cannot be trusted for the present: a word of `remedies.LOG`; "" where it can."""
+    """Why the log does not tell the present: a word of `remedies.LOG`; "" where it does."""
     first = report.problems[0].kind if report.problems else ""
     return first if first in LOG else ""
 
@@ -63,8 +65,8 @@ def _problem(
 
 
 def causes(problems: Sequence[Problem]) -> list[Problem]:
-    """The problems without mere consequences: customers that wait because of a provider's outage are no faults of their
-    own, and where no daemon works, late changes are not listed besides."""
+    """The problems without those that another one explains: customers that wait because of their provider's outage, and
+    late changes where no daemon works."""
     out = {problem.provider for problem in problems if problem.kind in {"down", "blocked"}}
     nobody = any(problem.kind in NOBODY for problem in problems)
     return [
@@ -79,7 +81,8 @@ def causes(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _with_capture(report: Report, latest: Latest | None) -> Report:
-    """A failure of source or state counts until a cycle ends; that one does not mend triggers or a restore."""
+    """A failure of source or state counts until a cycle ends. Missing triggers and a restored database stay: a cycle
+    ends without mending them."""
     if latest is None:
         return report
     word, reason = CAPTURE[str(latest.event["event"])], text(latest.event.get("reason"))
@@ -162,7 +165,8 @@ def _stands_for(problem: Problem, slot: Slot) -> bool:
 
 
 def column(problem: Problem) -> str:
-    """The figure of a provider's line that counts this problem."""
+    """The field of `ProviderReport` that counts this problem. An `ambiguous` problem with another exit code than a
+    retry's is a question."""
     if problem.kind == "ambiguous" and problem.code != RETRY:
         return "review"
     return problem.kind if problem.kind in {"retry", "ambiguous", "rejected", "dead"} else "review"

@@ -1,4 +1,4 @@
-"""A report as a `status.snapshot` recorded it, read back: `snapshot_event` and this are each other's inverse."""
+"""Reads a report back from the `status.snapshot` event that `snapshot.snapshot_event` made of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from syncd.status.codes import PERSON, RETRY, worst
+from syncd.status.codes import worst
 from syncd.status.facts import GuardFacts, Problem, ProviderReport, Report
 from syncd.status.lines import moment, rows, seconds, table, text, texts, whole
 from syncd.status.liveness import Daemon
 from syncd.status.remedies import DAEMON, LOG, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review
-from syncd.status.report import verdict
+from syncd.status.report import counted, verdict
 
 MOST_PROVIDERS = 200
 MOST_PROBLEMS = 200
@@ -20,7 +20,8 @@ MOST_DAEMONS = 20
 
 
 def report_of(event: Mapping[str, Any], at: datetime) -> Report:
-    """The status in a snapshot, whatever somebody wrote into it; `at` is the line's own time."""
+    """The report in a snapshot; values of another type than the snapshot's are read as empty. `at` is the line's own
+    time, for a snapshot without one."""
     source = table(event.get("source"))
     problems = tuple(_problem(row) for row in rows(event.get("problems"))[:MOST_PROBLEMS])
     return Report(
@@ -41,22 +42,17 @@ def report_of(event: Mapping[str, Any], at: datetime) -> Report:
 
 
 def judge(report: Report) -> tuple[str, int]:
-    """State and exit code of a report whose problems or providers are no longer those it was built with."""
+    """State and exit code for the present problems and providers of a report: after later events were laid on top, the
+    recorded ones do not hold."""
     code = worst([problem.code for problem in report.problems] + [counted(line) for line in report.providers])
     kinds = [problem.kind for problem in report.problems]
     return verdict(code, report.capture, [line.state for line in report.providers], kinds), code
 
 
-def counted(line: ProviderReport) -> int:
-    """The exit code that a provider's figures alone make."""
-    if line.rejected + line.dead + line.review:
-        return PERSON
-    return RETRY if line.retry + line.ambiguous else 0
-
-
 def remedy_of(kind: str, key: str, command: str = "") -> Remedy:
-    """What the table of remedies says of a problem's kind. "ambiguous" is a pair's state and, with a number in its
-    command, a review item."""
+    """The remedy of a problem's kind, from the tables of `remedies`. Two words stand in two tables: `ambiguous` is a
+    pair's state, and with a number in its command a review item; `frozen` is a provider's state, and with a customer
+    key a review item."""
     if kind.startswith("capture_"):
         return SOURCE.get(kind.removeprefix("capture_"), SOURCE["settings"])
     for words in (LOG, DAEMON, MACHINE, PROVIDERS):
@@ -66,7 +62,8 @@ def remedy_of(kind: str, key: str, command: str = "") -> Remedy:
 
 
 def command_of(remedy: Remedy, provider: str, key: str, command: str = "") -> str:
-    """The command of a remedy. Of one that a line brought along only the number is believed."""
+    """The command of a remedy. Of the `command` in a log line only the number is used: a page must not show an
+    attacker's command."""
     numbered = _NUMBERED.fullmatch(command)
     if "{id}" in remedy.command and numbered is None:
         return "syncd review list"
@@ -135,7 +132,7 @@ def _run(value: object) -> Mapping[str, Any] | None:
 
 
 def sums(tables: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Counts of several tables added up."""
+    """The counts of several tables, added up by word."""
     total: dict[str, int] = {}
     for counts in tables:
         for word, number in counts.items():

@@ -1,6 +1,6 @@
-"""Every word that a pair, a provider or the source can be shown under: one sentence, one command, one exit code.
+"""Every state of a pair, a provider or the source, and every kind of question: its sentence, command and exit code.
 
-`status`, `explain`, the status page and README all read this table, so that they never say two things.
+`status`, `explain`, the status page and README's tables take them from here, so that all say the same.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from syncd.status.codes import OK, PERSON, RETRY, SAFETY, UNREACHABLE, USAGE
 
 
 class Remedy(NamedTuple):
-    """`command` may hold {provider}, {key} and {id}; it is empty where nobody has to do anything. `code` is what the
-    word makes of the exit code."""
+    """What a state or kind means for a person. `command` may hold {provider}, {key} and {id}, and is empty where nobody
+    has to do anything; `code` is the exit code that this state or kind alone gives."""
 
     sentence: str
     command: str = ""
@@ -57,20 +57,20 @@ REVIEWS: Mapping[str, Remedy] = MappingProxyType(
         "does_not_fit": Remedy("The source's column does not hold the provider's value.", _SHOW, PERSON),
         "renumbered": Remedy("The number changed, and the provider cannot follow.", _SHOW, PERSON),
         "cannot_clear": Remedy("Emptied in the source, and the provider cannot empty it.", _SHOW, PERSON),
-        "not_inserted": Remedy("A new customer there does not fit into the source.", _SHOW, PERSON),
-        "twice": Remedy("Several records there carry this customer's key.", _SHOW, PERSON),
+        "not_inserted": Remedy("A new customer at the provider does not fit into the source.", _SHOW, PERSON),
+        "twice": Remedy("Several records at the provider carry this customer's key.", _SHOW, PERSON),
         "frozen": Remedy("A field swings between two writers and was stopped.", _SHOW, PERSON),
         "remote_gone": Remedy("The provider no longer has this customer.", _SHOW, PERSON),
         "remote_archived": Remedy("Somebody archived this customer at the provider.", _SHOW, PERSON),
-        "ambiguous": Remedy("Several remotes carry this customer's key.", _SHOW, PERSON),
+        "ambiguous": Remedy("Which record at the provider is this customer's is not certain.", _SHOW, PERSON),
         "unknown_create": Remedy("A create was lost and cannot be looked up.", _SHOW, PERSON),
         "key_taken": Remedy("Another customer has this key at the provider.", _SHOW, PERSON),
         "came_back": Remedy("The customer was removed or left out before and is here again.", _SHOW, PERSON),
         "found": Remedy("The provider has a customer with this key that nobody linked.", _SHOW, PERSON),
-        "delete_conflict": Remedy("Deleted in the source, but edited or still needed there.", _SHOW, PERSON),
+        "delete_conflict": Remedy("Deleted in the source, but edited or still needed at the provider.", _SHOW, PERSON),
         "taken": Remedy("The provider has another customer with a value that must be unique.", _SHOW, PERSON),
         "unlinked": Remedy("A person took the link away; nothing happens before the next decision.", _SHOW, PERSON),
-        "candidate": Remedy("A remote looks like this customer.", _SHOW, PERSON),
+        "candidate": Remedy("A record at the provider looks like this customer.", _SHOW, PERSON),
         "adopt": Remedy("First contact: nothing is created before a match report.", "syncd match {provider}", PERSON),
         "guard": Remedy("More changes than a guard allows are held back.", _SHOW, PERSON),
     }
@@ -124,7 +124,7 @@ MACHINE: Mapping[str, Remedy] = MappingProxyType(
     }
 )
 
-# What only a log can tell, or leave untold.
+# Why a log does not tell the present: only the status page has these.
 LOG: Mapping[str, Remedy] = MappingProxyType(
     {
         "silent": Remedy("No recent events: is syncd running?", "systemctl status syncd", UNREACHABLE),
@@ -141,12 +141,12 @@ def review(kind: str) -> Remedy:
 
 
 def says_nothing(kind: str, names: Iterable[str], reason: str) -> bool:
-    """Whether a reason is only what kind and fields say already: then the kind's sentence is worth more."""
+    """Whether a reason only repeats kind and fields; the kind's sentence is then shown instead."""
     return reason in {"", f"{', '.join(sorted(names))}: {kind.replace('_', ' ')}"}
 
 
 def quoted(key: str) -> str:
-    """A customer key as a shell takes it: keys are the source's own text and may hold anything. (A page built from log
-    lines cannot even trust a provider's name.)"""
+    """A customer key or a provider's name as one word of a shell command. Keys are the source's own text and may hold
+    anything; on a page built from log lines that is true of providers' names, too."""
     plain = key.isascii() and key.replace("-", "").replace("_", "").replace(".", "").isalnum()
     return key if plain and not key.startswith("-") else "'" + key.replace("'", "'\\''") + "'"

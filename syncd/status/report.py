@@ -1,6 +1,6 @@
-"""The status as a value: facts in, one judgement out. Pure, so that it says the same wherever it is asked.
+"""The status as a value, judged from facts. Pure: the same facts give the same status in every command.
 
-`operate.status` collects the facts; `status --json`, the log's `status.snapshot` and `run-once` show the answer.
+`operate.status` collects the facts; `status --json`, the log's `status.snapshot` and `run-once` show the report.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 from syncd.core.guards import Limit
 from syncd.core.model import State
-from syncd.status.codes import SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
+from syncd.status.codes import OK, PERSON, RETRY, SAFETY, UNREACHABLE, USAGE, WORST_FIRST, worst
 from syncd.status.facts import GuardFacts, Item, Life, Problem, ProviderFacts, ProviderReport, Report, SourceFacts
 from syncd.status.liveness import alive
 from syncd.status.remedies import DAEMON, MACHINE, PAIRS, PROVIDERS, SOURCE, Remedy, review, says_nothing
 
-LATE = timedelta(minutes=5)  # a change that waits longer in the log: no process captures
-SKEW = 5.0  # seconds between two clocks before it is worth a word
-STALLED = timedelta(minutes=15)  # a due pair that waits longer without any call: no lane works
+LATE = timedelta(minutes=5)  # where a row of the change log is older, no process captures
+SKEW = 5.0  # seconds by which two clocks may differ before that is a problem
+STALLED = timedelta(minutes=15)  # where a pair is due for longer and no call got through for as long, no lane works
 _NOTHING = Life()
 _STOPPED = frozenset({"restored", "triggers", "settings", "unreachable"})
 
@@ -32,7 +32,8 @@ def build(
     guards: Sequence[GuardFacts] = (),
     life: Life = _NOTHING,
 ) -> Report:
-    """Judge. Whatever is wrong has a problem, and the exit code is that of the worst."""
+    """The report of these facts at `at`. `items` may be fewer than the providers' counts (a long list is cut off);
+    `problems_total` and the exit code count all."""
     lag = max((at - source.oldest).total_seconds(), 0.0) if source.oldest is not None else None
     if source.capture == "ok" and lag is not None and lag > LATE.total_seconds():
         source = SourceFacts("late", source.reason, source.log_rows, source.oldest)
@@ -45,7 +46,7 @@ def build(
     ]
     problems.sort(key=lambda problem: WORST_FIRST.index(problem.code))
     total = len(problems) - len(items) + max(len(items), sum(_troubled(facts) for facts in providers))
-    code = worst([problem.code for problem in problems] + [_counted(facts) for facts in providers])
+    code = worst([problem.code for problem in problems] + [counted(line) for line in lines])
     return Report(
         state=verdict(code, source.capture, [line.state for line in lines], [p.kind for p in problems]),
         exit_code=code,
@@ -67,17 +68,18 @@ _PLAIN = frozenset({"adopt", "absent", "back", "empty", "missing", "source-moved
 
 
 def retries(later: Mapping[str, int]) -> int:
-    """Pairs whose last attempt failed; those that wait for a person, a second look or a release are none."""
+    """How many of these due pairs (counts by error class) had a failed attempt. A pair that waits for a person, for a
+    second look or for a release has none."""
     return sum(number for kind, number in later.items() if is_failure(kind))
 
 
 def is_failure(error_class: str) -> bool:
-    """Whether a due row of this class waits because an attempt failed."""
+    """Whether a pair with this error class in `work` waits because an attempt failed."""
     return error_class not in _PLAIN and error_class != "OutcomeUnknown" and ":" not in error_class
 
 
 def is_let_go(error_class: str) -> bool:
-    """Whether a person let this due row pass: it waits for nothing but its turn."""
+    """Whether a person released the pair with this error class in `work`: it waits for its turn alone."""
     return error_class.startswith(("granted:", "accepted:"))
 
 
@@ -111,11 +113,11 @@ def _troubled(facts: ProviderFacts) -> int:
     return pairs + retries(facts.later) + _ambiguous(facts) + facts.reviews
 
 
-def _counted(facts: ProviderFacts) -> int:
-    """Trouble that is only counted because the list of problems is cut off."""
-    waits = facts.pairs.get(State.REJECTED, 0) + facts.pairs.get(State.DEAD, 0) + facts.reviews
-    words = [PAIRS["review"]] * bool(waits) + [PAIRS["retry"]] * bool(retries(facts.later) + _ambiguous(facts))
-    return worst(word.code for word in words)
+def counted(line: ProviderReport) -> int:
+    """The exit code of a provider's counts alone: the list of problems may be cut off before those that give it."""
+    if line.rejected + line.dead + line.review:
+        return PERSON
+    return RETRY if line.retry + line.ambiguous else OK
 
 
 def _of_life(life: Life) -> Iterable[Problem]:
@@ -157,10 +159,8 @@ def _of_provider(facts: ProviderFacts, at: datetime) -> Iterable[Problem]:
 
 
 def _waiting_word(facts: ProviderFacts, at: datetime) -> str:
-    """What the age of the oldest due customer means, whatever the lane's condition is; "" for nothing.
-
-    A first pass over many customers may take its time as long as calls get through; a change may not.
-    """
+    """The problem that the age of the oldest due pair makes, `stalled` or `delayed`; "" for none. A first pass may take
+    longer than `STALLED` as long as calls get through; a change may not."""
     if facts.oldest is not None and at - facts.oldest > STALLED:
         if facts.last_ok is None or at - facts.last_ok > STALLED:
             return "stalled"
@@ -170,7 +170,8 @@ def _waiting_word(facts: ProviderFacts, at: datetime) -> str:
 
 
 def projected_calls(so_far: int, at: datetime) -> int:
-    """Calls at the end of the month if it goes on like this. A first pass says little, so three days count at least."""
+    """The month's calls, extended from those `so_far`. In the month's first three days they are taken as the calls of
+    three days: one first pass says little about a month."""
     days = calendar.monthrange(at.year, at.month)[1]
     passed = at.day - 1 + at.hour / 24
     return max(so_far, round(so_far / max(passed, 3.0) * days))
@@ -187,8 +188,8 @@ def _problem(item: Item, remedy: Remedy) -> Problem:
 
 
 def verdict(code: int, capture: str, states: Sequence[str], kinds: Collection[str]) -> str:
-    """The one word over everything. `stopped`: nothing moves at all. `ok` only where nothing is wrong. `states` are
-    those of the providers, `kinds` those of the problems."""
+    """The state of the whole installation: `stopped` where nothing moves at any provider, `ok` only where nothing is
+    wrong, else `attention`. `states` are those of the providers, `kinds` those of the problems."""
     if capture in _STOPPED or code in {SAFETY, USAGE} or "state" in kinds:
         return "stopped"
     if states and all(state in {"paused", "blocked", "down"} for state in states):
@@ -197,11 +198,9 @@ def verdict(code: int, capture: str, states: Sequence[str], kinds: Collection[st
 
 
 def readiness(report: Report) -> int:
-    """0 while a daemon lives, the state can be written and nothing stops everything; else the exit code that tells why.
-
-    For supervisors and load balancers: a customer in review or one provider of several that is down is no reason to
-    restart anything.
-    """
+    """The exit code of `syncd status --ready`: 0 while a daemon lives, the state can be written and nothing stops the
+    whole installation; else the code that tells why. For supervisors and load balancers: a customer in review, or one
+    of several providers that is down, is no reason to restart a daemon."""
     codes = [SOURCE[report.capture].code, *(problem.code for problem in report.problems if problem.kind in DAEMON)]
     if report.state == "stopped":
         codes.append(report.exit_code or UNREACHABLE)

@@ -1,4 +1,4 @@
-"""What stands on the status page, as words and figures; the template only sets them."""
+"""The content of the status page, as words and figures; the template only lays them out."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from syncd.status.present import causes, column, doubt_kind
 from syncd.status.recorded import remedy_of
 from syncd.status.remedies import LOG, PROVIDERS, SOURCE, says_nothing
 
-CARDS = 12
-AXIS = 6  # a label every so many hours
-FEW, QUICK = 20.0, 60.0  # so many customers, or seconds, fill a small graph at least: less is no mountain
-KEYS = 8
+CARDS = 12  # problems on the page; further ones are counted
+AXIS = 6  # hours between two labels of a graph
+FEW, QUICK = 20.0, 60.0  # waiting pairs, and seconds, that the top of a graph stands for at least
+KEYS = 8  # customers that one card names
 
 SYMBOLS: Mapping[str, str] = {"ok": "✔", "warn": "▲", "bad": "✖", "unknown": "?", "info": "•"}
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One thing that is wrong: how grave, where, what, why, since when, for whom, and the command that leads on."""
+    """Problems that read alike, as one card: how grave (a word of `SYMBOLS`), at whom, what and why, since when, the
+    `keys` of the first customers and how many `more` there are, `whom` it keeps waiting, the anchor of the provider's
+    `row`, and the command to type."""
 
     grave: str
     who: str
@@ -44,8 +46,9 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A provider's line, and where cards find it. `line` is None when no snapshot told its figures; `p50` and `p95` are
-    seconds; `waited` is what waited hour by hour, and `delayed` how long, as lines of a graph."""
+    """A provider's row in the table, with the anchor that cards link to. `line` is None where no snapshot told the
+    provider's figures; `p50` and `p95` are seconds of waiting; `waited` (pairs) and `delayed` (seconds) are the points
+    of graphs over the hours."""
 
     name: str
     anchor: str
@@ -63,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The whole page. `stale`: what it shows is the last that is known, not the present."""
+    """The whole page. `stale`: the log does not tell the present, and the page shows the last known status."""
 
     now: datetime
     grave: str
@@ -88,7 +91,7 @@ class Sheet:
 
 
 def sheet(folded: Folded, report: Report, now: datetime) -> Sheet:
-    """Everything on the page, from the folded log and what it means now."""
+    """The page of a folded log and of the report that `present.present` made of it."""
     groups = _groups(report)
     grave, explained = _gravity(report), len(report.problems) - len(causes(report.problems))
     headline, lead = _verdict(report, groups)
@@ -126,7 +129,7 @@ def _gravity(report: Report) -> str:
 
 
 def _verdict(report: Report, groups: Sequence[Sequence[Problem]]) -> tuple[str, str]:
-    """The sentence on top, and the one below it that says what comes first."""
+    """The headline, and the sentence below it that names the worst problem."""
     doubt = doubt_kind(report)
     if doubt:
         return LOG[doubt].sentence, _DOUBTS[doubt]
@@ -155,7 +158,8 @@ def _who(problem: Problem) -> str:
 
 
 def _groups(report: Report) -> list[list[Problem]]:
-    """Problems that read alike, together, in the order of the first of each; what another one explains is left out."""
+    """Problems that read alike together, in the order of the first of each, without those that another problem
+    explains."""
     groups: dict[tuple[str, str, str, int], list[Problem]] = {}
     for problem in causes(report.problems):
         sentence = remedy_of(problem.kind, problem.customer_key, problem.command).sentence
@@ -190,7 +194,8 @@ def _card(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Pr
 
 
 def _whom(report: Report, problem: Problem) -> str:
-    """The customers that a fault of a whole provider, source or daemon keeps waiting, in words."""
+    """How many customers a problem of a whole provider, of the source or of the daemon keeps waiting, in words; "" for
+    other problems."""
     if problem.customer_key:
         return ""
     if not problem.provider:
@@ -203,7 +208,7 @@ def _whom(report: Report, problem: Problem) -> str:
 
 
 def _anchor(report: Report, provider: str) -> str:
-    """Where the row of a provider stands; names are not trusted to be addresses."""
+    """The anchor of a provider's row: its place, since a name from a log line is not trusted as one."""
     places = [place for place, line in enumerate(report.providers, 1) if line.name == provider]
     return f"provider-{places[0]}" if places else ""
 
@@ -245,7 +250,8 @@ _KINDS: Mapping[str, str] = {
 
 
 def _reason(report: Report, problem: Problem, sentence: str) -> str:
-    """What the sentence does not say yet: of a guard its figures, of a field no more than the card's last line has."""
+    """What the problem's reason adds to the kind's sentence and the card's fields, "" for nothing; of a guard, its
+    figures."""
     for guard in report.guards:
         if (guard.provider, f"guard_{guard.guard}") == (problem.provider, problem.kind) and not problem.customer_key:
             return f"{guard.staged:,} held back; {guard.used:,} went through, the limit is {guard.limit}"
@@ -254,8 +260,8 @@ def _reason(report: Report, problem: Problem, sentence: str) -> str:
 
 
 def _size(report: Report, group: Sequence[Problem], groups: Sequence[Sequence[Problem]]) -> int:
-    """How many customers a card stands for. Where it is the only card about a figure of its provider, that figure: a
-    snapshot lists only the first problems."""
+    """How many customers a card stands for: its problems, or the provider's count where no other card belongs to that
+    count. A snapshot lists only the first problems, and counts all."""
     first = group[0]
     about = [each[0] for each in groups if (each[0].provider, column(each[0])) == (first.provider, column(first))]
     lines = [line for line in report.providers if line.name == first.provider]

@@ -1,4 +1,5 @@
-"""The whole status in one line of the log. The status page is built from such lines; a snapshot is its key frame."""
+"""The whole status in one line of the log, `status.snapshot`: the status page starts from the newest one and lays later
+events on top."""
 
 from __future__ import annotations
 
@@ -19,11 +20,9 @@ def snapshot_event(report: Report) -> dict[str, Any]:
 
 
 def dated(report: Report, first: dict[tuple[str, str], datetime]) -> Report:
-    """The report with a since for every problem that is no single customer's: where the problem has none, the moment
-    when it was `first` told.
-
-    `first` is the teller's memory from one report to the next: problems that are over are dropped from it.
-    """
+    """The report with a `since` for every problem that is no single customer's: where the problem has none, the moment
+    of the first report with it. The caller keeps `first` (that moment, by provider and kind) from one report to the
+    next; problems that are over are dropped from it."""
     there = {(problem.provider, problem.kind) for problem in report.problems if not problem.customer_key}
     for gone in first.keys() - there:
         del first[gone]
@@ -39,8 +38,8 @@ def dated(report: Report, first: dict[tuple[str, str], datetime]) -> Report:
 
 
 def fair_share(problems: Sequence[Problem], most: int) -> list[Problem]:
-    """Some of many problems, in their order: the first of every provider and kind before the second of any, so that
-    fifty rejected customers at one provider hide nothing of the others."""
+    """At most `most` of the problems, in their order: the first of every provider and kind before the second of any, so
+    that fifty rejected customers at one provider do not hide the problems of the others."""
     seen: Counter[tuple[str, str]] = Counter()
     ranked = []
     for place, problem in enumerate(problems):

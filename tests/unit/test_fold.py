@@ -542,3 +542,20 @@ def test_silence_is_red_within_two_snapshots() -> None:
     calm, late = newest + timedelta(seconds=90), newest + timedelta(seconds=101)
     assert sheet(folded, present(folded, calm), calm).grave == "ok"
     assert sheet(folded, present(folded, late), late).grave == "bad"
+
+
+def test_a_person_s_act_is_told_with_whom_it_was_about() -> None:
+    """`forget 3` has no provider: nobody reads that everything was forgotten."""
+    acts: list[dict[str, Any]] = [
+        {"action": "pause", "provider": "jtl"},
+        {"action": "forget", "customer_key": "3"},
+        {"action": "unlink", "provider": "jtl", "customer_key": "2"},
+        {"action": "db.backup", "count": 4},
+    ]
+    lines = [line(NOW + timedelta(seconds=place), "operator.acted", **act) for place, act in enumerate(acts)]
+    known = folded(lines)
+    told = [change.what for change in sheet(known, present(known, NOW), NOW).changes]
+    assert told[::-1] == [
+        "A person: pause jtl", "A person: forget customer 3", "A person: unlink customer 2 at jtl",
+        "A person: db.backup",
+    ]  # fmt: skip
