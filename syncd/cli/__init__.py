@@ -1,6 +1,6 @@
 """The commands. Only this package prints and exits; every command is a function in a module named for its topic.
 
-Commands are imported when they are called, so that `syncd --help` and shell completion cost click alone.
+A command's module is imported when the command is called, so that `syncd --help` imports click alone.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class LazyGroup(click.Group):
 
 @contextmanager
 def _all_kept() -> Iterator[None]:
-    """Nothing that an import makes is garbage: to look for some meanwhile costs a fourteenth of a run without work."""
+    """Garbage collection is off during an import: what an import makes is kept, and a search for garbage among it costs
+    a fourteenth of a run without work."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -58,7 +58,7 @@ def demo(keep: Path | None, customers: int) -> None:
 
 @contextmanager
 def _sandboxes(keep: Path | None) -> Iterator[Server]:
-    """Five sandboxes; on ports in a row where somebody is to start them again."""
+    """The sandboxes. With `--keep` on ports in a row, so that `syncd sandbox --port` can serve them there again."""
     from syncd.cli.sandbox import PORT
 
     with ExitStack() as stack:
@@ -87,4 +87,4 @@ def _directory(keep: Path | None) -> Iterator[Path]:
         return
     made = Path(tempfile.mkdtemp(prefix="syncd-demo-"))
     yield made
-    shutil.rmtree(made)  # not after a failed step: what that left behind is worth a look
+    shutil.rmtree(made)  # not after a failed step: its files help to find the cause

@@ -40,7 +40,7 @@ def first_sync(walk: Walk, customers: int) -> None:
 
 
 def out(walk: Walk, _customers: int) -> None:
-    """From the shop to the five."""
+    """Edits in the shop reach the five providers."""
     sql(walk, "UPDATE customers SET email = 'neu@example.com' WHERE id = 7")
     delta = delta_of(walk, walk.run)
     walk.step("An e-mail changed in the shop", "one write at each provider", held=delta == [1] * PROVIDERS)
@@ -53,7 +53,7 @@ def out(walk: Walk, _customers: int) -> None:
 
 
 def back(walk: Walk, _customers: int) -> None:
-    """From one of the five to the shop and the others."""
+    """An edit at one of the five providers reaches the shop and the other four."""
     edit(walk, "billbee", "1012", lambda record: record.update(Email="billbee@example.com"))
     delta = delta_of(walk, lambda: walk.run(scan=True))
     reached = row(walk, 12, "email") == "billbee@example.com"
@@ -66,7 +66,7 @@ def back(walk: Walk, _customers: int) -> None:
 
 
 def both(walk: Walk, _customers: int) -> None:
-    """Both sides at once."""
+    """Edits of one customer on both sides, of different fields and of the same one."""
     sql(walk, "UPDATE customers SET phone = '+49 40 555123' WHERE id = 13")
     edit(walk, "jtl", "1013", lambda record: record["BillingAddress"].update(City="Lübeck"))
     walk.run(scan=True)
@@ -86,7 +86,7 @@ def both(walk: Walk, _customers: int) -> None:
 
 
 def trouble(walk: Walk, _customers: int) -> None:
-    """One of the five is out of order."""
+    """One of the five providers answers 503 for a while."""
     from syncd.sandbox.faults import Fault
 
     twin = walk.server.twins["aiotic"]
@@ -129,7 +129,7 @@ def plug(walk: Walk, customers: int) -> None:
 
 
 def closing(walk: Walk) -> None:
-    """The status, and the page made of the log."""
+    """Print the status, and make the status page of the demo's log. Ends the demo where the status is not "ok"."""
     echo()
     code, said = command(walk, "status")
     document(f"{said}\n")

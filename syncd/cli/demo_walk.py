@@ -1,4 +1,5 @@
-"""What the demo does with its shop and five stand-ins, and sees of them: a run, an edit on either side, a command."""
+"""The steps of the demo's story: a run of syncd, an edit in the shop or at a stand-in, a command; and the counts that
+prove them."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ class Walk:
 
     @property
     def five(self) -> list[str]:
-        """The providers that the story is told of; an installed one may not hold what it changes."""
+        """The names of the built-in providers: the story edits fields that a sandbox of another package may not
+        have."""
         return list(self.server.twins)[:PROVIDERS]
 
     @property
@@ -44,7 +46,7 @@ class Walk:
         return self.directory / "syncd.toml"
 
     def step(self, what: str, result: str = "", *, held: bool = True) -> None:
-        """Say what was done and seen; a step that did not hold ends the demo."""
+        """Print a step with its result and its seconds; a step that did not hold ends the demo."""
         self.number += 1
         seconds = time.monotonic() - self.started
         self.started = time.monotonic()
@@ -72,7 +74,7 @@ class Walk:
         return {name: self.server.twins[name].writes() for name in self.five}
 
     def remotes(self) -> list[int]:
-        """Customers at each provider."""
+        """How many records each provider holds."""
         return [len(twin.records) for twin in self.server.twins.values()]
 
 
@@ -108,7 +110,7 @@ url = "sqlite:///{walk.directory / "state.db"}"
 
 
 def sql(walk: Walk, statement: str) -> None:
-    """The shop's own application."""
+    """Run a statement as the shop's own application does."""
     with closing(sqlite3.connect(walk.directory / "shop.db")) as shop, shop:
         shop.execute(statement)
 
@@ -126,7 +128,7 @@ def find(walk: Walk, provider: str, number: str) -> dict[str, Any]:
 
 
 def edit(walk: Walk, provider: str, number: str, change: Callable[[dict[str, Any]], object]) -> None:
-    """What a person does in the provider's own user interface."""
+    """Change the record with this number as a person does in the provider's own user interface."""
     twin = walk.server.twins[provider]
     for external_id, record in list(twin.records.items()):
         if str(record.get("Number")) == number:
@@ -136,14 +138,14 @@ def edit(walk: Walk, provider: str, number: str, change: Callable[[dict[str, Any
 
 
 def delta_of(walk: Walk, run: Callable[[], object]) -> list[int]:
-    """Changing requests of a run, by provider of the five."""
+    """How many changing requests a run sent, for each of the five providers in their order."""
     before = walk.writes()
     run()
     return [after - before[name] for name, after in walk.writes().items()]
 
 
 def command(walk: Walk, *words: str) -> tuple[int, str]:
-    """A syncd command as a person would type it."""
+    """Run a syncd command as a person types it; its exit code and what it printed."""
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "syncd", *words, "--config", str(walk.config)],
         capture_output=True,
@@ -155,14 +157,14 @@ def command(walk: Walk, *words: str) -> tuple[int, str]:
 
 
 def reviews(walk: Walk) -> list[dict[str, Any]]:
-    """What waits for a person."""
+    """The open review items."""
     _, said = command(walk, "review", "list", "--json")
     items: list[dict[str, Any]] = json.loads(said)["items"]
     return items
 
 
 def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it became so within so many seconds."""
+    """Whether the condition came true within so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

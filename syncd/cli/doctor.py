@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def doctor(config: Path | None, *, as_json: bool, names: tuple[str, ...], strict: bool, gdpr: bool) -> None:
     """Check everything, with a remedy for what is wrong: settings, source, triggers, state, clock, files, providers.
 
-    Exit code: 0 all in order, 2 settings or schema, 6 a restored or cloned database, 7 something does not answer.
+    Exit code: 0 all in order, 2 settings or schema, 5 a provider left the settings, 6 a restored or cloned database,
+    7 something does not answer.
     """
     settings = settings_for(config)
     chosen = [provider_named(settings, name) for name in names]

@@ -1,4 +1,4 @@
-"""What `syncd doctor` looks at in the source: server, keys, joins, values, triggers."""
+"""The checks of `syncd doctor` in the source: server, keys, transport, grants, joins, values, triggers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UTF8 = frozenset({"UTF8", "utf8mb4", ""})
 
 
 def source_checks(settings: Settings) -> Iterator[Check]:
-    """Everything about the source; why it cannot be opened, where it cannot."""
+    """All checks of the source; a source that cannot be opened is one check, with the reason."""
     from syncd.bootstrap import open_settings_source
     from syncd.cli.exits import code_of
     from syncd.errors import SettingsError, SyncdError
@@ -82,7 +82,8 @@ def _grants(settings: Settings, source: Source) -> Iterator[Check]:
 
 
 def _soundness(source: Source) -> Iterator[Check]:
-    """What the rows say about joins, value maps and columns nobody can write."""
+    """Joins with several rows for one customer, columns for external ids that are too narrow, values without an entry
+    in a value map, and fields that the database does not let syncd write."""
     from syncd.source import soundness
     from syncd.source.ids import narrow_ids
 
@@ -102,7 +103,7 @@ def _doubts(settings: Settings, source: Source) -> Iterator[Check]:
 
 
 def keys(settings: Settings, source: Source) -> Check:
-    """Whether the key by which logs name a customer may itself say who that is."""
+    """Whether a customer's key may name a person, and whether logs show it or an alias."""
     from syncd.core.alias import HASH, PLAIN
     from syncd.source.keys import KeyKind
 

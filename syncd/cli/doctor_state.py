@@ -1,4 +1,5 @@
-"""What `syncd doctor` looks at in the state: file, revision, clock, which processes are at work, the fence."""
+"""The checks of `syncd doctor` in the state: file, revision, clock, transport, processes at work, vanished providers,
+the fence."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def state_checks(settings: Settings) -> Iterator[Check]:
-    """Everything about the state; why it cannot be opened, where it cannot."""
+    """All checks of the state; a state that cannot be opened is one check, with the reason."""
     from syncd.bootstrap import open_settings_state
     from syncd.cli.exits import code_of
     from syncd.errors import SetupNeeded, SyncdError
@@ -57,7 +58,8 @@ def _writable(state: State) -> Check:
 
 
 def _state_clock(state: State) -> Iterator[Check]:
-    """What is stored goes by the server's clock, so a wrong one here does no harm; but log lines would disagree."""
+    """The moments in a state on PostgreSQL are of that server's clock, so a wrong clock of this machine does no harm
+    there. Log lines are of this machine's clock, and would disagree."""
     from syncd.clock import SystemClock
     from syncd.store.server_clock import ServerClock, clock_of
 
@@ -93,7 +95,7 @@ def _who(state: State) -> Iterator[Check]:
 
 
 def _vanished(settings: Settings, state: State) -> Iterator[Check]:
-    """A table that was renamed or taken out of the settings leaves its links behind."""
+    """Providers with links in the state that the settings no longer name."""
     from syncd.store.providers import vanished
 
     with state.read() as tx:
@@ -111,7 +113,7 @@ def _fence(settings: Settings, state: State) -> Iterator[Check]:
     try:
         source = open_settings_source(settings)
     except SyncdError:
-        return  # told above
+        return  # `source_checks` tells it
     try:
         facts = source_facts(state, source)
         yield from _ids(state, source)
@@ -122,7 +124,7 @@ def _fence(settings: Settings, state: State) -> Iterator[Check]:
 
 
 def _ids(state: State, source: Source) -> Iterator[Check]:
-    """Columns for external ids that cannot hold what there is."""
+    """Columns for external ids that cannot hold the longest id in the state."""
     from syncd.source import ids
     from syncd.source.shape import for_provider
     from syncd.store import mapping

@@ -1,4 +1,4 @@
-"""Values that look wrong: which customers have them, and which provider would refuse them."""
+"""Doubtful values (a VAT id whose check digit is wrong): which customers have them, and which provider refuses them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LOOKED_AT = 1000  # customers, from the first on: enough to see a pattern, few e
 
 
 def doubtful(settings: Settings, source: Source) -> Iterator[tuple[str, str]]:
-    """Check digits and forms warn, so each field is one note: what was seen, with some customers to look at; and what
-    becomes of them. Whether a provider refuses is asked of its adapter, which needs no request for that."""
+    """One note for each field with doubtful values: how many customers have one, the first three by name, and which
+    providers refuse them. A doubt is a warning, no error. An adapter tells without a request what it refuses."""
     from syncd.cli.naming import whom
     from syncd.core.doubts import doubts
     from syncd.source import customers

@@ -1,9 +1,5 @@
-"""Exit codes, and the one place where an error becomes a sentence for a person.
-
-0 all in order · 1 internal error · 2 usage or settings · 3 differences exist · 4 some customers failed and will be
-retried · 5 something waits for a person · 6 safety stop · 7 source, state or a provider unreachable or unauthorised ·
-8 another instance holds the lease. The worst wins in the order 6, 2, 8, 1, 7, 5, 4, 3.
-"""
+"""The end of a command: the only place where an error becomes a sentence for a person and an exit code (the codes are
+in `status.codes`, README says what they mean)."""
 
 from __future__ import annotations
 
@@ -49,7 +45,7 @@ _CODES: tuple[tuple[type[SyncdError], int], ...] = (
 
 
 class Exit(Exception):
-    """A command ends with this code; everything worth saying was said."""
+    """Ends a command with this exit code; the command has printed its answer."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -62,7 +58,8 @@ def code_of(error: SyncdError) -> int:
 
 
 def leave(command: Callable[[], object]) -> int:
-    """Run a command; every way it can end becomes an exit code, every error a sentence on stderr."""
+    """Run a command and answer its exit code. Errors of syncd and of click become sentences on stderr; any other
+    exception passes through."""
     try:
         command()
     except Exit as ended:
@@ -85,7 +82,7 @@ def leave(command: Callable[[], object]) -> int:
 
 
 def say(error: SyncdError) -> None:
-    """What is wrong, where, and what to type next. With --json also one JSON line."""
+    """Print an error on stderr: what is wrong, where, and what to type next. With --json one JSON line follows."""
     if isinstance(error, SettingsError):
         for problem in error.problems:
             echo(str(problem), err=True)

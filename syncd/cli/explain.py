@@ -59,13 +59,13 @@ def explain(config: Path | None, *, as_json: bool, values: bool, key: str) -> No
 
 
 def _unread(source: Source, key: str) -> bool:
-    """Whether a change waits in the log; without triggers there is none to wait in."""
+    """Whether the change log holds a change of this key. False where the log cannot be read."""
     from syncd.errors import SyncdError
     from syncd.source import changelog
 
     try:
         return changelog.unread(source, key)
-    except SyncdError:  # `status` and `doctor` tell it; here the rest of the answer counts
+    except SyncdError:  # `status` and `doctor` tell that; the rest of the explanation does not need the log
         return False
 
 
@@ -96,7 +96,7 @@ def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterat
     yield f"{each.provider:20} {word}" + (f": {why}" if why else "")
     if each.link is not None and each.link.external_id is not None:
         others = ", ".join(f"{name} {value}" for name, value in sorted(each.link.external_ids.items()))
-        yield f"    there it is {each.link.external_id}" + (f" ({others})" if others else "")
+        yield f"    record {each.link.external_id}" + (f" ({others})" if others else "")
     for name, verb, reason in field_rows(each):
         line = f"    {name:16} {verb:8} {reason}"
         yield line + (_both(each.facts, name) if values and each.facts is not None else "")
@@ -112,7 +112,7 @@ def _provider_lines(each: Look, history: list[Event], *, values: bool) -> Iterat
 
 
 def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
-    """The pair's word, the reason, and the command that leads on."""
+    """The pair's state (a word of `remedies.PAIRS`), the reason, and the command to type; "" for none."""
     from syncd.status.remedies import PAIRS, PROVIDERS, quoted, review
     from syncd.status.report import is_let_go
 
@@ -143,7 +143,7 @@ def verdict(each: Look, history: list[Event]) -> tuple[str, str, str]:
 
 
 def pair_word(each: Look) -> str:
-    """The word of `remedies.PAIRS` this pair stands under."""
+    """The state of a pair without open questions: a word of `remedies.PAIRS`."""
     from syncd.status.report import is_failure, is_let_go
 
     if each.work is not None:
@@ -166,9 +166,10 @@ def _last_reason(each: Look, word: str, history: list[Event]) -> str:
 
 
 def field_rows(each: Look) -> Iterator[tuple[str, str, str]]:
-    """Every field about which there is anything to say: name, what happens, why."""
+    """A row (name, verdict, reason) for each field that is not simply agreed, off, or unknown on one side. None where
+    the provider has no record."""
     if each.facts is not None and each.facts.remote is None:
-        return  # nothing is shown there, so there is nothing to say field by field
+        return
     for name, decision in each.decisions.items():
         silent = decision.verdict.value == "keep" and decision.reason in {"agreed", "off", "not-mapped", "unreadable"}
         if not silent:
@@ -190,7 +191,7 @@ def _value(values: Mapping[str, Value], name: str) -> str:
 
 
 def next_action(each: Look) -> str:
-    """What a cycle would do now or at its time."""
+    """What a cycle would do with this pair, and when, where the pair waits for its time."""
     from syncd.cli.shown import clock
     from syncd.status.report import is_let_go
 
@@ -203,7 +204,7 @@ def next_action(each: Look) -> str:
 
 
 def doing(each: Look) -> str:
-    """What the plan would do with this pair; "" where it is nothing: a link that is gone cannot be forgotten."""
+    """What the plan would do with this pair; "" for nothing, also for an unlink where no link is left."""
     from syncd.core.actions import Unlink
 
     if isinstance(each.action, Unlink) and (each.link is None or each.link.external_id is None):
@@ -212,21 +213,21 @@ def doing(each: Look) -> str:
 
 
 def described(action: Action | None) -> str:
-    """An action of the plan in a few words; "" where there is nothing to do."""
+    """An action of `core.plan` in a few words; "" where there is nothing to do."""
     from syncd.core.actions import Adopt, Create, Exchange, Park, Reject, Remove, Unlink, Wait
 
     match action:
         case Create(values):
-            return f"create it there ({len(values)} fields)"
-        case Adopt():
-            return "link the record that our lost create made"
+            return f"create the customer at the provider ({len(values)} fields)"
+        case Adopt(remote, own):
+            return f"link the record {remote.external_id}" + (", which our lost create made" if own else "")
         case Exchange():
             parts = [("push", action.push), ("pull", action.pull), ("ask a person about", action.review)]
             return "; ".join(f"{verb} {', '.join(sorted(names))}" for verb, names in parts if names)
         case Park(_, reason) | Reject(_, reason):
             return f"nothing: {reason}"
         case Remove(_, how):
-            return f"{how.value} it there"
+            return f"{how.value} the record at the provider"
         case Unlink(reason):
             return f"forget the link: {reason}"
         case Wait(why):
@@ -267,8 +268,8 @@ def _provider_json(each: Look, history: list[Event], key: str, *, values: bool) 
 
     word, reason, command = verdict(each, history)
     shown: dict[str, Any] = {}
-    nothing = each.facts is not None and each.facts.remote is None  # is shown there: `field_rows`
-    for name, decision in each.decisions.items() if not nothing else ():
+    no_record = each.facts is not None and each.facts.remote is None  # as in `field_rows`
+    for name, decision in each.decisions.items() if not no_record else ():
         shown[name] = {"verdict": decision.verdict.value, "reason": decision.reason}
         if values and each.facts is not None:
             there = each.facts.remote.values if each.facts.remote is not None else {}

@@ -9,7 +9,8 @@ from syncd.cli.exits import OK
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding. `code` 0: in order (with a remedy: worth knowing); else what it makes of the exit code."""
+    """One check with its result (`what`). `code` is the exit code that the result gives: 0 for "in order", and with a
+    remedy for a note."""
 
     name: str
     what: str
@@ -18,7 +19,8 @@ class Check:
 
 
 def transport(table: str, mode: str, version: str) -> Check:
-    """How a database proves that it is the one, before a password goes there."""
+    """Whether the connection to a database is encrypted and its server verified. `mode` is the one in force
+    (`syncd.tls`), `version` that of the TLS in use."""
     if mode == "local":
         return Check("transport", f"{table}: nothing leaves this machine")
     if mode == "verify":

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.exits import PERSON, UNREACHABLE, Exit
+from syncd.cli.exits import PERSON, UNREACHABLE, USAGE, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json, settings_for
 from syncd.cli.output import echo
 
 if TYPE_CHECKING:
+    from syncd.errors import SyncdError
     from syncd.operate.match import Accepted, Report
     from syncd.reconcile import Route
     from syncd.runtime.installation import Installation
@@ -23,7 +24,7 @@ _MEANINGS = {
     "sure": "same number or VAT id, only once on both sides, and the rest speaks for it",
     "probable": "one candidate, by number or VAT id with a doubt, by e-mail, or by name and address",
     "ambiguous": "several candidates, or the number is on another customer's record",
-    "only_here": "will be created there once the report is accepted",
+    "only_here": "will be created at the provider once the report is accepted",
     "only_there": "left alone",
     "duplicate_there": "customers that the provider has more than once",
 }
@@ -44,7 +45,7 @@ def match(provider: str | None, out: Path | None, config: Path | None, *, every:
     from syncd.bootstrap import installation
 
     _one_or_all(provider, every=every)
-    troubles: dict[str, str] = {}
+    troubles: dict[str, SyncdError] = {}
     with installation(settings_for(config), exclusive=False, read_only=True) as site:
         reports = list(_surveys(site, provider, lambda route: _fresh(site, route, _place(out, route, every)), troubles))
     if as_json:
@@ -80,7 +81,7 @@ def adopt(
     if every and provider is not None and file is None:
         file, provider = _directory(provider), None
     _one_or_all(provider, every=every)
-    troubles: dict[str, str] = {}
+    troubles: dict[str, SyncdError] = {}
     with installation(logging_for(config), exclusive=False) as site:
 
         def report_of(route: Route) -> Report:
@@ -120,39 +121,52 @@ def _typed(provider: str | None) -> str:
 
 
 def _place(path: Path | None, route: Route, every: bool) -> Path | None:  # noqa: FBT001 - as the option says
-    """Where one provider's report is: the file, or its own in the directory of all."""
+    """The file of one provider's report: the one that was named, or with --all one in the directory that was named.
+    Raises `UsageError` for a directory that cannot be made."""
+    from syncd.errors import UsageError
+
     if path is None or not every:
         return path
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", remedy="name a directory") from None
     return path / f"{route.provider}.csv"
 
 
 def _surveys(
-    site: Installation, provider: str | None, report_of: Callable[[Route], Report], troubles: dict[str, str]
+    site: Installation, provider: str | None, report_of: Callable[[Route], Report], troubles: dict[str, SyncdError]
 ) -> Iterator[Report]:
-    """The reports one by one. Of several providers one that cannot be read is named, and the others go on."""
-    from syncd.errors import ProviderError
+    """The reports one by one. With --all, a provider that cannot be read, or that has no usable report, goes into
+    `troubles`, and the others go on."""
+    from syncd.errors import ProviderError, UsageError
     from syncd.lanes import LanePaused
     from syncd.operate.reading import chosen
 
     for route in chosen(site, [provider] if provider is not None else []):
         try:
             yield report_of(route)
-        except (ProviderError, LanePaused) as error:
+        except (ProviderError, LanePaused, UsageError) as error:
             if provider is not None:
                 raise
-            troubles[route.provider] = error.message
+            troubles[route.provider] = error
 
 
-def _leave(troubles: dict[str, str]) -> None:
-    for name, why in troubles.items():
-        echo(f"{name} could not be read: {why}", err=True)
+def _leave(troubles: Mapping[str, SyncdError]) -> None:
+    """Name the providers that were left out; the exit code is 2 for a report that cannot be used, 7 for a provider that
+    cannot be read."""
+    from syncd.errors import UsageError
+
+    for name, error in troubles.items():
+        echo(f"{name} could not be read: {error.message}", err=True)
+        if error.remedy:
+            echo(f"next:  {error.remedy}", err=True)
     if troubles:
-        raise Exit(UNREACHABLE)
+        raise Exit(USAGE if any(isinstance(error, UsageError) for error in troubles.values()) else UNREACHABLE)
 
 
 def _fresh(site: Installation, route: Route, out: Path | None) -> Report:
-    """A comparison made now, and kept in a file where one is named."""
+    """A report made now, and written to `out` where that is named."""
     from syncd.cli.match_file import kept
     from syncd.operate.match import Notes, survey
 
@@ -161,7 +175,8 @@ def _fresh(site: Installation, route: Route, out: Path | None) -> Report:
 
 
 def steps(provider: str) -> Callable[[int], None]:
-    """How far the comparison is: at once on a terminal, a line now and then elsewhere."""
+    """A function that tells progress on stderr: on a terminal at every call, elsewhere a line every `PROGRESS`
+    seconds."""
     from syncd.clock import SystemClock
 
     clock = SystemClock()

@@ -1,4 +1,4 @@
-"""A log that is still being written: what is new in it, also after it was rotated or began anew."""
+"""Follows a log that is still being written, also after it was rotated or truncated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHUNK = 1 << 20
 
 
 class Tail:
-    """Reads what a file, or stdin (None), has got since the last look. `ended`: stdin was closed."""
+    """Reads the new lines of a file, or of stdin (`path` None). `ended`: stdin was closed."""
 
     def __init__(self, path: Path | None) -> None:
         self.ended = False
@@ -36,7 +36,7 @@ class Tail:
             self._close()
 
     def read(self) -> list[bytes]:
-        """Whole lines, some at a time, without waiting. A file that is not there (yet) has none."""
+        """The next whole lines, without waiting: at most `CHUNK` bytes. A file that does not exist (yet) has none."""
         data = self._read()
         if not data and self._path is not None and self._replaced():
             self._close()

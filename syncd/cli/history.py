@@ -61,7 +61,7 @@ def _csv(found: Iterable[Link]) -> None:
 
 
 def _json(found: Iterable[Link]) -> None:
-    """One document, written link by link, so that a million of them need no memory."""
+    """One JSON document, written link by link: the memory does not grow with the number of links."""
     echo('{"schema": 1, "links": [', nl=False)
     for number, link in enumerate(found):
         echo("," if number else "", json_text(_row(link)), nl=False)

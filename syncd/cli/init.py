@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MODE = 0o640
 SHOWN = 6
-CLEARLY = 4  # points of likelihood between the first table and the next
+CLEARLY = 4  # points by which the first table's score must exceed the next one's, where nobody can be asked
 PASSWORD = "env:SYNCD_SOURCE_PASSWORD"  # noqa: S105 - a reference, which is what the file is to hold
 
 
@@ -74,7 +74,8 @@ def _credentials(url: str, reference: str) -> tuple[str, str | None]:
 
 
 def _chosen(found: list[Proposal], table: str) -> Proposal:
-    """The table a person or the guess names; without a terminal nothing is asked."""
+    """The table to propose: the one that was named, the only likely one, or on a terminal the one a person picks.
+    Raises `UsageError` where there is none, or where several are likely and nobody can be asked."""
     from syncd.errors import UsageError
 
     able = [each for each in found if each.key and each.fields]
@@ -93,7 +94,7 @@ def _chosen(found: list[Proposal], table: str) -> Proposal:
 
 
 def _why_none(found: list[Proposal], table: str) -> str:
-    """What is in the way, and what would serve instead."""
+    """Why no table can be proposed, and what would serve instead."""
     if found and found[0].trouble:
         return (
             f"{found[0].trouble}; syncd needs one column that names a customer. A generated column with a unique index "
@@ -126,7 +127,7 @@ def _say(server: str, chosen: Proposal, output: Path) -> None:
 
 
 def _write(output: Path, text: str) -> None:
-    """Created with its mode, and never over a file that appeared meanwhile."""
+    """Create the file with its mode; a file that appeared meanwhile is not written over."""
     from syncd.errors import UsageError
 
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.options import acted, config_option, json_option, logging_for, print_json, settings_for
+from syncd.cli.options import acted, config_option, json_option, logging_for, print_json
 from syncd.cli.output import echo
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def backup(file: Path, config: Path | None, *, as_json: bool) -> None:
     from syncd.bootstrap import open_settings_state
     from syncd.operate.copy_state import back_up
 
-    settings = settings_for(config)
+    settings = logging_for(config)
     with closing(open_settings_state(settings, create=False, check=False)) as state:
         back_up(state, file.absolute())
     size = file.stat().st_size
@@ -107,7 +107,7 @@ def rekey(reference: str, config: Path | None, *, as_json: bool) -> None:
     """Give the state another key: when somebody may have seen the old one.
 
     Stop every daemon first. Both sides of every link are read, so this takes as long as a look at everybody. All or
-    nothing. What was erased or removed stays known under the old key, which is kept for that alone.
+    nothing. Erased and removed customers stay known under the old key, which is kept for tombstones alone.
     """
     from syncd.bootstrap import installation
     from syncd.cli.first_contact import steps
@@ -124,7 +124,7 @@ def rekey(reference: str, config: Path | None, *, as_json: bool) -> None:
             return new_key_beside(path)
 
         if reference or settings.state.key is not None or path is None:
-            make()  # what is wrong with it is said before anything is read
+            make()  # a key that cannot be used is an error before any record is read
         done = change(site, make, steps("db rekey"))
         if path is not None:
             settle_key_files(path)

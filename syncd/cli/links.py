@@ -1,4 +1,4 @@
-"""`syncd link` and `syncd unlink`: a person says which record a customer is, or that it is none."""
+"""`syncd link` and `syncd unlink`: a person says which record is a customer's, or that no record is."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ def link(provider: str, key: str, external_id: str, config: Path | None) -> None
     from syncd.operate.reading import chosen, patiently
     from syncd.operate.review import certain, order_link
     from syncd.source import customers
+    from syncd.status.remedies import quoted
 
     with installation(logging_for(config), exclusive=False) as site:
         route = chosen(site, [provider])[0]
         key = meant(key, site.state, site.source)
         row = customers.read(site.source, [key]).get(key)
         if row is None:
-            raise UsageError(f"the source has no customer {key}.", remedy=f"syncd explain {key}")
+            raise UsageError(f"the source has no customer {key}.", remedy=f"syncd explain {quoted(key)}")
         remote = patiently(route, lambda: route.adapter.fetch(external_id))
         if remote is None or remote.archived:
             state = "is archived" if remote is not None else "does not exist"

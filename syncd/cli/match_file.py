@@ -1,4 +1,4 @@
-"""A match report as a file (CSV: ids and reasons, no values), and the part of one that an interruption left."""
+"""A match report as a file (CSV: ids and reasons, no values), and the unfinished file of an interrupted one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ BETWEEN = " | "
 
 
 def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
-    """A fresh report, written to `out` once it is whole. Look-ups are kept in `out.part` as they are made, so that an
-    interrupted report goes on where it stopped."""
+    """A report made now, written to `out` once it is whole. Each look-up is written to `out.part` at once, so that an
+    interrupted report goes on where it stopped. Raises `UsageError` for a file that cannot be written."""
     from syncd.operate.match import survey
 
     part = out.with_name(out.name + ".part")
@@ -46,11 +46,14 @@ def kept(site: Installation, route: Route, out: Path, notes: Notes) -> Report:
 
 
 def read(site: Installation, path: Path, route: Route) -> Report:
-    """The report in a file. Raises `UsageError` for a file that is not a report about this route's provider, and for a
-    report that is older than a loss of its links: customers who were created since are new ones there."""
+    """The report in a file. Raises `UsageError` for a file that is not there or is not a report about this route's
+    provider, and for a report that is older than a loss of the provider's links: it names as new the customers that
+    were created before the loss and after the report."""
     from syncd.errors import UsageError
     from syncd.operate.match import Report
 
+    if not path.exists():
+        raise UsageError(f"there is no report {path}", remedy=f"syncd match {route.provider} --out {path}")
     if _is_outdated(site, path, route):
         raise UsageError(
             f"{path} is older than the loss of the links of {route.provider}; nothing was accepted.",
@@ -60,7 +63,7 @@ def read(site: Installation, path: Path, route: Route) -> Report:
 
 
 def lines_of(path: Path, provider: str) -> list[Line]:
-    """Raises `UsageError` for a file that is not a report about this provider."""
+    """The lines of a report. Raises `UsageError` for a file that is not a report about this provider."""
     from syncd.errors import UsageError
     from syncd.operate.match import KINDS, Line
 
@@ -75,7 +78,8 @@ def lines_of(path: Path, provider: str) -> list[Line]:
     for number, cells in enumerate(rows[1:], 2):
         row = [unguarded(cell) for cell in cells]
         if len(row) != len(HEADER) or row[0] != provider or row[1] not in KINDS:
-            raise UsageError(f"{path}, line {number}: not a line of a match report about {provider}.")
+            reason = f"{path}, line {number}: not a line of a match report about {provider}."
+            raise UsageError(reason, remedy=f"syncd match {provider} --out {path}")
         ids, reasons, fills, differs = (tuple(cell.split(BETWEEN)) if cell else () for cell in row[3:])
         lines.append(Line(row[1], row[2], ids, reasons, fills, differs))
     return lines
@@ -93,8 +97,15 @@ def _begun(part: Path) -> bool:
 
 
 def _private(path: Path, mode: str) -> TextIO:
+    """A file that others cannot read. Raises `UsageError` where it cannot be written."""
+    from syncd.errors import UsageError
+
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if mode == "w" else os.O_APPEND)
-    return io.TextIOWrapper(open(os.open(path, flags, 0o640), f"{mode}b"), encoding="utf-8", newline="")
+    try:
+        descriptor = os.open(path, flags, 0o640)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", remedy="name another file") from None
+    return io.TextIOWrapper(open(descriptor, f"{mode}b"), encoding="utf-8", newline="")
 
 
 def _write(file: TextIO, provider: str, lines: Iterable[Line]) -> None:

@@ -1,4 +1,5 @@
-"""Customers in what a command prints: by their key on a terminal, elsewhere by the name that logs use."""
+"""The name of a customer in a command's output: the key on a terminal, elsewhere the name that logs use (a key or an
+alias)."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def whom(key: str, *, asked: bool = False) -> str:
-    """What to call a customer on stdout. `asked`: the person asked for personal data (`--values`)."""
+    """The name of a customer on stdout. `asked`: a person asked for personal data (`--values`), so it is the key."""
     from syncd.log import customer
 
     return key if asked or sys.stdout.isatty() else customer(key)
 
 
 def about(text: str, key: str, *, asked: bool = False) -> str:
-    """A sentence or command about this customer, with the same name in it."""
+    """A sentence or command about this customer, with the name of `whom` in place of the key."""
     from syncd.core.alias import renamed
 
     shown = whom(key, asked=asked)
@@ -27,14 +28,14 @@ def about(text: str, key: str, *, asked: bool = False) -> str:
 
 
 def shown_problem(problem: Problem) -> Problem:
-    """A problem as it may be printed."""
+    """A problem with the customer's name of `whom` in place of the key."""
     key = problem.customer_key
     command, reason = about(problem.command, key), about(problem.reason, key)
     return problem._replace(customer_key=whom(key), command=command, reason=reason)
 
 
 def shown_report(report: Report) -> Report:
-    """A status as it may be printed."""
+    """A report with the customers' names of `whom` in place of their keys."""
     return report._replace(problems=tuple(map(shown_problem, report.problems)))
 
 

@@ -1,4 +1,4 @@
-"""`syncd retry`, `pause` and `resume`: what an operator does beside a running daemon, which follows within seconds."""
+"""`syncd retry`, `pause` and `resume`: an operator changes the state, and a running daemon follows within seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from syncd.settings import Settings
     from syncd.store.database import Transaction
 
-PAGE = 200
+PAGE = 200  # rows of one query
 
 
 @click.command()
@@ -61,8 +61,9 @@ def retry(config: Path | None, *, as_json: bool, key: str | None, failed: bool, 
 
 
 def _reasons(tx: Transaction, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """The reason for which each of these pairs becomes due. A customer that was never created where a match report was
-    accepted still belongs to the first pass that a person approved: the guard does not count its create."""
+    """The pairs by the reason of their mark. A pair without a link, at a provider whose match report was accepted, is
+    still part of the first pass that a person approved: its reason is `backfill`, and the guard does not count its
+    create."""
     from syncd.store import mapping, progress
 
     marks: dict[str, list[Pair]] = {}
@@ -89,7 +90,7 @@ def _say_retried(key: str | None, number: int, paused: Mapping[str, str]) -> Non
 
 
 def _failed(tx: Transaction, provider: str, key: str | None) -> Iterator[Pair]:
-    """Pairs in retry, rejected or dead; of one customer or of all."""
+    """The pairs of one provider in retry, rejected or dead; of one customer or of all."""
     from syncd.clock import SystemClock
     from syncd.core.model import Pair, State
     from syncd.status.report import is_failure
@@ -120,7 +121,7 @@ def _waits(error_class: str) -> bool:
 
 
 def _closed(tx: Transaction, provider: str, now: datetime) -> str:
-    """The word for why nothing is sent there now; "" when it is."""
+    """The provider's state where nothing is sent to it (paused, blocked, down); "" where it takes requests."""
     from syncd.operate.status import condition_of
     from syncd.store import progress
 
@@ -160,7 +161,7 @@ def pause(config: Path | None, *, provider: str, reason: str, until: str) -> Non
 
 
 def moment(text: str, now: datetime) -> datetime | None:
-    """`18:00` is the next such local time, `2h` that long from now, "" no end."""
+    """The moment that `--until` names: `18:00` is the next such local time, `2h` that long from now; "" is no end."""
     from syncd.errors import UsageError
     from syncd.settings.values import Wrong, duration
 

@@ -36,7 +36,8 @@ def json_option(command: F) -> F:
 
 
 def settings_for(config: Path | None, *, quiet: bool = True) -> Settings:
-    """Load the settings and set up the log. `quiet`: a command that answers a person logs warnings only."""
+    """Load the settings and set up the log. `quiet`: warnings only, on stderr alone, for a command that answers a
+    person."""
     settings = load(config)
     level = "warning" if quiet else settings.log.level
     setup(level=level, format=settings.log.format, file=settings.log.file if not quiet else "")
@@ -44,7 +45,8 @@ def settings_for(config: Path | None, *, quiet: bool = True) -> Settings:
 
 
 def logging_for(config: Path | None) -> Settings:
-    """A person at a terminal reads the closing lines, a journal reads events; a log file gets them always."""
+    """Load the settings and set up the log for a command that changes something: a person at a terminal reads
+    sentences, any other stderr gets the events, and the log file gets them always."""
     person = sys.stderr.isatty()
     settings = settings_for(config, quiet=person)
     if person and settings.log.file:
@@ -60,12 +62,12 @@ class _Nowhere(io.StringIO):
 
 
 def acted(action: str, **fields: Any) -> None:
-    """Tell the log what a person did; `fields` are keys and names of ours, as in every event."""
+    """Log a person's act as `operator.acted`; `fields` are keys of `log.KEYS`."""
     told("operator.acted", action=action, **fields)
 
 
 def told(event: str, **fields: Any) -> None:
-    """Tell an event once the command has said its sentences: where stderr is no terminal, it stands behind them."""
+    """Log an event at the end of the command: where stderr is no terminal, its line stands after the sentences."""
     context = click.get_current_context(silent=True)
     if context is None:
         emit(event, **fields)
@@ -109,7 +111,7 @@ class Duration(click.ParamType[float]):
 
 
 def provider_named(settings: Settings, name: str) -> str:
-    """The name as given, if it is configured; else a usage error that names the nearest."""
+    """The name, where a provider is configured under it; else raises a `UsageError` that names the nearest one."""
     from syncd.errors import UsageError
     from syncd.settings.values import did_you_mean
 
@@ -122,7 +124,7 @@ def provider_named(settings: Settings, name: str) -> str:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, so that what is under way ends properly; a second signal ends at once."""
+    """A threading event that SIGTERM and Ctrl-C set, so that a run ends in order; a second signal ends at once."""
     stop = threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
 

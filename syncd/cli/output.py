@@ -1,8 +1,9 @@
-"""The one way out: every line that a command prints goes through `echo`, every cell and JSON text through its kin.
+"""Everything that a command prints goes through here: lines through `echo`, texts for programs through `document`,
+table cells through `visible`, JSON through `json_text`.
 
 Names, keys, ids and reasons may be what a stranger typed into a shop. Printed as it is, an ESC clears the terminal, a
-line feed forges a line of ours, and a bidi override makes one name look like another (CVE-2021-42574). Here they are
-text: `\\x1b[2J` stands there to be read. A line feed is ours only between two arguments of `echo`.
+line feed forges a line of syncd's, and a bidi override makes one name look like another (CVE-2021-42574). So control
+characters are printed as escapes: `\\x1b[2J`. Only `echo` makes line feeds, between two arguments.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import unicodedata
 import click
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that a terminal obeys or does not show: controls, formats (bidi), surrogates, line separators."""
+"""Unicode categories that a terminal obeys or does not show: controls, formats (bidi), surrogates, private use,
+unassigned, line and paragraph separators."""
 
 
 def visible(text: str) -> str:
-    """The text with every character that acts instead of being shown as an escape: ESC becomes `\\x1b`."""
+    """The text with an escape for every character of `_UNSEEN`: ESC becomes `\\x1b`."""
     if text.isprintable():
         return text
     return "".join(_escape(letter) if unicodedata.category(letter) in _UNSEEN else letter for letter in text)
@@ -28,14 +30,14 @@ def _escape(letter: str) -> str:
 
 
 def echo(*lines: str, err: bool = False, nl: bool = True, over: bool = False) -> None:
-    """Each argument is one line of its own, whatever it holds; without one, an empty line. `over` begins the line
-    anew, for progress on a terminal."""
+    """Print each argument as one line; without arguments, an empty line. `over` writes over the present line, for
+    progress on a terminal."""
     text = "\n".join(visible(line) for line in lines)
     click.echo(f"\r{text}" if over else text, err=err, nl=nl and not over)
 
 
 def document(text: str) -> None:
-    """A whole text of ours on stdout, for another program: HTML, SQL, TOML. Its line feeds and tabs stay."""
+    """Print a text for another program on stdout (HTML, SQL, TOML); its line feeds and tabs stay."""
     click.echo("".join(letter if letter in "\n\t" else visible(letter) for letter in text), nl=False)
 
 

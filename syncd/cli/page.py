@@ -62,7 +62,8 @@ def status_page(
 
 
 def _streams(logs: tuple[Path, ...], opened: ExitStack) -> Iterator[BinaryIO]:
-    """The logs, one after the other; stdin where none is named. Nobody is kept waiting at a terminal."""
+    """The logs, one after the other; stdin where none is named. Raises `UsageError` for a log that cannot be opened,
+    and for stdin on a terminal."""
     from syncd.errors import UsageError
 
     for path in logs or (Path("-"),):
@@ -70,7 +71,8 @@ def _streams(logs: tuple[Path, ...], opened: ExitStack) -> Iterator[BinaryIO]:
             try:
                 yield opened.enter_context(path.open("rb"))
             except OSError as error:
-                raise UsageError(f"{path}: {error.strerror}") from None
+                remedy = "journalctl -u syncd -o cat | syncd status-page -o syncd.html"
+                raise UsageError(f"{path}: {error.strerror}", remedy=remedy) from None
         elif sys.stdin.isatty():
             raise UsageError("no log to read", remedy="journalctl -u syncd -o cat | syncd status-page -o syncd.html")
         else:
@@ -78,7 +80,7 @@ def _streams(logs: tuple[Path, ...], opened: ExitStack) -> Iterator[BinaryIO]:
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines in bounded memory: an overlong one comes in pieces, and those are foreign."""
+    """The lines of a log in bounded memory: a line longer than `LONGEST` comes in pieces, which are foreign lines."""
     from syncd.status.lines import LONGEST
 
     while line := stream.readline(LONGEST):
@@ -107,14 +109,15 @@ def _written(folded: Folded, output: Path | None, silent_after: timedelta, *, to
         try:
             publish(output, render(folded, report, now))
         except OSError as error:
-            raise UsageError(f"{output}: {error.strerror}") from None
+            raise UsageError(f"{output}: {error.strerror}", remedy="syncd status-page -o FILE") from None
     elif to_stdout:
         document(render(folded, report, now))
     return report
 
 
 def _watch(logs: tuple[Path, ...], output: Path | None, silent_after: timedelta) -> None:
-    """Follow the logs until they end or somebody interrupts; silence is news, too, and is written down."""
+    """Follow the logs until stdin ends or a signal comes. The page is written after news, and every `OLDEST` seconds
+    without any: it then shows the silence."""
     from syncd.cli.follow import Tail
     from syncd.clock import SystemClock
     from syncd.errors import UsageError
@@ -142,4 +145,4 @@ def _watch(logs: tuple[Path, ...], output: Path | None, silent_after: timedelta)
 
 
 PAUSE = 0.25  # seconds between two looks at the logs
-NEWEST, OLDEST = 2.0, 20.0  # a page is written no sooner and no later than this after the last one
+NEWEST, OLDEST = 2.0, 20.0  # seconds between two pages: at least after news, at most without

@@ -52,8 +52,8 @@ def preview(
     values: bool = False,
     as_json: bool = False,
 ) -> bool:
-    """Print the plan; `run-once --dry-run` is this. Answers whether a run would change anything; exit 7 when a provider
-    could not be read."""
+    """Print the plan, also for `run-once --dry-run`. Answers whether a run would change anything. Ends the command with
+    exit code 7 where a provider could not be read."""
     from syncd.bootstrap import installation
     from syncd.operate.dry_run import preview as looked_ahead
     from syncd.operate.reading import chosen

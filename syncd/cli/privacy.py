@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def say(settings: Settings, *, as_json: bool) -> None:
-    """The record of processing as far as syncd can tell it, from the settings alone."""
+    """Print what syncd can tell, from the settings alone, for a record of processing activities (GDPR, article 30)."""
     from syncd.bootstrap import directions
     from syncd.operate.privacy import recipients, stores
 

@@ -1,4 +1,5 @@
-"""The commented `syncd.toml` that `syncd init` writes for a proposal, and what it shows of the rows."""
+"""The text of the commented `syncd.toml` that `syncd init` writes for a proposal, and the lines that it prints about
+the columns."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from syncd.source.survey import ColumnFacts
 
 SHOWN = 3  # examples of a column
-PLAIN = frozenset({"country", "language", "active", "state", "salutation", "title"})  # what these hold names nobody
+PLAIN = frozenset({"country", "language", "active", "state", "salutation", "title"})  # their values name no person
 
 
 def seen(proposal: Proposal, *, examples: bool) -> Iterator[str]:
-    """One line for each field: its column, how full it is, and with `examples` what it holds, masked."""
+    """One line for each field: its column, how many rows have a value, and with `examples` some values, masked."""
     for field, column in proposal.fields.items():
         facts, looked = proposal.seen[field], proposal.sampled[field]
         share = "" if facts.filled == looked else f"{facts.filled} filled" if facts.filled else "empty"
@@ -40,7 +41,8 @@ def masked(word: str) -> str:
 
 
 def settings_text(url: str, reference: str, proposal: Proposal, output: Path) -> str:
-    """The file's text. A name or a value from the database stands in it as a quoted string only."""
+    """The text of the file. Names and values from the database stand in it as quoted strings or in comments, control
+    characters escaped."""
     from syncd.core.model import FIELDS
 
     mapped = [f"{name} = {quoted(proposal.fields[name])}" for name in FIELDS if name in proposal.fields]
@@ -65,7 +67,7 @@ def settings_text(url: str, reference: str, proposal: Proposal, output: Path) ->
 
 
 def _brought() -> Iterator[str]:
-    """The providers that other packages bring. Which keys they ask for, `doctor` says."""
+    """Commented tables for the providers that other packages bring; the keys of their own are not known here."""
     from syncd.settings.load import installed
 
     for name in installed():

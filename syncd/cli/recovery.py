@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.exits import SAFETY, Exit
+from syncd.cli.exits import SAFETY, USAGE, Exit
 from syncd.cli.options import acted, config_option, confirmed, json_option, logging_for, print_json
 from syncd.cli.output import echo
 
@@ -94,17 +94,18 @@ def _say_next(found: Findings, *, as_json: bool) -> None:
 @config_option
 @json_option
 def forget(key: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Erase customer KEY from the state: links, work, reviews and history. Tombstones keep him from coming back.
+    """Erase customer KEY from the state: links, work, reviews and history. Tombstones keep the person from coming back.
 
     Delete the row in the source first. What the providers hold is named, not touched.
     """
     from syncd.bootstrap import installation
     from syncd.cli.naming import meant, whom
     from syncd.operate.erase import forget as erase
+    from syncd.status.remedies import quoted
 
     if not confirmed(f"Erase customer {key} from the state for good?", yes=yes):
-        echo("Nothing was erased.", f"next:  syncd forget {key} --yes", err=True)
-        raise Exit(2)
+        echo("Nothing was erased.", f"next:  syncd forget {quoted(key)} --yes", err=True)
+        raise Exit(USAGE)
     with installation(logging_for(config), exclusive=False) as site:
         gone = erase(site, meant(key, site.state, site.source))
         key = whom(gone.key)

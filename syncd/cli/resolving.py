@@ -16,7 +16,7 @@ from syncd.cli.output import echo
 if TYPE_CHECKING:
     from syncd.settings import Settings
 
-NAMED = "\0"  # `--link` without a value
+NAMED = "\0"  # `--link` without a value: each item's own record
 
 
 @click.command()
@@ -108,7 +108,7 @@ def _resolve_one(settings: Settings, number: int, decision: str) -> None:
 
 
 def _resolve_many(settings: Settings, which: tuple[str, str], decision: str, *, yes: bool) -> None:
-    """All items of a kind, exactly as they are when the question is asked."""
+    """Resolve all open items of a kind, exactly those that are counted when the person is asked."""
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock
     from syncd.operate.review import check, decide_all, waiting
@@ -144,8 +144,8 @@ def _logged(decision: str) -> str:
 
 
 def _writable(settings: Settings, decision: str, fields: Iterable[str]) -> bool:
-    """Whether a provider's value of any of these fields can come into the source; asked only where a decision needs
-    it."""
+    """Whether the source takes a provider's value of at least one of these fields. The source is opened only for the
+    decision `take:provider`; where it does not answer, the next look decides."""
     from syncd.bootstrap import open_settings_source
     from syncd.errors import SourceUnreachable
     from syncd.source.writable import one_way
@@ -155,7 +155,7 @@ def _writable(settings: Settings, decision: str, fields: Iterable[str]) -> bool:
     try:
         source = open_settings_source(settings)
     except SourceUnreachable:
-        return True  # the look that follows sees for itself
+        return True
     try:
         return not set(fields) <= one_way(source)
     except SourceUnreachable:

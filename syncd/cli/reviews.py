@@ -70,7 +70,7 @@ def listed(config: Path | None = None, provider: str | None = None, *, as_json: 
 
 
 def _failed(tx: Transaction, provider: str | None) -> Iterator[str]:
-    """Customers who are no question and still wait for a person: their data, or their provider, must change."""
+    """Lines about rejected and dead pairs: they are no questions, and wait for other data or for a retry."""
     from syncd.core.model import State
     from syncd.status.remedies import PAIRS
     from syncd.store import mapping

@@ -1,4 +1,4 @@
-"""`syncd run-once` and `syncd run`: the same cycle for a timer and for ever."""
+"""`syncd run-once` (one cycle, for a timer) and `syncd run` (the daemon)."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def run_once(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """One cycle to the end of the due work, and one closing line.
 
-    Exit code: 0 done, 4 some customers are due later, 5 something waits for a person, 6 a guard tripped, 7 a provider
-    is unreachable or refuses us, 8 a daemon is at work on the same state.
+    Exit code: 0 done, 2 settings or triggers, 4 some customers are due later, 5 something waits for a person, 6 a guard
+    tripped or a database was restored, 7 a database or a provider is unreachable or refuses us, 8 a daemon is at work
+    on the same state.
     """
     from syncd.engine.run import Options
 
@@ -76,7 +77,7 @@ def run_once(  # noqa: PLR0913 - one argument an option
 
 
 def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
-    """The cycle, the status after it, and how many operations a guard began to hold back in it."""
+    """Run one cycle. Answers its result, the status after it, and how many operations the guards began to hold back."""
     from dataclasses import replace
     from functools import partial
 
@@ -117,7 +118,7 @@ def _staged(site: Installation) -> dict[tuple[str, str], int]:
 
 @contextmanager
 def _progress(site: Installation, options: Options) -> Iterator[dict[str, Any]]:
-    """A bar on a terminal; nothing that moves anywhere else."""
+    """The options of a run that move a progress bar; none where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield {}
         return
@@ -174,7 +175,7 @@ def _answer(result: Result, report: Report, chosen: frozenset[str], tripped: int
 
 
 def closing_line(result: Result, problems: list[Problem], due: int) -> str:
-    """`2 created, 5 updated, 1 pulled, 3 wait for review`, or that there was nothing to do."""
+    """The counts of a run in one line: `2 created, 5 updated, 3 wait for review (4 s)`, or `nothing to do (0 s)`."""
     from syncd.cli.shown import duration, joined
 
     parts = [f"{number} {word}" for kind, word in DONE.items() if (number := result.total(kind))]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from syncd.cli.options import stopping
 from syncd.cli.output import document, echo
 from syncd.extras import install
+
+if TYPE_CHECKING:
+    from syncd.sandbox.server import Server
 
 PORT = 8701
 
@@ -35,35 +40,40 @@ def sandbox(port: int, secrets: Path, records: Path | None) -> None:
     from syncd.errors import UsageError
 
     try:
-        from syncd.sandbox.five import (
-            all_secrets,
-            keep_records,
-            load_records,
-            provider_settings,
-            serve_all,
-            write_secrets,
-        )
+        from syncd.sandbox.five import all_secrets, keep_records, provider_settings, serve_all, write_secrets
     except ModuleNotFoundError:
         raise UsageError("the sandboxes are not installed", remedy=install("sandbox")) from None
     secrets = secrets.resolve()
     try:
-        with stopping() as stop, serve_all(port) as server:
-            write_secrets(secrets, all_secrets())
-            if records is not None:
-                load_records(server, records)
-            echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
-            document(provider_settings(server, secrets, names=tuple(server.twins)) + "\n")
-            for name in server.twins:
-                echo(f"{name:20} {server.url(name)}   control: {server.url(name)}/_control", err=True)
-            echo("Ctrl-C ends.", err=True)
-            while not stop.wait(0.5):
-                pass
-            if records is not None:
-                keep_records(server, records)
-    except ValueError:
-        remedy = "syncd demo --keep DIR writes one"
-        raise UsageError(f"{records} is not a file of the sandboxes' customers", remedy=remedy) from None
+        write_secrets(secrets, all_secrets())
     except OSError as error:
-        raise UsageError(
-            f"a port from {port} on is taken ({type(error).__name__})", remedy="syncd sandbox --port 0"
-        ) from None
+        raise UsageError(f"{secrets}: {error.strerror}", remedy="syncd sandbox --secrets DIRECTORY") from None
+    with ExitStack() as opened:
+        stop = opened.enter_context(stopping())
+        try:
+            server = opened.enter_context(serve_all(port))
+        except OSError as error:
+            reason = f"a port from {port} on is taken ({type(error).__name__})"
+            raise UsageError(reason, remedy="syncd sandbox --port 0") from None
+        if records is not None:
+            _load(server, records)
+        echo("# ready to copy into syncd.toml; the credentials are for these sandboxes only")
+        document(provider_settings(server, secrets, names=tuple(server.twins)) + "\n")
+        for name in server.twins:
+            echo(f"{name:20} {server.url(name)}   control: {server.url(name)}/_control", err=True)
+        echo("Ctrl-C ends.", err=True)
+        while not stop.wait(0.5):
+            pass
+        if records is not None:
+            keep_records(server, records)
+
+
+def _load(server: Server, records: Path) -> None:
+    from syncd.errors import UsageError
+    from syncd.sandbox.five import load_records
+
+    try:
+        load_records(server, records)
+    except ValueError:
+        reason = f"{records} is not a file of the sandboxes' customers"
+        raise UsageError(reason, remedy="syncd demo --keep DIR writes one") from None

@@ -1,4 +1,4 @@
-"""`syncd triggers` and `syncd db`: what has to exist in the source and in the state before anything runs."""
+"""`syncd triggers` and `syncd db`: the change log in the source, and the schema of the state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def triggers() -> None:
 @config_option
 @click.option("--print-sql", is_flag=True, help="Print the SQL for somebody who may run it, and change nothing.")
 def install(config: Path | None, *, print_sql: bool) -> None:
-    """Create log, fence and triggers; what is in order is not touched."""
+    """Create change log, fence and triggers; those in order are not touched."""
     from syncd.bootstrap import open_settings_source
     from syncd.errors import UsageError
     from syncd.source import triggers as ddl
@@ -47,7 +47,7 @@ def install(config: Path | None, *, print_sql: bool) -> None:
 @config_option
 @json_option
 def check(config: Path | None, *, as_json: bool) -> None:
-    """Find what is missing, disabled or altered, and say what this way of capture cannot see."""
+    """Find triggers that are missing, disabled or altered, and say what this way of capture cannot see."""
     from syncd.bootstrap import open_settings_source
     from syncd.source import triggers as ddl
 
@@ -103,7 +103,7 @@ def remove(config: Path | None, *, print_sql: bool, yes: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Create or migrate the state database, show its revision, carry it elsewhere, keep a copy, change its key."""
+    """Create or migrate the state database, show its revision, copy or back it up, change its key."""
 
 
 db.add_command(copy)

@@ -1,4 +1,4 @@
-"""How a status reads on a terminal: short lines, what is wrong first, one command each."""
+"""The status as text for a terminal: short lines, the worst problem first, one command each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ WIDTH = 100
 
 
 def problem_lines(problems: Sequence[Problem], total: int | None = None) -> Iterator[str]:
-    """One line a problem, those of one provider and kind together; the command stands on a line of its own."""
+    """One line for each provider and kind of problem, and the command on a line of its own. `total`: how many problems
+    there are, where `problems` are only the first."""
     groups = [(first, list(group)) for first, group in groupby(problems, key=_alike)]
     for _, group in groups[:SHOWN]:
         first = group[0]
@@ -31,7 +32,7 @@ def problem_lines(problems: Sequence[Problem], total: int | None = None) -> Iter
 
 
 def shortened(line: str) -> str:
-    """A line that fits; what was cut off is in `explain` and in the JSON."""
+    """A line of at most `WIDTH` characters; `explain` and the JSON have the whole text."""
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
 
 
@@ -54,7 +55,7 @@ def _sentence(group: Sequence[Problem]) -> str:
 
 
 def provider_rows(report: Report) -> Iterator[Sequence[object]]:
-    """The table's rows; its columns are `COLUMNS`."""
+    """The rows of the table of providers, in the order of `COLUMNS`."""
     for line in report.providers:
         failing = line.rejected + line.dead
         yield (
@@ -79,14 +80,14 @@ def _age(line: ProviderReport) -> str:
 
 
 def headline(report: Report) -> str:
-    """The first line: what this is, how capture stands, the verdict."""
+    """The first line: the state of capture with its lag, and the state of the whole."""
     waiting = f", {report.log_rows} changes wait" if report.log_rows else ""
     late = f", {duration(report.lag_s)} behind" if report.lag_s else ""
     return f"syncd: capture {report.capture}{waiting}{late}".ljust(WIDTH - 10) + report.state.upper().rjust(10)
 
 
 def daemon_lines(report: Report) -> Iterator[str]:
-    """Is the daemon alive? Who and where it is, since when, and its last sign of life."""
+    """One line for each daemon: its process and machine, since when, and its last sign of life."""
     for daemon in report.daemons:
         seen = f"last pulse {duration(daemon.age)} ago"
         silent = "SILENT, " if daemon.state == "silent" else f"{daemon.state}, " if daemon.state != "working" else ""
@@ -96,7 +97,7 @@ def daemon_lines(report: Report) -> Iterator[str]:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in its largest unit."""
+    """A length of time in the largest unit of which it has two at least; "-" for None."""
     if seconds is None:
         return "-"
     for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
@@ -106,7 +107,7 @@ def duration(seconds: float | None) -> str:
 
 
 def clock(moment: datetime | None) -> str:
-    """Local time; with the date where it is not from the last 20 hours."""
+    """A moment in local time, with the date where it is 20 hours away or more; "-" for None."""
     if moment is None:
         return "-"
     local = moment.astimezone()
@@ -115,5 +116,5 @@ def clock(moment: datetime | None) -> str:
 
 
 def joined(parts: Iterable[str]) -> str:
-    """A closing line out of its parts."""
+    """The parts of a closing line, without empty ones."""
     return ", ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet shows and never computes with."""
+"""CSV cells that a spreadsheet shows as text: keys and ids may be what a stranger typed, such as a formula."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ _NUMBER = re.compile(r"-?\d+")
 
 
 def cell(text: str) -> str:
-    """The text for a person's eyes: escaped like a terminal's, and guarded."""
+    """A cell for a person's eyes: control characters escaped as for a terminal, and `guarded`."""
     return guarded(visible(text))
 
 
 def guarded(text: str) -> str:
-    """The text with an apostrophe before what a spreadsheet would take for a formula: `=1+1` becomes `'=1+1`.
-
-    Keys and ids are text that strangers may have typed. Plain numbers stay as they are. `unguarded` takes it off.
-    """
+    """The text, with an apostrophe before one that a spreadsheet would take for a formula: `=1+1` becomes `'=1+1`.
+    Plain numbers stay as they are."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 

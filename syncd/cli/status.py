@@ -20,8 +20,8 @@ from syncd.cli.output import echo
 def status(config: Path | None, *, as_json: bool, ready: bool) -> None:
     """What is wrong now, and the command that mends it.
 
-    Exit code: 0 all in order, 4 some customers will be retried, 5 something waits for a person, 6 safety stop,
-    7 something is unreachable or refuses us.
+    Exit code: 0 all in order, 2 triggers, settings or schema, 4 some customers will be retried, 5 something waits for a
+    person, 6 safety stop, 7 something is unreachable or refuses us.
     """
     from syncd.bootstrap import survey_settings
     from syncd.cli import shown

@@ -1,4 +1,4 @@
-"""One line about every command, for `syncd --help`; kept apart so that help imports nothing else."""
+"""One line about every command, for `syncd --help`, which imports no command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`syncd sync KEY`: the same cycle for one customer."""
+"""`syncd sync KEY`: one customer at every provider, now."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ENDED: Mapping[str, int] = {
 def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...], wait: float) -> None:
     """Bring one customer into agreement now. KEY is its key in the source, or its customer number.
 
-    Beside a running daemon it is made due; the daemon works on it within seconds.
+    Beside a running daemon the customer is made due, and the daemon works on it within seconds.
     """
     from syncd.bootstrap import installation
     from syncd.detect.unseen import require_triggers
@@ -62,7 +62,8 @@ def sync(config: Path | None, *, as_json: bool, key: str, names: tuple[str, ...]
 
 
 def resolved(site: Installation, key: str) -> str:
-    """The customer's key as the source spells it; a customer number serves where no row has it as its key."""
+    """The key of the customer that KEY names, as the source spells it: a row with this key, else one with this customer
+    number. Raises `UsageError` for neither."""
     from syncd.cli.naming import meant
     from syncd.errors import UsageError
     from syncd.operate.explain import find_customer
@@ -74,7 +75,7 @@ def resolved(site: Installation, key: str) -> str:
 
 
 def _left(site: Installation, key: str, chosen: frozenset[str]) -> dict[str, tuple[str, str]]:
-    """What is left to do for each provider: a word of `ENDED` or "", and why."""
+    """For each provider, a word of `ENDED` for what is left to do after the look ("" for nothing), and the reason."""
     from syncd.core.model import State
     from syncd.operate.status import condition_of
     from syncd.store import mapping, progress, work

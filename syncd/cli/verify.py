@@ -1,4 +1,4 @@
-"""`syncd verify`: a read-only drift audit."""
+"""`syncd verify`: compares both sides, reads only, and lists the differences."""
 
 from __future__ import annotations
 

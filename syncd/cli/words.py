@@ -1,4 +1,4 @@
-"""What `syncd explain` says for the words that decisions and due pairs carry."""
+"""Sentences of `syncd explain` for the reasons of decisions (`core.merge`) and for the error classes of due pairs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ REASONS: Mapping[str, str] = {
     "ignored": "a person said: leave it",
     "filled": "an empty side is filled",
     "composed": "it is composed of other fields here",
-    "own-number": "linked under its own number there",
+    "own-number": "linked under the record's own number",
     "renumbered": "the provider cannot renumber",
     "cannot-clear": "emptied here, and the provider cannot empty it",
-    "erased": "the person seems to be erased over there",
-    "read-only": "the source cannot be written there",
+    "erased": "the person seems to be erased at the provider",
+    "read-only": "the source's column cannot be written",
     "no-row": "the customer has no such joined row (no address row)",
     "gutted": "one edit would empty most of this customer",
     "other-record": "another record or address stands under this link",
@@ -41,4 +41,4 @@ WAITS: Mapping[str, str] = {
     "source-moved": "The row changed while it was looked at.",
     "unread": "A change of this key waits in the log.",
 }
-"""Why a pair waits for another look; what its work row holds besides is for syncd alone, such as a moment."""
+"""Why a pair waits for another look, in place of the text in its row of `work`, which may be a moment."""

@@ -66,7 +66,7 @@ def test_explain_shows_the_external_ids(land: Landscape) -> None:
     """Whoever looks for a customer over there finds him by what explain says."""
     (external_id,) = land.recalled("SELECT external_id FROM mapping WHERE customer_key = '2'")[0]
 
-    assert f"there it is {external_id}" in land.said("explain", "2").out
+    assert f"record {external_id}" in land.said("explain", "2").out
     assert land.said("explain", "2", "--json").data["providers"][0]["external_ids"]
 
 

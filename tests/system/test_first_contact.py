@@ -290,3 +290,26 @@ def test_progress_is_told_without_a_terminal(small: Landscape, monkeypatch: pyte
     monkeypatch.setattr("syncd.cli.first_contact.PROGRESS", 0.0)
     for name in small.names:
         assert f"{name}: 2 read" in small.said("match", name).err
+
+
+def test_a_provider_without_a_report_keeps_back_nobody_else(small: Landscape) -> None:
+    """`match --all` while one provider is away leaves no report of it; `adopt --all` names that and adopts the rest."""
+    reports = small.directory / "reports"
+    small.twin("aiotic").faults.add(Fault("status", status=503, times=0))
+    assert small.said("match", "--all", "--out", str(reports)).code == 7
+    answer = small.said("adopt", "--all", str(reports), "--yes", "--json")
+    assert (answer.code, "Traceback" in answer.err) == (2, False), answer.err
+    assert [each["provider"] for each in answer.data["providers"]] == ["invisible_collector"]
+    assert f"syncd match aiotic --out {reports}/aiotic.csv" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("match", "aiotic", "--out", "none/a.csv"), ("match", "--all", "--out", "file"), ("adopt", "--all", "file")],
+)
+def test_a_place_that_takes_no_report_is_named(small: Landscape, words: tuple[str, ...]) -> None:
+    """A directory that is not there, or a file in the place of one, is a usage error with the path."""
+    (small.directory / "file").write_text("")
+    *command, place = words
+    answer = small.said(*command, str(small.directory / place))
+    assert (answer.code, place in answer.err) == (2, True), answer.err

@@ -73,3 +73,12 @@ def test_a_decision_is_told(tmp_path: Path) -> None:
         }
     ]
     assert not [value for value in VALUES if value in answer.err]
+
+
+def test_a_backup_is_told(tmp_path: Path) -> None:
+    """Who kept the state in another file is on record."""
+    with landscape(tmp_path, 3, ("aiotic",)) as land:
+        land.run()
+        answer = land.said("db", "backup", str(tmp_path / "kept.db"))
+    size = (tmp_path / "kept.db").stat().st_size
+    assert told(answer) == [{"event": "operator.acted", "action": "db.backup", "count": size}]

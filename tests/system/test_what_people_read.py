@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from syncd.cli import syncd
+from syncd.cli.exits import leave
 from syncd.sandbox.faults import Fault
 from tests.system.landscape import Landscape, landscape
 
@@ -140,3 +143,28 @@ def test_no_color_is_honoured_on_a_terminal(land: Landscape, environment: dict[s
 
     assert "PROVIDER" in shown
     assert ("\x1b" not in shown) is plain
+
+
+def test_explain_tells_an_ordered_link_from_a_lost_create(land: Landscape) -> None:
+    """A person ordered this link: no create was lost."""
+    number = str(land.row(2)["number"])
+    assert land.said("unlink", "aiotic", "2").code == 0
+    land.run()
+    assert land.said("link", "aiotic", "2", number).code == 0
+    said = land.said("explain", "2").out
+    assert (f"link the record {number}" in said, "lost create" in said) == (True, False), said
+
+
+def test_a_command_to_copy_takes_any_key(land: Landscape) -> None:
+    """A key that a shell would split or run stands quoted in the next command."""
+    assert "syncd forget 'x; y' --yes" in land.said("forget", "x; y").err
+    assert "syncd explain 'x; y'" in land.said("link", "aiotic", "x; y", "1").err
+
+
+def test_a_directory_of_secrets_that_cannot_be_written_is_no_taken_port(tmp_path: Path) -> None:
+    """`syncd sandbox` names the directory."""
+    (tmp_path / "file").write_text("")
+    with CliRunner().isolation() as (_out, err, _both):
+        code = leave(lambda: syncd.main(["sandbox", "--port", "0", "--secrets", str(tmp_path / "file" / "secrets")]))
+        said = err.getvalue().decode()
+    assert (code, "port" in said, str(tmp_path / "file" / "secrets") in said) == (2, False, True), said
