@@ -1,4 +1,4 @@
-"""Composition root: from settings to an installation that can run a cycle. The only place that knows every module."""
+"""Composition root: makes an installation that can run a cycle from settings. The only module that knows all rooms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from syncd.core.guards import Guards, Limit
 from syncd.core.model import CreateMode, Direction
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Cpu, Lane, Pace
-from syncd.log import call_customers
+from syncd.log import name_customers
 from syncd.operate.status import Known, survey
 from syncd.providers.adapter import Capabilities, Identity, ProviderAdapter
 from syncd.providers.adapter import Settings as AdapterSettings
@@ -45,12 +45,12 @@ NOBODY = Lease("", "", 0)
 
 
 def run_id() -> str:
-    """A short random name for one run."""
+    """A random name for one run, 16 hex digits."""
     return secrets.token_hex(8)
 
 
 def source_config(settings: Settings) -> SourceConfig:
-    """What the source package needs of `[source]`."""
+    """The settings that the room `source` needs: `[source]`, and what the providers ask of the customer table."""
     wanted = settings.source
     return SourceConfig(
         url=wanted.url,
@@ -79,24 +79,25 @@ def _id_form(facts: Capabilities) -> IdForm:
 
 
 def open_settings_source(settings: Settings) -> Source:
-    """The user's database."""
+    """Open the source. Raises `SettingsError`, `SetupNeeded` and `SourceUnreachable`."""
     return open_source(source_config(settings))
 
 
 def open_settings_state(settings: Settings, *, create: bool = True, check: bool = True) -> State:
-    """Our state database; with `create` a new SQLite file is made and migrated. Its secret names customers in logs."""
+    """Open the state; with `create` a new SQLite file is made and migrated, with `check` another revision is refused
+    (`SetupNeeded`). From then on the log names customers by aliases under the state key."""
     ours = settings.state
     state = open_state(ours.url, ours.password, ours.key, create=create, check=check, tls=ours.tls, older=ours.older)
     return _naming(settings, state)
 
 
 def _naming(settings: Settings, state: State) -> State:
-    call_customers(namer(settings.log.customer_key, state.key))
+    name_customers(namer(settings.log.customer_key, state.key))
     return state
 
 
 def _state_as_it_is(settings: Settings) -> State:
-    """For reading: where there is no SQLite file yet, an empty state that vanishes with the process."""
+    """The state for a command that only reads: where there is no SQLite file yet, an empty one in memory."""
     url = make_url(settings.state.url)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
         return _naming(settings, open_state("sqlite://", None, settings.state.key))
@@ -113,8 +114,9 @@ def installation(
     read_only: bool = False,
     any_key: bool = False,
 ) -> Iterator[Installation]:
-    """Everything opened, and closed again at the end. `exclusive` takes the file lock of a SQLite state; `read_only`
-    leaves no trace, not even the file of a state that does not exist yet; `any_key` is for `recover` alone."""
+    """Source, state and adapters, opened and closed again at the end. `exclusive` takes the file lock of a SQLite
+    state; `read_only` leaves no trace, not even the file of a new state; `any_key` takes a state that was written under
+    another key, for `recover` alone."""
     stop = stop or threading.Event()
     with ExitStack() as stack:
         state = _state_as_it_is(settings) if read_only else open_settings_state(settings)
@@ -201,14 +203,15 @@ def _lane(settings: Settings, wanted: ProviderSettings, breaker: Breaker, time: 
 
 
 def ask(settings: Settings, wanted: ProviderSettings) -> str:
-    """One cheap authorised call at a provider, without state or lease; what answered. Raises `ProviderError`s."""
+    """Send a provider one cheap request with our credentials, without state or lease. Answers the adapter's sentence
+    about what answered. Raises `ProviderError`s."""
     with adapter_of(settings, wanted) as adapter:
         return adapter.probe()
 
 
 @contextmanager
 def adapter_of(settings: Settings, wanted: ProviderSettings) -> Iterator[ProviderAdapter]:
-    """One provider's adapter without state or lease: for a question that changes nothing."""
+    """One provider's adapter without state or lease, for requests that change nothing."""
     adapter = build_adapter(wanted, _lane(settings, wanted, Breaker(), (SystemClock(), threading.Event())))
     try:
         yield adapter
@@ -223,8 +226,8 @@ def build_adapter(wanted: ProviderSettings, lane: Lane) -> ProviderAdapter:
 
 
 def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules:
-    """What the settings say about one provider, with each field's effective direction."""
-    create = CreateMode.NEVER if wanted.direction is Direction.PULL else wanted.create  # nothing is sent there
+    """The rules of one provider for `core`, with each field's effective direction."""
+    create = CreateMode.NEVER if wanted.direction is Direction.PULL else wanted.create
     return Rules(
         provider=wanted.name,
         fields=as_written(
@@ -242,19 +245,19 @@ def rules(settings: Settings, wanted: ProviderSettings, source: Source) -> Rules
 
 
 def directions(wanted: ProviderSettings, names: set[str]) -> dict[str, Direction]:
-    """A field's own direction narrowed by the provider's: what either side forbids does not happen."""
+    """The direction of each field: what `direction` of the provider and of the field both allow."""
     return {name: narrowed(wanted.direction, wanted.fields.get(name, Direction.BOTH)) for name in names}
 
 
 def narrowed(one: Direction, other: Direction) -> Direction:
-    """The directions that both allow."""
+    """The direction that two directions both allow."""
     if one is other or other is Direction.BOTH:
         return one
     return other if one is Direction.BOTH else Direction.OFF
 
 
 def guards(settings: Settings) -> Guards:
-    """The blast-radius limits as the core knows them."""
+    """The guards of `[guards]`, as `core` has them."""
 
     def limit(name: str) -> Limit | None:
         wanted = getattr(settings.guards, name)
@@ -264,9 +267,9 @@ def guards(settings: Settings) -> Guards:
 
 
 def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
-    """A keyed digest of an instance's credentials: other credentials end a pause that the old ones earned.
+    """A keyed digest of a provider's credentials: with other credentials, a breaker that the old ones opened is closed.
 
-    What names the account, besides the secrets, is known to the adapter alone, so its other options and the url count.
+    Besides the secrets, which options name the account only the adapter knows, so all options and the url count.
     """
     options, secrets_of = wanted.options, wanted.provider.secrets
     values = [getattr(options, name, None) for name in sorted(secrets_of)]
@@ -277,15 +280,13 @@ def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
 
 
 def known(settings: Settings) -> tuple[Known, ...]:
-    """What a status needs to know of every configured provider."""
+    """The configured providers, as `operate.status` needs them."""
     return tuple(Known(p.name, p.adapter, p.provider.capabilities.monthly) for p in settings.providers)
 
 
 def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
-    """The status of an installation that may be running elsewhere: opens, reads and closes again.
-
-    A source that cannot be opened is part of the answer; a state that cannot is an error.
-    """
+    """The status, beside a running daemon too. A source that cannot be opened is part of the report; a state that
+    cannot be opened is an error."""
     with ExitStack() as stack:
         state = open_settings_state(settings, create=False)
         stack.callback(state.close)

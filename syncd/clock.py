@@ -1,4 +1,4 @@
-"""The clock as a parameter: the daemon uses the machine's clock, the simulation one of its own."""
+"""The clock as a parameter: syncd passes the machine's clock or the state server's, tests pass one of their own."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ class Clock(Protocol):
     """A clock. `monotonic`, `sleep` and `wait` are in seconds."""
 
     def now(self) -> datetime:
-        """UTC wall time, for display and for schedules that survive restarts."""
+        """The wall time in UTC, for display and for moments that survive a restart."""
 
     def monotonic(self) -> float:
-        """For deadlines and leases: never jumps."""
+        """Seconds of a clock that never jumps, for deadlines and leases of this process."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for so many seconds."""
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
         """Wait at most this long; end at once when `stop` is set."""
 
 
-SLICE = 0.2  # seconds between two looks at a signal to stop
+SLICE = 0.2  # seconds after which a waiting thread looks at `stop` again
 
 
 class SystemClock:

@@ -4,19 +4,19 @@
     ├── SettingsError          exit 2: a list of problems, each with place, reason and remedy
     ├── UsageError             exit 2: the command cannot do this; says which one can
     ├── SetupNeeded            exit 2: triggers or a schema are missing; carries the command that makes them
-    ├── SafetyStop             exit 6: going on could do damage (restored clone, empty table); nothing was written
+    ├── SafetyStop             exit 6: going on could do damage (a restored or copied database); nothing was written
     ├── SourceUnreachable      exit 7: the source database does not answer or refuses us
     ├── StateUnreachable       exit 7: the state database does not answer or is full
     ├── LeaseHeld              exit 8: another instance is at work
+    ├── LeaseLost              exit 8: another instance took over meanwhile: stop, write nothing more
     ├── AlreadyLinked          another customer's mapping holds this external id or key; nothing was written
-    ├── LeaseLost              another instance took over while we worked: stop, write nothing more
-    ├── Stopped                we were asked to end: take no new work
+    ├── Stopped                the process was asked to end: take no new work
     └── ProviderError          one request to one provider
         ├── Temporary          certainly not executed; try again later (retry_after in seconds where known)
         │   └── Throttled      429: the whole lane waits
         ├── Rejected           the provider's rules refuse this customer until it changes (field, reason)
         │   └── Taken          another remote already has this key, VAT number, e-mail ... (external_id where told)
-        ├── NotFound           no such remote
+        ├── NotFound           no such remote, by the API's own words
         ├── Stale              the record changed since it was read (409, 412 about this record): look again
         ├── Unauthorized       pauses the lane, never the customer
         └── OutcomeUnknown     the request left and no readable, matching answer came back
@@ -78,7 +78,7 @@ class StateUnreachable(SyncdError):
 
 
 class LeaseHeld(SyncdError):
-    """Another instance holds what we need."""
+    """Another instance holds the lease of a lane, or the lock of a SQLite state."""
 
 
 class LeaseLost(SyncdError):
@@ -95,7 +95,7 @@ class AlreadyLinked(SyncdError):
 
 
 class Stopped(SyncdError):
-    """We were asked to end; nothing new begins."""
+    """The process was asked to end (SIGTERM, Ctrl-C); no new look begins."""
 
 
 class ProviderError(SyncdError):
@@ -118,7 +118,7 @@ class Temporary(ProviderError):
 
 
 class Throttled(Temporary):
-    """The provider asks us to slow down; the whole lane waits, no customer is to blame."""
+    """The provider asks for fewer requests: the whole lane waits, and the pair has used up no attempt."""
 
 
 class Rejected(ProviderError):
@@ -139,11 +139,13 @@ class Taken(Rejected):
 
 
 class NotFound(ProviderError):
-    """The provider says that this id does not exist (404 or 410 on the id)."""
+    """The provider says that this id does not exist. A 404 proves that only by the API's own words: behind a wrong
+    `url` every request gets one."""
 
 
 class Stale(ProviderError):
-    """This record changed since it was read, so nothing was written: read it again. No failure of the pair."""
+    """This record changed since it was read, so nothing was written. The pair reads it again and has used up no
+    attempt."""
 
 
 class Unauthorized(ProviderError):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 MODES = ("verify", "encrypt", "off")
 LOCAL = "local"
 
-_REASONS = (  # what failed, by words of libpq, OpenSSL and PyMySQL that hold no value
+_REASONS = (  # parts of messages of libpq, OpenSSL and PyMySQL, and what each means
     ("does not match host name", "its certificate is for another name"),
     ("ostname mismatch", "its certificate is for another name"),
     ("address mismatch", "its certificate is for another name"),
@@ -35,8 +35,8 @@ _REASONS = (  # what failed, by words of libpq, OpenSSL and PyMySQL that hold no
 
 
 class Tls(NamedTuple):
-    """What the settings say: `mode` is one of `MODES` or "" for the default; `ca` a file of certificates, "" for those
-    that the system trusts."""
+    """A `[source.tls]` or `[state.tls]` table: `mode` is one of `MODES`, or "" for the default; `ca` is a file of
+    certificates, or "" for those that the system trusts."""
 
     mode: str = ""
     ca: str = ""
@@ -46,7 +46,7 @@ DEFAULT = Tls()
 
 
 def local(host: str) -> bool:
-    """Whether it can only be this machine: no host at all, a socket, or a loopback address."""
+    """Whether a host can only be this machine: none at all, a socket, `localhost`, or a loopback address."""
     if not host or host.startswith(("/", "@")) or host == "localhost":
         return True
     try:
@@ -56,12 +56,13 @@ def local(host: str) -> bool:
 
 
 def in_force(tls: Tls, hosts: Iterable[str]) -> str:
-    """The mode that counts for a server with these names: one of `MODES`, or `LOCAL` where nothing needs proof."""
+    """The mode in force for a server with these hosts: one of `MODES`, or `LOCAL`, where no proof is needed."""
     return tls.mode or (LOCAL if all(map(local, hosts)) else "verify")
 
 
 def hosts_of(host: str | None, query: Mapping[str, str | tuple[str, ...]]) -> list[str]:
-    """Every server that a URL may lead to: PostgreSQL takes several, and both databases a socket among the options."""
+    """Every host that a URL may lead to; "" is the local socket. PostgreSQL's URLs may name several, and both
+    databases' URLs may name a host or a socket among the options."""
     found = [host or ""]
     for name in ("host", "unix_socket"):
         value = query.get(name, ())
@@ -71,7 +72,7 @@ def hosts_of(host: str | None, query: Mapping[str, str | tuple[str, ...]]) -> li
 
 
 def for_postgresql(mode: str, ca: str, *, password: bool) -> dict[str, Any]:
-    """libpq's options. Off this machine a password is proved (SCRAM), never told."""
+    """The options of libpq for a mode. To another machine a password is only proved (SCRAM), never sent."""
     if mode == LOCAL:
         return {}
     proof = {"require_auth": "scram-sha-256"} if password else {}
@@ -83,7 +84,7 @@ def for_postgresql(mode: str, ca: str, *, password: bool) -> dict[str, Any]:
 
 
 def for_mysql(mode: str, ca: str) -> dict[str, Any]:
-    """PyMySQL's options. Without TLS no plugin that sends the password in the clear is obeyed."""
+    """The options of PyMySQL for a mode. Without TLS, plugins that send the password in the clear are refused."""
     if mode in {LOCAL, "off"}:
         plugins = {b"mysql_clear_password": _Refused, b"dialog": _Refused}
         return {"auth_plugin_map": plugins, **({"ssl_disabled": True} if mode == "off" else {})}
@@ -91,8 +92,8 @@ def for_mysql(mode: str, ca: str) -> dict[str, Any]:
 
 
 def context(ca: str, *, verified: bool = True) -> ssl.SSLContext:
-    """TLS 1.2 at least. Raises OSError for a file of certificates that is none. Unlike `ssl.create_default_context` it
-    never writes the session's keys into the file that `SSLKEYLOGFILE` names."""
+    """A context for TLS 1.2 or newer. Raises OSError where `ca` is no file of certificates. Unlike
+    `ssl.create_default_context`, it never writes session keys into the file that `$SSLKEYLOGFILE` names."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if ca:
         made.load_verify_locations(cafile=ca)
@@ -106,7 +107,7 @@ def context(ca: str, *, verified: bool = True) -> ssl.SSLContext:
 
 
 class _Refused:
-    """Stands in for a plugin of PyMySQL that we do not obey."""
+    """Takes the place of a plugin of PyMySQL that sends the password in the clear."""
 
     def __init__(self, _connection: object) -> None:
         pass
@@ -117,5 +118,6 @@ class _Refused:
 
 
 def reason(text: str) -> str:
-    """Why a driver refused a server, in our words; "" where it was not about trust."""
+    """Why a driver did not trust a server, in words of syncd; "" for any other error. `text` is the driver's message,
+    which may hold values and is not shown."""
     return next((words for mark, words in _REASONS if mark in text), "")

@@ -14,15 +14,15 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "daemon.started": "info",  # capture is running
         "daemon.stopping": "info",
         "daemon.stopped": "info",
-        "daemon.recovered": "info",  # what kept it from working is over
+        "daemon.recovered": "info",  # the trouble that kept the daemon from working is over
         "config.loaded": "info",  # by SIGHUP
         "config.rejected": "error",
-        "job.failed": "error",  # an error that nobody expected; the daemon goes on
-        "job.skipped": "debug",  # its predecessor was still at work
+        "job.failed": "error",  # an unexpected error; the daemon goes on
+        "job.skipped": "debug",  # the job's last run was still at work
         "operator.acted": "info",
         "status.snapshot": "info",
         "alert.failed": "warning",
-        "library.logged": "warning",  # by a library of ours; takes the level that the library gave
+        "library.logged": "warning",  # a library's own line, at the level that the library gave it
         "log.dropped": "warning",  # lines could not be written for a while
         # cycles and capture
         "cycle.started": "debug",

@@ -1,8 +1,8 @@
-"""The allow-list: which keys may stand in a line, and what their values may look like.
+"""The allow-list: the keys that a line may have, each with the check of its values.
 
-Whatever is not listed here, or does not look as listed, is left out and counted as `dropped`. None is left out
-silently: it says nothing. The sentences that syncd writes itself (`reason`) are searched for what looks like personal
-data all the same, because one day somebody will put a provider's own words into one.
+A key that is not listed, or a value that does not pass its check, is left out and counted as `dropped`; None is left
+out without being counted. Syncd's own sentences (`reason`) are searched for what looks like personal data all the same:
+one day a sentence will quote a provider.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 Verdict = tuple[object, int]
-"""What may be shown (None for nothing) and how many values were left out."""
+"""The value to show (None for nothing), and how many values were left out."""
 
 Check = Callable[[object], Verdict]
 
@@ -54,7 +54,7 @@ _PERSONAL: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
 
 
 def number(value: object) -> Verdict:
-    """A count, an id of our own, a duration, a flag."""
+    """A check: a count, an id of the state, a duration, a flag."""
     if isinstance(value, bool):
         return value, 0
     if isinstance(value, int) and abs(value) < 2**53:
@@ -65,14 +65,14 @@ def number(value: object) -> Verdict:
 
 
 def moment(value: object) -> Verdict:
-    """A time with its zone, shown in UTC; or its ISO form."""
+    """A check: a datetime with its zone, shown in UTC; or a text in ISO form, shown as it is."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), 0
     return shaped(_MOMENT)(value)
 
 
 def shaped(pattern: re.Pattern[str]) -> Check:
-    """A text of one form, as a whole; a word of an enumeration counts as its value."""
+    """A check for texts that match a pattern as a whole. A member of a text enumeration is shown as its value."""
 
     def check(value: object) -> Verdict:
         return (str(value), 0) if isinstance(value, str) and pattern.fullmatch(value) else _REFUSED
@@ -81,7 +81,7 @@ def shaped(pattern: re.Pattern[str]) -> Check:
 
 
 def key(value: object) -> Verdict:
-    """A customer's key or an external id, whatever the source or a provider uses as such."""
+    """A check: a customer's key or an external id, any text that the source or a provider uses as one."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)[:LONGEST], 0
     if not isinstance(value, str):
@@ -90,7 +90,7 @@ def key(value: object) -> Verdict:
 
 
 def sentence(value: object) -> Verdict:
-    """Words of our own, without anything that looks like personal data."""
+    """A check: a sentence of syncd, with a mark in place of each part that looks like personal data."""
     if not isinstance(value, str):
         return _REFUSED
     text = " ".join(value[: 4 * LONGEST].split())
@@ -101,7 +101,7 @@ def sentence(value: object) -> Verdict:
 
 
 def several(check: Check) -> Check:
-    """A short list of such values; what is too much or does not fit is counted."""
+    """A check for lists: the elements beyond `MOST`, and those that do not pass `check`, are left out and counted."""
 
     def check_all(value: object) -> Verdict:
         if isinstance(value, (set, frozenset)):
@@ -116,7 +116,7 @@ def several(check: Check) -> Check:
 
 
 def counts(value: object) -> Verdict:
-    """Names with their numbers, or with such a table each."""
+    """A check: a table of names with a number each, or with such a table each."""
     if not isinstance(value, Mapping):
         return _REFUSED
     kept, dropped = {}, 0
@@ -130,22 +130,22 @@ def counts(value: object) -> Verdict:
 
 
 def part(value: object) -> Verdict:
-    """A table inside a line, under the same allow-list."""
+    """A check: a table inside a line, under the same allow-list."""
     return permitted(value) if isinstance(value, Mapping) else _REFUSED
 
 
 def name_or_part(value: object) -> Verdict:
-    """Providers are listed by name, and in a snapshot with their figures."""
+    """A check for `providers`: a name, or in a snapshot a table of the provider's figures."""
     return part(value) if isinstance(value, Mapping) else shaped(_NAME)(value)
 
 
 def number_or_parts(value: object) -> Verdict:
-    """Problems are counted, and in a snapshot listed."""
+    """A check for `problems`: a count, or in a snapshot a list of tables."""
     return number(value) if isinstance(value, int) else several(part)(value)
 
 
 def permitted(fields: Mapping[str, object]) -> tuple[dict[str, object], int]:
-    """What may be shown of these fields, and how many values were left out."""
+    """The fields that may be shown, and how many values were left out."""
     kept, dropped = {}, 0
     for word, value in fields.items():
         if value is None:
@@ -159,7 +159,7 @@ def permitted(fields: Mapping[str, object]) -> tuple[dict[str, object], int]:
 
 
 def guard_limit(value: object) -> Verdict:
-    """A count or the notation of the settings: `50%/24h`."""
+    """A check: a count, or a limit in the notation of the settings (`50%/24h`)."""
     return number(value) if isinstance(value, int | float) else shaped(_LIMIT)(value)
 
 

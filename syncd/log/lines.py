@@ -1,4 +1,4 @@
-"""How one event becomes one line: ASCII, ordered, bounded; and how an exception is shown without its message."""
+"""An event as one line: ASCII, ordered, bounded; and an exception as fields without its message."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterator, Mapping
 from traceback import walk_tb
 
 LONGEST_LINE = 4000
-"""Bytes. A pipe takes a line of up to 4096 bytes in one piece, whoever else writes to it."""
+"""Bytes. Up to 4096 bytes reach a pipe in one piece, also beside other writers (PIPE_BUF of Linux)."""
 
 LONGEST_SNAPSHOT = 32_000
-"""Bytes. The whole status in one event; journald would split a line beyond 48 kB."""
+"""Bytes of a `status.snapshot`, which holds the whole status. journald splits a line beyond 48 kB (LineMax)."""
 
 _HEAD = ("event", "level", "timestamp", "run_id")
 _DEEPEST = 8
 
 
 def ordered(event: Mapping[str, object]) -> dict[str, object]:
-    """Head first, the rest as it came."""
+    """The event with event, level, timestamp and run_id first, and the other keys in their order."""
     head = {word: event[word] for word in _HEAD if word in event}
     return head | {word: value for word, value in event.items() if word not in _HEAD}
 
 
 def as_json(event: Mapping[str, object]) -> str:
-    """One JSON object; what makes the line too long is shortened, the longest first, and counted as dropped."""
+    """One JSON object. While the line is too long, its longest value is shortened or left out; what is lost is counted
+    as `dropped`."""
     longest = LONGEST_SNAPSHOT if event.get("event") == "status.snapshot" else LONGEST_LINE
     left = dict(event)
     while len(line := _dumped(left)) > longest:
@@ -41,7 +42,7 @@ def as_json(event: Mapping[str, object]) -> str:
 
 
 def as_text(event: Mapping[str, object]) -> str:
-    """For people at a terminal: time, level, event, then key=value; tables inside are left to the JSON form."""
+    """The line for a person at a terminal: time, level, event, then key=value; tables are left out."""
     rest = [
         f"{word}={value if isinstance(value, str) and value and ' ' not in value else _dumped(value)}"
         for word, value in event.items()
@@ -53,7 +54,7 @@ def as_text(event: Mapping[str, object]) -> str:
 
 
 def described(error: BaseException) -> dict[str, object]:
-    """Type and frames of an exception. Its message may hold a customer's values and is never looked at."""
+    """Type, causes and innermost frames of an exception. Its message may hold a customer's values and is not read."""
     codes = [(frame.f_code, line) for frame, line in walk_tb(error.__traceback__)]
     frames = [f"{_short(code.co_filename)}:{line}:{code.co_qualname}" for code, line in codes]
     return {
@@ -78,7 +79,7 @@ def _type_name(error: BaseException) -> str:
 
 
 def _short(path: str) -> str:
-    """A file without the directories above its package."""
+    """A file's path below site-packages, else its last two parts."""
     return path.rpartition("site-packages/")[2] if "site-packages/" in path else "/".join(path.split("/")[-2:])
 
 

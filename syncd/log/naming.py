@@ -1,7 +1,7 @@
-"""The name of a customer in every line of this process: its key, or an alias (`core.alias`).
+"""The name of a customer in every line of this process: the key, or its alias (`core.alias`).
 
-The secret of aliases lies with the state, so opening a state decides how customers are called from then on. Before
-that, a personal key is `[key]`.
+Aliases are made with the state key, so customers are named from the moment when a state is opened. Before that, `[key]`
+stands in place of a personal key.
 """
 
 from __future__ import annotations
@@ -18,40 +18,41 @@ _SENTENCES = ("reason", "detail", "error", "remedy", "command")
 
 
 class Naming:
-    """A link of the log's chain: events go through it before anybody looks at them. `how` holds in all threads."""
+    """A processor of structlog that puts customers' names in place of their keys into every event, in all threads."""
 
     def __init__(self, how: Namer = unnamed) -> None:
         self.how = how
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        told = called(event, self.how)
+        told = named(event, self.how)
         problems = told.get("problems")
         if isinstance(problems, list):
-            told["problems"] = [called(each, self.how) if isinstance(each, Mapping) else each for each in problems]
+            told["problems"] = [named(each, self.how) if isinstance(each, Mapping) else each for each in problems]
         return told
 
 
-def call_customers(how: Namer) -> None:
-    """From now on customers are called like this, as long as the log is set up."""
-    if (link := in_chain()) is not None:
-        link.how = how
+def name_customers(how: Namer) -> None:
+    """Name customers by `how` from now on, until the log is stopped. Does nothing where the log is not set up."""
+    if (naming := in_force()) is not None:
+        naming.how = how
 
 
 def customer(key: str) -> str:
-    """What a customer is called where not only a person at a terminal reads."""
-    link = in_chain()
-    return (link.how if link is not None else unnamed)(key)
+    """The name of the customer with this key, for a log, a page or a pipe."""
+    naming = in_force()
+    return (naming.how if naming is not None else unnamed)(key)
 
 
-def in_chain() -> Naming | None:
-    """The link of the log that is set up now."""
-    return next((link for link in structlog.get_config()["processors"] if isinstance(link, Naming)), None)
+def in_force() -> Naming | None:
+    """The processor of the log that is set up; None where there is none."""
+    return next((each for each in structlog.get_config()["processors"] if isinstance(each, Naming)), None)
 
 
-def called(fields: Mapping[str, Any], how: Namer) -> dict[str, Any]:
-    """The fields of an event with its customers' names for their keys, in its sentences and commands too.
+def named(fields: Mapping[str, Any], how: Namer) -> dict[str, Any]:
+    """The fields of an event with customers' names in place of their keys, in its sentences and commands, too.
 
-    Where a key is hidden, an external id that may be made of it is hidden as well.
+    Where a key is hidden, an external id that may be made of it (it equals the key, or is personal text) is hidden,
+    too.
     """
     told = dict(fields)
     keys = [key for word in _KEYS if isinstance(key := told.get(word), str)]

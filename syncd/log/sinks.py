@@ -1,4 +1,5 @@
-"""Where lines go. A log that cannot be written never stops syncd: lost lines are counted and told of later."""
+"""The destinations of lines: a stream, a file. A log that cannot be written never stops syncd: lost lines are counted,
+and the count is logged later (`log.dropped`)."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Sink:
         self._lock = threading.RLock()
 
     def send(self, event: Mapping[str, object]) -> bool:
-        """Whether the line arrived. After a failure the next line begins on a line of its own."""
+        """Write an event; whether its line arrived. After a failure, the next line begins with a line feed: part of the
+        lost line may stand there."""
         line = self._render(event).encode("ascii", "backslashreplace") + b"\n"
         with self._lock:
             torn, self._torn = self._torn, True
@@ -41,14 +43,15 @@ class Sink:
             return True
 
     def take_lost(self) -> int:
-        """The number of lost lines, which is thereby told."""
+        """The number of lost lines; the count begins anew."""
         with self._lock:
             lost, self.lost = self.lost, 0
             return lost
 
 
 def stream_writer(stream: TextIO | None) -> Callable[[bytes], None]:
-    """Whole lines, unbuffered where the stream has a file descriptor. A process started without stderr has None."""
+    """A function that writes one line to a stream, unbuffered where the stream has a file descriptor. It raises OSError
+    or ValueError for a line that was not written. A process that was started without stderr has no stream (None)."""
     descriptor = file_number(stream)
     patience = [PATIENCE]
 
@@ -58,7 +61,7 @@ def stream_writer(stream: TextIO | None) -> Callable[[bytes], None]:
         if descriptor is None:
             stream.write(data.decode("ascii"))
             stream.flush()
-        elif stream.closed:  # its number may be somebody else's by now
+        elif stream.closed:  # the descriptor's number may be that of another file by now
             raise ValueError("the stream is closed")
         else:
             before, patience[0] = patience[0], 0.0
@@ -67,15 +70,13 @@ def stream_writer(stream: TextIO | None) -> Callable[[bytes], None]:
     return write
 
 
-PATIENCE = 1.0  # seconds that one line may wait for its reader; after a line that was lost so, none waits at all
-_PIECE = 4096  # bytes that a pipe which is ready takes without waiting
+PATIENCE = 1.0  # seconds that a line may wait for the reader of a pipe; after a lost line, the next ones do not wait
+_PIECE = 4096  # bytes that a pipe takes without waiting once `poll` says that it is ready
 
 
 def _write_in_time(descriptor: int, data: bytes, patience: float) -> float:
-    """Write whole, or raise OSError in time: whoever reads stderr and has stopped reading must not stop us.
-
-    The answer is the patience with the next line.
-    """
+    """Write all data within so many seconds, or raise OSError: a reader of stderr that has stopped reading must not
+    stop syncd. Answers the patience for the next line."""
     ready = select.poll()
     ready.register(descriptor, select.POLLOUT)
     end = time.monotonic() + patience
@@ -89,7 +90,8 @@ def _write_in_time(descriptor: int, data: bytes, patience: float) -> float:
 
 
 class LogFile:
-    """A file that lines are appended to; one that was moved away (logrotate) is opened anew by its name."""
+    """A log file that lines are appended to. After it was moved away (logrotate), a new one is made at its path. Raises
+    `SettingsError` where the file cannot be opened."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -107,7 +109,7 @@ class LogFile:
         _write_all(self._descriptor, data)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -126,12 +128,13 @@ class LogFile:
 
 
 def with_priority(render: Callable[[Mapping[str, object]], str]) -> Callable[[Mapping[str, object]], str]:
-    """Lines for journald: it takes the level from `<N>` and strips it."""
+    """Lines for journald, which takes a line's priority from the `<N>` before it (sd-daemon(3))."""
     return lambda event: f"<{_PRIORITIES.get(str(event.get('level')), 6)}>{render(event)}"
 
 
 def is_journal(stream: TextIO | None, journal_stream: str) -> bool:
-    """Whether a stream is the one that systemd connected to the journal: `$JOURNAL_STREAM` is its device:inode."""
+    """Whether systemd connected a stream to the journal: `journal_stream` is `$JOURNAL_STREAM`, the device:inode of the
+    connected one (systemd.exec(5))."""
     descriptor = file_number(stream)
     if descriptor is None or not journal_stream:
         return False
@@ -143,7 +146,7 @@ def is_journal(stream: TextIO | None, journal_stream: str) -> bool:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person looks at it."""
+    """Whether a stream is a terminal; a closed one is none."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:

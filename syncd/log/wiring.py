@@ -1,4 +1,4 @@
-"""structlog and the standard library's logging, joined into one chain that ends in the sinks."""
+"""Sets up structlog and the standard library's logging, so that the lines of both reach the same sinks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.log.events import EVENTS
 from syncd.log.keys import moment, permitted
 from syncd.log.lines import as_json, as_text, described, ordered
-from syncd.log.naming import Naming, in_chain
+from syncd.log.naming import Naming, in_force
 from syncd.log.sinks import LogFile, Sink, is_journal, is_terminal, stream_writer, with_priority
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -37,9 +37,8 @@ def setup(  # noqa: PLR0913  one argument a key, and one a destination
     """Begin to log; called again (a reload) it takes the new settings.
 
     `format` is json, console, or empty for console on a terminal and JSON elsewhere; `file` gets JSON lines as well;
-    `journal` is `$JOURNAL_STREAM`; `stream` is stderr unless a test says otherwise; `listener` hears every event as it
-    is written, in the thread that told it. Raises `SettingsError` when the
-    file cannot be opened.
+    `journal` is `$JOURNAL_STREAM`; `stream` is stderr where it is None; `listener` is called with every event that is
+    written, in the thread that logged it. Raises `SettingsError` where the file cannot be opened.
     """
     log_file = LogFile(file) if file else None
     stream = stream if stream is not None else sys.stderr
@@ -52,7 +51,7 @@ def setup(  # noqa: PLR0913  one argument a key, and one a destination
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            in_chain() or Naming(),
+            in_force() or Naming(),
             _shape(clock or SystemClock()),
             _deliver(sinks, listener),
         ],
@@ -64,7 +63,7 @@ def setup(  # noqa: PLR0913  one argument a key, and one a destination
 
 
 def stop() -> None:
-    """Undo `setup`: events go nowhere, libraries log as they would without us."""
+    """Undo `setup`: events go nowhere, and libraries log as they do without syncd."""
     structlog.reset_defaults()
     _ignore_libraries()
 
@@ -78,7 +77,7 @@ def _ignore_libraries() -> None:
 
 
 def emit(event: str, *, level: str | None = None, **fields: object) -> None:
-    """Tell one event of `EVENTS`, at its own level or at another. Before `setup` it goes nowhere.
+    """Log an event of `EVENTS`, at its own level or at another. Before `setup` it goes nowhere.
 
     `exc` takes an exception: its type and frames are shown, its message is not. Keys that `KEYS` does not know are
     left out and counted. Raises ValueError for an event that nobody registered.
@@ -91,16 +90,16 @@ def emit(event: str, *, level: str | None = None, **fields: object) -> None:
 
 @contextmanager
 def run(run_id: str) -> Iterator[None]:
-    """Everything told inside, by this thread or one that runs in a copy of its context, carries the run's id."""
+    """Events of this thread, and of threads that run in a copy of its context, carry the run's id inside the block."""
     with structlog.contextvars.bound_contextvars(run_id=run_id):
         yield
 
 
 def _shape(clock: Clock) -> Processor:
-    """Registered keys only, in a fixed order, with the time."""
+    """A processor that leaves an event its registered keys, in a fixed order, and adds the time."""
 
     def shape(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        if event["event"] not in EVENTS:  # somebody else uses structlog as well
+        if event["event"] not in EVENTS:  # a library that uses structlog, too
             event = {"event": "library.logged", "level": event["level"], "logger": "structlog"}
         head = {"event": event.pop("event"), "level": event.pop("level"), "timestamp": moment(clock.now())[0]}
         error = event.pop("exc", None)
@@ -113,14 +112,14 @@ def _shape(clock: Clock) -> Processor:
 
 
 def _deliver(sinks: list[Sink], listener: Callable[[Mapping[str, object]], None] | None) -> Processor:
-    """The end of the chain: every sink gets the line, and hears afterwards how many it missed."""
+    """The last processor: every sink gets the event, and after lost lines a `log.dropped` with their number."""
 
     def deliver(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         for sink in sinks:
             if sink.send(event) and (lost := sink.take_lost()):
                 told = {"event": "log.dropped", "level": "warning", "timestamp": event["timestamp"], "count": lost}
                 if not sink.send(told):
-                    sink.lost += lost - 1  # the telling line itself was none of theirs
+                    sink.lost += lost - 1  # `send` counted the line of `log.dropped`, which is no lost event
         if listener is not None:
             listener(event)
         raise structlog.DropEvent
@@ -129,8 +128,8 @@ def _deliver(sinks: list[Sink], listener: Callable[[Mapping[str, object]], None]
 
 
 class _Library(logging.Handler):
-    """Takes what libraries log. Their words may hold values, so only the library, the level, the place and the
-    exception's class are kept."""
+    """Turns a library's log record into `library.logged`. The record's words may hold a customer's values, so only the
+    library, the level, the place, and an exception's type and frames are kept."""
 
     def __init__(self, file: LogFile | None) -> None:
         super().__init__()
@@ -150,7 +149,8 @@ class _Library(logging.Handler):
 
 
 def _listen(handler: _Library) -> None:
-    """Libraries, warnings, and exceptions that nobody caught: none of them may print its own words."""
+    """Route the log records of libraries, warnings and uncaught exceptions into the log: none may print its own words,
+    which may hold values."""
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)

@@ -68,7 +68,7 @@ def told() -> Callable[[], list[dict[str, Any]]]:
     """Set up at debug level; the answer reads what was told since."""
     stream = io.StringIO()
     log.setup("debug", "json", stream=stream, clock=_Clock())
-    log.call_customers(str)
+    log.name_customers(str)
 
     def read() -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -502,7 +502,7 @@ def test_a_terminal_gets_lines_for_people() -> None:
     """Without a format, a terminal is a person."""
     stream = _Terminal()
     log.setup(stream=stream, clock=_Clock())
-    log.call_customers(str)
+    log.name_customers(str)
     log.emit(
         "pair.rejected", provider="jtl", customer_key="Ü 1", reason="no country", fields=["country"], counts={"a": 1}
     )
