@@ -20,7 +20,7 @@ from syncd.core.guards import Ask, accepted, blanked
 from syncd.core.model import FieldBase, Link, Remote, Sent, Stage, State, Value, Values, Verb
 from syncd.core.normalise import degraded, equal
 from syncd.core.telling import exchanged, opened, questions_of, said
-from syncd.core.writes import disputed, renewed, returning, versioned
+from syncd.core.writes import disputed, renewed, returning, unrecorded, versioned
 
 Ended = tuple[tuple[int, ...], tuple[Moved, ...]]
 """The ids of intents to close, and the intents that go on in another stage."""
@@ -125,11 +125,13 @@ def pulled(decided: Decided, terms: Terms, stored: Stored, projected: Values) ->
     if not push:
         return Step(finished(case, action, after, terms, ended=((decided.intent,), ()))._replace(refund=back))
     link = case.row._replace(base=base, version=None)
-    change = Change(case.work, "", link=link, close=(decided.intent,), refund=back)
+    earlier = unrecorded(case.facts.intents)  # this base holds what they explain; beside a newer value they mislead
+    change = Change(case.work, "", link=link, close=(decided.intent, *(each.id for each in earlier)), refund=back)
     if names:
         change = and_told(change, told(case, "pair.pulled", names, wait_s=waited(case, terms)))
     source = {**(case.facts.source or {}), **push}
-    case = case._replace(facts=case.facts._replace(link=link, source=source))
+    left = tuple(each for each in case.facts.intents if each not in earlier)
+    case = case._replace(facts=case.facts._replace(link=link, source=source, intents=left))
     then = went._replace(case=case, write=writing(case, Verb.UPDATE, push), asks=(), intent=0)
     return Step(change, then._replace(progress=after._replace(pulled=())))
 

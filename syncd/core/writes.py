@@ -31,6 +31,11 @@ def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
     return {name: frozenset(digests) for name, digests in explained.items()}
 
 
+def unrecorded(intents: Sequence[Intent]) -> list[Intent]:
+    """The intents of pulls that a crash kept from being recorded, oldest first."""
+    return [intent for intent in intents if intent.verb is Verb.PULL and intent.stage is Stage.OPEN]
+
+
 def recovered(facts: Facts) -> Facts:
     """The facts with the base of pulls that a crash kept from being recorded. Where the row holds the pulled value, no
     person edited the row, and a later edit at the provider meets no conflict.
@@ -38,7 +43,7 @@ def recovered(facts: Facts) -> Facts:
     Where the row holds neither the pulled value nor the value before it, a person typed over one of the two, and it is
     unknown over which: the field is disputed, and the provider's value never wins unasked.
     """
-    pulls = [intent for intent in facts.intents if intent.verb is Verb.PULL and intent.stage is Stage.OPEN]
+    pulls = unrecorded(facts.intents)
     if facts.link is None or not pulls:
         return facts
     base = dict(facts.link.base)

@@ -46,6 +46,11 @@ def pulling(*, pushed: bool = False, policy: Policy = Policy.SOURCE) -> tuple[Wo
 def writing(*, pushed: bool) -> range:
     """The points of such a run from its first answer of the provider on, where something can be half done."""
     made, _ = pulling(pushed=pushed)
+    return half_done(made)
+
+
+def half_done(made: World) -> range:
+    """As `writing`, of this world's next run."""
     before = len(made.effects.trace)
     run(made)
     trace = made.effects.trace[before:]
@@ -100,6 +105,67 @@ def test_an_edit_over_a_pull_that_was_not_recorded_is_never_taken_back(policy: P
         run(made, pause=SETTLED)
         assert source(made, "name") == newer, place
         assert only(made)[2].values["name"] == newer or kinds(made) == ["conflict"], place
+
+
+IN_A_PULL = [pytest.param(place, marks=[] if place in {1, 3} else pytest.mark.long) for place in range(5)]
+"""Places of a pull from the answer of its reading on; at 1 its intent alone is durable, at 3 the row is written."""
+
+
+def killed_once(first: int, policy: Policy) -> World:
+    """A pull was killed at this point; now another value is to be pulled, and another field to be pushed."""
+    made, _ = pulling(policy=policy)
+    made.run(SCAN, crash_at=first)
+    type_there(made, "name")
+    type_here(made, "city")
+    made.clock.advance(SETTLED)
+    return made
+
+
+@pytest.mark.parametrize("place", IN_A_PULL)
+def test_a_killed_pull_and_its_killed_successor_are_no_edit(place: int) -> None:
+    """A pull is killed, and so is the next one with its push, anywhere. Nobody but the provider's people edits the
+    field: their last value stands on both sides, and nobody is asked."""
+    first = writing(pushed=False)[place]
+    for second in half_done(killed_once(first, Policy.SOURCE)):
+        made = killed_once(first, Policy.SOURCE)
+        made.run(SCAN, crash_at=second)
+        run(made, pause=SETTLED)
+        newest = type_there(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        stands = (only(made)[2].values["name"], source(made, "name"), kinds(made))
+        assert stands == (newest, newest, []), second
+
+
+@pytest.mark.parametrize("place", IN_A_PULL)
+def test_an_edit_after_a_killed_pull_and_its_killed_successor_is_asked_about(place: int) -> None:
+    """As above, but both sides are edited after that: each keeps its own value, and a person is asked."""
+    first = writing(pushed=False)[place]
+    for second in half_done(killed_once(first, Policy.REVIEW)):
+        made = killed_once(first, Policy.REVIEW)
+        made.run(SCAN, crash_at=second)
+        here, there = type_here(made, "name"), type_there(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        stands = (source(made, "name"), only(made)[2].values["name"], kinds(made))
+        assert stands == (here, there, ["conflict"]), second
+
+
+@pytest.mark.parametrize("place", IN_A_PULL)
+def test_an_edit_over_the_second_of_two_killed_pulls_is_never_taken_back(place: int) -> None:
+    """As above, but only the source is edited: its value stands there, whoever has the say."""
+    first = writing(pushed=False)[place]
+    for second in half_done(killed_once(first, Policy.PROVIDER)):
+        made = killed_once(first, Policy.PROVIDER)
+        pulled = only(made)[2].values["name"]
+        made.run(SCAN, crash_at=second)
+        if source(made, "name") != pulled:
+            continue
+        here = type_here(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        assert source(made, "name") == here, second
+        assert only(made)[2].values["name"] == here or kinds(made) == ["conflict"], second
 
 
 # -- settle counts from the end of the request ------------------------------------------------------------------------
