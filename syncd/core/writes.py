@@ -7,11 +7,11 @@ crash kept from being recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from syncd.core.actions import Exchange
 from syncd.core.facts import Facts, seen
-from syncd.core.model import FieldBase, Intent, Link, Remote, Stage, State, Value, Values, Verb
+from syncd.core.model import FieldBase, Intent, Link, Remote, Sent, Stage, State, Value, Values, Verb
 
 OUTWARD = (Verb.CREATE, Verb.UPDATE)
 
@@ -34,6 +34,18 @@ def late_digests(intents: tuple[Intent, ...]) -> dict[str, frozenset[str]]:
 def unrecorded(intents: Sequence[Intent]) -> list[Intent]:
     """The intents of pulls that a crash kept from being recorded, oldest first."""
     return [intent for intent in intents if intent.verb is Verb.PULL and intent.stage is Stage.OPEN]
+
+
+def outlived(facts: Facts, pulled: Collection[str]) -> list[tuple[int, dict[str, Sent]]]:
+    """The settled writes that sent a field that is about to be pulled, each with the fields that it goes on to explain.
+
+    The record was read after their settle time and shows another value: nothing of theirs can come any more. Example: a
+    create waits for its confirming reading; a look pulls a new street and dies in the push behind it. Without this, a
+    second street would be taken for what the provider made of the create's street.
+    """
+    settled = (i for i in facts.intents if i.verb in OUTWARD and i.stage is Stage.CONFIRM)
+    over = [i for i in settled if i.settle_until <= facts.at and not i.fields.keys().isdisjoint(pulled)]
+    return [(i.id, {name: sent for name, sent in i.fields.items() if name not in pulled}) for i in over]
 
 
 def recovered(facts: Facts) -> Facts:

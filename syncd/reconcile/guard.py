@@ -18,6 +18,7 @@ from syncd.core.effects import Change
 from syncd.core.endings import look_again, park, staged
 from syncd.core.guards import Ask, granted, trips
 from syncd.core.model import Link, State, Verb
+from syncd.core.writes import outlived
 from syncd.reconcile.route import Route
 from syncd.source import customers
 from syncd.store import journal, mapping, progress, waiting, work
@@ -80,12 +81,17 @@ def _reserve(tx: Transaction, route: Route, passed: Sequence[Decided]) -> tuple[
 
 
 def _opened(tx: Transaction, route: Route, passed: Sequence[Decided]) -> list[Decided]:
-    """Open all intents. The new intent of a create replaces those that an earlier create of the pair left open."""
+    """Open all intents. The new intent of a create replaces those that an earlier create of the pair left open; that of
+    a pull ends what settled writes explain of its fields."""
     creates = [each.case for each in passed if _verb(each) is Verb.CREATE]
     journal.close_all(tx, [case.pair for case in creates if case.facts.intents])
     work.note_seen(tx, [case.work for case in creates])
     openings = [Opening(each.case.pair, _verb(each), each.write.sent if each.write else {}) for each in passed]
     mapping.save_all(tx, _disputes(passed))
+    for each in passed:
+        if each.write is not None and _verb(each) is Verb.PULL:
+            for number, left in outlived(each.case.facts, each.write.values.keys()):
+                journal.update_intent(tx, number, fields=left)
     until = route.later(route.timeout + route.settle)
     ids = journal.open_intents(tx, openings, route.lease.epoch, route.clock.now(), until)
     return [each._replace(intent=number) for each, number in zip(passed, ids, strict=True)]

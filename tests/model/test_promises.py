@@ -50,11 +50,12 @@ def writing(*, pushed: bool) -> range:
 
 
 def half_done(made: World) -> range:
-    """As `writing`, of this world's next run."""
+    """As `writing`, of this world's next run, from the reading before its first write on."""
     before = len(made.effects.trace)
     run(made)
     trace = made.effects.trace[before:]
-    return range(max(place for place, name in enumerate(trace) if name == "p0 GET, answered") + 2, len(trace) + 1)
+    pushed = trace.index("p0 PUT, before") if "p0 PUT, before" in trace else len(trace)
+    return range(max(place for place in range(pushed) if trace[place] == "p0 GET, answered") + 2, len(trace) + 1)
 
 
 def _type(made: World, typed: list[str]) -> None:
@@ -166,6 +167,48 @@ def test_an_edit_over_the_second_of_two_killed_pulls_is_never_taken_back(place: 
         run(made, pause=SETTLED)
         assert source(made, "name") == here, second
         assert only(made)[2].values["name"] == here or kinds(made) == ["conflict"], second
+
+
+PROMISING = Nature(echo="early")
+
+
+def unconfirmed(pause: float) -> World:
+    """A record whose create was only promised; so much later another value is to be pulled, and a field pushed."""
+    made = world(Profile(PROMISING))
+    made.clock.advance(pause)
+    type_there(made, "name")
+    type_here(made, "city")
+    return made
+
+
+def test_a_pull_read_after_a_settled_create_ends_what_the_create_explains() -> None:
+    """The pull or the push behind it is killed anywhere, before the create is confirmed in the state. The next edit at
+    the provider is no remains of that create: it is pulled, and nobody is asked."""
+    for place in half_done(unconfirmed(SETTLED)):
+        made = unconfirmed(SETTLED)
+        made.run(SCAN, crash_at=place)
+        newest = type_there(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        stands = (only(made)[2].values["name"], source(made, "name"), kinds(made))
+        assert stands == (newest, newest, []), place
+
+
+def test_a_pull_read_before_a_create_settled_leaves_what_the_create_explains() -> None:
+    """As above, but the create may still take effect when the record is read: what it leaves after the pull never
+    flows back unasked."""
+    for place in half_done(unconfirmed(PROMISING.delay + 1)):
+        made = unconfirmed(PROMISING.delay + 1)
+        created, record = source(made, "name"), only(made)[2]
+        pulled = record.values["name"]
+        made.run(SCAN, crash_at=place)
+        record.values["name"] = str(created)[: len(str(created)) // 2]
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        if source(made, "name") == pulled:
+            assert kinds(made) == ["conflict"], place
+        else:
+            assert source(made, "name") == created, place
 
 
 # -- settle counts from the end of the request ------------------------------------------------------------------------
