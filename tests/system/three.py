@@ -46,7 +46,7 @@ def edit(run: Three) -> None:
         number = run.customers
         run.site.run(
             f"INSERT INTO customers VALUES ({number}, '{1000 + number}', 'Firma {number}', 'info{number}@example.com',"
-            " 'Hafenweg 1', '20457', 'Hamburg', 'DE')"
+            f" 'road-{number}-0', '20457', 'city-{number}-0', 'DE')"
         )
         run.customers += 1
     _edit_there(run, run.chance.choice(NAMES), run.chance.randrange(run.customers))

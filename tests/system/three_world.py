@@ -77,6 +77,7 @@ class Three:
 def three(directory: Path, seed: int, customers: int) -> Iterator[Three]:
     """Three daemons that have brought every customer to both providers."""
     with shared(directory, customers) as site, ExitStack() as networks:
+        site.run("UPDATE customers SET street = 'road-' || id || '-0', city = 'city-' || id || '-0'")
         for statement in AUDIT.strip().split(";\n"):
             site.run(statement)
         relays: list[list[Relay]] = []
