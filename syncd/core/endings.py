@@ -9,9 +9,9 @@ from syncd.core.actions import Park, Unlink
 from syncd.core.backoff import delay
 from syncd.core.case import Case, Terms
 from syncd.core.effects import Change, Failure, Grave, Later, Line, Moved, Note, Question, Told
-from syncd.core.facts import Facts
+from syncd.core.facts import Facts, seen
 from syncd.core.guards import ACCEPTED, GRANTED, STAGED, Ask
-from syncd.core.model import FieldBase, Link, Stage, State, Value, Verb
+from syncd.core.model import FieldBase, Link, Stage, State, Verb
 from syncd.core.questions import FIELD_KINDS, HELD_KINDS, PAIR_KINDS
 from syncd.core.recognition import another, recognised
 from syncd.core.writes import unknown_create, versioned
@@ -86,26 +86,31 @@ def settled(facts: Facts, terms: Terms) -> tuple[tuple[int, ...], tuple[Moved, .
 
 def confirmed(base: Mapping[str, FieldBase], facts: Facts) -> Mapping[str, FieldBase]:
     """The base after one more reading of the record: the provisional marks go, if every intent was executed and settled
-    when the look began. A field for which the record shows another value stays provisional."""
+    when the look began. A field for which the record shows another value stays provisional. A dispute is over where
+    both sides show what was agreed before it."""
     if any(intent.stage is Stage.OPEN or intent.settle_until > facts.at for intent in facts.intents):
         return base
-    there = facts.remote.values if facts.remote is not None else {}
-    return {
-        name: entry if name in there and _other(facts, name, entry, there[name]) else _sure(entry)
-        for name, entry in base.items()
-    }
+    return {name: entry if _other(facts, name, entry) else _sure(facts, name, entry) for name, entry in base.items()}
 
 
-def _other(facts: Facts, name: str, entry: FieldBase, shown: Value) -> bool:
-    return entry.provisional and facts.digest(name, shown) != entry.provider
+def _other(facts: Facts, name: str, entry: FieldBase) -> bool:
+    there = seen(facts, name)[1] if entry.provisional else None
+    return there is not None and there.digest != entry.provider
 
 
-def _sure(entry: FieldBase) -> FieldBase:
+def _sure(facts: Facts, name: str, entry: FieldBase) -> FieldBase:
+    if entry.disputed and _agreed(facts, name, entry):
+        entry = entry._replace(disputed=False)
     if not (entry.provisional or entry.shown):
         return entry
     if entry.pulled or entry.frozen or entry.disputed or entry.overruled:
         return entry._replace(provisional=False, shown=False)
     return FieldBase(entry.source, entry.provider, earlier=entry.earlier)
+
+
+def _agreed(facts: Facts, name: str, entry: FieldBase) -> bool:
+    here, there = seen(facts, name)
+    return here is not None and there is not None and (here.digest, there.digest) == (entry.source, entry.provider)
 
 
 def wait(case: Case, terms: Terms, why: str) -> Change:

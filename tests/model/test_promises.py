@@ -211,6 +211,27 @@ def test_a_pull_read_before_a_create_settled_leaves_what_the_create_explains() -
             assert source(made, "name") == created, place
 
 
+@pytest.mark.parametrize("policy", [Policy.PROVIDER, Policy.REVIEW])
+def test_a_dispute_ends_where_both_sides_show_what_was_agreed(policy: Policy) -> None:
+    """A pull is killed behind its write and a person types over it: asked. Both sides go back to the value before it,
+    so nothing is asked any more, and the next edit at the provider is pulled."""
+    first = writing(pushed=False)[3]
+    made, _ = pulling(policy=policy)
+    agreed = str(source(made, "name"))
+    made.run(SCAN, crash_at=first)
+    assert source(made, "name") == only(made)[2].values["name"]
+    type_here(made, "name")
+    run(made, pause=SETTLED)
+    assert kinds(made) == ["conflict"]
+    type_here(made, "name", agreed)
+    type_there(made, "name", value=agreed)
+    run(made, pause=SETTLED)
+    assert kinds(made) == []
+    newest = type_there(made, "name")
+    run(made, pause=SETTLED)
+    assert (source(made, "name"), kinds(made)) == (newest, [])
+
+
 # -- settle counts from the end of the request ------------------------------------------------------------------------
 
 
