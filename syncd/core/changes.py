@@ -7,7 +7,8 @@
     Missing                               another look                                         as stored
     Stale       another look              another look                another look             another look
     Unknown                               settle, then look           settle, then look        settle, then look
-    NotSent                               given back, tried again     given back, tried again  given back, tried again
+    NotSent       given back, tried       given back, tried again     given back, tried again  given back, tried again
+                  again
 
 Where one of several requests of a write was executed (`half`), an update is judged field by field at the next look, at
 once; a create or a removal is unknown.
@@ -52,6 +53,8 @@ def changes(decided: Decided, outcome: Outcome, terms: Terms, projected: Values)
         return Step(_unknown(decided, terms, outcome.why))
     match write.verb:
         case Verb.PULL:
+            if isinstance(outcome, NotSent):
+                return Step(_not_done(decided, failed(case, terms, outcome.why), terms))
             assert isinstance(outcome, Stored)  # noqa: S101 - the source stores, refuses field by field, or has moved
             return pulled(decided, terms, outcome, projected)
         case Verb.UPDATE:

@@ -37,9 +37,11 @@ def reconcile(route: Route, works: Sequence[Work]) -> list[Report]:
     reports, decided = _adopted(route, decided)
     while decided:
         admitted, held = admit(route, decided)  # one transaction: guards counted, keys reserved, all intents opened
-        outcomes = send(route, admitted)  # the only caller of the adapters' writes
+        outcomes, broken = send(route, admitted)  # the only caller of the adapters' writes
         ended, decided = record(route, decided, held, outcomes)  # one transaction: all that came of it
         reports += ended
+        if broken is not None:
+            raise broken
     return reports
 
 

@@ -14,6 +14,7 @@ from syncd.core.agreement import completed
 from syncd.core.case import Decided
 from syncd.core.effects import Failure, Missing, NotSent, Outcome, Refused, Stale, Stored, Unknown, Write
 from syncd.core.model import Remote, Verb
+from syncd.errors import SetupNeeded, SourceUnreachable
 from syncd.lanes import Reading
 from syncd.reconcile.attempt import attempt
 from syncd.reconcile.gather import its_own, numbered
@@ -21,9 +22,20 @@ from syncd.reconcile.pull import pull
 from syncd.reconcile.route import Route
 
 
-def send(route: Route, admitted: Sequence[Decided]) -> list[tuple[Decided, Outcome]]:
-    """Send these writes one after the other. Answers each with its outcome. Raises `LeaseLost`."""
-    return [(decided, _sent(route, decided)) for decided in admitted]
+def send(
+    route: Route, admitted: Sequence[Decided]
+) -> tuple[list[tuple[Decided, Outcome]], SourceUnreachable | SetupNeeded | None]:
+    """Send these writes one after the other. Answers each with its outcome; and the source's error, if a pull met one.
+    That pull has no outcome, and no write after it is sent. What was answered before it must still be recorded: a
+    create whose answer is thrown away is one of unknown outcome. Raises `LeaseLost`."""
+    outcomes: list[tuple[Decided, Outcome]] = []
+    for place, decided in enumerate(admitted, 1):
+        try:
+            outcomes.append((decided, _sent(route, decided)))
+        except (SourceUnreachable, SetupNeeded) as error:
+            left = NotSent(Failure(type(error).__name__, error.message, mine=False))
+            return [*outcomes, *((each, left) for each in admitted[place:])], error
+    return outcomes, None
 
 
 def _sent(route: Route, decided: Decided) -> Outcome:

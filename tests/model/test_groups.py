@@ -7,13 +7,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from syncd.core.model import Link, Pair, State
+from syncd.core.model import Link, Pair, State, Verb
+from syncd.errors import SourceUnreachable
 from syncd.lanes import Pace
+from syncd.providers.adapter import Identity
 from syncd.store import events, journal, mapping, review, work
 from syncd.store.database import Transaction
 from tests.model.effects import WatchedState
 from tests.model.hostile import Fault, Nature
-from tests.model.test_sequences import SEARCH, SETTLED
+from tests.model.test_sequences import SCAN, SEARCH, SETTLED, kinds, run, source, type_there
 from tests.model.world import SETTLE, Profile, Setting, World
 
 MANY = 8
@@ -141,6 +143,41 @@ def test_a_process_that_dies_within_a_group_doubles_nobody(write: int) -> None:
     assert len(_linked(again)) == MANY
     assert len(again.providers[0].records) == MANY
     assert _open_intents(again) == 0
+
+
+@pytest.mark.parametrize("created", [(), ("create K1011",)], ids=["pull-first", "create-first"])
+def test_a_source_that_goes_away_in_a_pull_makes_no_create_unknown(created: tuple[str, ...]) -> None:
+    """One customer's row is to be written when the source is gone, and another one's create at a provider without a
+    look-up was answered before, or is still to be sent: the answer is stored, or the create is not sent. Neither is one
+    of unknown outcome, about which a person would be asked."""
+    nature = Nature(identity=Identity.SCAN, narrow=True)
+    made = World(Setting((Profile(nature),), 1, lettered=True))
+    made.run()
+    _haste(made)
+    typed = type_there(made, "city")
+    if not created:
+        with made.state.begin() as tx:
+            work.mark(tx, [Pair("p0", "1")], "scan", made.clock.now())
+    made.clock.advance(1.0)
+    made.insert()
+    before = len(made.providers[0].log)
+
+    def gone() -> None:
+        with made.state.read() as tx:
+            if any(each.verb is Verb.PULL for each in journal.intents(tx, "p0", ["1"]).get("1", ())):
+                raise SourceUnreachable("the source database does not answer")
+        made.effects.at("source, before", gone)
+
+    made.effects.at("source, before", gone)
+    with pytest.raises(SourceUnreachable):
+        made.run(SCAN)
+    assert tuple(made.providers[0].log[before:]) == created
+    made.restart()
+    run(made, pause=SETTLED)
+    run(made, pause=SETTLED)
+    assert (kinds(made), source(made, "city")) == ([], typed)
+    assert _linked(made) == {"1", "2"}
+    assert len(made.providers[0].records) == 2
 
 
 def test_what_was_typed_while_a_group_waited_is_not_written_over() -> None:
