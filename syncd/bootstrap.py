@@ -20,7 +20,6 @@ from sqlalchemy import make_url
 from syncd.clock import Clock, SystemClock
 from syncd.core.alias import namer
 from syncd.core.facts import Rules
-from syncd.core.guards import Guards, Limit
 from syncd.core.model import CreateMode, Direction
 from syncd.errors import SettingsError, SetupNeeded, SourceUnreachable, SyncdError
 from syncd.lanes import Breaker, Cpu, Lane, Pace
@@ -32,7 +31,7 @@ from syncd.reconcile import Route
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.settings.model import ProviderSettings, Settings
 from syncd.source.changelog import mentions
-from syncd.source.database import Source, SourceConfig, Watch, open_source
+from syncd.source.database import Source, SourceConfig, open_source
 from syncd.source.shape import IdForm, for_provider
 from syncd.source.writable import as_written, one_way
 from syncd.status.facts import Report
@@ -62,7 +61,7 @@ def source_config(settings: Settings) -> SourceConfig:
         change_log=wanted.change_log,  # type: ignore[arg-type]  # settings allow exactly these three words
         updated_at=wanted.updated_at,
         write=wanted.write,
-        watch=tuple(Watch(watch.table, watch.key) for watch in wanted.watch),
+        watch=wanted.watch,
         joins=wanted.joins,
         where=wanted.where,
         deleted=wanted.deleted,
@@ -178,7 +177,7 @@ def _route(
         timeout=wanted.timeout,
         backoff=wanted.backoff,
         max_attempts=wanted.max_attempts,
-        guards=guards(settings),
+        guards=settings.guards,
         ranks={provider.name: place for place, provider in enumerate(settings.providers)},
         policies={provider.name: provider.conflict for provider in settings.providers},
         known=frozenset(settings.source.fields),
@@ -256,16 +255,6 @@ def narrowed(one: Direction, other: Direction) -> Direction:
     return other if one is Direction.BOTH else Direction.OFF
 
 
-def guards(settings: Settings) -> Guards:
-    """The guards of `[guards]`, as `core` has them."""
-
-    def limit(name: str) -> Limit | None:
-        wanted = getattr(settings.guards, name)
-        return None if wanted is None else Limit(wanted.share, wanted.count, wanted.window)
-
-    return Guards(*(limit(name) for name in Guards._fields))
-
-
 def fingerprint(wanted: ProviderSettings, key: bytes) -> str:
     """A keyed digest of a provider's credentials: with other credentials, a breaker that the old ones opened is closed.
 
@@ -296,4 +285,4 @@ def survey_settings(settings: Settings, clock: Clock | None = None) -> Report:
             source = error
         if isinstance(source, Source):
             stack.callback(source.close)
-        return survey(state, source, known(settings), guards(settings), clock or clock_of(state, SystemClock()))
+        return survey(state, source, known(settings), settings.guards, clock or clock_of(state, SystemClock()))

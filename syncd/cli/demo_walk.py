@@ -58,7 +58,7 @@ class Walk:
 
     def run(self, *, scan: bool = False, wait: float = 10.0) -> Result:
         """One `run-once` in this process."""
-        from syncd.bootstrap import guards, installation, known
+        from syncd.bootstrap import installation, known
         from syncd.engine.run import Options, run_cycle
         from syncd.operate.status import survey, tell
         from syncd.settings import load
@@ -66,7 +66,7 @@ class Walk:
         settings = load(self.config)
         with installation(settings) as site:
             result = run_cycle(site, Options(mode="run-once", scan=scan, wait=wait, exclusive=True))
-            tell(survey(site.state, site.source, known(settings), guards(settings), site.clock))
+            tell(survey(site.state, site.source, known(settings), settings.guards, site.clock))
         return result
 
     def writes(self) -> dict[str, int]:

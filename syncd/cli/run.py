@@ -81,7 +81,7 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
     from dataclasses import replace
     from functools import partial
 
-    from syncd.bootstrap import guards, installation, known
+    from syncd.bootstrap import installation, known
     from syncd.daemon import alerts
     from syncd.daemon.courier import Courier
     from syncd.detect.unseen import require_triggers
@@ -95,7 +95,7 @@ def _run(settings: Settings, options: Options) -> tuple[Result, Report, int]:
         before = _staged(site)
         with _progress(site, options) as watching:
             result = run_cycle(site, replace(options, **watching))
-        report = survey(site.state, site.source, known(settings), guards(settings), site.clock)
+        report = survey(site.state, site.source, known(settings), settings.guards, site.clock)
         more = [number - before.get(guard, 0) for guard, number in _staged(site).items()]
     tell(report)
     monitor.hand(alerts.reported(settings.alerts.ping_url, report))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 CUSTOMER = "customer"  # the name of the customer table in joins
 
@@ -21,6 +22,13 @@ class Condition:
     values: tuple[str, ...] = ()
     null: bool = False
     negated: bool = False
+
+
+class Watch(NamedTuple):
+    """A table that gets triggers, and its column that holds the customer's key."""
+
+    table: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

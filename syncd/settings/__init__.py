@@ -1,17 +1,15 @@
-"""`syncd.toml` becomes frozen settings, or one list of everything that is wrong with it.
+"""Reads `syncd.toml` into frozen settings, or into one list of all its problems.
 
-Reading order: `model` (what the rest of syncd sees) · `tables` (the file's keys and defaults) · `values` (durations,
-rates, guards) · `secret` (references to secrets) · `places` (line numbers, problems) · `checks` (rules between keys) ·
-`selection` (rules of joins, filters, value maps and what providers take of them) · `frozen` · `environment` (the only
-reader of the process environment) · `load`.
+Reading order: `model` (the frozen settings) · `tables` (the file's keys and defaults) · `values` (durations, rates,
+guards) · `secret` (references to secrets) · `urls` · `places` (line numbers, problems) · `checks` (rules between keys)
+· `selection` (rules of joins, filters and value maps, and of the providers' keys about them) · `frozen` (tables to
+settings) · `environment` (the only reader of the process environment) · `load`.
 """
 
 from syncd.settings.environment import Environment
 from syncd.settings.load import find, load, registry
 from syncd.settings.model import (
     Alerts,
-    Guards,
-    Limit,
     LogSettings,
     Metrics,
     ProviderSettings,
@@ -19,14 +17,11 @@ from syncd.settings.model import (
     Settings,
     SourceSettings,
     StateSettings,
-    Watch,
 )
 
 __all__ = [
     "Alerts",
     "Environment",
-    "Guards",
-    "Limit",
     "LogSettings",
     "Metrics",
     "ProviderSettings",
@@ -34,7 +29,6 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "StateSettings",
-    "Watch",
     "find",
     "load",
     "registry",

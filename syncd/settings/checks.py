@@ -1,4 +1,4 @@
-"""Rules between keys. Each looks only at keys that are well-formed, so that one mistake is not reported twice."""
+"""Rules between keys. A rule judges well-formed keys only, so that one mistake is reported once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from syncd.settings.urls import check_database, check_web, same_file, sqlite_fil
 from syncd.settings.values import Wrong, did_you_mean
 from syncd.tls import context
 
-SOCKETS = 40
+SOCKETS = 40  # bytes of the path of `[network] sockets`
 SLACK = 10.0
-"""Seconds that a lease must outlast two full requests, so that a holder notices in time that it has lost it."""
+"""Seconds by which a lease must outlast two full requests, so that its holder notices in time that it is lost."""
 
 
 class Draft(NamedTuple):
-    """One `[providers.NAME]` on its way: `provider` and `options` are None where they could not be had."""
+    """A `[providers.NAME]` that is being read. `provider` is None where no such adapter can be loaded, `options` also
+    where the adapter's own keys are wrong."""
 
     name: str
     table: ProviderTable
@@ -42,7 +43,8 @@ class Draft(NamedTuple):
 
 
 def judge(findings: Findings, place: Place, check: Callable[[], None]) -> None:
-    """Turn what a check raises into a finding, unless the place is known to be wrong already."""
+    """Run a check of one place, and turn a `Wrong` that it raises into a finding; a place with a finding is left
+    out."""
     if not findings.clean(place):
         return
     try:
@@ -52,7 +54,7 @@ def judge(findings: Findings, place: Place, check: Callable[[], None]) -> None:
 
 
 def check_source(source: SourceTable, findings: Findings) -> None:
-    """What one source must have, and what its change-log method allows."""
+    """The keys that `[source]` must have, the canonical fields, and the keys that its change-log method allows."""
     for key, remedy in {
         "url": "Name the database, such as postgresql+psycopg://user@host/database.",
         "table": "Name the table or view that holds the customers.",
@@ -72,7 +74,7 @@ def check_source(source: SourceTable, findings: Findings) -> None:
 
 
 def check_tls(url: str, wanted: TlsTable, place: Place, findings: Findings) -> None:
-    """A file of authorities that can be read, for a database that speaks TLS at all."""
+    """`ca` must be a file of certificates, and a table about TLS needs a database that speaks TLS."""
     ca = (*place, "ca")
     if url.startswith("sqlite") and (wanted.mode or wanted.ca):
         findings.add(place, "has no meaning with SQLite: nothing goes over a wire.", "Remove it.")
@@ -104,7 +106,7 @@ def _check_method(source: SourceTable, findings: Findings) -> None:
 
 
 def check_state(state: StateTable, source: SourceTable, findings: Findings) -> None:
-    """Our state never shares a file with the user's data."""
+    """The state's URL and TLS; the state must not be in the source's file."""
     place = ("state", "url")
     judge(findings, place, partial(check_database, state.url, state=True))
     check_tls(state.url, state.tls, ("state", "tls"), findings)
@@ -120,14 +122,15 @@ def check_alerts(alerts: AlertsTable, findings: Findings) -> None:
 
 
 def check_network(network: NetworkTable, findings: Findings) -> None:
-    """A directory for sockets, short enough that a host's name still fits behind it (108 bytes in all, unix(7))."""
+    """`sockets` must be the full path of a directory, short enough for a host's name behind it: the path of a socket
+    has 108 bytes at most (unix(7))."""
     if network.sockets and not (Path(network.sockets).is_absolute() and len(network.sockets.encode()) <= SOCKETS):
         remedy = f'Write "/full/path", of at most {SOCKETS} bytes.'
         findings.add(("network", "sockets"), "must be the full path of a directory.", remedy)
 
 
 def check_provider(draft: Draft, source: SourceTable, findings: Findings) -> None:
-    """What one instance asks of its adapter and of the source."""
+    """The rules between a provider's keys, its adapter's capabilities, and the source."""
     if not draft.table.url and findings.clean((*draft.place, "url")):
         findings.add((*draft.place, "url"), "must be set.", "Write scheme, host and port.")
     if draft.table.inbound_create:
@@ -140,7 +143,8 @@ def check_provider(draft: Draft, source: SourceTable, findings: Findings) -> Non
 
 
 def check_lease(drafts: Sequence[Draft], lease: float, findings: Findings) -> None:
-    """A holder has to notice that it lost its lease before a successor can begin; the slowest provider decides."""
+    """The lease must be long enough for the provider with the longest timeout: a holder must notice that its lease is
+    lost before another daemon takes the lane."""
     judged = [draft for draft in drafts if findings.clean((*draft.place, "timeout"))]
     slowest = max(judged, key=lambda draft: draft.table.timeout, default=None)
     if slowest is None or not findings.clean(("lease",)):
@@ -170,7 +174,8 @@ def _check_inbound(draft: Draft, source: SourceTable, findings: Findings) -> Non
 
 
 def _beside(draft: Draft, source: SourceTable) -> dict[str, str]:
-    """The fields of this provider that stand in joined tables, and in which: what a new customer row cannot hold."""
+    """The fields of this provider that a new customer row cannot hold because they are in joined tables, each with its
+    join."""
     joins, own = {join.name for join in source.join}, own_members(draft.table.extra).values()
     held = draft.provider.capabilities.fields if draft.provider is not None else frozenset[str]()
     beside = {name: column.rpartition(".")[0] for name, column in source.fields.items()}
@@ -205,7 +210,7 @@ def _check_fields(draft: Draft, findings: Findings) -> None:
 
 
 def _check_urls(draft: Draft, options: Any, findings: Findings) -> None:
-    """The instance's own URL, and every option whose name says that it is one (a token endpoint)."""
+    """The provider's URL, and every option whose name ends in `_url` (a token endpoint)."""
     allowed = bool(getattr(options, "allow_http", False))
     urls = {"url": draft.table.url}
     for key in type(options).model_fields:

@@ -1,4 +1,4 @@
-"""The process environment, read here and nowhere else, when a caller asks and never at import time."""
+"""The process environment. No other module reads it, and this one only when it is called, not at import."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass, field
 
 
 def _set_to(name: str) -> str:
-    return field(default_factory=lambda: os.environ.get(name, ""))  # noqa: TID251  here is where it is read
+    return field(default_factory=lambda: os.environ.get(name, ""))  # noqa: TID251  the one place that may
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the shop's shell or systemd tells a process; every value is text and empty where it is not set."""
+    """The variables that a shell or systemd sets for syncd; "" for one that is not set."""
 
     config: str = _set_to("SYNCD_CONFIG")
     credentials_directory: str = _set_to("CREDENTIALS_DIRECTORY")
     journal_stream: str = _set_to("JOURNAL_STREAM")
     notify_socket: str = _set_to("NOTIFY_SOCKET")
     watchdog_usec: str = _set_to("WATCHDOG_USEC")
-    no_color: str = _set_to("NO_COLOR")
 
 
 def variable(name: str) -> str | None:
-    """One variable that a settings file refers to by name."""
+    """The variable that a settings file names by `env:NAME`; None where it is not set."""
     return os.environ.get(name)  # noqa: TID251  a reference `env:NAME` can name any variable

@@ -1,4 +1,4 @@
-"""From checked tables to the frozen settings, and the digests that tell whether anything changed that matters."""
+"""Makes the frozen settings of checked tables, with digests of the parts whose change voids what the state knows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 
 from syncd.core.model import CreateMode, Direction, Policy, Removal
 from syncd.core.normalise import as_text
+from syncd.core.selection import Watch
 from syncd.errors import Problem, SettingsError
 from syncd.providers.adapter import Provider
 from syncd.providers.way import Way
 from syncd.settings.checks import Draft
-from syncd.settings.model import ProviderSettings, SourceSettings, Watch
+from syncd.settings.model import ProviderSettings, SourceSettings
 from syncd.settings.selection import defaults, deleted, joins
 from syncd.settings.tables import SourceTable, own_members
 from syncd.tls import Tls
 
 
 def source_settings(source: SourceTable, password: str | None) -> SourceSettings:
-    """`[source]` as the rest of syncd sees it."""
+    """The frozen settings of `[source]`."""
     return SourceSettings(
         url=source.url,
         password=password,
@@ -43,9 +44,9 @@ def source_settings(source: SourceTable, password: str | None) -> SourceSettings
 
 
 def provider_settings(draft: Draft, source: SourceTable, sockets: str) -> ProviderSettings:
-    """`[providers.NAME]` as the rest of syncd sees it."""
+    """The frozen settings of a `[providers.NAME]`."""
     read, provider = draft.table, draft.provider
-    if provider is None:  # would have been a problem long before
+    if provider is None:  # cannot be: `load` has found that problem before
         raise SettingsError([Problem(f"providers.{draft.name}", "no such adapter is installed.")])
     return ProviderSettings(
         name=draft.name,
@@ -86,12 +87,13 @@ def provider_settings(draft: Draft, source: SourceTable, sockets: str) -> Provid
 
 
 def installation_hash(source: SourceTable, drafts: Sequence[Draft]) -> str:
-    """Changes with mapping, directions and policies of any provider."""
+    """A digest that changes with mapping, selection, directions or policies of any provider."""
     return _digest([source.fields, *_selection(source), [_mapping(draft) for draft in drafts]])
 
 
 def _selection(source: SourceTable) -> list[object]:
-    """What decides which rows are customers and what their columns mean; nothing where nothing was said about it."""
+    """The settings that decide which rows are customers and what their columns mean, as one element; no element where
+    there are none, so that the digest is that of a version without such settings."""
     said = [
         [asdict(join) for join in joins(source)],
         {column: asdict(condition) for column, condition in source.where.items()},
@@ -103,7 +105,7 @@ def _selection(source: SourceTable) -> list[object]:
 
 
 def _origin(column: str, source: SourceTable) -> object:
-    """Where a field's value comes from: the column, and the joins that lead to its table."""
+    """The origin of a field's value: its column, and the joins that lead to the column's table."""
     names = [join.name for join in source.join]
     name = column.partition(".")[0]
     if name not in names:
@@ -112,13 +114,13 @@ def _origin(column: str, source: SourceTable) -> object:
 
 
 def _mapping(draft: Draft) -> list[object]:
-    """What decides, for one instance, which value goes where."""
+    """The settings that decide, for one provider, which value goes where."""
     read = draft.table
     return [draft.name, read.adapter or draft.name, read.direction, read.conflict, dict(sorted(read.fields.items()))]
 
 
 def _plain_options(draft: Draft, provider: Provider) -> dict[str, Any]:
-    """The adapter's options without its secrets: a rotated password changes no verdict."""
+    """The adapter's options without its secrets: a new password changes no decision about a customer."""
     if draft.options is None:
         return {}
     plain: dict[str, Any] = draft.options.model_dump(mode="json", exclude=set(provider.secrets))

@@ -1,4 +1,4 @@
-"""From a path to `Settings`, or to one `SettingsError` with every problem of the file."""
+"""Reads a settings file: answers `Settings`, or raises one `SettingsError` with every problem of the file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from syncd.core.guards import Guards
 from syncd.errors import Problem, SettingsError
 from syncd.providers.adapter import API_VERSION, Provider
 from syncd.settings.checks import (
@@ -29,7 +30,6 @@ from syncd.settings.environment import Environment, variable
 from syncd.settings.frozen import installation_hash, provider_settings, source_settings
 from syncd.settings.model import (
     Alerts,
-    Guards,
     LogSettings,
     Metrics,
     Network,
@@ -62,17 +62,15 @@ SYSTEM_FILE = Path("/etc/syncd/syncd.toml")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 _BROKEN = (ImportError, AttributeError, NameError, SyntaxError, TypeError, ValueError)
-"""What importing an adapter raises that was written for another version, or not to its end."""
+"""What the import of a broken adapter, or of one for another version, raises."""
 
 Registry = Mapping[str, Provider | EntryPoint]
-"""Adapters by name; those that only an entry point stands for are imported when a settings file uses them."""
+"""Adapters by name. One given as an entry point is imported when a settings file uses it."""
 
 
 def find(path: Path | None = None) -> Path:
-    """The settings file: what `--config` names, `$SYNCD_CONFIG`, `./syncd.toml`, `/etc/syncd/syncd.toml`.
-
-    A file that a person named is never replaced by another one that lies in the usual places.
-    """
+    """The settings file: the one that `--config` or `$SYNCD_CONFIG` names; where neither does, `./syncd.toml` or
+    `/etc/syncd/syncd.toml`. Raises `SettingsError` where there is none."""
     configured = Environment().config
     named = path or (Path(configured) if configured else None)
     places = [named] if named else [Path("syncd.toml"), SYSTEM_FILE]
@@ -89,12 +87,13 @@ def registry() -> dict[str, Provider]:
 
 
 def installed() -> list[str]:
-    """The names of the adapters that are installed, sound or not: none of them is imported."""
+    """The names of the installed adapters. None is imported, so a broken one is named, too."""
     return sorted(_installed())
 
 
 def load(path: Path | None = None, *, registry: Mapping[str, Provider] | None = None) -> Settings:
-    """Read, check and resolve everything. Raises `SettingsError` with all problems, in the order of the file."""
+    """Read and check a settings file, and resolve its secrets. Raises `SettingsError` with all problems, in the order
+    of the file."""
     file = find(path)
     document, lines = _parse(file)
     reading = _Reading(Findings(file.name, lines), registry if registry is not None else _installed())
@@ -107,13 +106,13 @@ def _installed() -> Mapping[str, EntryPoint]:
 
 @lru_cache(maxsize=1)
 def _entries(_places: tuple[tuple[str, int], ...]) -> Mapping[str, EntryPoint]:
-    """Reading what every installed package says of itself costs as much as the rest of a settings file: once, until a
-    place where packages lie has changed."""
+    """The entry points of adapters. To read the metadata of all installed packages costs as much as the rest of a
+    settings file, so the answer is kept until a directory of packages changes."""
     return MappingProxyType({entry.name: entry for entry in entry_points(group=GROUP)})
 
 
 def _changed(place: Path) -> int:
-    """When something was installed there or taken away."""
+    """When a directory of packages last changed (nanoseconds); 0 where it cannot be read."""
     try:
         return place.stat().st_mtime_ns
     except OSError:
@@ -141,7 +140,7 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[Place, int]]:
 
 
 class _Reading:
-    """One run over one document; everything that is wrong ends up in `findings`."""
+    """Reads one document; all its problems end up in `findings`."""
 
     def __init__(self, findings: Findings, adapters: Registry) -> None:
         self.findings = findings
@@ -257,10 +256,12 @@ class _Reading:
         try:
             loaded = found.load()
         except _BROKEN as error:
-            self.findings.add(place, f"the adapter is installed but cannot be loaded ({type(error).__name__}).")
+            reason = f"the adapter is installed but cannot be loaded ({type(error).__name__})."
+            self.findings.add(place, reason, f'See why: python -c "import {found.module}"')
             return None
         if not isinstance(loaded, Provider):
-            self.findings.add(place, f"{found.value} is no syncd.providers.adapter.Provider.")
+            reason = f"{found.value} is no syncd.providers.adapter.Provider."
+            self.findings.add(place, reason, "Correct the entry point in the adapter's package.")
             return None
         return self._of_this_api(place, loaded)
 
@@ -274,7 +275,8 @@ class _Reading:
         return None
 
     def _options(self, place: Place, provider: Provider, own: Mapping[str, Any]) -> Any | None:
-        """The adapter's own keys through its own model, with secrets in the place of references."""
+        """The adapter's own keys, checked by its `Options`, with secrets in place of references. A secret that cannot
+        be resolved has its finding already, and is checked as "unresolved"."""
         values = dict(own)
         for key in provider.secrets & own.keys():
             values[key] = self._secret(own[key], (*place, key))

@@ -1,4 +1,4 @@
-"""Settings as the rest of syncd sees them: frozen, complete, checked. All durations are in seconds."""
+"""The settings: frozen, complete, checked. All durations are in seconds."""
 
 from __future__ import annotations
 
@@ -8,36 +8,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from syncd.core.guards import Guards
 from syncd.core.model import CreateMode, Direction, Policy, Removal, Value
-from syncd.core.selection import Condition, Deleted, Join
+from syncd.core.selection import Condition, Deleted, Join, Watch
 from syncd.providers.adapter import Provider
 from syncd.providers.way import OPEN_WAY, Way
 from syncd.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """How much a guard lets pass within `window` seconds: a share (0..1] or a count, exactly one of the two."""
-
-    share: float | None
-    count: int | None
-    window: float
-
-
-class Watch(NamedTuple):
-    """A table that gets triggers, and its column that holds the customer's key."""
-
-    table: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """The user's database. `watch` is as written: empty where the triggers go on `table` itself.
-
-    `updated_at` names the timestamp column of that change-log method, and is empty for the others. `values` maps, for
-    a field, each canonical value to what the column may hold for it; the way back takes the first.
-    """
+    """`[source]`. `watch` is empty where the triggers go on `table` itself. `updated_at` names the timestamp column of
+    that change-log method, and is empty for the others. `values` maps, for a field, each canonical value to the
+    column's spellings of it; a pull writes the first."""
 
     url: str
     password: str | None = field(repr=False)
@@ -58,8 +41,8 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class StateSettings:
-    """Our own database. Without a key the store makes one beside its SQLite file. `older` are keys that `syncd db
-    rekey` replaced: they only find tombstones."""
+    """`[state]`. Without a key the store makes one beside its SQLite file. `older` are keys that `syncd db rekey`
+    replaced: they only find tombstones."""
 
     url: str
     password: str | None = field(repr=False)
@@ -69,7 +52,8 @@ class StateSettings:
 
 
 class Schedule(NamedTuple):
-    """How often the change log is read, listings are scanned, mapped remotes re-read, everything verified."""
+    """`[schedule]`, seconds from one to the next: polls of the change log, scans of listings, re-reads of linked
+    records where a provider cannot list, sweeps."""
 
     poll: float
     scan: float
@@ -77,19 +61,9 @@ class Schedule(NamedTuple):
     verify: float
 
 
-class Guards(NamedTuple):
-    """Blast-radius limits; None switches one off."""
-
-    update: Limit | None
-    delete: Limit | None
-    blank: Limit | None
-    overwrite: Limit | None
-    create: Limit | None
-
-
 class LogSettings(NamedTuple):
-    """`format` is json, console, or empty: console on a terminal and JSON elsewhere. `customer_key` is plain, hash, or
-    empty: an alias for a key that is text and neither a number nor a UUID."""
+    """`[log]`. `format` is json, console, or empty: console on a terminal and JSON elsewhere. `customer_key` is plain
+    (keys are shown), hash (aliases are), or empty: an alias for a key that is neither a number nor a UUID."""
 
     level: str
     format: str
@@ -100,39 +74,39 @@ class LogSettings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """A dead man's switch to call every minute and after every run-once. Its address may itself be a capability, so it
-    is not shown."""
+    """`[alerts]`: the URL of a dead man's switch, called every minute and around every run-once. Whoever knows the URL
+    may ping it, so it is a secret."""
 
     ping_url: str = field(repr=False)
 
 
 class Metrics(NamedTuple):
-    """Where Prometheus' textfile collector looks."""
+    """`[metrics]`: the file for Prometheus' textfile collector; "" for none."""
 
     textfile: str
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`sockets` is a directory with a unix socket `HOST.sock` for every host that syncd speaks to, where its process
-    has no network of its own; "" where it has."""
+    """`[network]`. `sockets` is a directory with a unix socket `HOST.sock` for each host that syncd speaks to, for a
+    process without a network; "" for a process with one."""
 
     sockets: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """One configured instance of an adapter.
+    """A `[providers.NAME]`: one configured instance of an adapter.
 
-    fields        directions a person wrote down; a canonical field that is not in here goes both ways
-    rate          requests a second, None for no pace of our own
+    fields        the directions in the file; a canonical field that is not among them goes both ways
+    rate          requests a second, None for no pace
     options       the adapter's own keys, secrets resolved
     field_hashes  canonical field -> digest of the source column it maps to; a new digest voids that field's base
-    config_hash   changes with anything that may change a verdict on a customer, never with a secret
-    only          which customers this instance gets, by columns of the source; empty: all
+    config_hash   changes with any setting that may change the decision about a customer, never with a secret
+    only          which customers this provider gets, by columns of the source; empty: all
     id_column     the column of the customer table that gets the external id; "" for none
     extra         native member, by dotted path -> own field
-    way           where its host may lead, and by which sockets
+    way           which addresses its host may have, and the directory of sockets to reach it by
     """
 
     name: str
@@ -162,8 +136,9 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything. `providers` keep the file's order, because earlier ones win ties; `config_hash` covers mapping,
-    directions and policies; `environment_secrets` names the keys whose secret other processes could read."""
+    """A settings file. `providers` keep the file's order, because an earlier one wins a tie; `config_hash` covers
+    mapping, directions and policies; `environment_secrets` names the keys whose secret comes from the environment,
+    which other processes of the account can read."""
 
     path: Path
     source: SourceSettings

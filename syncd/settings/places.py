@@ -1,7 +1,6 @@
-"""Where in a TOML file each key stands, and the list of what is wrong there.
+"""The line of each key in a TOML file, and the list of the file's problems.
 
-`tomllib` forgets lines, so `locate` walks the text once more. It expects text that tomllib accepted and therefore
-checks nothing itself.
+`tomllib` does not tell lines, so `locate` walks the text once more. The text must be one that tomllib has accepted.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def locate(text: str) -> dict[Place, int]:
 
 
 class _Scanner:
-    """One walk over the text; `at` is the position, `found` the answer."""
+    """Walks over the text once; `at` is the position, `found` the lines so far."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -133,7 +132,7 @@ class _Scanner:
 
 
 def dotted(place: Place) -> str:
-    """A place as people write it: `source.watch[0].key`."""
+    """A place as text: `source.watch[0].key`."""
     text = ""
     for part in place:
         if isinstance(part, int):
@@ -145,7 +144,7 @@ def dotted(place: Place) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is wrong with one file, collected instead of raised. `hidden` are secrets that no sentence may repeat."""
+    """The problems of one file, collected instead of raised. `hidden` are secrets, masked in every sentence."""
 
     file: str
     lines: Mapping[Place, int]
@@ -153,7 +152,7 @@ class Findings:
     _found: list[tuple[int, Place, Problem]] = field(default_factory=list)
 
     def add(self, place: Place, reason: str, remedy: str = "") -> None:
-        """Something is wrong at `place`; a key that is not there is shown at the line of its table."""
+        """Add a problem at `place`. Where the file has no such key, the line is that of its table."""
         nearest = place
         while nearest and nearest not in self.lines:
             nearest = nearest[:-1]
@@ -163,7 +162,8 @@ class Findings:
         self._found.append((line, place, problem))
 
     def rejected(self, place: Place, error: ValidationError, known: Iterable[str]) -> None:
-        """Everything that a pydantic model below `place` refused, but for keys that are known to be wrong."""
+        """Add what a pydantic model of the table at `place` refused, but for places with a problem already. `known` are
+        the keys to suggest for an unknown one."""
         names = list(known)
         for item in error.errors(include_url=False, include_input=False):
             location = tuple(part for part in item["loc"] if part != "[key]")
@@ -171,12 +171,13 @@ class Findings:
                 self.add((*place, *location), *_sentence(dict(item), names))
 
     def clean(self, *places: Place) -> bool:
-        """Nothing is wrong yet at, above or below any of these places, so a rule between them can be judged."""
+        """Whether no problem is known at, above or below any of these places: then a rule between them can be
+        judged."""
         bad = [found for _, found, _ in self._found]
         return not any(seen[: len(p)] == p or p[: len(seen)] == seen for seen in bad for p in places)
 
     def problems(self) -> list[Problem]:
-        """In the order of the file."""
+        """The problems, in the order of the file."""
         return [problem for _, _, problem in sorted(self._found, key=lambda found: found[0])]
 
     def _masked(self, text: str) -> str:
@@ -199,7 +200,7 @@ _SENTENCES = {
 
 
 def _sentence(item: Mapping[str, Any], known: Sequence[str]) -> tuple[str, str]:
-    """Reason and remedy of one pydantic finding, in words for people who never heard of pydantic."""
+    """Reason and remedy of one error of pydantic, in syncd's words."""
     kind, context = item["type"], item.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, Wrong):

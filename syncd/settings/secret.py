@@ -1,4 +1,4 @@
-"""Secrets are references: `credential:name`, `file:/path`, `env:NAME`. What they point to is never shown."""
+"""Resolves references to secrets: `credential:name`, `file:/path`, `env:NAME`. No message holds a secret."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LONGEST = 64 * 1024
 
 
 def resolve(reference: object, credentials: str, variable: Callable[[str], str | None]) -> str:
-    """The secret behind a reference; `credentials` is systemd's credentials directory, empty where there is none.
+    """The secret that a reference names; `credentials` is systemd's credentials directory, "" where there is none.
 
-    Raises `Wrong` with the way out; neither a literal secret nor the content of a file gets into its text.
+    Raises `Wrong`, whose text holds neither a literal secret nor the content of a file.
     """
     kind, colon, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     if not colon or kind not in {"env", "file", "credential"}:
@@ -77,7 +77,7 @@ def _from_credentials(name: str, directory: str) -> str:
 
 
 def _read(path: Path, *, strict: bool) -> str:
-    """The text of a regular file, opened before it is judged, so that nobody can exchange it in between."""
+    """The text of a regular file. The open file is judged, not its name: nobody can exchange it in between."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -109,8 +109,8 @@ def _judge(path: Path, status: os.stat_result, *, strict: bool) -> None:
 
 
 def _checked(text: str) -> str:
-    """Without one newline at the end; printable ASCII, because HTTP headers and drivers choke on the rest, and
-    their error messages would show it."""
+    """The secret without one newline at the end. It must be printable ASCII: HTTP headers and drivers refuse other
+    characters, with error messages that show them."""
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         raise Wrong("the secret is empty.")

@@ -1,5 +1,5 @@
-"""Rules of `[source.join|where|deleted|values|defaults]`, and of what a provider takes of it (`only`, `id_column`,
-`extra`). Whether a table or a column exists is found out by `syncd.source`, in the database."""
+"""Rules of `[source.join]`, `values` and `defaults`, and of a provider's `id_column` and `extra`. Whether a table or a
+column exists, `syncd.source` finds out in the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FLAGS = ("true", "false")
 
 
 def check_selection(source: SourceTable, findings: Findings) -> None:
-    """What can be wrong before any database is asked."""
+    """The rules of joins, value maps and defaults that need no database."""
     taken: list[str] = []
     for number, join in enumerate(source.join):
         _check_join(("source", "join", number), join, taken, source.table, findings)
@@ -49,7 +49,7 @@ def _check_join(place: Place, join: JoinTable, taken: Sequence[str], table: str,
 
 
 def customer_names(table: str) -> list[str]:
-    """How a join may name the customer table."""
+    """The names that a join may use for the customer table."""
     return list(dict.fromkeys([CUSTOMER, table, table.rpartition(".")[2]]))
 
 
@@ -93,7 +93,7 @@ def _is_mapped(place: Place, field: str, source: SourceTable, findings: Findings
 
 
 def check_takings(drafts: Sequence[Draft], source: SourceTable, findings: Findings) -> None:
-    """`id_column` and `extra` of every provider, and own fields that nobody takes."""
+    """The rules of `id_column` and `extra` of every provider; an own field that no provider takes is a problem."""
     columns: dict[str, str] = {name: field for field, name in source.fields.items()}
     carried: set[str] = set()
     for draft in drafts:
@@ -127,7 +127,7 @@ def _check_id_column(draft: Draft, source: SourceTable, columns: dict[str, str],
 
 
 def _check_extra(draft: Draft, source: SourceTable, findings: Findings) -> set[str]:
-    """The own fields that this provider takes."""
+    """Check `extra` of one provider; answers the own fields that the provider takes."""
     if draft.provider is None:
         return {field for _, field in members(draft.table.extra) if isinstance(field, str)}
     adapter, known = draft.table.adapter or draft.name, draft.provider.capabilities.extra
@@ -158,7 +158,7 @@ def _check_extra(draft: Draft, source: SourceTable, findings: Findings) -> set[s
 
 
 def joins(source: SourceTable) -> tuple[Join, ...]:
-    """The joins, with one name for the customer table."""
+    """The joins, with `CUSTOMER` for every name of the customer table."""
     names = customer_names(source.table)
 
     def normal(other: str) -> str:
@@ -172,10 +172,10 @@ def joins(source: SourceTable) -> tuple[Join, ...]:
 
 
 def deleted(source: SourceTable) -> Deleted | None:
-    """Rows that count as deleted."""
+    """The condition of `[source.deleted]`; None where there is none."""
     return None if source.deleted is None else Deleted(source.deleted.column, source.deleted.values)
 
 
 def defaults(source: SourceTable) -> dict[str, Value]:
-    """Canonical values for empty columns."""
+    """The canonical values of `[source.defaults]`, by field."""
     return {field: canonical(value) for field, value in source.defaults.items()}

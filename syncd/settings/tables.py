@@ -1,6 +1,6 @@
 """The tables of `syncd.toml`: their keys, their defaults, the type of each value.
 
-No key is required here, although some are: `checks` asks for those, so that one missing key hides no other problem.
+The keys that a file must have are optional here: `checks` asks for them, so that a missing key hides no other problem.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
+from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Policy, Removal
 from syncd.core.selection import Condition
-from syncd.settings.model import Limit
 from syncd.settings.places import Findings, Place
 from syncd.settings.values import choice, condition, duration, limit, plain_values, rate
 from syncd.tls import MODES
@@ -25,7 +25,7 @@ Text = Annotated[str, Field(min_length=1)]
 Conditions = dict[str, Annotated[Condition, PlainValidator(condition)]]
 Spellings = Annotated[tuple[str, ...], PlainValidator(plain_values)]
 
-_WHOLE = frozenset({"deleted"})  # a table that is nothing without all of its keys
+_WHOLE = frozenset({"deleted"})  # a table that is left out as a whole where one of its keys is wrong
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
@@ -162,9 +162,9 @@ class NetworkTable(BaseModel):
 
 
 class ProviderTable(BaseModel):
-    """The keys that every `[providers.NAME]` has; all others belong to its adapter.
+    """The keys that every `[providers.NAME]` may have; all others belong to its adapter.
 
-    `adapter`, `rate` and `concurrency` have no default of their own: the name and the adapter's facts give it.
+    The default of `adapter` is the table's name; the defaults of `rate` and `concurrency` are the adapter's.
     """
 
     model_config = _STRICT
@@ -190,7 +190,7 @@ class ProviderTable(BaseModel):
 
 
 class RootTable(BaseModel):
-    """What stands above the first table, and the tables themselves (each is read on its own)."""
+    """The keys above the first table, and the tables, each of which is read by its own model."""
 
     model_config = _STRICT
 
@@ -207,7 +207,8 @@ class RootTable(BaseModel):
 
 
 def table(model: type[Model], data: object, place: Place, findings: Findings) -> Model:
-    """One table, with defaults in the place of whatever was wrong, so that the rules between keys are still judged."""
+    """Read one table. A wrong key is a finding, and has its default, so that rules between the other keys are still
+    judged."""
     if data is None:
         return model()
     if not isinstance(data, Mapping):
@@ -236,7 +237,8 @@ def _without(data: Mapping[str, Any], broken: Sequence[tuple[int | str, ...]]) -
 
 
 def members(extra: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Dotted paths and what stands there; TOML makes tables of dots outside quotes."""
+    """The members of `extra`, each with its path. `Address.Note = "x_note"`, with dots outside quotes, is a table in a
+    table for TOML."""
     for key, value in extra.items():
         if isinstance(value, Mapping):
             yield from members(value, (*above, key))

@@ -1,4 +1,4 @@
-"""What may stand in a URL of the settings file. No sentence here repeats the URL: it may hold a password."""
+"""Checks of URLs in a settings file. No message repeats the URL: it may hold a password."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ _OPTIONS = {
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
 }
-"""What may stand behind the ? of a database URL, and what it may be: a driver takes anything else as it likes."""
+"""The options that may stand behind the ? of a database URL, with the form of their values. Others are refused: a
+driver may obey them (libpq takes `passfile`, PyMySQL `read_default_file`)."""
 
 
 def check_database(url: str, *, state: bool = False) -> None:
-    """A SQLAlchemy URL of a database that syncd speaks to, without password. Raises `Wrong`."""
+    """Check a SQLAlchemy URL: a database that syncd speaks to, no password, known options. Raises `Wrong`."""
     match = _DATABASE.fullmatch(url)
     if match is None:
         raise Wrong("is not a database URL.", 'Write "dialect+driver://user@host/database" or "sqlite:////path".')
@@ -56,7 +57,7 @@ def check_database(url: str, *, state: bool = False) -> None:
 
 
 def _check_server(server: str) -> None:
-    """`host:port`, as it stands between the user and the database's name."""
+    """Check the part `host:port`, between the user and the database's name."""
     address = re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]@\s]*)(?::(\d{1,9}))?", server)
     if address is None or (address[2] and not 0 < int(address[2]) < 65536):
         raise Wrong("names no server.", 'Write "user@host:port/database"; an IPv6 address stands in brackets.')
@@ -84,7 +85,7 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Also through links of both kinds, and where neither exists yet."""
+    """Whether two paths name the same file, also through symbolic or hard links, and where no file exists yet."""
     try:
         return one.resolve() == other.resolve() or one.samefile(other)
     except OSError:
@@ -92,7 +93,8 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def check_web(url: str, *, allow_http: bool, query: bool = False) -> None:
-    """The address of an HTTP service: https, or http where nobody in between can listen. Raises `Wrong`."""
+    """Check the URL of an HTTP service: https, or plain http to this machine or where the settings allow it. Raises
+    `Wrong`."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -1,7 +1,7 @@
-"""The small notations of `syncd.toml`: durations, rates, guards, choices.
+"""The notations of `syncd.toml`: durations, rates, guards, choices.
 
-Every parser takes whatever TOML gave and raises `Wrong`. No message repeats the value: a person may have pasted a
-secret into the wrong line.
+Every parser takes any value of TOML and raises `Wrong`. No message repeats the value: a person may have pasted a secret
+into the wrong line.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterable
 
 from pydantic import BeforeValidator
 
+from syncd.core.guards import Limit
 from syncd.core.selection import Condition
-from syncd.settings.model import Limit
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)", re.ASCII)
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)/(s|m|h)", re.ASCII)
 _LIMIT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(%?)/(\d{1,9}(?:ms|s|m|h|d))", re.ASCII)
 _LONGEST = 3650 * 86400.0
-LONGEST_WINDOW = 60 * 86400.0  # the state counts operations no further back
+LONGEST_WINDOW = 60 * 86400.0  # seconds that the state keeps counts of operations
 
 
 class Wrong(ValueError):
-    """A value that does not fit: why, and what to write instead."""
+    """A value that cannot be used: the reason, and what to write instead."""
 
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(reason)
@@ -82,7 +82,7 @@ def limit(value: object) -> Limit | None:
 
 
 def plain(value: object) -> str:
-    """What a column holds, as text: a text, a whole number or a flag of the file."""
+    """A value of a column, as text: a text, a whole number or a flag in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) or (isinstance(value, str) and value):
@@ -91,7 +91,7 @@ def plain(value: object) -> str:
 
 
 def plain_values(value: object) -> tuple[str, ...]:
-    """One or several values of a column, each once."""
+    """One value of a column or a list of values, each once."""
     items = value if isinstance(value, list) else [value]
     if not items:
         raise Wrong("must not be empty.", 'Name what the column holds: ["Germany", "Deutschland"].')
@@ -99,7 +99,7 @@ def plain_values(value: object) -> tuple[str, ...]:
 
 
 def condition(value: object) -> Condition:
-    """`"null"`, `"not null"`, a value, a list of values, or `{ not = [..] }`."""
+    """A condition of a filter: `"null"`, `"not null"`, a value, a list of values, or `{ not = [..] }`."""
     if value == "not null":
         return Condition(null=True, negated=True)
     negated = isinstance(value, dict)
@@ -113,7 +113,7 @@ def condition(value: object) -> Condition:
 
 
 def choice(*allowed: str) -> BeforeValidator:
-    """One of a few words."""
+    """A validator for one of a few words."""
 
     def check(value: object) -> str:
         if isinstance(value, str) and value in allowed:

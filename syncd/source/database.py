@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from syncd.source.connection import connect, source_url
 from syncd.source.describing import described
 from syncd.source.failures import translated
-from syncd.source.shape import Source, SourceConfig, Watch, Watched
+from syncd.source.shape import Source, SourceConfig, Watched
 
-__all__ = ["Source", "SourceConfig", "Watch", "Watched", "in_transaction", "open_source", "reading"]
+__all__ = ["Source", "SourceConfig", "Watched", "in_transaction", "open_source", "reading"]
 
 T = TypeVar("T")
 

@@ -10,20 +10,13 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from syncd.core.model import Value
-from syncd.core.selection import Condition, Deleted, Join
+from syncd.core.selection import Condition, Deleted, Join, Watch
 from syncd.source import reflection
 from syncd.source.columns import MappedColumn
 from syncd.source.keys import KeyKind
 from syncd.tls import DEFAULT, Tls
 
 Dialect = Literal["sqlite", "postgresql", "mysql"]
-
-
-class Watch(NamedTuple):
-    """A table that gets triggers, and its column that holds the customer's key."""
-
-    table: str
-    key: str
 
 
 class IdForm(NamedTuple):

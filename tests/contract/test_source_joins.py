@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from syncd.core.model import Values
-from syncd.core.selection import Condition, Deleted, Join
+from syncd.core.selection import Condition, Deleted, Join, Watch
 from syncd.errors import SettingsError
 from syncd.source import changelog, customers, ids, lookup, soundness, triggers
-from syncd.source.database import Source, Watch
+from syncd.source.database import Source
 from syncd.source.pointing import customer_marks
 from syncd.source.shape import IdForm, for_provider
 from syncd.source.writable import one_way, push_only

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.core.model import FIELDS
+from syncd.core.selection import Watch
 from syncd.errors import SettingsError
 from syncd.source import customers
-from syncd.source.database import SourceConfig, Watch, open_source
+from syncd.source.database import SourceConfig, open_source
 from tests.contract.shop import Shop, shop
 
 NAMES = [

@@ -8,10 +8,11 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.selection import Watch
 from syncd.errors import LeaseLost, SafetyStop, SettingsError, SetupNeeded, SourceUnreachable
 from syncd.source import changelog, customers, triggers
 from syncd.source.changelog import Batch
-from syncd.source.database import Watch, in_transaction
+from syncd.source.database import in_transaction
 from tests.contract.shop import Shop, drained, logged
 
 A = "INSERT INTO customers (id, company) VALUES (1, 'A')"

@@ -16,7 +16,7 @@ from sqlalchemy.pool import StaticPool
 
 from syncd.core.guards import Guards
 from syncd.core.model import Pair, State
-from syncd.core.selection import Condition, Deleted
+from syncd.core.selection import Condition, Deleted, Watch
 from syncd.engine import run
 from syncd.engine.run import Options, run_cycle
 from syncd.engine.worker import release_lanes
@@ -27,7 +27,7 @@ from syncd.operate.review import allowed, certain, decide, order_link, order_unl
 from syncd.reconcile.route import Route
 from syncd.runtime.installation import Installation, Rhythm
 from syncd.source import changelog, connection, customers, triggers, writing
-from syncd.source.database import Source, SourceConfig, Watch, in_transaction
+from syncd.source.database import Source, SourceConfig, in_transaction
 from syncd.source.describing import described
 from syncd.source.shape import for_provider
 from syncd.store import journal, mapping, progress, work

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from syncd.bootstrap import guards, installation, known
+from syncd.bootstrap import installation, known
 from syncd.daemon import metrics
 from syncd.operate.status import survey
 from syncd.sandbox.faults import KINDS, Fault
@@ -80,7 +80,7 @@ def test_no_fault_of_the_wire_lets_a_value_out(land: Landscape) -> None:
     settings = load(land.config)
     with installation(settings) as site:
         metrics.write(
-            settings.metrics.textfile, survey(site.state, site.source, known(settings), guards(settings), site.clock)
+            settings.metrics.textfile, survey(site.state, site.source, known(settings), settings.guards, site.clock)
         )
     land.said("status-page", str(land.directory / "log.jsonl"), "-o", str(land.directory / "page.html"))
 

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from syncd.bootstrap import fingerprint
+from syncd.core.guards import Limit
 from syncd.core.model import FIELDS, CreateMode, Direction, Policy, Removal
+from syncd.core.selection import Watch
 from syncd.errors import SettingsError
 from syncd.providers.adapter import Capabilities, Identity, Provider
-from syncd.settings import Environment, Limit, Schedule, Settings, Watch, find, load, registry
+from syncd.settings import Environment, Schedule, Settings, find, load, registry
 from syncd.settings.places import dotted, locate
 from syncd.settings.tables import (
     AlertsTable,
