@@ -1,4 +1,4 @@
-"""What a provider adapter is: facts about the provider, and eight functions that speak its language.
+"""The contract of an adapter: facts about the provider (`Capabilities`), and functions that speak its language.
 
 An adapter translates. It does not wait, retry, log, store or decide; it raises only `ProviderError`s. Every request
 goes through `providers.http.Http`, which keeps the pace and maps foreign errors.
@@ -18,11 +18,12 @@ __all__ = [
     "API_VERSION", "Capabilities", "ExtraMember", "Identity", "Provider", "ProviderAdapter", "Settings",
 ]  # fmt: skip
 API_VERSION = 1
-"""Of all that docs/adapters.md names. It rises when an adapter written for the number before would have to change."""
+"""The version of everything that docs/adapters.md names. It rises where adapters written for the number before would
+have to change."""
 
 
 class Identity(StrEnum):
-    """How a remote of ours is found again after a create whose answer was lost."""
+    """How the record of a create whose answer was lost is found again."""
 
     OUR_KEY = "our-key"  # the key we choose is the address (aiotic)
     FINDABLE = "findable"  # the server chooses an id; our key can be searched exactly and without lag beyond settle
@@ -40,14 +41,15 @@ class ExtraMember(NamedTuple):
 
 
 class Capabilities(NamedTuple):
-    """Frozen facts about a provider; settings never change them.
+    """Facts about a provider. An adapter may compute them from its options when it is built; later they never change.
 
-    id_name     what the provider calls its id, for people
-    identity    how a remote of ours is found again; see `Identity`
+    id_name     the provider's own word for its id, for people who read the adapter
+    identity    how a record is found again by our key; see `Identity`
     fields      canonical fields that the provider can hold
     composed    fields that may be computed from several source fields: push-only then (see `composed()`)
     writeonly   fields that are sent but cannot be read back (unknown on that side)
-    lists       a complete listing exists; `changed_since` a filtered one may exist
+    lists       a complete listing exists
+    changed_since  a listing of changed records may exist: `scan` tells by `Page.since`
     lists_whole a listing shows of each record all that `fetch` shows: a record that is only compared is not fetched
     replaces    an update replaces the whole record, so it starts from the fresh remote
     renumbers   our key at the provider may change later as an ordinary field
@@ -99,10 +101,10 @@ class ProviderAdapter(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def project(self, values: Values) -> Values:
-        """What this provider should hold for a source row: composed fields, defaults, forms it demands.
+        """The values that this provider should hold for a source row: composed fields, defaults, forms that it demands.
 
         Pure. Raises `Rejected(field, reason)` where the provider's rules refuse the customer.
-        Only keys the provider can hold and the source knows appear in the answer.
+        Only fields that the provider can hold and the source knows are in the answer.
         """
 
     def composed(self, known: frozenset[str]) -> frozenset[str]:
@@ -125,7 +127,7 @@ class ProviderAdapter(Protocol):
         """
 
     def create(self, key: str, values: Values) -> Remote:
-        """A new record from a full projection; the answer is the record as now stored. `Taken` on a collision."""
+        """Create a record from a full projection; answers the record as it is stored. Raises `Taken` on a collision."""
 
     def update(self, current: Remote, values: Values) -> Remote:
         """Write exactly `values` over `current`; all other fields keep what they have. Idempotent, but for a provider
@@ -142,17 +144,18 @@ class ProviderAdapter(Protocol):
         """
 
     def remove(self, current: Remote, how: Removal) -> None:
-        """Archive or delete; already gone is success."""
+        """Archive or delete the record. One that is gone already is a success."""
 
     def probe(self) -> str:
-        """One cheap authorised call for `doctor` and for a half-open breaker; a short sentence of what answered."""
+        """Send one cheap authorised request, for `doctor` and for a half-open breaker; a short sentence about what
+        answered."""
 
     def close(self) -> None:
         """Close the connections; the adapter cannot be used afterwards."""
 
 
 class Settings(NamedTuple):
-    """Base facts of a configured instance that an adapter needs; its own options are in `options`.
+    """The settings of one provider that its adapter needs; the adapter's own keys are in `options`.
 
     `timeout` is the total deadline of one request, in seconds; `way` is handed on to `Http`.
     """

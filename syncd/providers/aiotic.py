@@ -96,7 +96,7 @@ def whole_record(current: Remote, values: Values) -> dict[str, Value]:
 
 
 def number_fits(number: str) -> bool:
-    """Whether a number can be the last segment of `/customer/…` and be read back there."""
+    """Whether a customer with this number can be written and read under `/customer/NUMBER`."""
     if number in {"", ".", "..", "list"} or _NO_SEGMENT.search(number):
         return False
     return not any("\ud800" <= letter <= "\udfff" for letter in number)
@@ -180,7 +180,7 @@ class Aiotic:
         self._http.close()
 
     def _get(self, number: str, *, reading: bool = True) -> Answer | None:
-        """The answer that holds the record; None when aiotic says that there is none."""
+        """The answer that holds the record; None where aiotic says that there is none."""
         answer = self._http.request("GET", _CUSTOMER, ids={"number": _fitting(number)}, reading=reading)
         if answer.ok:
             return answer
@@ -200,8 +200,8 @@ class Aiotic:
         return _remote(stored, number)
 
     def _is_absent(self, answer: Answer) -> bool:
-        """Whether a 404 speaks of the customer. One that may as well speak of the path is checked against the listing:
-        with a wrong `url` every customer would look deleted."""
+        """Whether a 404 is about the customer. Where it may as well be about the path, the listing must answer: with a
+        wrong `url` every customer would look deleted."""
         if answer.status not in {404, 410}:
             return False
         detail = answer.data.get("detail") if isinstance(answer.data, dict) else None
@@ -275,7 +275,7 @@ def _is_last(answer: Answer, page: int, *, shown: int, new: int) -> bool:
 
 
 def _refused(answer: Answer) -> Rejected | NotFound:
-    """The error for a 4xx that concerns this customer alone. aiotic's own text may quote the input, so it stays out."""
+    """The error for a 4xx about this customer alone, without aiotic's own text, which may quote the input."""
     if answer.status in {404, 410}:
         return NotFound(f"{answer.what}: answered {answer.status}", status=answer.status)
     detail = answer.data.get("detail") if isinstance(answer.data, dict) else None

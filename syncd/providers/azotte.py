@@ -32,7 +32,7 @@ CAPABILITIES = Capabilities(
     clears=False,
     delete=True,
     rate=1.0,
-    id_length=36,  # opaque (cu.00.482); what deletes calls it customerUuid, so there must be room for one
+    id_length=36,  # opaque (cu.00.482); the delete call names it customerUuid, so there must be room for a UUID
     id_digits=False,
     extra=wire.EXTRA,
 )
@@ -163,7 +163,8 @@ class Azotte:
             raise answer.unreadable(f"{error} is missing or of another type") from None
 
     def _as_stored(self, result: Remote, key: str | None, answer: Answer) -> Remote:
-        """The record as it now reads: the answer of a write shows only some of it, and may just repeat what came."""
+        """The record as a reading shows it now: the answer of a write shows a part, and may only repeat what was
+        sent."""
         try:
             stored = self.fetch(result.external_id)
         except ProviderError as error:
@@ -198,7 +199,7 @@ def _code(answer: Answer) -> str:
 
 
 def _failure(answer: Answer, code: str) -> ProviderError:
-    """What a refusal means: the code first, the HTTP status only where there is none."""
+    """The error for a refusal: by the envelope's code, by the HTTP status where there is no code."""
     shown = code if _CODE.fullmatch(code) else "an unknown code" if code else "no envelope"
     said = f"{answer.what}: answered {answer.status} with {shown}"
     if code == NOT_FOUND:
@@ -248,7 +249,8 @@ def _is_sandbox(url: str) -> bool:
 
 
 def mixed_up(options: Options, url: str) -> str:
-    """Keys belong to one environment. Azotte prints their prefixes only in samples, so this is a hint, no refusal."""
+    """A hint where the key's prefix is that of another environment than the URL's; "" for none. Azotte prints the
+    prefixes only in samples, so the key is not refused."""
     key = options.api_key.get_secret_value()
     if key.startswith("sk_dev_") and httpx.URL(url).host.endswith(".azotte.com") and not _is_sandbox(url):
         return "; but the key looks like one for the sandbox, and the url is live"
@@ -258,7 +260,7 @@ def mixed_up(options: Options, url: str) -> str:
 
 
 def _capabilities(options: Options, url: str) -> Capabilities:
-    """The facts as far as Azotte's pages leave them to what an operator found out and put into the settings."""
+    """The capabilities, with the facts that Azotte's pages leave open taken from the settings."""
     hidden = frozenset({"language"}) | (corporate_fields(options))
     return CAPABILITIES._replace(
         fields=CAPABILITIES.fields - COMPANY | corporate_fields(options) | set(options.extra.values()),

@@ -1,4 +1,4 @@
-"""What Azotte shows, in our words. Pure functions.
+"""A snapshot of Azotte as canonical values. Pure functions.
 
 The pages name four keys of a snapshot and promise "identity, addresses" without their keys; they are taken to be those
 of a write, wherever they appear. They do not say how an anonymised customer looks, so every sign of it is believed.

@@ -1,4 +1,4 @@
-"""What Azotte should hold, and how that is sent: projection and bodies. Pure functions, no requests.
+"""The projection for Azotte, and the bodies of its writes. Pure functions, no requests.
 
 Facts come from the C2A pages at azotte.com/academy/developers/API/C2A. What those pages leave open is a setting
 with the cautious answer as its default; `doctor` against a real Azotte sandbox tells which one to change.
@@ -189,7 +189,7 @@ def _held(current: Remote, wire: str) -> dict[str, Any] | None:
 
 
 def _known(current: Remote, planned: Values, fields: Iterable[str], otherwise: str) -> Values:
-    """Planned and agreed values together. Raises `Rejected` rather than lose what nobody has told us."""
+    """Planned and agreed values together. Raises `Rejected` where a value is in neither: the write could empty it."""
     known = {**current.values, **planned}
     missing = [name for name in fields if name not in known]
     if missing:

@@ -196,8 +196,8 @@ class Billbee:
 
 @contextmanager
 def _after(why: str, *, written: bool = True) -> Iterator[None]:
-    """Once something was `written`, no later failure of the same update may be called "not executed": whatever else
-    goes wrong, the outcome is unknown and the next look completes it."""
+    """The error of an update that failed after a part was `written`: its outcome is unknown, since "not executed" would
+    be untrue, and the next look completes the update."""
     try:
         yield
     except LeaseLost:

@@ -71,7 +71,7 @@ def is_row(found: Any) -> bool:
 
 
 def _failed(answer: Answer, code: int) -> ProviderError:
-    """What an `ErrorCode` means, whatever status it came with."""
+    """The error for an `ErrorCode`, with any HTTP status."""
     said = f"{answer.what}: answered {answer.status} with ErrorCode {code}"
     if code in _CLOSED:
         return Unauthorized(f"{said}: {_CLOSED[code]}", status=answer.status)
@@ -84,7 +84,7 @@ def _failed(answer: Answer, code: int) -> ProviderError:
 
 
 def _refused(answer: Answer) -> ProviderError:
-    """What a 4xx means. Only an answer in one of the API's own shapes is a verdict on the customer."""
+    """The error for a 4xx. Only an answer in one of the API's own shapes rejects the customer."""
     said = f"{answer.what}: answered {answer.status}"
     body = answer.data if isinstance(answer.data, dict) else {}
     code, states = body.get("ErrorCode"), body.get("ModelState")
@@ -98,5 +98,5 @@ def _refused(answer: Answer) -> ProviderError:
 
 
 def gone(answer: Answer) -> NotFound:
-    """For a write to an id that `says_missing`."""
+    """The error for a write to an id that `says_missing`."""
     return NotFound(f"{answer.what}: answered {answer.status}", status=answer.status)

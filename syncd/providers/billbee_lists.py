@@ -1,8 +1,8 @@
-"""Reading Billbee's lists whole, although rows may come and go while the pages are read.
+"""Reads Billbee's lists whole, although rows may come and go while the pages are read.
 
-There is no order that a client can ask for and no snapshot: a row that disappears (a merge) moves all later ones up,
-so that one slips from an unread page to a page already read. The total tells: as long as it never falls, and as many
-different rows were seen as there were at the start, nothing slipped.
+There is no order that a client can ask for and no snapshot: a row that disappears (a merge) moves all later ones up, so
+that a row slips from an unread page to one that was read. The total proves that none did: it never fell, and as many
+different rows were read as there were at the start.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PASSES = 3
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Where the lists are read, and how many rows are asked for at once."""
+    """The client to read lists with, and the rows of one page to ask for."""
 
     http: Http
     page_size: int = PAGE_SIZE
@@ -49,7 +49,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was kept of the rows of one pass over a list, by id.
+    """One pass over a whole list: what `keep` answered for its rows, by id.
 
     `complete`: the total never fell, and at least as many rows were seen as there were at the start, so no row slipped
     past the reader. `steady`: nothing was added either.
@@ -72,8 +72,8 @@ def pages(lists: Lists, template: str, *, start: int = 1, external_id: str = "")
 
 
 def listing(lists: Lists, template: str, keep: Callable[[Row], Any]) -> Listing:
-    """One pass over a whole list; of a row is kept what `keep` makes of it, unless that is None. Where paging shows a
-    row more than once, the last word counts."""
+    """Read a whole list once, and keep what `keep` answers for each row (None: nothing). Where paging shows a row more
+    than once, its last showing counts."""
     seen, kept = Packed(), dict[int, Any]()
     totals: list[int] = []
     for part in pages(lists, template):

@@ -13,7 +13,8 @@ from syncd.providers.billbee_api import Row
 
 
 class Addresses:
-    """Addresses by customer. Of one that paging showed more than once the last word counts, also about whose it is."""
+    """Addresses by customer. Where paging shows an address more than once, its last showing counts, also for the
+    customer that it belongs to."""
 
     def __init__(self) -> None:
         self._rows, self._ids = Packed(), Packed()  # by address; the addresses' own ids by customer
@@ -21,7 +22,7 @@ class Addresses:
         self._names: list[tuple[str, ...]] = []
 
     def add(self, row: Row) -> None:
-        """One more row of the list; an address of nobody is not kept."""
+        """Add a row of the list; an address without a customer is not kept."""
         if row.get("CustomerId"):
             address = str(row["Id"])
             self._rows.add(address, self._pack(row))

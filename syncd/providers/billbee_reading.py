@@ -1,4 +1,4 @@
-"""A Billbee customer and its invoice address as a remote: what each of them shows, and what it says nothing about.
+"""Makes a remote of a Billbee customer and its invoice address: the fields that each shows, and those that are unknown.
 
 Pure. The tables are those of `billbee_wire`.
 """

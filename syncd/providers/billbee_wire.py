@@ -1,4 +1,4 @@
-"""Billbee's customer and invoice address, member by member: what we send, what we read, what stays untouched.
+"""Billbee's customer and invoice address, member by member: the projection, and the bodies of writes.
 
 Everything here is pure. A Billbee customer is two resources: the *customer* (name, contacts, number) and its *invoice
 address* (company, person, postal address). Four habits of the provider shape this file: a PUT of a customer replaces
@@ -47,13 +47,12 @@ FIELDS = frozenset({*CUSTOMER, *ADDRESS, *NUMBERED, "number", "street", "contact
 EXTRA: Mapping[str, ExtraMember] = {member: ExtraMember() for member, field in PURPOSES.items() if not field}
 WRITE_ONLY = frozenset({"fax"})
 UNCLEARABLE = frozenset({"number", *NUMBERED})
-ON_ADDRESS = frozenset({*ADDRESS, "street", "contact_person"}) - WRITE_ONLY
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the settings say of an account: the numbers behind its language tags and behind the source's words for price
-    groups, and the own fields (member -> field)."""
+    """The settings of an account: its numbers for language tags and for the source's words of price groups, and the own
+    fields (member -> field)."""
 
     languages: Mapping[str, int] = field(default_factory=dict)
     price_groups: Mapping[str, int] = field(default_factory=dict)
@@ -189,7 +188,7 @@ def needs_address(address: Mapping[str, Any]) -> bool:
 
 
 def change(current: Remote, values: Values, words: Words) -> Change:
-    """What an update has to send so that exactly `values` change; nothing for what is already there.
+    """The requests that change exactly `values`; none for a value that is stored already.
 
     A customer without an invoice address in use gets one when there is something to keep on it.
     """

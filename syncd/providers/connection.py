@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection: a socket, perhaps under TLS, and h11's account of what both ends may say next.
 
-Every `deadline` is a moment (monotonic seconds) at which the whole request must be over, so no server can stretch it
-byte by byte. Raises `OSError` (`TimeoutError` among them) and `h11.ProtocolError`; what these mean for a customer
-depends on whether the request had left, and that is for `transport` to say.
+Every `deadline` is a moment (monotonic seconds) at which the whole request must be over, so that a server that sends a
+byte now and then cannot hold it longer. Raises `OSError` (`TimeoutError` among them) and `h11.ProtocolError`; their
+meaning for a customer depends on whether the request had left, and `transport` decides it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Connection:
             raise ConnectionError("half an answer")
 
     def rest(self) -> bool:
-        """Whether another request may follow on this connection, which is then ready for it."""
+        """Whether this connection can take another request; it is then ready for it."""
         if self._talk.our_state is not h11.DONE or self._talk.their_state is not h11.DONE:
             return False
         if self._talk.trailing_data[0]:

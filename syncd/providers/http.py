@@ -1,4 +1,4 @@
-"""The one HTTP client of all adapters: it says what happened to a request in `ProviderError`s, and nothing else.
+"""The HTTP client of all adapters. It answers a request, or raises a `ProviderError` that says what became of it:
 
     nothing left us (refused, DNS, TLS, no connection in time)      Temporary
     429                                                             Throttled
@@ -41,23 +41,24 @@ class Gate(Protocol):
         """Returns when a request to `endpoint` may leave; may raise `Stopped`, `LeaseLost` or `Temporary`."""
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
-        """Told after every answer; header names are lower case."""
+        """Called after every answer; header names are lower case."""
 
 
 class _OpenGate:
     def admit(self, endpoint: str) -> None:
-        """Always at once."""
+        """Admit every request at once."""
 
     def observe(self, endpoint: str, status: int, headers: Mapping[str, str]) -> None:
-        """Nothing to learn."""
+        """Do nothing: there is no pace to keep."""
 
 
 OPEN_GATE: Gate = _OpenGate()
 
 
 class Answer(NamedTuple):
-    """What a provider said. `data` is strictly parsed JSON, None for an empty body; `text` marks a body that was there
-    but was no JSON (only with a 4xx). `headers` have lower-case names. `reading` tells `unreadable` what it means."""
+    """A provider's answer. `data` is strictly parsed JSON, None for an empty body; `text`: the body was no JSON (only
+    with a 4xx). `headers` have lower-case names. `reading`: the request was one, so an unreadable answer is
+    `Temporary`."""
 
     status: int
     headers: Mapping[str, str]
@@ -72,7 +73,7 @@ class Answer(NamedTuple):
         return 200 <= self.status < 300
 
     def unreadable(self, why: str) -> ProviderError:
-        """The error for a 2xx that does not hold what it should: `raise answer.unreadable("no id")`."""
+        """The error for a 2xx without what it must have: `raise answer.unreadable("no id")`."""
         kind = Temporary if self.reading else OutcomeUnknown
         return kind(f"{self.what}: {why}", status=self.status)
 
@@ -84,7 +85,7 @@ class Answer(NamedTuple):
 
 
 class _OriginHeaders(httpx.Auth):
-    """Credential headers, attached at the last moment and only for the configured origin."""
+    """Adds credential headers to requests to the configured origin, and to no others."""
 
     def __init__(self, origin: httpx.URL, headers: Mapping[str, str]) -> None:
         self._origin = origin
@@ -200,7 +201,7 @@ class Http:
 
 
 def _plain(headers: httpx.Headers) -> dict[str, str]:
-    """By lower-case name; what came twice is joined."""
+    """The headers by lower-case name; the values of a repeated header are joined."""
     plain: dict[str, str] = {}
     for raw, value in headers.raw:
         name, text = raw.decode("latin-1").lower(), value.decode("latin-1")

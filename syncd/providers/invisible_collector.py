@@ -226,8 +226,8 @@ def _refused(answer: Answer) -> ProviderError:
 
 
 def _is_absent(http: Http, answer: Answer) -> bool:
-    """Whether a 404 speaks of the customer. The sentence of that 404 is documented nowhere, and the server answers a
-    path that it does not serve in the same shape; but then the token's company does not answer either."""
+    """Whether a 404 is about the customer. Its sentence is not documented, and a path that the server does not serve
+    gets a 404 of the same shape; but then the token's company does not answer either."""
     if not _proves_absence(answer):
         return False
     if "customer" not in (_text(answer.data, "message") or "").lower():

@@ -1,4 +1,4 @@
-"""Invisible Collector's customer, field by field: what we send, what we read, and what its rules refuse.
+"""Invisible Collector's customer, field by field: the projection, the bodies of writes, and the provider's rules.
 
 Everything here is pure. Three habits of the provider shape it: a `null` in an answer says nothing (the official
 clients drop them), an omitted `locale` falls back to "pt", and whether a PUT replaces or merges is documented nowhere.

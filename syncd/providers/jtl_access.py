@@ -1,4 +1,4 @@
-"""Who we are to JTL-Wawi: the headers of every request, the key on premise, the tokens of the cloud."""
+"""How syncd names itself to JTL-Wawi: the headers of every request, the key on premise, the tokens of the cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What JTL-Wawi's answers mean: its pages, its refusals, and what proves that a customer does not exist."""
+"""JTL-Wawi's answers: pages of a list, refusals, and the proof that a customer does not exist."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a 4xx body says, without any of its values: the documented code and the members it complains about."""
+    """The body of a 4xx without its values: the documented code, and the members that it complains about."""
 
     code: str
     members: tuple[str, ...]
@@ -55,7 +55,7 @@ def may_prove_absence(answer: Answer) -> bool:
 
 
 def accepted(answer: Answer) -> Answer:
-    """The answer, if it is a 2xx."""
+    """The answer where it is a 2xx; raises the error of any other."""
     if not answer.ok:
         raise refused(answer)
     return answer

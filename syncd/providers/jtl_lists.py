@@ -1,4 +1,4 @@
-"""JTL-Wawi's paged list of customers, read so that half of it never passes for the whole."""
+"""Reads JTL-Wawi's paged list of customers, so that half of it is never taken for the whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OVERLAP = timedelta(hours=3)
 
 
 def first(http: Http, path: str) -> Answer:
-    """The answer to the smallest question about the list."""
+    """The answer for the list's first page with one customer."""
     return http.request("GET", path, params={"pageNumber": "1", "pageSize": "1"})
 
 
@@ -51,7 +51,7 @@ def pages(
 
 
 def position(cursor: Cursor) -> tuple[int, int, str] | None:
-    """Where a scan stopped: the next page, the total so far, and the `since` of its first page."""
+    """A scan's position, taken apart: the next page, the total so far, and the `since` of its first page."""
     number, _, rest = cursor.position.partition("|")
     total, _, begun = rest.partition("|")
     if not (number.isascii() and number.isdigit() and total.isascii() and total.isdigit() and int(number) > 0):

@@ -1,4 +1,4 @@
-"""What an installation of JTL-Wawi is told in the settings, and what it should hold for a source row."""
+"""The options of `[providers.jtl]`, the projection for JTL-Wawi, and the bodies of its writes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)*")
 
 
 class Options(BaseModel):
-    """What only JTL-Wawi needs to be told.
+    """The keys of `[providers.…]` that only JTL-Wawi knows.
 
     cloud    client_id, client_secret and tenant_id; `scope` ("openid") only for service accounts of id.jtl-cloud.com
     onprem   api_key, as it was delivered, once, when the app was registered in JTL-Wawi

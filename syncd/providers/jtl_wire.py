@@ -51,7 +51,7 @@ ADDRESS_MEMBERS = tuple(path[-1] for path in TABLE.values() if path[0] == ADDRES
 
 
 class Malformed(ValueError):
-    """JTL-Wawi answered something that is not what its documentation promises; never holds a value."""
+    """An answer is not what JTL-Wawi's documentation promises; the text holds no value."""
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""OAuth 2 client credentials (RFC 6749 4.4) for httpx, because nothing that is kept up offers it for synchronous code.
+"""OAuth 2 client credentials (RFC 6749 4.4) for httpx; no maintained library offers them for synchronous code.
 
-One token serves all threads of a lane: whoever finds it missing or old fetches the next while the others wait. The
-token request shares the deadline of the request that needs it, so a slow token server costs no more than a slow
-provider; its failures are `Temporary` or `Unauthorized`, never an unknown outcome, because no customer travelled.
+One token serves all threads of a lane: the thread that finds it missing or old fetches the next while the others wait.
+The token request shares the deadline of the request that needs it, so a slow token server costs no more than a slow
+provider. Its failures are `Temporary` or `Unauthorized`, never an unknown outcome: no customer was sent.
 """
 
 from __future__ import annotations

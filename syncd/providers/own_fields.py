@@ -1,4 +1,4 @@
-"""Own fields of a shop (`x_…`) in native members of a provider: always text on our side, whatever they are over there.
+"""Own fields of a shop (`x_…`) in native members of a provider: text in the source, of the member's kind there.
 
 `extra` is the table of the settings, member (dotted path) to own field; `members` is what the adapter declares. Pure.
 """

@@ -1,4 +1,4 @@
-"""One call at a monitor, by the same wire as everything else: no redirect, no proxy, one deadline for all of it."""
+"""One request to a monitor, by the same transport as all others: no redirect, no proxy, one deadline."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from syncd.providers.way import Way
 def ping(url: str, body: bytes | None, *, deadline: float, sockets: str = "") -> int:
     """The status of the answer; its body is not read. `deadline` is a moment (monotonic); `sockets` as in `Way`.
 
-    A monitor may be inside the own network: it is told no more than whether syncd is well.
+    A monitor may be inside the own network: it learns nothing but whether syncd is well.
 
-    Raises `Temporary` where no answer came by then, and `ValueError` for what is no URL.
+    Raises `Temporary` where no answer came by the deadline, and `ValueError` for text that is no URL.
     """
     try:
         address = httpx.URL(url)

@@ -1,8 +1,8 @@
-"""Reading what a provider sent: JSON without the surprises, and how long it asks us to wait; and what it is not sent.
+"""Strict JSON, the time that a provider asks to wait, and text that is never sent.
 
 Python's `json` accepts NaN, duplicate keys, NUL and lone surrogates; each of them breaks something later (a database
-refuses the text, the second of two ids wins). A body with one of them counts as unreadable as a whole, so no value may
-leave that would come back in such a body.
+refuses the text, the second of two ids wins). A body with one of them is unreadable as a whole, so text with a NUL or a
+lone surrogate is not sent either: it would come back in such a body.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def sendable(values: Values) -> Values:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait, between one second and one hour; None where the provider does not say or says nonsense.
+    """The seconds to wait, 1 to 3600; None where the provider names none, or no sensible ones.
 
     `headers` have lower-case names. `Retry-After` (seconds or an HTTP date, RFC 9110 10.2.3) comes first, then
     `X-RateLimit-Retry-After` (seconds), then `X-RateLimit-Reset` (seconds since 1970). Moments are measured against

@@ -1,17 +1,18 @@
-"""The wire under `Http`: connections with a deadline, a cap on every answer, and foreign errors mapped in one place.
+"""The transport under `Http`: kept connections, one deadline a request, a cap on every answer, and foreign errors
+mapped in one place.
 
 httpx's own transport times out a single read, so a server that sends a byte a second holds a request for ever, and it
 costs a multiple of the sockets below it. Here every "timeout" that travels with a request is the *moment* (monotonic
 seconds) at which the whole request must be over. This covers trickling headers, bodies and TLS handshakes alike; only
 the resolver of the operating system keeps its own limit.
 
-A kept connection may be closed by the server at any time, also in the instant in which we send on it. A write whose
-last byte the socket never took was not executed: no server runs a JSON body that it does not have whole. If it took
-all and the connection ends without an answer, nobody can tell an idle connection that was given up from a server that
-died after its work, so the outcome is unknown and the request is not repeated. To keep that rare, a connection is
-used again only within `KEPT` of its last answer, sooner than any server we know gives it up (gunicorn 2 s; Apache,
-Node and uvicorn 5 s), and one that is already closed is not used at all. To keep it single, a provider that ends a
-kept connection under a request gets a fresh connection for every request for as long as `DISTRUST`.
+A server may close a kept connection at any time, also in the instant in which a request is sent on it. A write whose
+last byte the socket never took was not executed: no server runs a JSON body that it does not have whole. Where the
+socket took all and the connection ends without an answer, a server that gave up an idle connection cannot be told from
+one that died after its work: the outcome is unknown and the request is not repeated. To keep that rare, a connection is
+used again only within `KEPT` of its last answer, sooner than the known servers close it (gunicorn 2 s; Apache, Node and
+uvicorn 5 s), and a closed one not at all. To let it happen once, a provider that closes a kept connection under a
+request gets a fresh connection for every request for as long as `DISTRUST`.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ _FAILURES = (OSError, h11.RemoteProtocolError)
 
 
 def checked_url(url: str, *, allow_http: bool) -> httpx.URL:
-    """`url` as an origin we may send credentials to: https, or http for loopback and where it is allowed.
+    """`url`, parsed, where credentials may be sent to it: https, or http to loopback and where it is allowed.
 
-    Raises `SettingsError` for anything else, and for user names, queries and fragments in it.
+    Raises `SettingsError` for any other, and for one with a user name, a query or a fragment.
     """
     try:
         parsed = httpx.URL(url)
@@ -76,8 +77,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def extensions(*, deadline: float, reading: bool, what: str, target: bytes = b"") -> dict[str, Any]:
-    """What travels beside a request, where httpx knows it under httpx's names: `deadline` is a moment, `target`
-    the path that is asked for at the URL's origin (the URL's own where it is empty)."""
+    """The `extensions` of an httpx request: `deadline` is a moment, `target` the path to ask for at the URL's origin
+    (the URL's own path where it is empty)."""
     moments = dict.fromkeys(("connect", "read", "write", "pool"), deadline)
     return {"timeout": moments, "target": target, READING: reading, WHAT: what}
 
@@ -170,13 +171,14 @@ def _what(request: httpx.Request) -> str:
 
 
 def lost(request: httpx.Request, why: str, *, status: int | None = None) -> ProviderError:
-    """No usable answer came to a request that left: harmless for a reading, unknown for a write."""
+    """The error for a request that left and got no usable answer: `Temporary` for a reading, `OutcomeUnknown` for a
+    write."""
     kind = Temporary if request.extensions.get(READING, True) else OutcomeUnknown
     return kind(f"{_what(request)}: {why}", status=status)
 
 
 class _Body(httpx.SyncByteStream):
-    """The raw answer: never more than `MAX_BODY` bytes of it, and never a compressed one: it could unfold to more."""
+    """The raw body of an answer, `MAX_BODY` bytes at most, and never a compressed one, which could unfold to more."""
 
     def __init__(self, transport: Transport, connection: Connection, request: httpx.Request, headers: HEADERS) -> None:
         self._transport = transport

@@ -1,9 +1,9 @@
-"""Where a host name may lead, looked at when a connection is made: what it leads to may change from one to the next.
+"""The addresses that a provider's host name may have, judged at every connection: a name's addresses may change.
 
-A provider is on the internet. A name that suddenly leads into the network of this machine (a poisoned or rebound name)
-would hand customers and credentials to whatever listens there, so such an address is refused, unless the settings say
-that this is meant: by `private = true`, or by writing the address itself (or localhost) into the URL. Link-local
-addresses are refused always: that is where clouds keep their metadata.
+A provider is on the internet. A name that suddenly leads into this machine's own network (a poisoned or rebound name)
+would hand customers and credentials to a server there. So such an address is refused, unless the settings allow it: by
+`private = true`, or by the address itself (or localhost) in the URL. Link-local addresses are always refused: clouds
+serve their metadata there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class PrivateAddressError(ConnectionError):
-    """A name leads to an address where no provider is expected; nothing was sent."""
+    """A provider's name has no address that is allowed; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class Way:
     sockets: str = ""
 
     def socket_of(self, host: str) -> str:
-        """The socket behind which this host is."""
+        """The path of the unix socket for this host."""
         if "/" in host or host in {"", ".", ".."}:
             raise ConnectionError("no host name")
         return f"{self.sockets}/{host}.sock"
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
-        """Where `host` lives, as far as we may go there. Raises `PrivateAddressError` where none is left for that."""
+        """The addresses of `host` that are allowed. Raises `PrivateAddressError` where none is."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -73,7 +73,7 @@ def _may_be_reached(address: Address, *, private: bool) -> bool:
 
 
 def _inside(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, in any of the forms in which it may."""
+    """The IPv4 address in an IPv6 address (mapped, 6to4 or NAT64); the address itself where there is none."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:
