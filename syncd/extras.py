@@ -1,4 +1,4 @@
-"""What is not installed, and the command that adds it where this syncd was installed: by uv, by pipx or by pip."""
+"""The command that installs a missing extra, for the way in which this syncd was installed: uv, pipx or pip."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 MODULES = {"metrics": "prometheus_client", "mysql": "pymysql", "postgresql": "psycopg", "sandbox": "flask"}
-"""Every extra with a module that only it brings."""
+"""Each extra, with a module that only this extra brings."""
 
 
 def install(extra: str, prefix: Path = Path(sys.prefix), there: Callable[[str], object] = find_spec) -> str:

@@ -144,7 +144,7 @@ def _check(body: Record) -> None:
 
 
 def _shown(twin: Twin, record: Record) -> Record:
-    """A record as an answer shows it; `loyalty_tier` stands for whatever a newer server may add."""
+    """A record as an answer shows it; `loyalty_tier` stands for a member that a newer server may add."""
     extra: dict[str, Any] = {"loyalty_tier": {"name": "gold"}} if twin.toggle("extras") == "unknown" else {}
     return {**record, "similarity": None, **extra}
 

@@ -67,12 +67,12 @@ _LIMIT = 1000
 
 
 def create_twin(clock: Clock | None = None) -> Twin:
-    """An empty Azotte; `clock` is the only one it looks at."""
+    """A tenant without customers, with its own `clock`."""
     return Twin("azotte", {**TOGGLES, **SWITCHES}, clock=clock or SystemClock(), archive=_mark)
 
 
 def create_app(twin: Twin) -> Flask:
-    """The app over a twin."""
+    """The API over a twin."""
     app = kit.app(twin, authorised=_authorised, refused=_refused)
     _add_questions(app, twin)
     _add_store(app, twin)
@@ -155,7 +155,7 @@ def throttled(*, standard_header: bool) -> Fault:
 
 
 def anonymise(twin: Twin, record: Mapping[str, Any]) -> Record:
-    """The record without its person. What is left in the place of personal data is Azotte's secret: a toggle."""
+    """Anonymise a record. What stands in place of personal data then is not documented: a toggle."""
     if twin.toggle("erased_as") != "anonymised":
         return _in_words(record, some=twin.toggle("erased_as") == "some")
     blank = twin.toggle("anonymised") == "blank"
@@ -262,7 +262,8 @@ def _by_key(twin: Twin, key: str) -> Record | None:
 
 
 def _addressed(twin: Twin, customer: Mapping[str, Any]) -> Record:
-    """The record that an update means. Nobody says what a differing externalIdentifier would do: refused."""
+    """The record that an update names. What an update with another externalIdentifier does is not documented:
+    refused."""
     urn, key = customer.get("customerUrn"), customer.get("externalIdentifier")
     if not urn and not key:
         raise refusal("INVALID_REQUEST")
@@ -275,7 +276,7 @@ def _addressed(twin: Twin, customer: Mapping[str, Any]) -> Record:
 
 
 def _applied(twin: Twin, record: Mapping[str, Any], changes: Mapping[str, Any]) -> Record:
-    """Exactly the keys that are there change."""
+    """The record with the keys of an update changed, and no others."""
     clear = twin.toggle("null") == "clear"
     applied = {name: value for name, value in changes.items() if value is not None or clear}
     address = applied.get("primaryBillingAddress")

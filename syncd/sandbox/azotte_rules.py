@@ -1,4 +1,4 @@
-"""What Azotte's stand-in accepts: the documented keys in the documented forms, and no more."""
+"""The rules of Azotte's stand-in for a body: the documented keys in the documented forms, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PERSONAL = ("email", "phoneNumber", "salutation", "firstName", "lastName", "gend
 TEXTS = ("externalIdentifier", *PERSONAL, "legalType", "status")
 OBJECTS = ("primaryBillingAddress", "corporationInfo", "privacy")
 ADDRESS = ("street", "city", "postalCode", "countryCode")
-_UNDOCUMENTED = ("state",)  # shown by some snapshots all the same: who reads it must not lose it
+_UNDOCUMENTED = ("state",)  # some snapshots show it: an adapter that reads it must not lose it
 _STATUS = {
     "BAD_REQUEST": 400,
     "INVALID_REQUEST": 400,
@@ -47,7 +47,7 @@ def customer_of(body: Mapping[str, Any]) -> Record:
 
 
 def check_store(body: Mapping[str, Any], customer: Mapping[str, Any]) -> None:
-    """What only `store` demands: our key, no urn, no nulls, and a region."""
+    """The rules of `store` alone: our key, no urn, no nulls, and a region."""
     if not isinstance(customer.get("externalIdentifier"), str) or not customer["externalIdentifier"].strip():
         raise refusal("INVALID_REQUEST")
     if "customerUrn" in customer or None in customer.values():
@@ -56,7 +56,7 @@ def check_store(body: Mapping[str, Any], customer: Mapping[str, Any]) -> None:
 
 
 def check_region(region: Any) -> None:
-    """Both codes, in the documented case."""
+    """A region has country and language, in the documented case."""
     if not isinstance(region, dict) or set(region) != {"countryCode", "languageCode"}:
         raise refusal("INVALID_REQUEST")
     if not _fits(_COUNTRY, region["countryCode"]) or not _fits(_LANGUAGE, region["languageCode"]):
@@ -64,7 +64,8 @@ def check_region(region: Any) -> None:
 
 
 def check_customer(twin: Twin, customer: Mapping[str, Any], record: Mapping[str, Any] | None = None) -> None:
-    """Known keys, their types and forms; `record` is the present one for an update."""
+    """The rules of both writes: known keys, their types and forms. `record` is the stored one for an update, None for a
+    store."""
     if not _well_typed(customer) or (twin.toggle("empty") == "refuse" and "" in _leaves(customer)):
         raise refusal("INVALID_REQUEST")
     phone, email, legal = (customer.get(name) for name in ("phoneNumber", "email", "legalType"))

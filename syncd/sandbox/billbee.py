@@ -124,7 +124,7 @@ def unknown_members(twin: Twin) -> set[str]:
 
 
 def calls(twin: Twin) -> int:
-    """Requests of this month."""
+    """The number of requests in this month, which Billbee counts as calls."""
     month = twin.now().strftime("%Y%m")
     return sum(entry.at.strftime("%Y%m") == month for entry in twin.log)
 

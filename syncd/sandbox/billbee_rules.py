@@ -1,4 +1,4 @@
-"""What Billbee's stand-in knows of its models: types, ranges, refused nulls, and contacts that are stored twice."""
+"""The models of Billbee's stand-in: types, ranges, refused nulls, and contacts that are stored twice."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ _SCALARS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def derive(record: Record, next_id: Callable[[], int]) -> None:
-    """What the server makes of plain contacts that came without entries: one entry each, shown by the defaults."""
+    """Make an entry for each plain contact that came without one, and let the `Default…` member show it."""
     for member, (kind, defaults) in CONTACTS.items():
         if record[member] is None or any(record[name] is not None for name in defaults):
             continue
@@ -144,7 +144,8 @@ def complete(record: Record, next_id: Callable[[], int]) -> None:
 
 
 def let_defaults_win(record: Record, before: Record) -> None:
-    """Where the two homes of a contact differ, the default is believed, and its absence too where it was there."""
+    """Where a contact's plain member and its `Default…` member differ, take the default's value; a default that was
+    taken away empties the plain member."""
     for member, (_, (default, *_)) in CONTACTS.items():
         if record[default] is not None:
             record[member] = record[default].get("Value")
@@ -153,7 +154,7 @@ def let_defaults_win(record: Record, before: Record) -> None:
 
 
 def contradictions(record: Record) -> list[str]:
-    """Contacts whose two homes differ: what a careless PUT leaves behind."""
+    """The contacts whose plain member and `Default…` member differ, as a careless PUT leaves them."""
     wrong = [
         member
         for member, (_, defaults) in CONTACTS.items()
@@ -169,7 +170,7 @@ def contradictions(record: Record) -> list[str]:
 
 
 def own(given: Record) -> Record:
-    """What a client may set: not the id, and not the archive's dates."""
+    """The members that a client may set: all but the id and the archive's dates."""
     return {name: value for name, value in given.items() if name != "Id" and name not in SERVERS}
 
 
@@ -187,7 +188,8 @@ def no_such(twin: Twin) -> Refusal:
 
 
 def refuse_archived(record: Record) -> None:
-    """The real code is unknown; the rule is not: further modification is disabled."""
+    """Refuse a write to an archived record. Billbee documents the rule ("further modification is disabled"), but no
+    code for it."""
     archived, restored = record["ArchivedAt"], record["RestoredAt"]
     if archived is not None and (restored is None or restored < archived):
         raise Refusal(400, failure(11, "Der Datensatz ist archiviert."))

@@ -49,7 +49,7 @@ def _add_faults(made: Flask, twin: Twin) -> None:
 
 
 def _add_behaviour(made: Flask, twin: Twin) -> None:
-    """How the provider answers from now on, and what becomes of what it holds back."""
+    """Add the routes for toggles, for kept connections, for late effects, and for a reset."""
 
     @made.post("/_control/toggles")
     def toggles() -> Answer:
@@ -79,7 +79,7 @@ def _add_behaviour(made: Flask, twin: Twin) -> None:
 
 
 def _add_records(made: Flask, twin: Twin) -> None:
-    """What people do at the provider, by hand."""
+    """Add the routes for edits of records, as people make them at the provider."""
 
     def record_or_404(external_id: str) -> Record:
         if external_id not in twin.records:

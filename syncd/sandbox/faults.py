@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong between a provider and us, and where exactly.
+"""Faults on demand: what goes wrong between syncd and a provider, and at which point.
 
 A fault hits the next request that fits it (`method`, `route`, after `skip` others), `times` times (0: until cleared).
 
@@ -44,7 +44,7 @@ SERVED = "syncd.served"  # in a WSGI environment: how many requests this connect
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to go wrong; see the module for the kinds. `route` is a Flask rule such as `/customer/<number>`."""
+    """One fault; see the module for the kinds. `route` is a Flask rule such as `/customer/<number>`."""
 
     kind: str
     method: str = ""
@@ -90,7 +90,7 @@ class Wire:
             self.queue.extend(faults)
 
     def clear(self) -> None:
-        """Forget all faults and late effects, and let go what hangs."""
+        """Forget all faults and late effects, and end requests that hang."""
         with self._lock:
             self.queue.clear()
             self.hit.clear()

@@ -1,6 +1,7 @@
 """The five sandboxes together: served on loopback, with the settings that reach them; for `demo`, `sandbox`, tests.
 
-`demo` and `sandbox` serve those besides that installed packages bring (`brought`)."""
+`demo` and `sandbox` also serve the sandboxes that installed packages bring (`brought`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ from syncd.clock import Clock
 from syncd.sandbox import aiotic, azotte, billbee, invisible_collector, jtl, jtl_door
 from syncd.sandbox.brought import brought
 from syncd.sandbox.kit import Server, serve
-from syncd.sandbox.twin import Twin
 
 NAMES = ("aiotic", "invisible_collector", "jtl", "billbee", "azotte")
 SECRETS: Mapping[str, str] = {
@@ -35,7 +35,8 @@ _MODULES = {
 
 @contextmanager
 def serve_five(port: int = 0, clock: Clock | None = None) -> Iterator[Server]:
-    """All five on loopback until the block ends; `.twins` by name are their insides, `.url(name)` their addresses."""
+    """Serve the five on loopback until the block ends: `twins` holds their records and toggles by name, `url(name)` is
+    an address."""
     apps = [_MODULES[name].create_app(_MODULES[name].create_twin(clock)) for name in NAMES]
     with serve(apps, port) as server:
         yield server
@@ -43,7 +44,8 @@ def serve_five(port: int = 0, clock: Clock | None = None) -> Iterator[Server]:
 
 @contextmanager
 def serve_all(port: int = 0) -> Iterator[Server]:
-    """The five and every installed one, on `port`, `port + 1` …, or on free ports for 0."""
+    """Serve the five and every installed sandbox, on `port`, `port + 1` …, or on free ports for 0. Raises OSError where
+    a port is taken."""
     more = [made.create_app(made.create_twin(None)) for made in brought().values()]
     with serve(
         [*(_MODULES[name].create_app(_MODULES[name].create_twin(None)) for name in NAMES), *more], port
@@ -54,18 +56,18 @@ def serve_all(port: int = 0) -> Iterator[Server]:
 
 
 def all_secrets() -> dict[str, str]:
-    """The credentials of the five and of every installed one."""
+    """The credentials of the five and of every installed sandbox, by name."""
     return {**SECRETS, **{name: value for made in brought().values() for name, value in made.secrets.items()}}
 
 
 def keep_records(server: Server, path: Path) -> None:
-    """Write down what the sandboxes hold, so that the next ones can go on with it."""
+    """Write the sandboxes' records into a file, for `load_records`."""
     held = {name: {"serial": twin.serial, "records": twin.records} for name, twin in server.twins.items()}
     path.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def load_records(server: Server, path: Path) -> None:
-    """Fill the sandboxes with what `keep_records` wrote. Raises ValueError for anything else."""
+    """Fill the sandboxes with the records that `keep_records` wrote. Raises ValueError for any other file."""
     held = json.loads(path.read_text(encoding="utf-8"))
     for name, twin in server.twins.items():
         try:
@@ -136,8 +138,3 @@ def _own(name: str, server: Server, secrets: Path) -> str:
         ],
     }
     return "\n".join(lines[name]) + "\n"
-
-
-def writes(twin: Twin) -> int:
-    """How many requests changed a customer over there."""
-    return twin.writes()

@@ -1,7 +1,7 @@
 """Look-ups among the records of one pretended provider.
 
-A provider finds a customer among 100,000 as fast as among ten; a stand-in that looks through all of them for each
-request would make whoever measures against it measure the stand-in. `Twin.by` says when an index is kept.
+A provider finds a customer among 100,000 as fast as among ten. A stand-in that looks through all records for each
+request would spoil every measurement against it. `Twin.by` says when an index is kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def texts(name: str) -> Rows:
 
 
 class Index:
-    """What `rows` makes of each record, sorted by its values; for equal ones the record that came first is first."""
+    """The rows of each record, sorted by their values; of equal values, the older record's comes first."""
 
     def __init__(self, rows: Rows, records: Mapping[str, Record]) -> None:
         self.rows: list[Record] = []
@@ -49,7 +49,7 @@ class Index:
         return self.rows[start:end]
 
     def read(self, external_id: str, record: Record | None) -> None:
-        """The record with this id is new or changed, or is gone."""
+        """Take in a record that is new or changed; None for one that is gone."""
         self._serial += 1
         number, held = self._held.pop(external_id, (self._serial, []))
         for key in held:

@@ -244,14 +244,14 @@ def _overwrite(twin: Twin, record: Record, body: Record) -> None:
 
 
 def _holders(twin: Twin, body: Record) -> list[Record]:
-    """Who already has this VAT number, then who has this externalId."""
+    """The customers that have this VAT number, then those that have this externalId."""
     return [
         record for name in ("vatNumber", "externalId") if body.get(name) for record in _with(twin, name, body[name])
     ]
 
 
 def _find(twin: Twin, address: str) -> Record | None:
-    """By gid, else by externalId: both live in one namespace."""
+    """The customer with this gid, else with this externalId: both are in one namespace."""
     if address in twin.records:
         return twin.records[address]
     return next(iter(_with(twin, "externalId", address)), None)

@@ -1,4 +1,4 @@
-"""Who may speak to JTL-Wawi's stand-in: the paths of the cloud and of an installation on premise, the token endpoint,
+"""The entrance of JTL-Wawi's stand-in: the paths of the cloud and of an installation on premise, the token endpoint,
 headers, scopes, and the cloud's limit."""
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def add_tokens(app: Flask, twin: Twin, tokens: dict[str, datetime]) -> None:
 
 
 def cloud_headers(twin: Twin, tokens: Mapping[str, datetime]) -> bool:
-    """Whether a request to the cloud is from somebody who may ask."""
+    """Whether a request to the cloud has a good token and the required headers."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind != "Bearer" or token not in tokens or tokens[token] <= twin.now():
         return False
@@ -62,7 +62,7 @@ def cloud_headers(twin: Twin, tokens: Mapping[str, datetime]) -> bool:
 
 
 def onprem_headers(twin: Twin) -> bool:
-    """The same on premise."""
+    """Whether a request to an installation on premise has the API key and the required headers."""
     return request.headers.get("Authorization") == f"Wawi {API_KEY}" and _registered(twin)
 
 
@@ -80,7 +80,7 @@ def _demand(twin: Twin, header: str) -> None:
 
 
 def scoped(twin: Twin, *, writing: bool) -> None:
-    """Refuse what the licence or the scopes do not cover."""
+    """Refuse a request that the licence or the scopes do not cover."""
     if twin.toggle("licence") == "missing":
         raise Refusal(402)
     if twin.toggle("scopes") == "none" or (writing and twin.toggle("scopes") == "read"):
@@ -88,6 +88,7 @@ def scoped(twin: Twin, *, writing: bool) -> None:
 
 
 def used(twin: Twin) -> int:
-    """How much of the cloud's limit is used up: so many requests an interval, and no word about when to come back."""
+    """How much of the cloud's limit is used up: so many requests an interval; an answer does not say when to try
+    again."""
     since = twin.now() - timedelta(seconds=INTERVAL)
     return sum(entry.at > since and entry.status != 429 and entry.path != TOKEN_ROUTE for entry in twin.log)

@@ -1,4 +1,4 @@
-"""What JTL-Wawi's stand-in takes for a customer: members, types, lengths, and how a PATCH changes what is stored."""
+"""The rules of JTL-Wawi's stand-in for a customer: members, types, lengths, and the effect of a PATCH."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MEMBERS = (*_TEXTS, *_NUMBERS, *_FLAGS, *_MOMENTS)
 
 
 def complaints(body: Record, *, new: bool) -> dict[str, str]:
-    """What is wrong with a POST (`new`) or PATCH, every fault at once, as ValidationErrors."""
+    """The ValidationErrors of the body of a POST (`new`) or PATCH, all at once."""
     found = dict(_required(body)) if new else {}
     found |= dict(_types(body, _TEXTS, lambda value: isinstance(value, str)))
     found |= dict(_types(body, _NUMBERS, _is_int32))
@@ -100,7 +100,7 @@ def _is_moment(value: Any) -> bool:
 
 
 def moment(at: datetime) -> str:
-    """With seven digits, as .NET writes it."""
+    """A moment with seven digits of a second, as .NET writes it."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}0+00:00"
 
 

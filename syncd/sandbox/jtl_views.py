@@ -1,4 +1,5 @@
-"""What JTL-Wawi's stand-in answers: who fits a query, pages, one customer and an error, as the toggles spell them."""
+"""The answers of JTL-Wawi's stand-in: the customers of a query, pages, one customer and an error, as the toggles spell
+them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _SEARCHED = ("Company", "FirstName", "LastName", "City", "EmailAddress")
 
 
 def selected(twin: Twin) -> list[Record]:
-    """Who fits the query. Filters that a version does not know are overlooked without a word."""
+    """The customers that fit the query. Filters that a version does not know are overlooked without a word."""
     number, word = request.args.get("number"), request.args.get("searchKeyWord", "").lower()
     found, how = _changed(twin), twin.toggle("number_filter") if number else "ignored"
     if how == "exact":
@@ -30,12 +31,13 @@ def selected(twin: Twin) -> list[Record]:
 
 
 def with_number(twin: Twin, number: str) -> list[Record]:
-    """Who has exactly this number."""
+    """The customers with exactly this number."""
     return twin.by(texts("Number")).at(number)
 
 
 def _changed(twin: Twin) -> list[Record] | None:
-    """Who was changed in the time that the query names; None where it names none, or the version does not know it."""
+    """The customers that were changed in the time that the query names; None where it names none, or the version does
+    not know that filter."""
     least, most = (_moment(twin, name) for name in ("lastChangeFrom", "lastChangeTo"))
     return twin.by(_last_change).between(least, most) if least or most else None
 

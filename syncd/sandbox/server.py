@@ -1,8 +1,8 @@
-"""Sandboxes on loopback, with connections that are kept as real providers keep them.
+"""Serves sandboxes on loopback, with connections that are kept as real providers keep them.
 
-werkzeug's own handler ends a connection after each answer, so that nothing a kept connection can do to a client would
-ever show: one that was closed while it was idle, one that is closed just as the next request comes (fault `stale`).
-`Twin.idle` is how long a silent connection is kept; with 0 every answer ends its connection.
+werkzeug's own handler ends a connection after each answer. Then no test would meet a kept connection that was closed
+while it was idle, or just as the next request comes (fault `stale`). `Twin.idle` is how long a silent connection is
+kept, in seconds; with 0 every answer ends its connection.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Server:
 def serve(apps: Iterable[Flask], port: int = 0) -> Iterator[Server]:
     """Serve all apps on loopback until the block ends: on `port`, `port + 1` …, or on free ports for 0.
 
-    Requests that still hang are let go at the end. Raises OSError where a port is taken.
+    Requests that still hang are ended with the block. Raises OSError where a port is taken.
     """
     running: list[tuple[_Listener, threading.Thread]] = []
     try:
@@ -73,7 +73,7 @@ def twin_of(made: Flask) -> Twin:
 
 
 class _Listener(ThreadedWSGIServer):
-    """One sandbox; knows its open connections, because a kept one would outlive the sandbox."""
+    """The listener of one sandbox. It ends open connections with the sandbox: a kept one would outlive it."""
 
     def __init__(self, made: Flask, port: int) -> None:
         self.twin = twin_of(made)
@@ -90,7 +90,7 @@ class _Listener(ThreadedWSGIServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End what is still open."""
+        """Close the open connections."""
         for connection in list(self._open):
             with suppress(OSError):  # the other side was first
                 connection.shutdown(socket.SHUT_RDWR)
@@ -107,7 +107,7 @@ class _Handler(WSGIRequestHandler):
         super().handle_one_request()
 
     def run_wsgi(self) -> None:
-        """One answer in one piece, after which the connection is kept unless one side wants it closed."""
+        """Send one answer in one piece. The connection is kept, unless one side wants it closed."""
         self.connection.settimeout(None)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))  # unread, it would begin the next request
         environ = {**self.make_environ(), "wsgi.input": BytesIO(body), SERVED: self.served}
@@ -121,7 +121,7 @@ class _Handler(WSGIRequestHandler):
             self.close_connection = True
 
     def _head(self, status: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
-        """The answer's own headers, `Date` from the twin's clock among them, and what ends it."""
+        """The head of an answer: its headers, `Date` by the twin's clock, and its length."""
         if int(status[:3]) not in _NO_BODY and not any(name.lower() == "content-length" for name, _ in headers):
             headers.append(("Content-Length", str(len(body))))
         if self.close_connection:
@@ -130,4 +130,4 @@ class _Handler(WSGIRequestHandler):
         return "\r\n".join(lines).encode("latin-1")
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-        """Sandboxes are silent; what came in is in `twin.log`."""
+        """Print nothing: requests are in `twin.log`."""

@@ -30,8 +30,8 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request as it came in. `route` is the rule that matched, "" for none; `keys` are the body's keys, nested
-    ones as `a.b`; `wrote` whether a record changed; `status` what was decided, even if a fault kept it back."""
+    """A request in the log. `route` is the rule that matched, "" for none; `keys` are the body's keys, nested ones as
+    `a.b`; `wrote`: a record changed; `status` is the app's, also where a fault kept the answer back."""
 
     method: str
     route: str
@@ -96,25 +96,25 @@ class Twin:
             return self.serial
 
     def put(self, external_id: str, record: Record) -> None:
-        """A record is new or changed by a request."""
+        """Store a record that a request made or changed."""
         with self.lock:
             self.records[external_id] = record
             self.touch(external_id)
 
     def drop(self, external_id: str) -> None:
-        """A record is gone."""
+        """Delete a record by a request."""
         with self.lock:
             self.records.pop(external_id, None)
             self.touch(external_id)
 
     def touch(self, *external_ids: str) -> None:
-        """Records were changed in place by a request: these, or where none is named any."""
+        """Tell that a request changed records in place: these, or any where none is named."""
         with self.lock:
             self.version += 1
             self.read_again(*external_ids)
 
     def read_again(self, *external_ids: str) -> None:
-        """These records, or any, are not what the indexes know."""
+        """Tell the indexes that these records changed, or any where none is named."""
         with self.lock:
             if not external_ids:
                 self.indexes.clear()
@@ -134,7 +134,7 @@ class Twin:
             return self.indexes[rows]
 
     def edit(self, external_id: str, **changes: Any) -> None:
-        """What a person does at the provider: not a request, so not counted as a write."""
+        """Change a record as a person does at the provider: no request, so not counted as a write."""
         with self.lock:
             record = self.records[external_id]
             record.update(deepcopy(changes))
@@ -143,7 +143,7 @@ class Twin:
             self.read_again(external_id)
 
     def note(self, entry: Entry) -> None:
-        """A request was answered."""
+        """Add an answered request to the log."""
         with self.lock:
             self.log.append(entry)
             if self.kept and len(self.log) > 2 * self.kept:
@@ -164,7 +164,7 @@ class Twin:
         self.faults.release_late()
 
     def reset(self) -> None:
-        """As new."""
+        """Make the twin as it was at the start: no records, no log, no faults, default toggles."""
         with self.lock:
             self.records.clear()
             self.read_again()

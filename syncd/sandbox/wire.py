@@ -1,4 +1,4 @@
-"""Where the faults of a sandbox are played: WSGI middleware that goes down to the bare connection where it must."""
+"""Plays the faults of a sandbox: WSGI middleware that writes to the bare connection where a fault needs it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Recorder = Callable[["Mapping[str, Any]", str, bytes, Callable[[], int]], None]
 
 
 class FaultyWire:
-    """WSGI middleware that lets an app answer, and then does to the answer what the fault says."""
+    """WSGI middleware that lets an app answer, and spoils the answer as the fault says."""
 
     def __init__(self, app: Flask, wire: Wire, now: Callable[[], datetime], record: Recorder) -> None:
         self._app = app
@@ -73,7 +73,7 @@ class FaultyWire:
         return self._send(self._spoil(fault, reply, environ), start_response)
 
     def _send(self, reply: _Reply, start_response: StartResponse) -> Iterable[bytes]:
-        """The ordinary way. The sandbox's clock makes the `Date`, as a provider's own would."""
+        """Send a reply through WSGI, with a `Date` by the sandbox's clock, as a provider's answer has its own."""
         headers = _headers(reply)
         if not any(name.lower() == "date" for name, _ in headers):
             headers.append(("Date", format_datetime(self._now(), usegmt=True)))
@@ -113,7 +113,7 @@ class FaultyWire:
         return _altered(fault, reply)
 
     def _hang(self, environ: WSGIEnvironment, seconds: float) -> NoReturn:
-        """Say nothing until the time is over, the client goes away or the sandbox stops."""
+        """Send nothing until the time is over, the client closes the connection, or the sandbox stops."""
         connection = _connection(environ)
         waited = 0.0
         while waited < seconds and not self._wire.released.wait(0.02):
@@ -176,7 +176,7 @@ def _reset(environ: WSGIEnvironment) -> NoReturn:
 
 
 def _end(connection: socket.socket, *, reset: bool) -> NoReturn:
-    """Close the connection now, under the feet of the server, which takes it for a client that went away."""
+    """Close the connection at once. The server takes that for a client that closed it."""
     bare = socket.socket(fileno=connection.detach())
     if reset:
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -185,7 +185,7 @@ def _end(connection: socket.socket, *, reset: bool) -> NoReturn:
 
 
 def _drip(fault: Fault, reply: _Reply, environ: WSGIEnvironment, stop: threading.Event) -> NoReturn:
-    """Write the answer by hand, as the fault wants it."""
+    """Write the answer to the bare connection, as the fault wants it."""
     connection = _connection(environ)
     lines = [f"HTTP/1.1 {reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown')}"]
     kept = [pair for pair in _headers(reply) if fault.kind != "endless" or pair[0].lower() != "content-length"]

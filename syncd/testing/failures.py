@@ -1,4 +1,4 @@
-"""The checks of the contract that are about failures: who is told what, and that no answer is taken for another."""
+"""The checks of failures: the error for each, and that no answer is taken for another customer's or for a proof."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _asked_of(adapter: ProviderAdapter, world: World, remote: Remote) -> dict[st
 
 
 def forbidden(world: World) -> None:
-    """402 and 403 are about us, not about the customer."""
+    """402 and 403 are about syncd's credentials, not about the customer."""
     remote = world.created()
     for status in (402, 403):
         for (method, route), act in _acts(world, remote):
@@ -158,7 +158,7 @@ def failed_reading_after_a_write(world: World) -> None:
 
 
 def not_sent(world: World) -> None:
-    """Nobody listens: certainly not executed."""
+    """A request to a port where no server listens is certainly not executed."""
     remote = world.created()
     adapter = world.row.build("http://127.0.0.1:9", TIMEOUT)
     try:
@@ -175,7 +175,7 @@ def not_sent(world: World) -> None:
 
 
 def another_customers_answer(world: World) -> None:
-    """An answer that speaks of another customer is never taken for ours."""
+    """An answer about another customer than the one asked for is never used."""
     remote = world.created()
     fault = Fault("merge", patch=world.row.foreign)
     _under(world, fault, world.row.fetch, lambda: world.adapter.fetch(remote.external_id), ProviderError)

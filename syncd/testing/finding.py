@@ -1,4 +1,4 @@
-"""Checks of what is found: by our key, by an id, in a listing; and of what a request may carry."""
+"""Checks of readings: by our key, by an id, in a listing; and of the places where a request may carry secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider hands to the contract suite: one `Row` each."""
+"""The contract suite's input: a `Row` for each provider, and the `World` in which a check runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Request = tuple[str, str]  # method and Flask rule
 
 
 class StillClock:
-    """A clock that a test moves."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,11 +55,11 @@ class Breakage:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One provider.
+    """One provider: its sandbox, its adapter, and the values to try.
 
     build         adapter for a base URL and a timeout in seconds, with good credentials; `stranger` the same with wrong
                   ones and `TIMEOUT`
-    stored        what the twin really holds for an id, in canonical fields, read without the adapter's own code
+    stored        the twin's record for an id, in canonical fields, read without the adapter's own code
     samples       key to source values, all of which the provider accepts; the first is the one most checks use
     changes       canonical field to a new value for the first sample, as `project` would return it
     clearable     fields that can be emptied; `clears` whether a variant really empties them
@@ -145,7 +145,7 @@ class World:
 
     @contextmanager
     def in_haste(self) -> Iterator[None]:
-        """The adapter waits for answers that do not come, but not for long."""
+        """Inside the block, the adapter has a short timeout: for answers that do not come."""
         self.adapter, patient = self.row.build(self.url, HASTE), self.adapter
         try:
             yield
@@ -158,15 +158,15 @@ class World:
         return self.adapter.project(self.row.samples[key or self.key])
 
     def created(self, key: str | None = None) -> Remote:
-        """A sample that now exists at the provider."""
+        """Create a sample at the provider; answers its record."""
         return self.adapter.create(key or self.key, self.projected(key))
 
     def created_as(self, key: str, number: int = 0) -> Remote:
-        """A customer of this key that collides with nobody."""
+        """Create a customer under this key, with the values of customer `number`, which collide with no other."""
         return self.adapter.create(key, self.other(number))
 
     def other(self, number: int = 0) -> Values:
-        """The projection of a customer that collides with nobody."""
+        """The projection of customer `number`, whose values collide with no other's."""
         return self.adapter.project(self.row.other(number))
 
     def forget(self, keep: str = "") -> None:
@@ -186,7 +186,7 @@ class World:
         return remote._replace(values={**known, **remote.values})
 
     def stored(self, remote: Remote) -> Values:
-        """What the provider really holds."""
+        """The record that the provider holds, read without the adapter's own code."""
         return self.row.stored(self.twin, remote.external_id)
 
 
@@ -207,7 +207,7 @@ def opened(row: Row, toggles: Toggles) -> Iterator[World]:
 
 @contextmanager
 def tried(what: str) -> Iterator[None]:
-    """A failure in here says what was tried, which in a loop no line of the check tells."""
+    """A failure inside the block has a note of what was tried: in a loop, the check's line does not tell."""
     try:
         yield
     except (AssertionError, pytest.fail.Exception, ProviderError) as error:

@@ -1,4 +1,4 @@
-"""Checks of values: what a projection may do to them, and what survives the way there and back."""
+"""Checks of values: what a projection may change, and that a value comes back as it was sent."""
 
 from __future__ import annotations
 

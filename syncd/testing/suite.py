@@ -1,4 +1,4 @@
-"""All checks against all rows, as a class that pytest collects."""
+"""The suite: a class for pytest that runs all checks against all rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what is written: a create, an update, a removal, and what the provider holds afterwards."""
+"""Checks of writes: a create, an update, a removal, and the record that the provider holds afterwards."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def update_is_idempotent(world: World) -> None:
 
 
 def update_starts_from_the_given_record(world: World) -> None:
-    """What a person changed over there just before stays, where syncd did not plan that field."""
+    """An edit that a person made at the provider just before stays, in every field that syncd did not plan."""
     first, second = list(world.row.changes)[:2]
     remote = world.created()
     current = world.adapter.fetch(remote.external_id)
