@@ -37,7 +37,7 @@ def source_checks(settings: Settings) -> Iterator[Check]:
     try:
         yield from _source(settings, source)
     except SyncdError as error:
-        yield Check("source", error.message, error.remedy or "syncd triggers install --print-sql", code_of(error))
+        yield Check("source", error.message, error.remedy or "Check [source] in syncd.toml.", code_of(error))
     finally:
         source.close()
 

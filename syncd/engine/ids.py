@@ -49,7 +49,7 @@ def _record(route: Route, keys: Sequence[str]) -> None:
     before = {key: noted[key] for key in keys if noted.get(key) and key not in now}
     held = ids.held_ids(route.source, list(before))
     emptied = {key: None for key, external_id in before.items() if held.get(key) == external_id}
-    missed = ids.record(route.source, route.provider, {**now, **emptied})
+    missed = ids.write_ids(route.source, route.provider, {**now, **emptied})
     again = {key for key in missed if key in emptied or ids.fits(route.source, now[key])}
     with route.state.fenced(route.lease) as tx:
         left = {key: id_ for key, id_ in _noted(tx, route).items() if key not in keys or key in again}

@@ -1,4 +1,4 @@
-"""What `doctor` wants to know about the source's server; reads only."""
+"""Facts about the source's server, for `syncd doctor`; reads only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _TRANSPORTS = {
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Server, character set ("" where there is only one), its clock (None: it is this machine's)."""
+    """The server and its version, the database's character set ("" for SQLite, which has one), and the server's clock
+    in UTC (None for SQLite, which has this machine's)."""
 
     server: str
     charset: str
@@ -40,7 +41,7 @@ class About:
 
 
 def transport(source: Source) -> tuple[str, str]:
-    """How the server is trusted (`syncd.tls`), and the version of TLS that this connection speaks, "" for none."""
+    """The mode in force (`syncd.tls`), and the version of TLS that a connection speaks, "" for none."""
     query = _TRANSPORTS.get(source.dialect)
     if query is None:
         return "local", ""
@@ -50,7 +51,7 @@ def transport(source: Source) -> tuple[str, str]:
 
 
 def about(source: Source) -> About:
-    """Ask the server who it is."""
+    """Ask the server for its version, character set and clock."""
     with reading(source) as conn:
         version = str(conn.execute(sa.text(_VERSIONS[source.dialect])).scalar_one())
         charset = conn.execute(sa.text(_CHARSETS[source.dialect])).scalar_one() if source.dialect in _CHARSETS else ""

@@ -1,11 +1,10 @@
 """The change log: read the marks, make their pairs due in the state, then delete exactly those rows.
 
-Consuming loses nothing, because a row leaves the log only by the deletion of what was read: a transaction that commits
-late, a sequence with holes, a number used twice do no harm. A log that is read "up to number n" loses rows: 7 may
-commit after 8 was read.
+Consuming loses no mark, because only rows that were read are deleted: a transaction that commits late, a sequence with
+holes, a number used twice do no harm. A log that is read "up to number n" loses rows: 7 may commit after 8 was read.
 
-The fence counts acknowledgements and names the state database that consumes. A count that went backwards means a
-restored backup, another owner a clone: both stop us.
+The fence counts acknowledgements and names the state that consumes the log (`owner`). A count that went backwards means
+a restored backup, another owner a copied state: both stop syncd.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ DELETE FROM syncd.change_log AS log USING unnest(CAST(:seqs AS bigint[]), CAST(:
 
 
 class Entry(NamedTuple):
-    """One mark: look at this customer.
+    """One row of the log: a mark for a customer.
 
-    `op` is I, U, D, T when a whole table was emptied (then `key` is ''), or J: `key` leads to a row of the join `was`.
-    Else `was` is the customer's key before it was changed. `table`: logged by the trigger on `source.table` itself, not
-    by one of the other watched tables.
+    `op` is I, U, D; T where a whole table was emptied (`key` is then ''); or J, where `key` is the value that leads to
+    a row of the join `was`. Otherwise `was` is the customer's key before the key changed. `table`: the trigger on
+    `source.table` itself logged it, not one on another watched table.
     """
 
     seq: int
@@ -44,7 +43,7 @@ class Entry(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Visible marks, oldest number first, and the fence as it stood before they were read."""
+    """Visible marks in the order of their numbers, and the fence as it was before they were read."""
 
     entries: tuple[Entry, ...]
     acks: int
@@ -52,16 +51,16 @@ class Batch(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What waits in the log."""
+    """How many marks wait in the log, and the time of the oldest."""
 
     rows: int
     oldest: datetime | None
 
 
 def read(source: Source, limit: int = 1000) -> Batch:
-    """The next marks. Only on a primary: a standby may hide what it has not replayed.
+    """The next marks. A standby is refused: it does not show what it has not replayed.
 
-    Raises SetupNeeded when log or fence are missing, SourceUnreachable on a standby.
+    Raises SetupNeeded where log or fence are missing, SourceUnreachable on a standby.
     """
     log = source.log
     query = sa.select(log.c.seq, log.c.customer_key, log.c.op, log.c.was, log.c.origin, log.c.at, log.c.own)
@@ -75,13 +74,14 @@ def read(source: Source, limit: int = 1000) -> Batch:
 
 
 def is_there(source: Source) -> bool:
-    """Whether the source has a change log at all."""
+    """Whether the source has a change log."""
     with reading(source) as conn:
         return sa.inspect(conn).has_table(source.log.name, schema=source.log.schema)
 
 
 def unread(source: Source, key: str) -> bool:
-    """Whether any mark of this customer is still to be read. False where the log is not consumed."""
+    """Whether the log holds a mark of this customer. False where the log is not consumed: there, marks stay for
+    ever."""
     if source.config.change_log != "triggers":
         return False
     log = source.log
@@ -91,11 +91,9 @@ def unread(source: Source, key: str) -> bool:
 
 
 def mentions(source: Source, keys: Sequence[str], *, moved: bool = False) -> set[str]:
-    """Those of these keys of which a mark is still to be read: a row was made, removed or moved since the last capture;
-    with `moved`, only those that a row got or gave up as it moved.
-
-    Empty where the log is not consumed, for there no mark ever leaves it.
-    """
+    """Those of these keys whose row was made, deleted or got another key since the last capture, by the marks in the
+    log; with `moved`, only keys that a row got or gave up. Empty where the log is not consumed: there, marks stay for
+    ever."""
     if source.config.change_log != "triggers":
         return set()
     log = source.log
@@ -111,8 +109,8 @@ def mentions(source: Source, keys: Sequence[str], *, moved: bool = False) -> set
 def acknowledge(source: Source, batch: Batch, owner: str) -> None:
     """Move the fence and delete exactly the rows of `batch`, by number and key, in one transaction.
 
-    Raises SafetyStop when the log belongs to another state database or was set back, LeaseLost when another daemon of
-    ours acknowledged meanwhile.
+    Raises SafetyStop where the log belongs to another state or was set back, LeaseLost where another daemon with the
+    same state acknowledged meanwhile.
     """
     if not batch.entries:
         return
@@ -143,9 +141,9 @@ def _delete(conn: sa.Connection, source: Source, entries: tuple[Entry, ...]) -> 
 
 
 def claim(source: Source, owner: str) -> int:
-    """Make `owner` the only consumer of this log, if it has no owner yet. Answers the fence's count.
+    """Make the state `owner` the only consumer of this log, where it has no owner yet. Answers the fence's count.
 
-    Raises SafetyStop when another state database consumes the log: each would get half of the changes.
+    Raises SafetyStop where another state consumes the log: each would get half of the changes.
     """
 
     def work(conn: sa.Connection) -> int:
@@ -164,7 +162,7 @@ def claim(source: Source, owner: str) -> int:
 
 
 def release(source: Source, owner: str) -> None:
-    """Give the log up, so that another state database may claim it. Does nothing where the log is not ours."""
+    """Give the log up, so that another state may claim it. Does nothing where another one owns the log."""
 
     def work(conn: sa.Connection) -> None:
         fence = source.fence
@@ -175,7 +173,8 @@ def release(source: Source, owner: str) -> None:
 
 
 def seize(source: Source, owner: str) -> int:
-    """Take the log over from its present owner, after a person confirmed it. Answers the fence's count."""
+    """Make the state `owner` the consumer in place of the present one, by a person's order. Answers the fence's
+    count."""
 
     def work(conn: sa.Connection) -> int:
         conn.execute(source.fence.update().where(source.fence.c.id == 1).values(owner=owner))
@@ -186,7 +185,7 @@ def seize(source: Source, owner: str) -> int:
 
 
 def backlog(source: Source) -> Backlog:
-    """How many marks wait and since when."""
+    """Count the marks in the log."""
     query = sa.select(sa.func.count(), sa.func.min(source.log.c.at))
     with reading(source) as conn:
         rows, oldest = conn.execute(query).one()
@@ -194,13 +193,17 @@ def backlog(source: Source) -> Backlog:
 
 
 def _fence(conn: sa.Connection, source: Source) -> tuple[int, str]:
-    """Count and owner; refuses to go on where nothing could be acknowledged."""
+    """The fence's count and owner. Raises SetupNeeded where it is missing, SourceUnreachable on a standby: marks could
+    not be acknowledged there."""
     fence = source.fence
     row = conn.execute(sa.select(fence.c.acks, fence.c.owner, _read_only(source)).where(fence.c.id == 1)).first()
     if row is None:
         raise SetupNeeded("the change log has lost its fence.", remedy=INSTALL)
     if row[2]:
-        raise SourceUnreachable("the source answers as a standby or is read-only; the change log is read on a primary.")
+        raise SourceUnreachable(
+            "the source answers as a standby or is read-only; the change log is read on a primary.",
+            remedy="name the primary in url under [source]",
+        )
     return int(row[0]), str(row[1])
 
 
@@ -221,7 +224,7 @@ def _explain_fence(conn: sa.Connection, source: Source, batch: Batch, owner: str
 
 
 def _moment(at: Any) -> datetime | None:
-    """SQLite gives text, MariaDB a naive UTC time."""
+    """A time of the log in UTC: SQLite gives text, MariaDB a naive UTC time."""
     moment = datetime.fromisoformat(at) if isinstance(at, str) else at
     if not isinstance(moment, datetime):
         return None

@@ -1,8 +1,8 @@
 """Single values between the source's columns and the canonical customer, both ways.
 
-Reading: text becomes NFC, trimmed, and '' becomes None; `birth_date` a date, `active` a bool, whatever the column's own
-type is. A value that cannot be read so (a NUL byte, broken Unicode, more than 64 kB, no date) is a problem of that one
-row and field, never of the whole page. Writing is the same table backwards; what does not fit is refused by name.
+Reading: text becomes NFC and trimmed, '' becomes None, `birth_date` a date and `active` a bool, from any type of
+column. A value without a canonical form (a NUL byte, broken Unicode, more than 64 kB, no date) is a problem of that row
+and field, never of the whole page. Writing is the reverse; a value that the column cannot hold is refused.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ YES = frozenset(yes for yes, _ in _WORDS)
 NO = frozenset(no for _, no in _WORDS)
 
 
-class Kind(StrEnum):
-    """What a column can hold, as far as writing to it is concerned."""
+class ColumnKind(StrEnum):
+    """What a column holds: how a value is written into it."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -46,14 +46,14 @@ class Kind(StrEnum):
 class MappedColumn(NamedTuple):
     """A canonical field and the column that holds it.
 
-    `clears_to` is '' where the column is NOT NULL with an empty default, else None. `plain`: the driver wants text and
+    `clears_to` is '' where the column is NOT NULL with an empty default, else None. `plain`: the driver takes text and
     numbers only (SQLite). `fixed` says why the column is never written, '' where it may be. `join` names the joined
-    table that has the column, '' for the customer table; `spellings` what its values mean where the settings say it.
+    table that has the column, '' for the customer table; `spellings` is the field's value map, None where it has none.
     """
 
     field: str
     column: sa.Column[Any]
-    kind: Kind
+    kind: ColumnKind
     nullable: bool
     clears_to: str | None
     plain: bool
@@ -64,33 +64,33 @@ class MappedColumn(NamedTuple):
 
 
 class UnreadableError(Exception):
-    """One stored value that has no canonical form; the text names the rule, not the value."""
+    """A column's value has no canonical form; the text names the rule, not the value."""
 
 
 class UnfitError(Exception):
-    """One canonical value that the column cannot hold; the text names the rule, not the value."""
+    """A column cannot hold a canonical value; the text names the rule, not the value."""
 
 
-def kind_of(type_: sa.types.TypeEngine[Any], *, sqlite: bool) -> Kind | None:
-    """What a reflected column type holds; None when it is nothing a customer's field can live in."""
+def kind_of(type_: sa.types.TypeEngine[Any], *, sqlite: bool) -> ColumnKind | None:
+    """The kind of a reflected column type; None for a type that holds no customer's field (a float, a blob)."""
     visit = str(type_.__visit_name__).upper()
     if visit == "BIT":
-        return Kind.BIT
+        return ColumnKind.BIT
     if isinstance(type_, sa.Boolean):
-        return Kind.BOOLEAN
+        return ColumnKind.BOOLEAN
     if isinstance(type_, sa.Uuid) or visit == "UUID":
-        return Kind.UUID
+        return ColumnKind.UUID
     if isinstance(type_, sa.String | sa.Enum):
-        return Kind.TEXT
+        return ColumnKind.TEXT
     if isinstance(type_, sa.Integer):
-        return Kind.INTEGER
+        return ColumnKind.INTEGER
     if isinstance(type_, sa.Float):
         return None
     if isinstance(type_, sa.Numeric):
-        return Kind.TEXT if sqlite else Kind.DECIMAL  # SQLite's affinity NUMERIC holds any text
+        return ColumnKind.TEXT if sqlite else ColumnKind.DECIMAL  # SQLite's affinity NUMERIC holds any text
     if isinstance(type_, sa.DateTime):
-        return Kind.MOMENT
-    return Kind.DATE if isinstance(type_, sa.Date) else None
+        return ColumnKind.MOMENT
+    return ColumnKind.DATE if isinstance(type_, sa.Date) else None
 
 
 def is_endless(type_: sa.types.TypeEngine[Any]) -> bool:
@@ -99,19 +99,28 @@ def is_endless(type_: sa.types.TypeEngine[Any]) -> bool:
     return str(type_.__visit_name__).upper() in plain and (getattr(type_, "length", None) or LONGEST) >= LONGEST
 
 
-def kinds_for(field: str, *, spelled: bool = False) -> frozenset[Kind]:
+def kinds_for(field: str, *, spelled: bool = False) -> frozenset[ColumnKind]:
     """The column kinds that can hold this canonical field; `spelled`: a value map says what its values mean."""
     if spelled:
-        return frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.UUID, Kind.BOOLEAN, Kind.BIT})
+        return frozenset(
+            {
+                ColumnKind.TEXT,
+                ColumnKind.INTEGER,
+                ColumnKind.DECIMAL,
+                ColumnKind.UUID,
+                ColumnKind.BOOLEAN,
+                ColumnKind.BIT,
+            }
+        )
     if field == "birth_date":
-        return frozenset({Kind.DATE, Kind.MOMENT, Kind.TEXT})
+        return frozenset({ColumnKind.DATE, ColumnKind.MOMENT, ColumnKind.TEXT})
     if field == "active":
-        return frozenset({Kind.BOOLEAN, Kind.BIT, Kind.INTEGER, Kind.DECIMAL, Kind.TEXT})
-    return frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.UUID})
+        return frozenset({ColumnKind.BOOLEAN, ColumnKind.BIT, ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.TEXT})
+    return frozenset({ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.UUID})
 
 
 def canonical(field: str, raw: Any) -> Value:
-    """The canonical value of what the database gave. Raises UnreadableError."""
+    """The canonical value of a value that the driver gave. Raises UnreadableError."""
     if raw is None:
         return None
     if field == "active":
@@ -122,7 +131,8 @@ def canonical(field: str, raw: Any) -> Value:
 
 
 def clean(text: str) -> str | None:
-    """NFC, trimmed, '' as None. Raises UnreadableError for what no customer's field should hold."""
+    """The text in NFC and trimmed, '' as None. Raises UnreadableError for a NUL byte, broken Unicode, or more than
+    `LONGEST` bytes."""
     if "\0" in text:
         raise UnreadableError("holds a NUL byte")
     try:
@@ -178,11 +188,8 @@ def _written_date(text: str) -> date | None:
 
 
 def stored(mapped: MappedColumn, value: Value, before: Any = None, *, new: bool = False) -> Any:
-    """What to write for a canonical value; `before` is what the column holds now (a flag keeps its spelling);
-    in a `new` row the key column may be filled too.
-
-    Raises UnfitError.
-    """
+    """The value to write for a canonical one. `before` is the column's present value, whose spelling of a flag is kept;
+    in a `new` row the key column may be filled, too. Raises UnfitError."""
     if mapped.fixed and not (new and mapped.is_key):
         raise UnfitError(mapped.fixed)
     if isinstance(value, str):
@@ -206,9 +213,9 @@ def stored(mapped: MappedColumn, value: Value, before: Any = None, *, new: bool 
 def _stored_flag(mapped: MappedColumn, value: Value, before: Any) -> Any:
     if not isinstance(value, bool):
         raise UnfitError("is neither yes nor no")
-    if mapped.kind is Kind.BOOLEAN and not mapped.plain:
+    if mapped.kind is ColumnKind.BOOLEAN and not mapped.plain:
         return value
-    if mapped.kind is not Kind.TEXT or isinstance(before, int):
+    if mapped.kind is not ColumnKind.TEXT or isinstance(before, int):
         return int(value)
     word = before.strip() if isinstance(before, str) else ""
     pairs = [pair for pair in _WORDS if word.lower() in pair] if word else [_WORDS[0]]
@@ -224,15 +231,15 @@ def _stored_flag(mapped: MappedColumn, value: Value, before: Any) -> Any:
 def _stored_date(mapped: MappedColumn, value: Value) -> Any:
     if not isinstance(value, date):
         raise UnfitError("is not a date")
-    if mapped.plain or mapped.kind is Kind.TEXT:
+    if mapped.plain or mapped.kind is ColumnKind.TEXT:
         return value.isoformat()
-    if mapped.kind is Kind.MOMENT:
+    if mapped.kind is ColumnKind.MOMENT:
         return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a calendar day has no zone
     return value
 
 
 def _as_spelled(field: str, spellings: Spellings, value: Value, before: Any) -> str:
-    """How the column spells this canonical value; what already means it stays as it is."""
+    """The column's spelling of a canonical value; the present one, where it means this value already."""
     held = spelling_of(before)
     word = held if held is not None and spellings.meaning(held) == value else spellings.spelling(value)
     if word is None:
@@ -241,7 +248,7 @@ def _as_spelled(field: str, spellings: Spellings, value: Value, before: Any) -> 
 
 
 def spelling_of(raw: Any) -> str | None:
-    """What a column with a value map holds, as text; None where it is empty. Raises UnreadableError."""
+    """The value of a column with a value map, as text; None for NULL. Raises UnreadableError."""
     if isinstance(raw, bool | bytes):
         return "1" if any(raw if isinstance(raw, bytes) else [raw]) else "0"
     return None if raw is None else _text(raw)
@@ -250,14 +257,14 @@ def spelling_of(raw: Any) -> str | None:
 def _stored_text(mapped: MappedColumn, value: Value) -> Any:
     if not isinstance(value, str):
         raise UnfitError("is not text")
-    if mapped.kind is Kind.TEXT:
+    if mapped.kind is ColumnKind.TEXT:
         return value
     try:
-        if mapped.kind in {Kind.BOOLEAN, Kind.BIT} and value.lower() in YES | NO:
+        if mapped.kind in {ColumnKind.BOOLEAN, ColumnKind.BIT} and value.lower() in YES | NO:
             return value.lower() in YES
-        if mapped.kind in {Kind.INTEGER, Kind.BIT, Kind.BOOLEAN}:
+        if mapped.kind in {ColumnKind.INTEGER, ColumnKind.BIT, ColumnKind.BOOLEAN}:
             return int(value)
-        if mapped.kind is Kind.DECIMAL:
+        if mapped.kind is ColumnKind.DECIMAL:
             return Decimal(value)
         return value if mapped.plain else uuid.UUID(value)
     except (ValueError, InvalidOperation):

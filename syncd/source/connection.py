@@ -1,7 +1,7 @@
-"""Connections to the user's database: the URL, the pool, and what every session is told first.
+"""Connections to the user's database: the URL, the pool, and the settings of each session.
 
-The pool pings before use, so it survives a restart of the database. Sessions are strict (a value that does not fit is
-an error), limited in time, and read in UTC.
+The pool pings a connection before its use, so that it survives a restart of the database. Sessions are strict (a value
+that does not fit is an error), limited in time, and in UTC.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _PASSWORD = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
 def source_url(text: str, password: str | None) -> URL:
-    """The URL with our drivers and the password in place. Raises SettingsError, SourceUnreachable (no such file)."""
+    """The URL with syncd's drivers and the password. Raises SettingsError, and SourceUnreachable for a SQLite file that
+    does not exist."""
     try:
         url = sa.engine.make_url(text)
     except (exc.ArgumentError, ValueError):
@@ -47,12 +48,14 @@ def source_url(text: str, password: str | None) -> URL:
     if url.get_backend_name() == "sqlite":
         path = url.database or ""
         if path not in {"", ":memory:"} and not path.startswith("file:") and not Path(path).is_file():
-            raise SourceUnreachable("the source's SQLite file does not exist.")  # opening it would create it
+            reason = "the source's SQLite file does not exist."  # to connect would create it
+            raise SourceUnreachable(reason, remedy="check url under [source]")
     return url.set(password=password) if password is not None else url
 
 
 def without_password(text: str) -> tuple[str, str | None]:
-    """The URL without a password, wherever somebody typed it, and that password. Raises SettingsError."""
+    """The URL without a password, and the password that stood before the host or among the options; None for none.
+    Raises SettingsError."""
     try:
         url = sa.engine.make_url(text)
     except (exc.ArgumentError, ValueError):
@@ -68,12 +71,13 @@ def without_password(text: str) -> tuple[str, str | None]:
 
 
 def mode_in_force(url: URL, tls: Tls) -> str:
-    """How the server is trusted: verify, encrypt, off, or local."""
+    """The mode of TLS in force for this URL (`syncd.tls.in_force`)."""
     return in_force(tls, hosts_of(url.host, url.query))
 
 
 def connect(url: URL, lock_timeout: float, statement_timeout: float, tls: Tls = DEFAULT) -> sa.Engine:
-    """An engine whose sessions give up waiting for a lock, and for an answer, after these seconds."""
+    """An engine whose sessions wait so many seconds at most for a lock, and for a statement. Raises SettingsError where
+    the driver is missing."""
     options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True, "pool_recycle": 1800}
     backend = url.get_backend_name()
     if backend == "postgresql":

@@ -37,10 +37,11 @@ CHUNK = 200  # keys in one SELECT
 
 
 class Presence(NamedTuple):
-    """Where a key exists: among the customers, and anywhere at all; for a view `in_table` is its first watched table.
+    """Where a row with a key exists: among the customers (`in_view`), or in the table at all (`in_table`; for a view,
+    that is the first watched table).
 
-    `deleted`: the row stands there and is marked as deleted. `outside`: the row stands there, and a filter of the
-    settings excludes it. Both are certain at one look.
+    `deleted`: the row exists and counts as deleted. `outside`: the row exists and a filter of the settings excludes it.
+    Both are proven by one look.
     """
 
     in_view: bool
@@ -53,9 +54,9 @@ class Presence(NamedTuple):
 
 
 def read(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
-    """The customers with these keys, under the spelling asked for; an absent key is missing in the answer.
+    """The customers with these keys, by the spelling that was asked for; a key without a row is missing in the answer.
 
-    `Customer.key` is the row's own spelling, which differs where a mark came in another collation or padding.
+    `Customer.key` is the row's own spelling: it differs where a mark has another case or padding.
     """
     found: dict[str, Customer] = {}
     wanted = list(dict.fromkeys(keys))
@@ -81,7 +82,7 @@ def _read_chunk(source: Source, keys: Sequence[str]) -> dict[str, Customer]:
 
 
 def _by_key(source: Source) -> sa.Select[Any]:
-    """Customers by their keys, built once a source."""
+    """The query for customers by their keys, built once for a source."""
     if "by_key" not in source.statements:
         chosen: sa.BindParameter[Any] = sa.bindparam("chosen", expanding=True)
         source.statements["by_key"] = query_of(source).where(source.key.in_(chosen))
@@ -89,13 +90,14 @@ def _by_key(source: Source) -> sa.Select[Any]:
 
 
 def _own_spelling(conn: sa.Connection, source: Source, value: Any) -> str | None:
-    """How the row spells a key that the database finds equal (collation, padding)."""
+    """The row's own spelling of a key that the database takes for equal (collation, padding); None for no row."""
     own = conn.execute(sa.select(as_given(source, source.key)).where(is_key(source, value)).limit(1)).scalar()
     return None if own is None else spelled(source.key_kind, own)
 
 
 def page(source: Source, after: str | None, limit: int) -> list[Customer]:
-    """The next customers in the key's own order, behind `after` (a key as a page gave it; None from the start)."""
+    """The next customers in the order of the key column, after the key `after` (the last one of the page before; None
+    for the first page)."""
     behind: sa.ColumnElement[bool] | None = None
     if after is not None:
         value = bound(source.key_kind, after)
@@ -107,14 +109,14 @@ def page(source: Source, after: str | None, limit: int) -> list[Customer]:
 
 
 def count(source: Source) -> int:
-    """How many customers there are."""
+    """The number of customers."""
     query = sa.select(sa.func.count()).select_from(rows_from(source, source.scope_joins)).where(*source.scope)
     with reading(source) as conn:
         return int(conn.execute(query).scalar_one())
 
 
 def presence(source: Source, key: str) -> Presence:
-    """Whether the key exists, and where: the proof that a deletion needs."""
+    """Where a row with this key exists: the proof that a deletion needs."""
     value = bound(source.key_kind, key)
     if value is None:
         return Presence(in_view=False, in_table=False)
@@ -130,7 +132,7 @@ def presence(source: Source, key: str) -> Presence:
 
 
 def _standing(conn: sa.Connection, source: Source, value: Any) -> Presence | None:
-    """What the settings make of the row with this key; None where there is none."""
+    """How the filters of the settings judge the row with this key; None where the table or view has none."""
     marked = sa.false() if source.gone is None else source.gone
     query = sa.select(_flag(marked), _flag(sa.and_(sa.true(), *source.scope)))
     row = conn.execute(query.select_from(rows_from(source, source.scope_joins)).where(is_key(source, value))).first()
@@ -145,6 +147,6 @@ def _flag(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
 
 
 def present(source: Source, key: str) -> bool:
-    """Whether the key exists anywhere."""
+    """Whether a row with this key exists, in the view or in its table; one that counts as deleted does not."""
     where = presence(source, key)
     return where.in_view or where.in_table

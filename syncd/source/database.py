@@ -1,7 +1,7 @@
-"""The user's database, opened: its tables and columns as the settings map them, and the only two ways in.
+"""Opens the user's database, and gives the only two accesses to it.
 
-A *reading* is one autocommitted SELECT at a time. A *transaction* is short, READ COMMITTED, with a lock timeout and an
-origin that the triggers can see. Nothing is ever sent outside these two. The pool survives a restart of the database.
+A *reading* is for single SELECTs, each autocommitted. A *transaction* is short, READ COMMITTED, with a lock timeout and
+an origin that the triggers write into the log. No statement is sent outside these two.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def open_source(config: SourceConfig) -> Source:
 
 @contextmanager
 def reading(source: Source) -> Iterator[sa.Connection]:
-    """A connection for single SELECTs, each with a snapshot of its own. Errors leave as ours."""
+    """A connection for single SELECTs, each with a snapshot of its own. Errors of the driver become errors of
+    `syncd.errors`."""
     with translated():
         if source.dialect == "sqlite":
             with source.engine.connect() as conn:
@@ -56,10 +57,10 @@ def in_transaction(
     origin: str = "",
     keep: Callable[[T], bool] = lambda _: True,
 ) -> T:
-    """Do `work` in one short transaction; commit when `keep` accepts what it returned, else roll back.
+    """Do `work` in one short transaction; commit where `keep` accepts its answer, else roll back.
 
-    `origin` names the writer in the change log; it ends with the transaction. SQLAlchemy's errors pass through: the
-    callers that write rows read outcomes from them.
+    `origin` names the writer in the change log, for this transaction alone. SQLAlchemy's errors pass through: callers
+    that write rows read outcomes from them.
     """
     with source.engine.connect() as conn, conn.begin() as transaction:
         try:
@@ -68,7 +69,7 @@ def in_transaction(
             _forget_origin(conn, source, origin)
         except BaseException:
             if origin and source.dialect == "mysql":
-                conn.invalidate()  # its session variable must not outlive the transaction
+                conn.invalidate()  # the session variable must not outlive the transaction
             raise
         if keep(result):
             transaction.commit()
@@ -79,7 +80,7 @@ def in_transaction(
 
 def _begin(conn: sa.Connection, source: Source, origin: str) -> None:
     if source.dialect == "sqlite":
-        conn.exec_driver_sql("BEGIN IMMEDIATE")  # the driver was told to leave this to us
+        conn.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins no transactions: `connection`
     if source.dialect == "postgresql":
         limit = f"{int(source.config.lock_timeout * 1000)}ms"
         settings = sa.select(
@@ -89,8 +90,8 @@ def _begin(conn: sa.Connection, source: Source, origin: str) -> None:
     elif origin and source.dialect == "mysql":
         conn.execute(sa.text("SET @syncd_origin = :origin"), {"origin": origin})
     elif origin and source.config.change_log == "triggers":
-        # SQLite has no session variables, but only one writer: nobody else can see this row before it is cleared.
-        # Without a fence this fails: a write of ours that capture could not recognise must not happen
+        # SQLite has no session variables, but one writer at a time: no other one sees the origin before it is cleared.
+        # Without a fence this fails, as it should: capture could not recognise the write as syncd's own
         conn.execute(source.fence.update().values(origin=origin))
 
 

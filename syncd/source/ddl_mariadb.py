@@ -22,7 +22,7 @@ UNREAD = ""
 
 
 def base(source: Source) -> list[str]:
-    """Log and fence; safe to repeat."""
+    """The statements for log and fence; safe to repeat."""
     log, fence = qualified(source, source.log), qualified(source, source.fence)
     binary = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     return [
@@ -100,7 +100,7 @@ def _mark(source: Source, watched: Watched, key: str, op: str, *, was: str = "NU
 
 
 def everything(source: Source) -> str:
-    """The mark that everything is to be looked at once: nobody knows what changed while a trigger was missing."""
+    """The statement for a mark of all rows: which of them changed while a trigger was missing is unknown."""
     log = qualified(source, source.log)
     return f"INSERT INTO {log} (customer_key, op, own) VALUES ('', 'T', 1)"  # noqa: S608 - a name that reflection gave
 
@@ -147,7 +147,7 @@ SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_MANIPULATION, ACTION_TIMING, EVENT_OB
 
 
 def installed(conn: sa.Connection, source: Source) -> dict[str, str]:
-    """The triggers that are there, spelled out, or `UNREAD` where the account sees no more than that they exist."""
+    """The triggers that exist, as text; `UNREAD` for one whose body the account may not see."""
     found: dict[str, str] = {}
     for watched in source.watched:
         where = {"schema": watched.table.schema, "table": watched.table.name}
@@ -158,12 +158,12 @@ def installed(conn: sa.Connection, source: Source) -> dict[str, str]:
 
 
 def former(_source: Source) -> dict[str, str]:
-    """Triggers of version 1.0 that are still right: there are no others than today's."""
+    """Triggers of version 1.0 that are still right: none, they were the same."""
     return {}
 
 
 def expected(source: Source) -> dict[str, str]:
-    """What `installed` must show."""
+    """What `installed` answers where all triggers are in order."""
     return {
         _name(source, watched, event): f"AFTER {event} {watched.table.name} {squeezed(_body(source, watched, event))}"
         for watched in source.watched
@@ -172,17 +172,17 @@ def expected(source: Source) -> dict[str, str]:
 
 
 def problems(_conn: sa.Connection, _source: Source) -> list[Problem]:
-    """Nothing that only MariaDB can have wrong."""
+    """No problems of MariaDB alone."""
     return []
 
 
 def finish(source: Source) -> list[str]:
-    """What stands behind the triggers: their seal."""
+    """The statements after the triggers: their seal."""
     return seal.statements(source, expected(source))
 
 
 def unseen(conn: sa.Connection, source: Source) -> dict[str, str]:
-    """The triggers that should be there on tables whose triggers this account cannot see."""
+    """The triggers that must exist on tables whose triggers this account cannot see."""
     blind = [watched for watched in source.watched if seal.is_blind(conn, watched)]
     return expected(replace(source, watched=tuple(blind))) if blind else {}
 
@@ -194,7 +194,7 @@ SELECT CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE FROM information_schema.REFEREN
 
 
 def advice(conn: sa.Connection, source: Source) -> list[Problem]:
-    """InnoDB fires no triggers for rows that a foreign key changes or deletes."""
+    """Notes about foreign keys that change or delete rows: InnoDB fires no triggers for these rows."""
     found = []
     for watched in source.watched:
         where = {"schema": watched.table.schema, "table": watched.table.name}

@@ -45,13 +45,14 @@ _ROW_TYPE, _TRUNCATE_TYPE = 1 + 4 + 8 + 16, 32  # pg_trigger.tgtype: row, insert
 
 
 def base(source: Source) -> list[str]:
-    """Schema, log and fence; safe to repeat. A log that is never pruned by us gets an index on xid."""
+    """The statements for schema, log and fence; safe to repeat. A log that syncd never deletes from (`snapshot`) gets
+    an index on xid."""
     if source.config.change_log == "snapshot":
         return [*_BASE, "CREATE INDEX IF NOT EXISTS change_log_xid ON syncd.change_log (xid)"]
     return list(_BASE)
 
 
-# The application's write must never fail for a bell's sake: a transaction that notified cannot be prepared (two-phase
+# The application's write must never fail because of the bell: a transaction that notified cannot be prepared (two-phase
 # commit), and a full queue fails the commit (PostgreSQL 15 manual, NOTIFY).
 _RING = f"""
   IF current_setting('max_prepared_transactions') = '0' AND pg_notification_queue_usage() < 0.5 THEN
@@ -133,7 +134,7 @@ def _customer_marks(source: Source, watched: Watched, own: str) -> str:
 
 
 def _pointed_marks(source: Source, pointer: Pointer, number: int, own: str) -> str:
-    """What points at this row after the write, and before it where that differs."""
+    """The marks of the value that leads to this row after the write, and of the former one where it differs."""
     column, new, old = quoted(source, pointer.column), f"new_{number}", f"old_{number}"
     return f"""
   IF TG_OP <> 'DELETE' THEN {new} := CAST(NEW.{column} AS text); END IF;
@@ -147,17 +148,17 @@ def _pointed_marks(source: Source, pointer: Pointer, number: int, own: str) -> s
 
 
 def everything(_source: Source) -> str:
-    """The mark that everything is to be looked at once: nobody knows what changed while a trigger was missing."""
+    """The statement for a mark of all rows: which of them changed while a trigger was missing is unknown."""
     return "INSERT INTO syncd.change_log (customer_key, op, own) VALUES ('', 'T', true)"
 
 
 def drop_triggers(_source: Source, _names: list[str]) -> list[str]:
-    """Creating replaces; nothing is dropped beforehand."""
+    """No statements: `triggers` replaces what exists."""
     return []
 
 
 def drops(source: Source) -> list[str]:
-    """Everything `install` made, away. The schema goes only when nobody else put anything into it."""
+    """The statements that drop everything `install` made. The schema stays where it holds other objects."""
     statements = []
     for watched in source.watched:
         table = qualified(source, watched.table)
@@ -193,7 +194,7 @@ SELECT t.tgname, t.tgenabled, t.tgtype, t.tgqual IS NULL AND t.tgattr = ''::int2
 
 
 def installed(conn: sa.Connection, source: Source) -> dict[str, str]:
-    """The state of both triggers of each table, spelled out; tables without any are missing."""
+    """The state of both triggers of each table, as text; a table without triggers is missing."""
     found: dict[str, str] = {}
     for watched in source.watched:
         table = qualified(source, watched.table)
@@ -211,7 +212,7 @@ def _fact(row: sa.Row[Any]) -> str:
 
 
 def expected(source: Source) -> dict[str, str]:
-    """What `installed` must show."""
+    """What `installed` answers where all triggers are in order."""
     return _shown(source, notify=True)
 
 
@@ -227,7 +228,7 @@ def _shown(source: Source, *, notify: bool) -> dict[str, str]:
 
 
 def former(source: Source) -> dict[str, str]:
-    """What `installed` shows of triggers that version 1.0 made: they capture everything and ring no bell."""
+    """What `installed` answers for triggers of version 1.0, which log every change and ring no bell."""
     return _shown(source, notify=False)
 
 
@@ -239,7 +240,7 @@ _MAY_ENTER = "SELECT has_schema_privilege('syncd', 'USAGE')"  # asked first: wit
 
 
 def problems(conn: sa.Connection, source: Source) -> list[Problem]:
-    """What only PostgreSQL can have wrong: rights that the daemon's account lacks. Asked once the tables exist."""
+    """Problems of PostgreSQL alone: rights on log and fence that the account lacks. The tables must exist."""
     snapshot = source.config.change_log == "snapshot"
     may_enter = conn.execute(sa.text(_MAY_ENTER)).scalar()
     if may_enter and conn.execute(sa.text(_MAY_READ if snapshot else _RIGHTS)).scalar():
@@ -249,17 +250,17 @@ def problems(conn: sa.Connection, source: Source) -> list[Problem]:
 
 
 def finish(_source: Source) -> list[str]:
-    """Nothing: everybody sees which triggers there are."""
+    """No statements: every account sees the triggers."""
     return []
 
 
 def unseen(_conn: sa.Connection, _source: Source) -> dict[str, str]:
-    """Nothing: everybody sees which triggers there are."""
+    """No triggers: every account sees them all."""
     return {}
 
 
 def advice(conn: sa.Connection, _source: Source) -> list[Problem]:
-    """Forgotten two-phase transactions hold their changes back for as long as nobody ends them."""
+    """A note about prepared transactions that nobody ends: their changes stay invisible."""
     old = conn.execute(
         sa.text("SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '10 minutes'")
     ).scalar_one()

@@ -32,7 +32,7 @@ _FIRST = "INSERT OR IGNORE INTO syncd_fence (id) VALUES (1)"
 
 
 def base(_source: Source) -> list[str]:
-    """Log and fence; safe to repeat."""
+    """The statements for log and fence; safe to repeat."""
     return [_LOG, _FENCE, _FIRST]
 
 
@@ -86,7 +86,7 @@ def _mark(watched: Watched, key: str, op: str, *, was: str = "NULL", when: str =
 
 
 def everything(_source: Source) -> str:
-    """The mark that everything is to be looked at once: nobody knows what changed while a trigger was missing."""
+    """The statement for a mark of all rows: which of them changed while a trigger was missing is unknown."""
     return "INSERT INTO syncd_change_log (customer_key, op, own) VALUES ('', 'T', 1)"
 
 
@@ -96,7 +96,7 @@ def drop_triggers(source: Source, names: list[str]) -> list[str]:
 
 
 def drops(source: Source) -> list[str]:
-    """Everything `install` made, away."""
+    """The statements that drop everything `install` made."""
     names = list(triggers(source))
     return [*drop_triggers(source, names), "DROP TABLE IF EXISTS syncd_change_log", "DROP TABLE IF EXISTS syncd_fence"]
 
@@ -107,23 +107,23 @@ def grants(_source: Source) -> list[str]:
 
 
 def installed(conn: sa.Connection, _source: Source) -> dict[str, str]:
-    """The triggers that are there, with their text."""
+    """The triggers of syncd that exist, with their text."""
     rows = conn.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'syncd%'"))
     return {str(name): squeezed(str(text)) for name, text in rows}
 
 
 def former(_source: Source) -> dict[str, str]:
-    """Triggers of version 1.0 that are still right: there are no others than today's."""
+    """Triggers of version 1.0 that are still right: none, they were the same."""
     return {}
 
 
 def expected(source: Source) -> dict[str, str]:
-    """What `installed` must show."""
+    """What `installed` answers where all triggers are in order."""
     return {name: squeezed(text) for name, text in triggers(source).items()}
 
 
 def problems(conn: sa.Connection, _source: Source) -> list[Problem]:
-    """What only SQLite can have wrong: numbers that would be used again."""
+    """Problems of SQLite alone: a log whose numbers would be used again."""
     text = conn.execute(sa.text("SELECT sql FROM sqlite_master WHERE name = 'syncd_change_log'")).scalar()
     if text is not None and "AUTOINCREMENT" not in str(text).upper():
         return [Problem("triggers", "the change log was made without AUTOINCREMENT; changes would be lost.", INSTALL)]
@@ -131,17 +131,17 @@ def problems(conn: sa.Connection, _source: Source) -> list[Problem]:
 
 
 def finish(_source: Source) -> list[str]:
-    """Nothing: everybody sees which triggers there are."""
+    """No statements: every account sees the triggers."""
     return []
 
 
 def unseen(_conn: sa.Connection, _source: Source) -> dict[str, str]:
-    """Nothing: everybody sees which triggers there are."""
+    """No triggers: every account sees them all."""
     return {}
 
 
 def advice(conn: sa.Connection, source: Source) -> list[Problem]:
-    """What triggers of SQLite cannot see."""
+    """A note about the changes that triggers of SQLite do not see."""
     del conn
     names = ", ".join(f'"{watched.table.name}"' for watched in source.watched)
     return [

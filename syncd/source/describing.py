@@ -1,4 +1,4 @@
-"""Opening: every configured name is looked for in the database, and everything that is wrong is said at once."""
+"""Looks for every configured name in the database, when a source is opened; all problems are told at once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from syncd.core.selection import CUSTOMER, Condition
 from syncd.errors import Problem, SettingsError
 from syncd.source import reflection
-from syncd.source.columns import Kind, MappedColumn, kind_of
-from syncd.source.conditions import judged
+from syncd.source.columns import ColumnKind, MappedColumn, kind_of
+from syncd.source.conditions import as_clause
 from syncd.source.joins import Frame, find_joins, joined_fields
 from syncd.source.shape import Dialect, Joined, Pointer, Source, SourceConfig, Watched
 from syncd.source.writable import ONE_WAY, unwritable_columns
@@ -20,7 +20,7 @@ Clauses = tuple[tuple[sa.ColumnElement[bool], ...], frozenset[str]]
 
 
 def described(config: SourceConfig, engine: sa.Engine) -> Source:
-    """The source that these settings mean. Raises SettingsError with all problems."""
+    """The source of these settings, with its tables and columns. Raises SettingsError with all problems."""
     inspector = sa.inspect(engine)
     dialect: Dialect = engine.dialect.name  # type: ignore[assignment]
     found = reflection.find_table(inspector, config.table, "source.table")
@@ -72,7 +72,7 @@ def described(config: SourceConfig, engine: sa.Engine) -> Source:
 
 
 def _split(config: SourceConfig, found: reflection.FoundTable) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """The fields of the customer table, and those of joined tables as (join, column)."""
+    """The fields in the customer table with their columns, and those in joined tables as (join, column)."""
     own: dict[str, str] = {}
     beside: dict[str, tuple[str, str]] = {}
     names = {join.name for join in config.joins}
@@ -94,7 +94,7 @@ def _in_order(config: SourceConfig, fields: Mapping[str, MappedColumn]) -> dict[
 def _written(
     engine: sa.Engine, found: reflection.FoundTable, fields: Mapping[str, MappedColumn]
 ) -> dict[str, MappedColumn]:
-    """The fields of a view, with the reason at those that the database does not let anybody write."""
+    """The fields of a view; those whose column the database does not let be written have the reason in `fixed`."""
     names = [mapped.column.name for mapped in fields.values() if not mapped.join]
     refused = unwritable_columns(engine, found, names)
     return {
@@ -106,7 +106,7 @@ def _written(
 
 
 def _clauses(frame: Frame, said: Mapping[str, Condition], place: str) -> Clauses:
-    """Conditions by column, and the joins they need."""
+    """The clauses of conditions by column, and the joins that they need."""
     clauses, joins = list[sa.ColumnElement[bool]](), set[str]()
     for reference, condition in said.items():
         at = f"{place}.{reference}"
@@ -114,7 +114,7 @@ def _clauses(frame: Frame, said: Mapping[str, Condition], place: str) -> Clauses
         if found is None:
             continue
         column, about, join = found
-        made = judged(column, about.type, condition, frame.dialect, at)
+        made = as_clause(column, about.type, condition, frame.dialect, at)
         if isinstance(made, Problem):
             frame.problems.append(made)
         else:
@@ -124,7 +124,7 @@ def _clauses(frame: Frame, said: Mapping[str, Condition], place: str) -> Clauses
 
 
 def _gone(frame: Frame) -> sa.ColumnElement[bool] | None:
-    """What makes a row count as deleted."""
+    """The clause of `[source.deleted]`: which rows count as deleted; None where there is none."""
     said = frame.config.deleted
     if said is None:
         return None
@@ -135,7 +135,7 @@ def _gone(frame: Frame) -> sa.ColumnElement[bool] | None:
         return None
     column = reflection.column_of(frame.table, frame.customers, said.column)
     about = frame.customers.columns[said.column]
-    made = judged(column, about.type, Condition(said.values), frame.dialect, "source.deleted.values")
+    made = as_clause(column, about.type, Condition(said.values), frame.dialect, "source.deleted.values")
     if isinstance(made, Problem):
         frame.problems.append(made)
         return None
@@ -150,7 +150,11 @@ def _id_column(frame: Frame, provider: str) -> sa.Column[Any] | None:
         near = reflection.nearest(name, found.columns)
         frame.problems.append(Problem(place, f'"{found.name}" has no column "{name}".', near))
         return None
-    if kind_of(about.type, sqlite=frame.dialect == "sqlite") not in {Kind.TEXT, Kind.INTEGER, Kind.UUID}:
+    if kind_of(about.type, sqlite=frame.dialect == "sqlite") not in {
+        ColumnKind.TEXT,
+        ColumnKind.INTEGER,
+        ColumnKind.UUID,
+    }:
         frame.problems.append(Problem(place, f'column "{name}" cannot hold an id.', "Use a text column."))
     elif about.computed:
         frame.problems.append(Problem(place, f'the database computes column "{name}".', "Name another one."))
@@ -163,7 +167,7 @@ def _id_column(frame: Frame, provider: str) -> sa.Column[Any] | None:
 
 
 def _new_row(config: SourceConfig, found: reflection.FoundTable, fields: Mapping[str, MappedColumn]) -> dict[str, str]:
-    """What a new row must hold to be a customer: column -> value, as far as no field says it."""
+    """The values that `[source.where]` asks of a new row, by column, for columns that no field fills."""
     taken = {mapped.column.name for mapped in fields.values() if not mapped.join}
     return {
         name: condition.values[0]

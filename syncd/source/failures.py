@@ -1,7 +1,7 @@
-"""What an error of the source database means for the caller, without a word of its text.
+"""Classifies errors of the source database by their codes.
 
-Drivers put values into their messages (PostgreSQL's DETAIL, MariaDB's "Duplicate entry"), so nothing of them travels
-further than error codes and the names of constraints and columns.
+Drivers put values into their messages (PostgreSQL's DETAIL, MariaDB's "Duplicate entry"), so only error codes and the
+names of constraints and columns leave this module.
 
 Codes: PostgreSQL 15 manual, appendix A; MariaDB and MySQL error references; SQLite result codes (rescode.html).
 """
@@ -39,7 +39,7 @@ _LITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _LITE_REFUSED = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
 _LITE_MISSING = re.compile(r"no such (table|column|view)\b|has no column named|schema has changed")
 
-_NOWHERE: tuple[tuple[str, str], ...] = (  # what a failed connection says, by words that hold no value
+_NOWHERE: tuple[tuple[str, str], ...] = (  # parts of a failed connection's message, and what each means
     ("Connection refused", "connection refused"),
     ("translate host name", "no such host"),
     ("resolve host", "no such host"),
@@ -54,31 +54,32 @@ _MY_KEY = re.compile(r"for key '([^']*)'[^']*\Z")
 _MY_COLUMN = re.compile(r"[Cc]olumn '([^']*)'|Field '([^']*)'")
 
 
-class Kind(StrEnum):
-    """What to do about it."""
+class FailureKind(StrEnum):
+    """The classes of errors, by what to do about one."""
 
-    BUSY = "busy"  # somebody holds the row, or the server gave up waiting: try again
+    BUSY = "busy"  # another transaction holds the row, or a time limit ran out: try again
     REFUSED = "refused"  # the row breaks a rule of the table: a person must look
     MISSING = "missing"  # a table or column is not there (any more)
     DENIED = "denied"  # the account may not do this
-    DISTRUST = "distrust"  # it is not the server that the settings name, or nobody can tell
+    DISTRUST = "distrust"  # the server has not proved to be the one that the settings name
     DOWN = "down"  # no connection, read-only, disk full ...
 
 
 class Failure(NamedTuple):
-    """`code` is the database's own; `column` and `rule` (constraint or index) where it names them."""
+    """A classified error. `code` is the database's own; `column` and `rule` (a constraint or index) are "" where the
+    database does not name them."""
 
-    kind: Kind
+    kind: FailureKind
     code: str
     column: str = ""
     rule: str = ""
 
 
 def classify(error: exc.SQLAlchemyError) -> Failure:
-    """Read an error by its code. Nothing of its text gets out."""
+    """The class of an error of SQLAlchemy, by the driver's code."""
     orig = error.orig if isinstance(error, exc.DBAPIError) else None
     if orig is None:
-        return Failure(Kind.DOWN, type(error).__name__)
+        return Failure(FailureKind.DOWN, type(error).__name__)
     if isinstance(orig, sqlite3.Error):
         return _sqlite(orig)
     if hasattr(orig, "diag"):  # psycopg; PyMySQL has errno in args
@@ -90,19 +91,19 @@ def _postgresql(orig: Any) -> Failure:
     code = orig.sqlstate or ""
     diag = orig.diag
     if not code and (distrust := tls.reason(str(orig))):
-        return Failure(Kind.DISTRUST, distrust)
+        return Failure(FailureKind.DISTRUST, distrust)
     names = (diag.column_name or "", diag.constraint_name or "")
     if code in _PG_BUSY:
-        return Failure(Kind.BUSY, code)
+        return Failure(FailureKind.BUSY, code)
     if code in _PG_REFUSED or code[:2] in {"22", "23"}:
-        return Failure(Kind.REFUSED, code, *names)
+        return Failure(FailureKind.REFUSED, code, *names)
     if code in _PG_MISSING:
-        return Failure(Kind.MISSING, code)
+        return Failure(FailureKind.MISSING, code)
     if code == "42501" or code[:2] == "28":
-        return Failure(Kind.DENIED, code)
+        return Failure(FailureKind.DENIED, code)
     if not code and re.search(r'authentication|role "', str(orig)):
-        return Failure(Kind.DENIED, "authentication")
-    return Failure(Kind.DOWN, code or _nowhere(str(orig)) or type(orig).__name__)
+        return Failure(FailureKind.DENIED, "authentication")
+    return Failure(FailureKind.DOWN, code or _nowhere(str(orig)) or type(orig).__name__)
 
 
 def _nowhere(text: str) -> str:
@@ -113,23 +114,23 @@ def _mariadb(orig: Any) -> Failure:
     code = orig.args[0] if orig.args and isinstance(orig.args[0], int) else 0
     text = str(orig.args[1]) if len(orig.args) > 1 else ""
     if code in _MY_CONNECTING and (distrust := tls.reason(text)):
-        return Failure(Kind.DISTRUST, distrust)
+        return Failure(FailureKind.DISTRUST, distrust)
     if code in _MY_BUSY:
-        return Failure(Kind.BUSY, str(code))
+        return Failure(FailureKind.BUSY, str(code))
     if code in _MY_REFUSED:
         key = _MY_KEY.search(text) if code == 1062 else None
         column = _MY_COLUMN.search(text) if code in {1048, 1364, 1406, 1366, 1264, 1265, 1292} else None
         return Failure(
-            Kind.REFUSED,
+            FailureKind.REFUSED,
             str(code),
             column=(column.group(1) or column.group(2)) if column else "",
             rule=key.group(1).rpartition(".")[2] if key else "",
         )
     if code in _MY_MISSING:
-        return Failure(Kind.MISSING, str(code))
+        return Failure(FailureKind.MISSING, str(code))
     if code in _MY_DENIED:
-        return Failure(Kind.DENIED, str(code))
-    return Failure(Kind.DOWN, _nowhere(text) or str(code or type(orig).__name__))
+        return Failure(FailureKind.DENIED, str(code))
+    return Failure(FailureKind.DOWN, _nowhere(text) or str(code or type(orig).__name__))
 
 
 def _sqlite(orig: sqlite3.Error) -> Failure:
@@ -137,35 +138,41 @@ def _sqlite(orig: sqlite3.Error) -> Failure:
     code = (extended or 0) & 0xFF
     name = str(getattr(orig, "sqlite_errorname", type(orig).__name__))
     if code in _LITE_BUSY:
-        return Failure(Kind.BUSY, name)
+        return Failure(FailureKind.BUSY, name)
     if code in _LITE_REFUSED or isinstance(orig, sqlite3.IntegrityError):
         # "NOT NULL constraint failed: customers.email": names of the schema, never values
         about = str(orig).partition("constraint failed: ")[2]
-        return Failure(Kind.REFUSED, name, column=about.rpartition(".")[2] if "," not in about else "")
+        return Failure(FailureKind.REFUSED, name, column=about.rpartition(".")[2] if "," not in about else "")
     if code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}:  # one code for whatever is wrong with a statement
-        return Failure(Kind.MISSING if _LITE_MISSING.search(str(orig)) else Kind.REFUSED, name)
-    return Failure(Kind.DENIED if code in {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH} else Kind.DOWN, name)
+        return Failure(FailureKind.MISSING if _LITE_MISSING.search(str(orig)) else FailureKind.REFUSED, name)
+    return Failure(FailureKind.DENIED if code in {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH} else FailureKind.DOWN, name)
 
 
 def explained(failure: Failure) -> SyncdError:
-    """The error that crosses the module border for everything that is not an outcome of one row."""
+    """The error of `syncd.errors` for a failure that is no outcome of one row, with its remedy."""
     code = f"({failure.code})"
-    if failure.kind is Kind.MISSING:
+    if failure.kind is FailureKind.MISSING:
         return SetupNeeded(f"a table or column of the source is missing {code}.", remedy=INSTALL)
-    if failure.kind is Kind.DENIED:
+    if failure.kind is FailureKind.DENIED:
         return SourceUnreachable(
             f"the source database refuses the account {code}.",
             remedy="check the account and password under [source]; its grants: syncd triggers install --print-sql",
         )
-    if failure.kind is Kind.DISTRUST:
+    if failure.kind is FailureKind.DISTRUST:
         return SourceUnreachable(
             f"the source database's server is not trusted: {failure.code}. No password was sent.",
             remedy="name its authority: [source.tls] ca; the host in url must be the certificate's name",
         )
-    if failure.kind is Kind.BUSY:
-        return SourceUnreachable(f"the source database is busy: a lock or a time limit ran out {code}.")
-    if failure.kind is Kind.REFUSED:
-        return SourceUnreachable(f"the source database refuses the statement {code}.")
+    if failure.kind is FailureKind.BUSY:
+        return SourceUnreachable(
+            f"the source database is busy: a lock or a time limit ran out {code}.",
+            remedy="try again; where it stays so, look for a transaction that holds locks in the source",
+        )
+    if failure.kind is FailureKind.REFUSED:
+        return SourceUnreachable(
+            f"the source database refuses the statement {code}.",
+            remedy="check table, columns and joins under [source]; the code is the database's own",
+        )
     return SourceUnreachable(
         f"the source database does not answer as it should {code}.",
         remedy="check url under [source], the network and the server, then: syncd doctor",
@@ -174,7 +181,8 @@ def explained(failure: Failure) -> SyncdError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Every SQLAlchemy error inside leaves as one of ours; the foreign one, with its values, stays behind."""
+    """Inside the block, SQLAlchemy's errors become those of `explained`. Their own text, which may hold values, is
+    dropped."""
     try:
         yield
     except exc.SQLAlchemyError as error:

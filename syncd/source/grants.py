@@ -1,4 +1,5 @@
-"""What the account under `[source] url` needs on the tables of the shop: columns it reads and writes, and no more."""
+"""The rights that the account of `[source] url` needs on the shop's tables: on the columns that syncd reads and writes,
+and no others."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from syncd.errors import Problem
 from syncd.source.database import Source
-from syncd.source.failures import Kind, classify
+from syncd.source.failures import FailureKind, classify
 from syncd.source.naming import qualified, quoted
 from syncd.source.shape import Joined
 
@@ -26,7 +27,7 @@ class Right(NamedTuple):
         return f"GRANT {self.verb} ({', '.join(self.columns)}) ON {self.table} TO {account}"
 
     def tried(self) -> str:
-        """A statement that needs this right and changes nothing: it is only explained, or finds no row."""
+        """A statement that needs this right and changes nothing: an EXPLAIN, or a SELECT that finds no row."""
         names = ", ".join(self.columns)
         if self.verb == "SELECT":
             return f"SELECT {names} FROM {self.table} WHERE 1 = 0"  # noqa: S608 - quoted names that reflection gave
@@ -38,14 +39,14 @@ class Right(NamedTuple):
 
 
 def rights(source: Source, account: str) -> list[str]:
-    """GRANT statements, without the log's own; a comment where one is needed only sometimes."""
+    """The GRANT statements for the shop's tables; those for change log and fence are in the DDL modules."""
     needed = [right.granted(account) for right in _needed(source)]
     return needed + [f"{right.granted(account)}  -- only with inbound_create = true" for right in _inserting(source)]
 
 
 def denied(source: Source, *, inserts: bool) -> list[Problem]:
-    """What the settings will need and the account may not, each tried; `inserts` where a provider's new customers come
-    in. SQLite has no accounts."""
+    """The rights that the settings need and the account lacks, each tried; with `inserts` also those for a provider's
+    new customers (`inbound_create`). None for SQLite, which has no accounts."""
     if source.dialect == "sqlite":
         return []
     wanted = [*_needed(source), *(_inserting(source) if inserts else ())]
@@ -63,7 +64,7 @@ def _is_denied(source: Source, right: Right) -> bool:
         try:
             conn.execution_options(no_parameters=True).exec_driver_sql(right.tried())
         except sa.exc.SQLAlchemyError as error:
-            return classify(error).kind is Kind.DENIED  # a row that could not be is no matter here
+            return classify(error).kind is FailureKind.DENIED  # a row of NULLs may be refused for other reasons
         finally:
             conn.rollback()
     return False
@@ -98,7 +99,7 @@ def _inserting(source: Source) -> Iterator[Right]:
 
 
 def _beside(source: Source, joined: Joined) -> Iterator[Right]:
-    """The same for a joined table."""
+    """The rights on a joined table."""
     said = {each.name: each for each in source.config.joins}
     own = said[joined.name]
     followed = [

@@ -1,6 +1,6 @@
-"""Guesses for `syncd init`: which table holds customers, and which column which field. Only ever a proposal.
+"""Guesses for `syncd init`: which table holds customers, and which column holds which field. A person corrects them.
 
-Pure: facts about tables go in. What the words mean stands in `syncd.source.words`.
+Pure: facts about tables go in. The words of tables and columns are in `syncd.source.words`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from syncd.source.columns import NO, YES, Kind, kinds_for
+from syncd.source.columns import NO, YES, ColumnKind, kinds_for
 from syncd.source.nations import meant, plain
 from syncd.source.survey import ColumnFacts, TableFacts
 from syncd.source.words import (
@@ -28,14 +28,14 @@ CHOICES = ("country", "language", "active")
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A column for a field, or why it is none (`doubt`)."""
+    """A column for a field; with a `doubt`, the reason why it is left out."""
 
     column: str
     doubt: str = ""
 
 
 def match_columns(names: Iterable[str]) -> dict[str, str]:
-    """Canonical field to column, each column at most once; the more telling names are tried first."""
+    """A column for each canonical field, by names alone; each column at most once, the more telling names first."""
     found: dict[str, str] = {}
     every = alternatives(names)
     for field, columns in every.items():
@@ -46,7 +46,7 @@ def match_columns(names: Iterable[str]) -> dict[str, str]:
 
 
 def alternatives(names: Iterable[str]) -> dict[str, list[str]]:
-    """Every column whose name says this field, the more telling ones first."""
+    """All columns whose name means a field, by field; the more telling names first."""
     known = {plain(name): name for name in names}
     return {
         field: list(dict.fromkeys(known[p + w] for p in _prefixes(field) for w in words if p + w in known))
@@ -55,12 +55,13 @@ def alternatives(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _prefixes(field: str) -> tuple[str, ...]:
-    """`customer_name` is a name, but `customer_group_ref` no number: a prefix says nothing about these."""
+    """The prefixes of column names to try for a field: `customer_name` is a name, but `customer_title` need not be a
+    title, so some fields have none."""
     return ("",) if field in {"number", "price_group", "active", "title", "invoice_email"} else PREFIXES
 
 
 def match_facts(table: TableFacts, names: Iterable[str]) -> dict[str, Fit]:
-    """Field to column by name, type and content: a column with values before one that is (nearly) empty."""
+    """A column for each field, by name, type and content: a filled column goes before one that is nearly empty."""
     found: dict[str, Fit] = {}
     doubtful: dict[str, Fit] = {}
     taken: set[str] = set()
@@ -84,7 +85,7 @@ def _holds(field: str, column: ColumnFacts) -> bool:
 
 
 def _doubt(field: str, table: TableFacts, column: ColumnFacts) -> str:
-    """Why a column is not this field although its name says so; '' where nothing speaks against it."""
+    """Why a column does not hold this field although its name says so; '' where it may."""
     words, empty = list(column.values), table.sampled > 0 and not column.filled
     said = ""
     if field == "number":
@@ -94,7 +95,7 @@ def _doubt(field: str, table: TableFacts, column: ColumnFacts) -> str:
         said = "" if proper else "does not hold titles such as Dr."
     elif field == "active":
         flag = all(word.lower() in YES | NO for word in words)
-        strange = plain(column.name) in {"status", "statut"} and (not words or column.kind is Kind.TEXT)
+        strange = plain(column.name) in {"status", "statut"} and (not words or column.kind is ColumnKind.TEXT)
         said = "holds more than yes and no" if not flag or strange else ""
     elif field in {"email", "invoice_email"} and words:
         said = "" if sum("@" in word for word in words) * 2 > len(words) else "holds no e-mail addresses"
@@ -109,7 +110,8 @@ def _repeated(column: ColumnFacts) -> bool:
 
 
 def value_map(field: str, column: ColumnFacts) -> dict[str, tuple[str, ...]]:
-    """What the values mean, where they do not say it themselves; the most frequent spelling goes back."""
+    """The value map for a column whose values are not canonical ones; the most frequent spelling of a value comes
+    first, and is the one that a pull writes. Empty where no map is needed."""
     if field == "active":
         yes, no = ("0", "1") if plain(column.name) in INVERSE else ("", "")
         return {"true": (yes,), "false": (no,)} if yes else {}
@@ -132,7 +134,8 @@ def _plainly(field: str, word: str) -> bool:
 
 
 def named_as(table: TableFacts, fields: int) -> int:
-    """How likely a table holds customers, by name and by how many fields it seems to have."""
+    """The score of a table, by its name and the number of fields that it seems to have: how likely it holds
+    customers."""
     own = table.bare
     weight = 6 if any(word in own for word in CUSTOMERS) else 2 if any(word in own for word in PEOPLE) else 0
     weight -= 8 if any(word in own for word in ADDRESSES) else 0
@@ -143,7 +146,7 @@ def named_as(table: TableFacts, fields: int) -> int:
 
 
 def likely(tables: Mapping[str, TableFacts], most: int) -> list[str]:
-    """Tables worth a look, by structure alone, the likeliest first."""
+    """The names of tables that may hold customers, by structure alone, the likeliest first; `most` of them at most."""
     marked: list[tuple[int, bool, int, str]] = []
     for name, table in tables.items():
         fields = len(match_columns(table.columns))
@@ -154,7 +157,7 @@ def likely(tables: Mapping[str, TableFacts], most: int) -> list[str]:
 
 
 def key_of(table: TableFacts) -> tuple[str, str]:
-    """The key column, or '' and why there is none."""
+    """The key column and ''; or '' and why there is none."""
     if len(table.primary) == 1:
         return table.primary[0], ""
     if table.unique:

@@ -1,7 +1,7 @@
 """External ids in a column of the customer table, for the shop's own use.
 
-Our write carries an origin of its own, by which capture knows that nothing about the customer changed: no echo. An id
-that does not fit its column is not cut off and not written; `doctor` says what is missing.
+Such a write has an origin of its own (`pointing.IDS`), by which capture knows that no field of the customer changed. An
+id that does not fit its column is not written, and never cut off; `doctor` says which length is needed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,30 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from syncd.errors import Problem
-from syncd.source.columns import Kind, kind_of
+from syncd.source.columns import ColumnKind, kind_of
 from syncd.source.database import Source, in_transaction, reading
-from syncd.source.failures import Kind as Failed
-from syncd.source.failures import classify, explained
+from syncd.source.failures import FailureKind, classify, explained
 from syncd.source.joins import rows_from
 from syncd.source.keyed import is_key
 from syncd.source.keys import bound, spelled
 from syncd.source.pointing import CHUNK, IDS
 from syncd.source.shape import IdForm
 
-_DIGITS = {"TINYINT": 2, "SMALLINT": 4, "MEDIUMINT": 6, "INTEGER": 10, "BIGINT": 19}  # that fit
+_DIGITS = {
+    "TINYINT": 2,
+    "SMALLINT": 4,
+    "MEDIUMINT": 6,
+    "INTEGER": 10,
+    "BIGINT": 19,
+}  # digits that fit
 
 
-def record(source: Source, provider: str, wanted: Mapping[str, str | None]) -> list[str]:
-    """Write these ids (None: empty the column), by the customer's key, where the column holds something else.
+def write_ids(source: Source, provider: str, wanted: Mapping[str, str | None]) -> list[str]:
+    """Write these external ids into the rows, by the customer's key (None empties the column). A row that holds its id
+    already is left alone.
 
-    Answers the keys whose id could not be written: too long for the column, or the row is locked or refused.
+    Answers the keys whose id was not written: it is too long for the column, or the row is locked, or the database
+    refuses the write.
     """
     missed: list[str] = []
     keys = list(wanted)
@@ -43,7 +50,7 @@ def record(source: Source, provider: str, wanted: Mapping[str, str | None]) -> l
 
 
 def held_ids(source: Source, keys: list[str]) -> dict[str, str | None]:
-    """What the column holds for rows with these keys, whether or not a provider's filter excludes them."""
+    """The ids in the column for rows with these keys, also for rows that a filter excludes."""
     column = source.id_column
     values = [value for key in keys if (value := bound(source.key_kind, key)) is not None]
     if column is None or not values:
@@ -67,9 +74,9 @@ def _stored(source: Source, external_id: str) -> Any | None:
     kind, longest = kind_of(column.type, sqlite=source.dialect == "sqlite"), _room(source, column)
     if longest is not None and len(external_id) > longest:
         return None
-    if kind is Kind.UUID:
+    if kind is ColumnKind.UUID:
         return _uuid(external_id)
-    if kind is not Kind.INTEGER:
+    if kind is not ColumnKind.INTEGER:
         return external_id
     return int(external_id) if external_id.isascii() and external_id.isdigit() else None
 
@@ -82,15 +89,16 @@ def _uuid(external_id: str) -> uuid.UUID | None:
 
 
 def _room(source: Source, column: sa.Column[Any]) -> int | None:
-    """How many characters of an id the column holds; None where it has no limit."""
-    if kind_of(column.type, sqlite=source.dialect == "sqlite") is Kind.INTEGER:
+    """The number of characters or digits of an id that the column holds; None where it has no limit."""
+    if kind_of(column.type, sqlite=source.dialect == "sqlite") is ColumnKind.INTEGER:
         return _DIGITS["BIGINT"] if source.dialect == "sqlite" else _DIGITS.get(str(column.type.__visit_name__).upper())
     longest: int | None = getattr(column.type, "length", None)
     return longest
 
 
 def narrow_ids(source: Source) -> list[Problem]:
-    """Columns for external ids that cannot hold all that their provider may give; said before the first is written."""
+    """Columns for external ids that are too narrow for some ids of their provider: told before the first id is
+    written."""
     found = []
     for provider, column in source.id_columns.items():
         form = source.config.id_forms.get(provider, IdForm())
@@ -104,12 +112,12 @@ def narrow_ids(source: Source) -> list[Problem]:
 
 
 def _lacks(source: Source, column: sa.Column[Any], form: IdForm, provider: str) -> tuple[str, int]:
-    """Why this column is too narrow for such ids ("": it is not), and what length serves."""
+    """Why this column is too narrow for ids of this form ("" where it is not), and the length that serves."""
     kind, room, needed = kind_of(column.type, sqlite=source.dialect == "sqlite"), _room(source, column), form.length
     what = f"an id of {provider} may have {needed}"
-    if kind is Kind.INTEGER and form.digits is False:
+    if kind is ColumnKind.INTEGER and form.digits is False:
         return f'column "{column.name}" holds numbers; {what} characters that are no digits.', max(needed, 1)
-    if kind is Kind.UUID and (form.digits or form.ours):
+    if kind is ColumnKind.UUID and (form.digits or form.ours):
         return f'column "{column.name}" holds UUIDs; {what} characters and is none.', max(needed, 1)
     if room is not None and room < needed:
         return f'column "{column.name}" holds {room} character{"" if room == 1 else "s"}; {what}.', needed
@@ -117,7 +125,7 @@ def _lacks(source: Source, column: sa.Column[Any], form: IdForm, provider: str) 
 
 
 def _ours(source: Source) -> IdForm:
-    """What ids look like that are customer numbers of this source, or keys where there is no number."""
+    """The form of ids that are this source's own customer numbers, or its keys where no number is mapped."""
     mapped = source.fields.get("number")
     text = sa.Text if source.dialect != "mysql" else sa.CHAR
     number = sa.null() if mapped is None else sa.func.nullif(sa.func.trim(sa.cast(mapped.column, text)), "")
@@ -140,6 +148,6 @@ def _write(source: Source, provider: str, key: str, external_id: str | None) -> 
         return in_transaction(source, lambda conn: conn.execute(statement).rowcount == 1, origin=f"{IDS}{provider}")
     except exc.SQLAlchemyError as error:
         failure = classify(error)
-        if failure.kind in {Failed.BUSY, Failed.REFUSED}:
+        if failure.kind in {FailureKind.BUSY, FailureKind.REFUSED}:
             return False
         raise explained(failure) from None

@@ -1,7 +1,7 @@
-"""From `[[source.join]]` to joined tables that exist, and the FROM clause of everything that reads customers.
+"""Finds the tables of `[[source.join]]` in the database, and builds the FROM clause of queries for customers.
 
-A join gives at most one row for each customer; `several` finds those for which it gives more. Customers without a row
-stay customers: the joins are left ones, and the fields of a missing row are empty.
+A join gives at most one row for each customer; `soundness.double_rows` finds joins that give more. The joins are outer
+ones: a customer without a joined row stays a customer, with empty fields.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncd.core.selection import CUSTOMER, Join
 from syncd.errors import Problem
 from syncd.source import reflection
 from syncd.source.columns import MappedColumn
-from syncd.source.conditions import judged
+from syncd.source.conditions import as_clause
 from syncd.source.keys import KeyKind
 from syncd.source.reflection import FoundTable
 from syncd.source.shape import Joined, Source, SourceConfig
@@ -26,7 +26,7 @@ NOT_WRITTEN = "[[source.join]] says write = false"
 
 @dataclass
 class Frame:
-    """The customer table and the joins found so far; `problems` grows."""
+    """The customer table, with the joins found so far and the problems met so far."""
 
     config: SourceConfig
     dialect: str
@@ -37,7 +37,8 @@ class Frame:
     problems: list[Problem] = field(default_factory=list)
 
     def find(self, reference: str, place: str) -> tuple[sa.ColumnElement[Any], reflection.FoundColumn, str] | None:
-        """A column by `COLUMN`, `customer.COLUMN` or `JOIN.COLUMN`, and its join; None, with a problem, if missing."""
+        """The column that `COLUMN`, `customer.COLUMN` or `JOIN.COLUMN` names, its reflection, and its join. For one
+        that does not exist None, and a problem is added."""
         name, _, column = reference.rpartition(".")
         if reference in self.customers.columns:
             name, column = CUSTOMER, reference
@@ -55,7 +56,7 @@ class Frame:
 
 
 def find_joins(frame: Frame, inspector: sa.Inspector) -> None:
-    """Every configured join, in the order of the file."""
+    """Find every configured join, in the order of the file, and add it to the frame."""
     for number, join in enumerate(frame.config.joins):
         place = f"source.join[{number}]"
         found = reflection.find_table(inspector, join.table, f"{place}.table")
@@ -106,7 +107,7 @@ def _joined(frame: Frame, join: Join, found: FoundTable, place: str) -> Joined |
 
 
 def _compared(frame: Frame, own: reflection.FoundColumn, other: reflection.FoundColumn, place: str) -> KeyKind | None:
-    """How the values of both columns are spelled; they must be spelled alike."""
+    """The kind of keys in two columns that a join compares. Where their kinds differ, a problem is added."""
     one, two = (reflection.key_kind(column, frame.dialect) for column in (own, other))
     texts = {KeyKind.TEXT, KeyKind.PADDED}
     if one is None or two is None or (frame.dialect != "sqlite" and one is not two and not {one, two} <= texts):
@@ -127,7 +128,7 @@ def _where(
             near = reflection.nearest(name, found.columns)
             frame.problems.append(Problem(at, f'"{found.name}" has no column "{name}".', near))
             continue
-        made = judged(alias.c[name], column.type, condition, frame.dialect, at)
+        made = as_clause(alias.c[name], column.type, condition, frame.dialect, at)
         if isinstance(made, Problem):
             frame.problems.append(made)
         else:
@@ -190,7 +191,7 @@ def lineage(source: Source, name: str) -> list[str]:
 
 
 def rows_from(source: Source, names: Iterable[str] | None = None) -> sa.FromClause:
-    """The customer table with its joins; with `names` only those and what they hang on."""
+    """The customer table with its joins; with `names`, only with these joins and those that lead to them."""
     wanted = None if names is None else {each for name in names for each in lineage(source, name)}
     clause: sa.FromClause = source.table
     for joined in source.joins:

@@ -1,8 +1,8 @@
 """The one spelling of a customer's key.
 
-A key is the primary key of the row as the source's own key column has it: integers in decimal, UUIDs in lower case
-with hyphens, text as stored. Marks may arrive in another spelling (another collation, padding, a watched table's
-column); `bound` makes of them what the key column can be compared with.
+A key is the row's primary key as the source's key column holds it: integers in decimal, UUIDs in lower case with
+hyphens, text as stored. A mark may have another spelling (of another collation, with padding, from a watched table's
+column): `bound` turns it into a value that the key column can be compared with.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LARGEST = 2**63
 
 
 class KeyKind(StrEnum):
-    """What the key column holds. `PADDED` is PostgreSQL's char(n), where trailing blanks mean nothing."""
+    """What the key column holds. `PADDED` is PostgreSQL's char(n), which ignores trailing blanks."""
 
     INTEGER = "integer"
     UUID = "uuid"
@@ -26,7 +26,7 @@ class KeyKind(StrEnum):
 
 
 def spelled(kind: KeyKind, raw: Any) -> str:
-    """The key text of a row, from the value the database gave."""
+    """A row's key as text, from the driver's value."""
     if kind is KeyKind.PADDED:
         return str(raw).rstrip(" ")
     if kind is KeyKind.INTEGER:
@@ -37,7 +37,7 @@ def spelled(kind: KeyKind, raw: Any) -> str:
 
 
 def bound(kind: KeyKind, key: str) -> Any | None:
-    """What to compare the key column with; None when no row can have this key."""
+    """The value to compare the key column with; None where no row can have this key."""
     if "\0" in key or not _encodable(key):
         return None
     if kind is KeyKind.INTEGER:

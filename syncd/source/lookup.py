@@ -14,21 +14,23 @@ from syncd.source.keys import spelled
 
 
 def matching(source: Source, values: Mapping[str, Value], limit: int = 20) -> list[str]:
-    """Keys of rows that share any of these values (number, VAT number, e-mail), text compared without case."""
+    """The keys of customers that have any of these values (number, VAT number, e-mail); text is compared without
+    case."""
     with reading(source) as conn:
         return keys_like(conn, source, values, limit)
 
 
 class Alike(NamedTuple):
-    """Who shares a value: keys of customers, and whether only rows that the filters leave out do (`[source.where]`,
-    `[source.deleted]`)."""
+    """The keys of customers that share a value; `left_out`: no customer does, but a row that the filters leave out
+    (`[source.where]`, `[source.deleted]`)."""
 
     keys: list[str]
     left_out: bool
 
 
 def alike(source: Source, values: Mapping[str, Value], limit: int = 20) -> Alike:
-    """The same, and whether a row that is no customer shares any of these values where no customer does; one query."""
+    """The keys of customers that have any of these values, or whether a row that the filters leave out has one; by one
+    query."""
     query = _like(source, values, sa.case((sa.and_(sa.true(), *source.scope), 1), else_=0).label("within"))
     if query is None:
         return Alike([], left_out=False)
@@ -41,7 +43,8 @@ def alike(source: Source, values: Mapping[str, Value], limit: int = 20) -> Alike
 def keys_like(
     conn: sa.Connection, source: Source, values: Mapping[str, Value], limit: int, *, everywhere: bool = False
 ) -> list[str]:
-    """The same within a transaction; `everywhere`: rows that the filters leave out count too."""
+    """The keys of customers that have any of these values, within a transaction; with `everywhere`, also those of rows
+    that the filters leave out."""
     query = _like(source, values)
     if query is None:
         return []
@@ -50,7 +53,8 @@ def keys_like(
 
 
 def _like(source: Source, values: Mapping[str, Value], *more: sa.ColumnElement[Any]) -> sa.Select[Any] | None:
-    """Keys of all rows that share any of these values, filters apart; None where there is nothing to compare."""
+    """A query for the keys of rows that have any of these values, without filters; None where there is no value to
+    compare."""
     conditions = [
         sa.func.lower(sa.cast(source.fields[name].column, sa.Text if source.dialect != "mysql" else sa.CHAR))
         == sa.func.lower(sa.literal(value))  # by the same rules: SQLite leaves letters beyond ASCII as they are

@@ -1,4 +1,4 @@
-"""Names of what we install, and how names are written into DDL."""
+"""Names of the triggers that syncd installs, and identifiers as text for DDL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from syncd.source.database import Source
 
-POINTED = "J"  # a mark's op: `customer_key` is what leads to a joined row, `was` the join's name
+POINTED = "J"  # a mark's op: `customer_key` is the value that leads to a joined row, `was` the join's name
 
-_LONGEST = 40  # characters of a table's name inside ours; PostgreSQL cuts names at 63 bytes, MariaDB at 64 characters
+_LONGEST = 40  # characters of a table's name in a trigger's; PostgreSQL takes 63 bytes in all, MariaDB 64 characters
 
 
 def quoted(source: Source, name: str) -> str:
@@ -39,5 +39,5 @@ def short(name: str) -> str:
 
 
 def squeezed(text: str) -> str:
-    """A statement without the differences in blanks that catalogues make."""
+    """A statement with one blank for each run of blanks: catalogues show blanks in their own way."""
     return " ".join(text.split())

@@ -94,7 +94,7 @@ _MARKS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 def plain(name: str) -> str:
-    """A name as words are compared: lower case, without separators and accents, ä as ae."""
+    """A word in the form in which words are compared: lower case, without separators and accents, ä as ae."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", name).lower().translate(_MARKS))
     return re.sub(r"[^a-z0-9]", "", folded)
 
@@ -116,7 +116,7 @@ def is_code(field: str, word: str) -> bool:
 
 
 def meant(field: str, word: str) -> str | None:
-    """The country's code or the language's tag that a word stands for; None where nobody can tell."""
+    """The country's ISO code or the language's tag that a word means; None for an unknown or ambiguous word."""
     if is_code(field, word):
         return word.upper() if field == "country" else word.lower() if len(word) == 2 else word
     return (_LANGUAGES if field == "language" else _COUNTRIES).get(plain(word))

@@ -1,9 +1,8 @@
-"""From a joined row that changed to the customers it belongs to.
+"""Finds the customers of a joined row that changed.
 
-The log holds the value that leads to the joined row (its `address_id`), not customers. A trigger that looked for
-customers itself would miss a customer whom another open transaction has just pointed at this row, and that change would
-never be seen. Capture asks after the commit, for the customers that the value from before the change and the present
-one lead to.
+For a joined row, the log holds the value that leads to it (its `address_id`), not customers. A trigger that looked for
+customers itself would miss one whom another open transaction has just pointed at this row, and that change would never
+be seen. So capture looks for the customers after the commit, by the values from before and after the change.
 """
 
 from __future__ import annotations
@@ -20,15 +19,14 @@ from syncd.source.naming import POINTED
 from syncd.source.shape import Joined
 
 IDS = "syncd:ids:"
-"""Origin of our writes into a column for external ids: they change no field of a customer."""
+"""Origin of syncd's writes into a column for external ids, which change no field of a customer."""
 CHUNK = 200
 
 
 def customer_marks(source: Source, entries: Sequence[Entry]) -> list[Entry]:
-    """The marks with customers in the place of joined rows, and without those that our own writes of external ids left.
-
-    A join that the settings no longer have may concern any customer: then every row is looked at.
-    """
+    """The marks, with those of customers in place of a joined row's, and without those of syncd's own writes of
+    external ids. The mark of a join that the settings no longer have may concern any customer: it becomes a mark for
+    all rows."""
     marks: list[Entry] = []
     led: dict[str, dict[str, Entry]] = {}
     for entry in entries:
@@ -48,8 +46,8 @@ def customer_marks(source: Source, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def pointing(source: Source, joined: Joined, values: Iterable[str]) -> list[str]:
-    """Keys of the rows whose join leads over any of these values. Filters are not applied: a customer that they
-    excluded may be included since this very change."""
+    """The keys of rows that any of these values of the join leads to. Filters are not applied: a customer that they
+    excluded may be included since this change."""
     wanted = [value for text in values if (value := bound(joined.pointed_kind, text)) is not None]
     rows = rows_from(source, [joined.parent] if joined.parent else [])
     query = sa.select(source.key).select_from(rows).where(source.key.is_not(None)).distinct()

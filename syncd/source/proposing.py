@@ -1,4 +1,4 @@
-"""What `syncd init` proposes for a database: asks what is there, as little as serves, and lets the guesses decide."""
+"""The proposal of `syncd init` for a database: reads structure and some rows, and asks `guess` and `relating`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from syncd.source.connection import connect, source_url
 from syncd.source.failures import translated
 from syncd.source.guess import CHOICES, Fit, alternatives, key_of, likely, match_facts, named_as, value_map
 from syncd.source.nations import plain
-from syncd.source.relating import Link
+from syncd.source.relating import LinkedTable
 from syncd.source.survey import ColumnFacts, TableFacts
 from syncd.source.words import DELETED, DELETED_AT, DERIVED, FILTERS, HELD, ROLES, SHOPS
 
-LOOKED_AT = 6  # tables of which rows are looked at
+LOOKED_AT = 6  # tables whose rows are read
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A table that may hold customers, and how its settings would be.
+    """A table that may hold customers, and the settings proposed for it.
 
-    `fields` maps to a column or `JOIN.COLUMN`; `doubts` has, by field, what might be it and why it is left out.
-    `doubtful` joins give several rows for a customer; `choices` are filters that only a person can decide.
-    `seen` has the facts about each mapped column. Without `key` it cannot serve, and `trouble` says why.
+    `fields` maps a field to `COLUMN` or `JOIN.COLUMN`; `doubts` has the columns that were left out, with the reason, by
+    field. `doubtful` joins give several rows for a customer; `choices` are filters that only a person can decide.
+    `seen` has the facts about each mapped column, `sampled` the number of rows read for it. A table without `key`
+    cannot be used: `trouble` says why.
     """
 
     name: str
@@ -84,10 +85,11 @@ def _proposals(engine: sa.Engine, asked: str) -> Iterable[Proposal]:
 
 
 def _proposal(engine: sa.Engine, tables: dict[str, TableFacts], name: str) -> Proposal:
-    """Rows are looked at only here; `tables` remembers what they showed."""
+    """The proposal for one table, from its rows and those of tables beside it; `tables` keeps the facts that were
+    read."""
     about = _looked_at(engine, tables, name, ())
     key, trouble = key_of(about)
-    found = relating.links(tables, name, key) if key else []
+    found = relating.linked_tables(tables, name, key) if key else []
     for link in found:
         _looked_at(engine, tables, link.table, HELD.get(link.role, ()))
     _counted(engine, tables, name, found)
@@ -116,8 +118,8 @@ def _looked_at(engine: sa.Engine, tables: dict[str, TableFacts], name: str, held
     return tables[name]
 
 
-def _counted(engine: sa.Engine, tables: dict[str, TableFacts], name: str, found: list[Link]) -> None:
-    """Whether several customers share a row, or one has several."""
+def _counted(engine: sa.Engine, tables: dict[str, TableFacts], name: str, found: list[LinkedTable]) -> None:
+    """The tables beside the customers', with whether several customers share one of their rows, or one has several."""
     for link in found:
         if link.role not in relating.OWN_ROW:
             continue
@@ -174,7 +176,7 @@ def _where(about: TableFacts) -> dict[str, Condition]:
 
 
 def _choices(about: TableFacts) -> dict[str, tuple[str, ...]]:
-    """Columns that tell shops apart, where there are several."""
+    """The columns that tell shops apart (`store_id`) and hold several values, with these values."""
     named = [column for word in SHOPS if (column := about.named(word))]
     return {c: tuple(about.columns[c].values)[:SHOWN] for c in named if len(about.columns[c].values) > 1}
 

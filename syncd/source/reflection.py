@@ -1,7 +1,7 @@
-"""From configured names to tables and columns that exist.
+"""Finds configured names among the tables and columns that exist.
 
-A name from the settings is used only when reflection returned exactly the same name; everything else is a problem with
-a "did you mean". So no configured text ever reaches a statement except as a quoted name the database itself gave.
+A name from the settings is used only where reflection gives exactly this name; any other one is a problem with a "did
+you mean". So text from the settings reaches a statement only as a quoted name that the database itself gave.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from syncd.errors import Problem
-from syncd.source.columns import Kind, MappedColumn, kind_of, kinds_for
+from syncd.source.columns import ColumnKind, MappedColumn, kind_of, kinds_for
 from syncd.source.keys import KeyKind
 from syncd.source.spellings import spellings
 
@@ -33,7 +33,7 @@ class FoundColumn(NamedTuple):
 
 
 class FoundTable(NamedTuple):
-    """One reflected table or view. `unique` names columns that alone identify a row."""
+    """One reflected table or view. Each column of `unique` identifies a row by itself."""
 
     schema: str | None
     name: str
@@ -52,7 +52,7 @@ def nearest(name: str, names: Collection[str]) -> str:
 
 
 def find_table(inspector: sa.Inspector, text: str, place: str) -> FoundTable | Problem:
-    """The table or view that `text` names: as it stands in the default schema, or as schema.table."""
+    """The table or view that `text` names, in the default schema or as schema.table; a problem where there is none."""
     schema, _, name = text.partition(".")
     known = _names(inspector, None)
     if text in known:
@@ -111,20 +111,20 @@ def _reflect(inspector: sa.Inspector, schema: str | None, name: str, *, is_view:
 
 
 def column_names(inspector: sa.Inspector, table: sa.Table) -> frozenset[str]:
-    """The columns a table really has."""
+    """The names of a table's columns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", exc.SAWarning)
         return frozenset(column["name"] for column in inspector.get_columns(table.name, table.schema))
 
 
 def _partial(index: Any) -> bool:
-    """An index with a WHERE identifies only some of the rows."""
+    """Whether an index has a WHERE, and so identifies only some rows."""
     options = index.get("dialect_options", {})
     return any(name.endswith("_where") and value is not None for name, value in options.items())
 
 
 def key_problem(found: FoundTable, key: str, place: str) -> Problem | None:
-    """Why this column cannot be the customer's key in `source.table`."""
+    """Why this column cannot be the customers' key; None where it can."""
     if key not in found.columns:
         return Problem(place, f'"{found.name}" has no column "{key}".', nearest(key, found.columns))
     if found.is_view or key in found.unique:
@@ -137,17 +137,17 @@ def key_problem(found: FoundTable, key: str, place: str) -> Problem | None:
 
 
 def key_kind(column: FoundColumn, dialect: str) -> KeyKind | None:
-    """How the key column spells keys; None when its type cannot be a key."""
+    """The kind of keys in a column; None for a type that cannot be a key."""
     if dialect == "sqlite":
         if isinstance(column.type, sa.Integer):
             return KeyKind.INTEGER
         return KeyKind.TEXT if isinstance(column.type, sa.String | sa.Numeric) else None
     kind = kind_of(column.type, sqlite=False)
-    if kind is Kind.INTEGER or (kind is Kind.DECIMAL and getattr(column.type, "scale", None) == 0):
+    if kind is ColumnKind.INTEGER or (kind is ColumnKind.DECIMAL and getattr(column.type, "scale", None) == 0):
         return KeyKind.INTEGER
-    if kind is Kind.UUID:
+    if kind is ColumnKind.UUID:
         return KeyKind.UUID
-    if kind is not Kind.TEXT or isinstance(column.type, sa.Enum):
+    if kind is not ColumnKind.TEXT or isinstance(column.type, sa.Enum):
         return None
     return KeyKind.PADDED if dialect == "postgresql" and isinstance(column.type, sa.CHAR) else KeyKind.TEXT
 
@@ -155,7 +155,8 @@ def key_kind(column: FoundColumn, dialect: str) -> KeyKind | None:
 def build(
     found: FoundTable, key: str, fields: Mapping[str, str], dialect: str, values: ValueMaps
 ) -> tuple[sa.Table, dict[str, MappedColumn], list[Problem]]:
-    """The table with its key and mapped columns only, every name quoted, and what is wrong with the mapping."""
+    """The table with its key and mapped columns, every name quoted; the mapped columns by field; and the mapping's
+    problems."""
     table = bare(found, key)
     mapped: dict[str, MappedColumn] = {}
     problems: list[Problem] = []
@@ -178,7 +179,7 @@ def build(
 
 
 def mapped_column(found: FoundTable, field: str, name: str, dialect: str, values: ValueMaps) -> MappedColumn | Problem:
-    """The column `name` of a table as the column of this field; `values` are the value maps by field."""
+    """The column `name` as the column of this field, or its problem; `values` are the value maps by field."""
     place, plain = f"source.fields.{field}", dialect == "sqlite"
     column = found.columns.get(name)
     if column is None:
@@ -186,13 +187,15 @@ def mapped_column(found: FoundTable, field: str, name: str, dialect: str, values
     kind = kind_of(column.type, sqlite=plain)
     if kind is None or kind not in kinds_for(field, spelled=field in values):
         return Problem(place, f'column "{name}" is of type {_type_name(column)}, which cannot hold {field}.')
-    known = spellings(field, values[field], flags=kind in {Kind.BOOLEAN, Kind.BIT}) if field in values else None
+    known = (
+        spellings(field, values[field], flags=kind in {ColumnKind.BOOLEAN, ColumnKind.BIT}) if field in values else None
+    )
     return MappedColumn(
         field=field,
         column=sa.Column(column.name, sa.types.NullType() if plain else column.type, key=field, quote=True),
         kind=kind,
         nullable=column.nullable,
-        clears_to="" if not column.nullable and kind is Kind.TEXT and _is_empty_default(column.default) else None,
+        clears_to="" if not column.nullable and kind is ColumnKind.TEXT and _is_empty_default(column.default) else None,
         plain=plain,
         fixed="the database computes this column" if column.computed else "",
         spellings=known,
@@ -200,7 +203,7 @@ def mapped_column(found: FoundTable, field: str, name: str, dialect: str, values
 
 
 def column_of(table: sa.Table, found: FoundTable, name: str) -> sa.Column[Any]:
-    """A reflected column of the customer table that may be no field: a filter's, a join's, the one for external ids."""
+    """A column of the customer table that need not be mapped: a filter's, a join's, one for external ids."""
     for column in table.c:
         if column.name == name:
             return column
@@ -210,7 +213,7 @@ def column_of(table: sa.Table, found: FoundTable, name: str) -> sa.Column[Any]:
 
 
 def bare(found: FoundTable, key: str) -> sa.Table:
-    """The table with its key column alone."""
+    """The table with the key column alone."""
     return sa.Table(
         found.name,
         sa.MetaData(),

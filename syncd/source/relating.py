@@ -23,7 +23,7 @@ PARENTS = {
     "country": ("address", CUSTOMER, "city", "state"),
     "language": (CUSTOMER,),
 }
-OWN_ROW = frozenset({"contact", "address", "mail"})  # one row for each customer; the others are shared by many
+OWN_ROW = frozenset({"contact", "address", "mail"})  # roles whose row is one customer's; the others are shared
 # What an address or a contact may bring; its own name is not the customer's.
 OF_ADDRESS = frozenset(
     {"name", "first_name", "last_name", "email", "phone", "mobile", "fax", "street", "street2", "postal_code", "city",
@@ -35,8 +35,9 @@ _ELSEWHERE = frozenset({"city", "state", "country", "language"})
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A table beside the customers': `column` of it equals `parent.pointer`. `back`: it points at the customers."""
+class LinkedTable:
+    """A table beside the customers', joined by `column` = `parent.pointer`. `back`: the foreign key is in this table
+    and points at the customers."""
 
     role: str
     table: str
@@ -49,16 +50,17 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """What the links bring: joins, those that give several rows (`doubtful`), and fields by (join, fit)."""
+    """What linked tables bring: joins, the names of those that give several rows (`doubtful`), and by field the join
+    with the column."""
 
     joins: tuple[Join, ...]
     doubtful: frozenset[str]
     fields: Mapping[str, tuple[str, Fit]]
 
 
-def links(tables: Tables, name: str, key: str) -> list[Link]:
-    """The tables that belong to a customer, each after the one that it hangs on."""
-    found: dict[str, Link] = {}
+def linked_tables(tables: Tables, name: str, key: str) -> list[LinkedTable]:
+    """The tables linked with a customer, each after the one that leads to it."""
+    found: dict[str, LinkedTable] = {}
     for role, parents in PARENTS.items():
         for parent in parents:
             about = tables[name] if parent == CUSTOMER else tables[found[parent].table] if parent in found else None
@@ -71,12 +73,12 @@ def links(tables: Tables, name: str, key: str) -> list[Link]:
     return [*found.values(), *_mail(tables, name, key)]
 
 
-def _forward(tables: Tables, role: str, parent: str, about: TableFacts) -> Link | None:
-    """By a column that points there: a foreign key, or a name and a table that fit together."""
+def _forward(tables: Tables, role: str, parent: str, about: TableFacts) -> LinkedTable | None:
+    """The pairs of a pointing column and its target: by foreign key, or by the names of column and table."""
     for pointer, (target, column) in _pointers(tables, role, about):
         one, two = about.columns[pointer].kind, tables[target].columns[column].kind
         if one is two and one is not None:
-            return Link(role, target, column, parent, pointer)
+            return LinkedTable(role, target, column, parent, pointer)
     return None
 
 
@@ -108,8 +110,8 @@ def _is_named(table: TableFacts, places: tuple[str, ...]) -> bool:
     return table.bare.endswith(places)
 
 
-def _backward(tables: Tables, name: str, key: str) -> Link | None:
-    """An address table that points at the customers."""
+def _backward(tables: Tables, name: str, key: str) -> LinkedTable | None:
+    """The address table that points at the customers; None where there is none."""
     places = ROLES["address"][1]
     able = sorted((t for t in tables.values() if not t.is_view and t.name != name), key=lambda t: len(t.name))
     for table in able:
@@ -120,7 +122,7 @@ def _backward(tables: Tables, name: str, key: str) -> Link | None:
         pointers += [column for word in words if (column := table.named(word))]
         for pointer in pointers:
             if table.columns[pointer].kind is tables[name].columns[key].kind:
-                return Link("address", table.name, pointer, CUSTOMER, key, back=True, where=_alive(table))
+                return LinkedTable("address", table.name, pointer, CUSTOMER, key, back=True, where=_alive(table))
     return None
 
 
@@ -129,7 +131,7 @@ def _alive(table: TableFacts) -> dict[str, Condition]:
     return {flag: Condition(("0",))} if flag else {}
 
 
-def _mail(tables: Tables, name: str, key: str) -> list[Link]:
+def _mail(tables: Tables, name: str, key: str) -> list[LinkedTable]:
     """SuiteCRM keeps e-mail addresses two tables away."""
     between, of_customer, of_mail, far, far_key, _ = MAIL_LINK
     middle = next((t for t in tables.values() if t.bare.endswith(between)), None)
@@ -140,15 +142,15 @@ def _mail(tables: Tables, name: str, key: str) -> list[Link]:
     wanted = {"beanmodule": bare.capitalize(), "primaryaddress": "1", "deleted": "0"}
     where = {column: Condition((value,)) for word, value in wanted.items() if (column := middle.named(word))}
     return [
-        Link("mail_link", middle.name, middle.named(of_customer), CUSTOMER, key, where=where),
-        Link("mail", last.name, last.named(far_key), "mail_link", middle.named(of_mail)),
+        LinkedTable("mail_link", middle.name, middle.named(of_customer), CUSTOMER, key, where=where),
+        LinkedTable("mail", last.name, last.named(far_key), "mail_link", middle.named(of_mail)),
     ]
 
 
 # --- with what the rows show -----------------------------------------------------------------------------------------
 
 
-def related(tables: Tables, name: str, found: list[Link], own: Mapping[str, Fit]) -> Related:
+def related(tables: Tables, name: str, found: list[LinkedTable], own: Mapping[str, Fit]) -> Related:
     """The joins that bring a field, and the fields. A customer's own column stays unless it is empty or doubtful."""
     by_role = {link.role: link for link in found}
     fields: dict[str, tuple[str, Fit]] = {}
@@ -171,19 +173,22 @@ def related(tables: Tables, name: str, found: list[Link], own: Mapping[str, Fit]
     return Related(joins, frozenset(doubtful & needed), fields)
 
 
-def _is_weak(tables: Tables, by_role: Mapping[str, Link], found: tuple[str, Fit] | None, *, filled: bool) -> bool:
-    """Whether a later table may say a field better: one with values goes before an empty one."""
+def _is_weak(
+    tables: Tables, by_role: Mapping[str, LinkedTable], found: tuple[str, Fit] | None, *, filled: bool
+) -> bool:
+    """Whether a later table may bring this field in place of the one found: that one is doubtful, or its column is
+    empty where the later one is `filled`."""
     if found is None or found[1].doubt:
         return True
     return filled and not _filled(tables, by_role[found[0]], found[1])
 
 
-def _filled(tables: Tables, link: Link, fit: Fit) -> bool:
+def _filled(tables: Tables, link: LinkedTable, fit: Fit) -> bool:
     return tables[link.table].columns[fit.column].filled > 0
 
 
-def _brought(table: TableFacts, link: Link) -> dict[str, Fit]:
-    """What a table can say about a customer."""
+def _brought(table: TableFacts, link: LinkedTable) -> dict[str, Fit]:
+    """The fields that a linked table brings, with their columns."""
     pointing = {link.column, *table.references, *table.primary}
     if link.role in {"address", "contact"}:
         names = [n for n in table.columns if n not in pointing and plain(n) not in _GENERAL]
@@ -195,8 +200,9 @@ def _brought(table: TableFacts, link: Link) -> dict[str, Fit]:
     return {link.role: Fit(held)} if held else {}
 
 
-def _held(table: TableFacts, link: Link) -> str:
-    """The column of a table of countries, languages, cities or states that says which one it is."""
+def _held(table: TableFacts, link: LinkedTable) -> str:
+    """The column of a table of countries, languages, cities or states that holds the value; None where there is
+    none."""
     columns = [column for word in HELD[link.role] if (column := table.named(word)) and column != link.column]
     columns = columns or [c for c in [link.column] if link.role in {"country", "language"}]
     if link.role not in {"country", "language"}:
@@ -212,7 +218,7 @@ def _held(table: TableFacts, link: Link) -> str:
     return ranked[0] if ranked and rank(ranked[0]) < 2 else ""
 
 
-def _is_wanted(tables: Tables, name: str, link: Link, own: Fit | None, fit: Fit) -> bool:
+def _is_wanted(tables: Tables, name: str, link: LinkedTable, own: Fit | None, fit: Fit) -> bool:
     if own is None:
         return True
     mine: ColumnFacts = tables[name].columns[own.column]
@@ -222,8 +228,9 @@ def _is_wanted(tables: Tables, name: str, link: Link, own: Fit | None, fit: Fit)
     return empty and not fit.doubt and _filled(tables, link, fit)
 
 
-def _join(tables: Tables, name: str, link: Link, by_role: Mapping[str, Link]) -> Join:
-    """Shared rows are never written: an edit of one customer would be an edit of all who share it."""
+def _join(tables: Tables, name: str, link: LinkedTable, by_role: Mapping[str, LinkedTable]) -> Join:
+    """The join of a linked table. Rows that several customers share are never written: an edit of one customer would
+    change the others."""
     above = tables[name] if link.parent == CUSTOMER else tables[by_role[link.parent].table]
     shared = above.columns[link.pointer].repeats or tables[link.table].columns[link.column].repeats
     write = link.role in OWN_ROW and not shared

@@ -1,4 +1,4 @@
-"""What is asked of the customer table: key and mapped columns, as the driver gives them and never without bounds."""
+"""Queries for rows of customers: key and mapped columns as the driver gives them, with bounds for long texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ROW = "syncd_row_"  # stands before the name of a join: a column that is NULL wh
 
 
 def query_of(source: Source) -> sa.Select[Any]:
-    """Key and mapped columns of customers as the driver gives them: a value no type can hold must not lose its page."""
+    """The query for key and mapped columns of customers, as the driver gives them: a value that a type of SQLAlchemy
+    cannot hold must not make its page unreadable."""
     columns = [as_given(source, source.key).label(KEY)]
     columns += [_bounded(source, mapped).label(name) for name, mapped in source.fields.items()]
     columns += [as_given(source, joined.alias.c[joined.column]).label(ROW + joined.name) for joined in source.joins]
@@ -26,8 +27,8 @@ def query_of(source: Source) -> sa.Select[Any]:
 
 
 def page_of(source: Source, after: sa.ColumnElement[bool] | None, limit: int) -> sa.Select[Any]:
-    """The next rows by key. Where a key may come twice (a view, a join), keys are counted and not rows: a page that is
-    not full is the last one."""
+    """The query for the next rows in the order of the key. Where a key may come twice (a view, a join), `limit` counts
+    keys and not rows: a page with fewer keys is the last one."""
     conditions = [source.key.is_not(None), *([] if after is None else [after])]
     if not source.joins and not source.is_view:
         return query_of(source).where(*conditions).order_by(source.key).limit(limit)
@@ -38,10 +39,8 @@ def page_of(source: Source, after: sa.ColumnElement[bool] | None, limit: int) ->
 
 
 def _bounded(source: Source, mapped: MappedColumn) -> sa.ColumnElement[Any]:
-    """Of a text without a length no more than tells that it is too long: two hundred such rows must fit in memory.
-
-    In SQLite any column may hold any text.
-    """
+    """A text column, cut one character beyond `LONGEST`: enough to tell that it is too long, and two hundred such rows
+    fit in memory. Only for columns without a length, and for SQLite's, any of which may hold any text."""
     value = as_given(source, mapped.column)
     if source.dialect == "sqlite":
         size = sa.func.length(sa.cast(value, sa.LargeBinary))
@@ -53,7 +52,7 @@ def _bounded(source: Source, mapped: MappedColumn) -> sa.ColumnElement[Any]:
 
 
 def as_given(source: Source, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """A column's value before any type of ours looks at it."""
+    """A column without the conversions of SQLAlchemy's types."""
     if source.dialect == "postgresql" and isinstance(column.type, sa.Date | sa.DateTime):
         return sa.cast(column, sa.Text)  # 'infinity' and years beyond 9999 have no Python date
     return sa.type_coerce(column, sa.types.NullType())

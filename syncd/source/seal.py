@@ -1,8 +1,10 @@
-"""Triggers that the account cannot see: MariaDB and MySQL show them only to accounts that may change them (TRIGGER).
+"""Checks triggers that the account cannot see: MariaDB and MySQL show them only to accounts with the right to change
+them (TRIGGER).
 
 syncd's account should not have that right, so the installing account leaves a seal beside the log: a digest of every
-trigger as it was made. The seal shows a trigger that was never made, or that other settings ask for. A write shows that
-a trigger is still there: a row is set to what it holds, its mark has to stand in the log, and all of it is rolled back.
+trigger that it made. The seal tells a trigger that was never made, or is another one than the settings ask for. A write
+tells whether a trigger still exists: a row is set to the values that it has, its mark must be in the log, and both are
+rolled back.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ BY_ADMINISTRATOR = "Have an administrator run what `syncd triggers install --pri
 
 
 def table(source: Source) -> str:
-    """The seal's table, quoted; it lies beside the log."""
+    """The name of the seal's table, quoted; it is in the log's schema."""
     name = quoted(source, "syncd_seal")
     return f"{quoted(source, source.log.schema)}.{name}" if source.log.schema else name
 
@@ -40,7 +42,7 @@ def statements(source: Source, wanted: Mapping[str, str]) -> list[str]:
 
 
 def is_blind(conn: sa.Connection, watched: Watched) -> bool:
-    """Whether this account sees no trigger on this table, whatever there is."""
+    """Whether this account may not see triggers on this table."""
     schema = watched.table.schema or str(conn.execute(sa.text("SELECT DATABASE()")).scalar_one())
     places = {"*.*", f"`{schema}`.*", f"`{schema}`.`{watched.table.name}`"}
     for (grant,) in conn.execute(sa.text("SHOW GRANTS")):
@@ -52,7 +54,7 @@ def is_blind(conn: sa.Connection, watched: Watched) -> bool:
 
 
 def broken(conn: sa.Connection, source: Source, wanted: Mapping[str, str]) -> list[Problem]:
-    """What the seal says of triggers that our account cannot see."""
+    """The problems that the seal tells of triggers that the account cannot see; `wanted` are the triggers by name."""
     kept = sa.table("syncd_seal", sa.column("name"), sa.column("made"), schema=source.log.schema)
     try:
         with translated():
@@ -68,7 +70,8 @@ def broken(conn: sa.Connection, source: Source, wanted: Mapping[str, str]) -> li
 
 
 def dead(source: Source) -> list[Problem]:
-    """Whether a write leaves its mark, tried on one row and rolled back; nothing where the account may not write."""
+    """The problems of triggers that leave no mark, each tried by a write of one row that is rolled back. None where the
+    account may not write."""
     column = _writable(source)
     if source.is_view or column is None:
         return []
@@ -85,7 +88,7 @@ def dead(source: Source) -> list[Problem]:
         with translated():
             lives = in_transaction(source, write, origin=PROBE, keep=lambda _: False)
     except SyncdError:
-        return []  # a lock, or a right that is missing: other checks tell it, and this proves nothing
+        return []  # a lock, or a missing right: proves nothing here, and other checks tell it
     reason = f'a write to "{source.table.name}" leaves no mark in the log: its trigger is gone.'
     return [] if lives else [Problem("triggers", reason, INSTALL)]
 

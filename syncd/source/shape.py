@@ -1,5 +1,4 @@
-"""The values that an opened source is made of: columns of fields, which rows are customers, which tables are
-watched."""
+"""The source as a value: its settings, tables, mapped columns, filters and watched tables."""
 
 from __future__ import annotations
 
@@ -20,8 +19,8 @@ Dialect = Literal["sqlite", "postgresql", "mysql"]
 
 
 class IdForm(NamedTuple):
-    """What external ids of a provider look like: their greatest `length` (0: nobody says so), whether they are `digits`
-    alone (None: nobody says so), and whether they are `ours`, customer numbers or keys of this very source."""
+    """The form of a provider's external ids: their greatest `length` (0: unknown), whether they are `digits` alone
+    (None: unknown), and whether they are `ours`, customer numbers or keys of this source."""
 
     length: int = 0
     digits: bool | None = None
@@ -30,10 +29,10 @@ class IdForm(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """What `[source]` says. Timeouts are in seconds; MariaDB rounds them up to whole ones.
+    """The settings of a source. Timeouts are in seconds; for MariaDB they are rounded to whole ones.
 
-    `only` and `id_columns` are what `[providers.NAME]` says about the source, by the instance's name; `id_forms` what
-    external ids of that provider look like.
+    `only` and `id_columns` are keys of `[providers.NAME]`, by the provider's name; `id_forms` are the forms of its
+    external ids.
     """
 
     url: str
@@ -69,7 +68,8 @@ class Pointer(NamedTuple):
 class Watched(NamedTuple):
     """A table with triggers. `own`: it is `source.table`. `rekeys`: a changed key is the customer's new key.
 
-    A joined table that is watched only for its pointers has no key of its own; then `key` must not be asked for.
+    A joined table that is watched for its pointers alone holds no customer's key (`keyed` is false): `key` must not be
+    used then.
     """
 
     table: sa.Table
@@ -85,15 +85,15 @@ class Watched(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """A joined table as queries see it.
+    """A joined table.
 
-    raw        the table itself, for locking and writing; its columns are keyed by their names
-    alias      the same in a query; two joins may share one table
-    parent     the earlier join it hangs on, "" for the customer table
-    pointed    the parent's column that points here, and how its values are spelled
-    column     the column of this table that it is compared with
-    condition  the whole ON clause
-    identity   columns that alone identify one of its rows; empty where there are none, and then nothing is written
+    raw           the table itself, for locks and writes; its columns are keyed by their names
+    alias         the table in a query; two joins may share one table
+    parent        the join that leads to it, "" for the customer table
+    pointed       the parent's column that points here; `pointed_kind` is the kind of its values
+    column        the column of this table that `pointed` is compared with
+    condition     the whole ON clause
+    identity      the columns that identify a row; empty where there are none, and then no row is written
     """
 
     name: str
@@ -110,14 +110,14 @@ class Joined(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An opened source. `log` and `fence` are described here but exist only once the triggers are installed.
+    """An opened source. The tables `log` and `fence` exist only once the triggers are installed.
 
-    scope       what a row must meet to be a customer, `only` of a provider included; `scope_joins` the joins it needs
-    gone        what makes a row count as deleted; None where nothing does
-    only        each provider's own part of the scope, with the joins that it needs
-    id_columns  where each provider's external ids go
-    id_column   the one of the provider that this view of the source is for
-    statements  what was asked before, kept because building a statement costs more than running it
+    scope       the conditions of a customer's row, for one provider with its `only`; `scope_joins` the joins they need
+    gone        the condition of a row that counts as deleted; None where there is none
+    only        each provider's own conditions, with the joins that they need
+    id_columns  the column for each provider's external ids
+    id_column   of these, that of the provider that this value is for (`for_provider`)
+    statements  statements that were built before: to build one costs more than to run it
     """
 
     config: SourceConfig
@@ -148,17 +148,17 @@ class Source:
         return self.table.c[reflection.KEY]
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
 
 def unfiltered(source: Source) -> Source:
-    """The source with every row of its table or view, whatever `[source.where]`, `[source.deleted]` and `only` say."""
+    """The source without its filters: every row of the table or view is a customer."""
     return replace(source, scope=(), scope_joins=frozenset())
 
 
 def for_provider(source: Source, provider: str) -> Source:
-    """The source as one provider sees it: only the customers it gets, and the column that holds its external ids."""
+    """The source for one provider: with the customers that `only` gives it, and the column of its external ids."""
     conditions, joins = source.only.get(provider, ((), frozenset()))
     return replace(
         source,

@@ -1,11 +1,11 @@
-"""Reading the change log with an account that may not write (PostgreSQL only).
+"""Reads the change log with an account that may not write (PostgreSQL only).
 
-On a primary the position is the text of the previous `pg_snapshot`: new is what is visible now and was not visible
-then. That re-reads nothing and waits for nobody. On a standby snapshots do not list the transactions in progress, so
-the position is the stored horizon (xmin) and everything at or above it that was not seen yet.
+On a primary the position is the text of the previous `pg_snapshot`: a mark is new where it is visible now and was not
+visible then. No mark is read twice, and no reading waits for a transaction. On a standby a snapshot does not list the
+transactions in progress, so the position is the stored horizon (xmin), with the numbers above it that were read.
 
-The position carries the identity of the database it was taken from. Another identity, or a horizon from the future,
-means a restored or replaced database: the position is void and every customer must be looked at.
+The position names the database that it was taken from. Another database, or a horizon from the future, means a restored
+or replaced database: the position is void, and every customer must be looked at.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _WINDOW = f"""SELECT {_COLUMNS} FROM syncd.change_log
 
 
 class Changes(NamedTuple):
-    """New marks and the position after them. `restart`: why the old position is void ('' when it is not); then
-    everything must be looked at, and `entries` holds the whole visible log."""
+    """New marks and the position after them (`cursor`). `restart`: why the old position is void, '' where it is not.
+    With a void one every customer must be looked at, and `entries` holds the whole visible log."""
 
     entries: tuple[Entry, ...]
     cursor: str
@@ -46,7 +46,8 @@ class Changes(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A cursor, taken apart. `snapshot` is '' when it was taken on a standby; `seen` are numbers above the horizon."""
+    """A cursor, taken apart. `snapshot` is '' where it was taken on a standby; `seen` are the numbers above the horizon
+    that were read."""
 
     identity: tuple[str, ...]
     horizon: int
@@ -54,7 +55,7 @@ class Position(NamedTuple):
     seen: frozenset[int] = frozenset()
 
     def text(self) -> str:
-        """For the state database."""
+        """The cursor as text, for the state."""
         return json.dumps(
             {
                 "identity": list(self.identity),
@@ -66,7 +67,7 @@ class Position(NamedTuple):
 
 
 def position(cursor: str) -> Position | None:
-    """The cursor taken apart; None for '' (the first time) and for what is no cursor of ours."""
+    """The cursor taken apart; None for '' (the first reading) and for text that is no cursor."""
     try:
         parts = json.loads(cursor or "{}")
         return Position(
@@ -77,7 +78,7 @@ def position(cursor: str) -> Position | None:
 
 
 def read(source: Source, cursor: str) -> Changes:
-    """Marks that became visible since `cursor` ('' reads the whole log). Writes nothing, anywhere."""
+    """The marks that became visible since `cursor` ('' reads the whole log). Writes nothing."""
     with reading(source) as plain:
         conn = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with conn.begin():
@@ -86,7 +87,8 @@ def read(source: Source, cursor: str) -> Changes:
 
 
 def changes(conn: sa.Connection, facts: tuple[Any, ...], before: Position | None) -> Changes:
-    """One reading inside one snapshot, on a primary or a standby as `facts` say."""
+    """Read the marks after the position `before`, in the snapshot of this connection; `facts` tell of primary or
+    standby."""
     standby, xmin, xmax = bool(facts[4]), int(facts[6]), int(facts[7])
     now = Position(tuple(facts[:4]), xmin, "" if standby else str(facts[5]))
     void = _void(before, now, xmax)

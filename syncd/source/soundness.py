@@ -1,5 +1,4 @@
-"""What `doctor` says about joins, value maps and columns that the database lets nobody write: what only the rows
-show."""
+"""Problems of joins, value maps and columns that only the rows show, for `syncd doctor`."""
 
 from __future__ import annotations
 
@@ -17,12 +16,12 @@ from syncd.source.rows import as_given
 from syncd.source.translation import meaning
 from syncd.source.writable import one_way
 
-SHOWN = 3  # customers to look at
-DIFFERENT = 1000  # values of one column that are looked at, the most frequent ones first
+SHOWN = 3  # customers that a problem names
+DIFFERENT = 1000  # values of one column that are read, the most frequent ones first
 
 
 def double_rows(source: Source) -> list[Problem]:
-    """Joins that give some customer more than one row; the first of a chain is told, not those behind it."""
+    """Joins that give a customer more than one row. In a chain of joins, only the first such one is told."""
     found: list[Problem] = []
     told: set[str] = set()
     for number, joined in enumerate(source.joins):
@@ -45,7 +44,8 @@ def double_rows(source: Source) -> list[Problem]:
 
 
 def unmapped(source: Source) -> list[Problem]:
-    """Values that no entry of a value map names, counted by field. No value is shown: it may be personal data."""
+    """How many customers have a value that no entry of the field's value map names. No value is shown: it may be
+    personal data."""
     found = []
     for name, mapped in source.fields.items():
         if mapped.spellings is None:
@@ -60,7 +60,7 @@ def unmapped(source: Source) -> list[Problem]:
 
 
 def _unknown(source: Source, mapped: MappedColumn) -> Iterator[tuple[int, str]]:
-    """How many customers hold each such value, and one of them."""
+    """How many customers have such values, and the key of one."""
     joins = source.scope_joins | ({mapped.join} if mapped.join else frozenset())
     column: sa.ColumnElement[Any] = mapped.column
     query = sa.select(as_given(source, column), sa.func.count(), sa.func.min(source.key))
@@ -77,7 +77,7 @@ def _unknown(source: Source, mapped: MappedColumn) -> Iterator[tuple[int, str]]:
 
 
 def one_way_fields(source: Source) -> list[Problem]:
-    """Columns that the database does not let anybody write."""
+    """Fields whose column the database does not let be written."""
     names = sorted(one_way(source)) if source.config.write else []
     if not names:
         return []

@@ -1,6 +1,6 @@
-"""`[source.values.FIELD]`: what the values of a column mean, and how a meaning is written back.
+"""Value maps, `[source.values.FIELD]`: the canonical value of each spelling in a column, and the spelling to write.
 
-A spelling that no entry names has no meaning: the field is unknown for that customer.
+A spelling that no entry names has no canonical value: the field is unknown for that customer.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Spellings(NamedTuple):
         return self.meanings.get(spelling)
 
     def spelling(self, value: Value) -> str | None:
-        """What to write for a canonical value; None where no entry has it. `de_DE` finds the entry `de-DE`."""
+        """The spelling to write for a canonical value; None where no entry has it. `de_DE` finds the entry `de-DE`."""
         return self.first.get(comparable(self.field, value))
 
 
 def spellings(field: str, entries: Mapping[str, tuple[str, ...]], *, flags: bool) -> Spellings:
-    """The map as the settings have it; `flags`: the column holds yes or no, which is read as "1" or "0"."""
+    """The value map of the settings; `flags`: the column is a BOOLEAN or BIT, whose values are read as "1" or "0"."""
     meanings: dict[str, Value] = {}
     first: dict[Value, str] = {}
     for known, words in entries.items():

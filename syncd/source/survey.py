@@ -1,6 +1,6 @@
-"""What `syncd init` looks at: names, keys and references of all tables, and some rows of those that may matter.
+"""Reads the facts for `syncd init`: names, keys and references of all tables, and some rows of the likely ones.
 
-Everything is bounded: so many rows of a table, so many different values of a column, so many tables. Reads only.
+The numbers of tables, of rows and of different values are bounded. Reads only.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from sqlalchemy import exc
 
 from syncd.errors import Problem
 from syncd.source import reflection
-from syncd.source.columns import Kind, UnreadableError, kind_of, spelling_of
+from syncd.source.columns import ColumnKind, UnreadableError, kind_of, spelling_of
 from syncd.source.nations import plain
 from syncd.source.writable import unwritable_columns
 
-TABLES = 3000  # that are looked at
-SAMPLE = 1000  # rows of one table
-COUNTED = 1_000_000  # rows that are counted
-DIFFERENT = 200  # values of one column
+TABLES = 3000  # tables that are read at most
+SAMPLE = 1000  # rows that are read of one table
+COUNTED = 1_000_000  # rows of one table that are counted at most
+DIFFERENT = 200  # different values of one column that are kept
 OURS = ("syncd_", "sqlite_")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """One column. `filled` counts the sampled rows in which it is neither NULL nor empty, `values` how often each value
-    stands there; `repeats`: some value stands in several rows of the whole table."""
+    """One column. `filled` counts the sampled rows with a value, `values` how often each value came; `repeats`: the
+    whole table has a value in several rows."""
 
     name: str
-    kind: Kind | None
+    kind: ColumnKind | None
     filled: int = 0
     values: Mapping[str, int] = field(default_factory=dict)
     repeats: bool = False
@@ -42,7 +42,7 @@ class ColumnFacts:
 @dataclass(frozen=True, slots=True)
 class TableFacts:
     """One table or view. `references`: column -> (table, column) by foreign key. `under`: the tables that a view's text
-    names. `sampled` rows were looked at; `fixed` columns cannot be written."""
+    names. `sampled` is the number of rows that were read; `fixed` columns cannot be written."""
 
     name: str
     is_view: bool
@@ -56,17 +56,17 @@ class TableFacts:
     fixed: frozenset[str] = frozenset()
 
     def named(self, word: str) -> str:
-        """The column that a word means, or ''."""
+        """The column with this name, in the form in which words are compared; '' for none."""
         return next((name for name in self.columns if plain(name) == word), "")
 
     @property
     def bare(self) -> str:
-        """The name without the schema, as words are compared."""
+        """The table's name without its schema, in the form in which words are compared."""
         return plain(self.name.rpartition(".")[2])
 
 
 def table_names(inspector: sa.Inspector) -> list[str]:
-    """Tables and views as `source.table` names them, without our own."""
+    """The names of tables and views, as `source.table` names them, without those of syncd."""
     names = [*inspector.get_table_names(), *inspector.get_view_names()]
     if inspector.dialect.name == "postgresql":
         default = inspector.default_schema_name
@@ -76,7 +76,7 @@ def table_names(inspector: sa.Inspector) -> list[str]:
 
 
 def structure(inspector: sa.Inspector, name: str) -> TableFacts | Problem:
-    """Names, types and keys of one table."""
+    """The facts of one table from its structure: names, types and keys."""
     found = reflection.find_table(inspector, name, "--table")
     if isinstance(found, Problem):
         return found
@@ -87,7 +87,7 @@ def structure(inspector: sa.Inspector, name: str) -> TableFacts | Problem:
 
 
 def surroundings(inspector: sa.Inspector, table: TableFacts, names: Collection[str]) -> TableFacts:
-    """The same with its foreign keys, or with the tables that the view's text names."""
+    """The facts with the table's foreign keys, or with the tables that the view's text names."""
     schema, _, bare = table.name.rpartition(".")
     where = schema or None
     if table.is_view:
@@ -104,7 +104,7 @@ def surroundings(inspector: sa.Inspector, table: TableFacts, names: Collection[s
 
 
 def sampled(engine: sa.Engine, table: TableFacts, wanted: Collection[str], choices: Collection[str]) -> TableFacts:
-    """The same with what some rows show in the `wanted` columns; of `choices` all different values are asked for."""
+    """The facts with the values of some rows in the `wanted` columns, and with all different values of `choices`."""
     columns = [name for name in wanted if table.columns[name].kind is not None]
     with engine.connect() as conn:
         seen = _rows(conn, table, columns)
@@ -118,7 +118,8 @@ def sampled(engine: sa.Engine, table: TableFacts, wanted: Collection[str], choic
 
 
 def repeating(engine: sa.Engine, table: TableFacts, name: str, alive: str = "") -> TableFacts:
-    """The same with whether a column holds one value in several rows; `alive` names a deletion flag."""
+    """The facts with whether a column holds one value in several rows, rows that count as deleted left out (`alive`:
+    the deletion flag)."""
     source = _bare(table, [name, *([alive] if alive else [])])
     column = source.c[name]
     query = sa.select(column).where(column.is_not(None)).group_by(column).having(sa.func.count() > 1).limit(1)
@@ -131,7 +132,7 @@ def repeating(engine: sa.Engine, table: TableFacts, name: str, alive: str = "") 
 
 
 def written(engine: sa.Engine, table: TableFacts, names: Collection[str]) -> TableFacts:
-    """The same with the columns that the database does not let anybody write."""
+    """The facts with the columns that the database does not let be written."""
     found = reflection.find_table(sa.inspect(engine), table.name, "--table")
     if isinstance(found, Problem):
         return table
@@ -139,7 +140,7 @@ def written(engine: sa.Engine, table: TableFacts, names: Collection[str]) -> Tab
 
 
 def _ask(conn: sa.Connection, query: sa.Select[Any]) -> list[Any] | None:
-    """The rows; None where they are not ours to read or take too long."""
+    """The rows of a query; None where the account may not read them, or the query takes too long."""
     try:
         return list(conn.execute(query).all())
     except exc.DBAPIError:
@@ -178,7 +179,7 @@ def _column(facts: ColumnFacts, raws: list[Any]) -> ColumnFacts:
 
 
 def _word(raw: Any) -> str:
-    """A value as a value map would spell it, '' for none."""
+    """A value as the spelling in a value map; '' for none."""
     try:
         return spelling_of(raw) or ""
     except UnreadableError:

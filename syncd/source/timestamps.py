@@ -1,10 +1,10 @@
-"""Polling a timestamp column, where no trigger may be installed. *Not loss-free.*
+"""Polls a timestamp column, where no trigger may be installed. *Not loss-free.*
 
 A stamp is taken before its transaction commits, so every poll looks back by an overlap and remembers what it saw there.
 Lost all the same until the verify sweep: transactions open for longer than the overlap, deletions, writes that do not
 touch the stamp, stamps more than a day ahead of the database's clock.
 
-The position is the latest stamp seen, in the column's own terms: a naive column may be in any zone.
+The position is the latest stamp that was read, as the column has it: a column without a zone may be in any.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from syncd.source.keys import spelled
 from syncd.source.snapshot import Changes
 
 OVERLAP = timedelta(minutes=10)
-_GRAIN = timedelta(seconds=2)  # two edits within one second may carry the same stamp: look once more after it
+_GRAIN = timedelta(seconds=2)  # two edits of one second may have the same stamp: look at the row once more
 _AHEAD = timedelta(days=1)
 
 
 class Stamped(NamedTuple):
-    """A row seen in the overlap: its stamp, when we first saw it, and whether one more look is due."""
+    """A row in the overlap: its stamp, when it was first read, and whether one more look is due (`again`)."""
 
     stamp: str
     first: datetime
@@ -34,7 +34,8 @@ class Stamped(NamedTuple):
 
 
 def read(source: Source, cursor: str, overlap: timedelta = OVERLAP) -> Changes:
-    """Customers with a new stamp since `cursor` ('' only takes the position: older rows are the backfill's)."""
+    """The customers with a new stamp since `cursor`; '' answers the position alone, since the first pass looks at older
+    rows."""
     latest, seen = _position(cursor)
     rows, now = _rows(source, latest, overlap)
     entries: list[Entry] = []

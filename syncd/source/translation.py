@@ -1,4 +1,4 @@
-"""From a row, as the driver gave it, to a customer in canonical fields."""
+"""Makes customers, in canonical fields, of rows that the driver gave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_ROW = "no row"
 
 
 def customers_of(source: Source, rows: Iterable[RowMapping]) -> list[Customer]:
-    """The customers of these rows; a customer whose key comes twice has a problem and cannot be read."""
+    """The customers of these rows. A key that comes twice (a join with two rows) is one customer with a problem."""
     found: dict[str, Customer] = {}
     for row in rows:
         customer = _customer(source, row)

@@ -1,7 +1,7 @@
-"""Install, check and remove what feeds the change log. The DDL stands in one file per dialect.
+"""Installs, checks and removes change log, fence and triggers. Their DDL is in one module for each dialect.
 
-Triggers only ever mark a key: they log every insert, update and delete, a NULL key logs nothing, and nothing in them
-can make the application's own write fail for want of rights.
+The triggers log the key of every insert, update and delete, but for a NULL key. They run with the rights of their
+owner: the application's own write never fails because it has no right on the log.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from syncd.source.reflection import column_names
 
 
 def statements(source: Source) -> list[str]:
-    """Everything `install` would do, ready for the database's own client; the grants as comments.
-
-    Joined with newlines this is a script: each item ends with its own delimiter.
-    """
+    """The statements of `install` for the database's own client, the grants as comments. Each item ends with its own
+    delimiter: joined with newlines they are a script."""
     ddl = _ddl(source)
     script = [f"{statement};" for statement in ddl.base(source)]
     texts = ddl.triggers(source)
@@ -34,12 +32,13 @@ def statements(source: Source) -> list[str]:
 
 
 def install(source: Source) -> None:
-    """Create what is missing or altered; what is in order is not touched, so that repeating it locks nothing.
+    """Create tables and triggers that are missing or altered. Those in order are not touched, so that a second install
+    takes no lock.
 
-    Where triggers were missing beside a log that was there, or the log beside its fence (a removal was killed in
-    between), changes may have left no mark: a mark in the log has every row looked at once. That mark is written before
-    the triggers as well, so that a crash between them forgets nothing.
-    Raises UsageError where this source has no triggers of ours, SourceUnreachable where the account may not.
+    Where triggers were missing beside a log, or the log beside its fence (a removal was killed in between), changes may
+    have left no mark: then a mark for all rows is written, before the triggers and after them, so that a crash between
+    the two loses nothing.
+    Raises UsageError where the settings ask for no triggers, SourceUnreachable where the account may not.
     """
     if source.config.change_log == "updated_at":
         raise UsageError('change_log = "updated_at" uses no triggers.')
@@ -55,17 +54,17 @@ def install(source: Source) -> None:
 
 
 def remove(source: Source) -> None:
-    """Leave nothing of ours in the source."""
+    """Drop triggers, change log and fence."""
     _execute(source, _ddl(source).drops(source))
 
 
 def removal(source: Source) -> list[str]:
-    """What `remove` would do, for the database's own client; without delimiters."""
+    """The statements of `remove`, for the database's own client; without delimiters."""
     return list(_ddl(source).drops(source))
 
 
 def require(source: Source) -> None:
-    """Raise SetupNeeded where changes would be lost: nothing may run before that is mended."""
+    """Raise SetupNeeded where changes would be lost, so that no run begins before that is mended."""
     found = check(source) or vitality(source)
     if found:
         raise SetupNeeded(
@@ -74,7 +73,8 @@ def require(source: Source) -> None:
 
 
 def check(source: Source) -> list[Problem]:
-    """Everything that would lose changes: log, fence, triggers missing, disabled or altered, rights not given."""
+    """The problems that lose changes: log, fence or triggers that are missing, disabled or altered, and missing
+    rights."""
     if source.config.change_log == "updated_at":
         return []
     ddl = _ddl(source)
@@ -99,7 +99,8 @@ def check(source: Source) -> list[Problem]:
 
 
 def vitality(source: Source) -> list[Problem]:
-    """Whether triggers that this account cannot see do what they should; it takes one row's lock for a moment."""
+    """The problems of triggers that this account cannot see, found by a write that is rolled back; it locks one row for
+    a moment."""
     if source.config.change_log != "triggers":
         return []
     with reading(source) as conn:
@@ -108,7 +109,7 @@ def vitality(source: Source) -> list[Problem]:
 
 
 def advice(source: Source) -> list[Problem]:
-    """What need not be mended, but should be known: changes that this way of capture sees late or never."""
+    """Notes about changes that this way of capture sees late or never."""
     if source.config.change_log == "updated_at":
         reason = 'change_log = "updated_at" is not loss-free: deletions, late commits and skipped stamps are seen late.'
         return [Problem("source.change_log", reason, 'The verify sweep bounds how late. "triggers" loses nothing.')]

@@ -1,7 +1,7 @@
-"""Hearing of a commit at once, so that an idle daemon need not wait for its next poll.
+"""Bells: an idle daemon hears of a commit at once and need not wait for its next poll.
 
-A bell promises nothing: it may ring for nothing and may miss a commit. The poll stays the truth, and a bell only makes
-it come earlier. What was committed between the last poll and its hanging up rings once. What rings:
+A bell promises nothing: it may ring without a commit and may miss one. The poll finds every change, and a bell only
+makes it come earlier. A new bell rings once, for commits since the last poll. What rings:
 
 | source | how | cost |
 | --- | --- | --- |
@@ -30,15 +30,16 @@ from syncd.source.database import Source
 from syncd.source.ddl_postgresql import CHANNEL
 from syncd.source.failures import translated
 
-TICK = 0.02  # seconds between two looks at a SQLite file
+TICK = 0.02  # seconds between two checks of a SQLite file
 
 Wait = Callable[[float], bool]
-"""Wait at most so many seconds; True as soon as the change log may hold something new."""
+"""Wait at most so many seconds; True as soon as the change log may hold new marks."""
 
 
 @contextmanager
 def bell(source: Source, stop: Event) -> Iterator[Wait]:
-    """What rings when the log has or gets rows, until `stop` is set. Raises SourceUnreachable when it is lost."""
+    """A bell: its `Wait` answers True where the log has new rows, until `stop` is set. Raises SourceUnreachable where
+    the connection is lost."""
     if source.config.change_log == "updated_at" or source.dialect == "mysql":
         yield _deaf(stop)
         return

@@ -1,6 +1,7 @@
-"""The words that `syncd init` knows: German, Dutch, French, Spanish, Portuguese, English, big shops' names.
+"""The words of tables and columns that `syncd init` knows, in English, German, Dutch, French, Spanish and Portuguese,
+and in the schemas of well-known shops.
 
-Compared in lower case, without separators and accents. In a list the more telling word stands first.
+They are compared in lower case, without separators and accents. In a list, the more telling word stands first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which columns of a view can be written: what the database itself says, asked without writing anything.
+"""Which columns of a view can be written, by what the database itself says; nothing is written to find out.
 
 | database | who says so |
 | --- | --- |
@@ -52,7 +52,7 @@ def unwritable_columns(engine: sa.Engine, found: FoundTable, names: Sequence[str
 
 
 def _planned(conn: sa.Connection, view: sa.Table, name: str) -> bool:
-    """Whether the database can plan an UPDATE of this column; planning alone changes nothing."""
+    """Whether the database can plan (EXPLAIN) an UPDATE of this column."""
     column = view.c[name]
     update = view.update().where(sa.false()).values({column: column})
     statement = update.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True})
@@ -66,7 +66,7 @@ def _planned(conn: sa.Connection, view: sa.Table, name: str) -> bool:
 
 
 def one_way(source: Source) -> frozenset[str]:
-    """Fields whose column the database lets nobody write: a change seen at a provider stays a question."""
+    """The fields whose column the database does not let be written: a change at a provider is a question."""
     return frozenset(
         name
         for name, mapped in source.fields.items()
@@ -75,7 +75,8 @@ def one_way(source: Source) -> frozenset[str]:
 
 
 def push_only(source: Source) -> frozenset[str]:
-    """Fields that the settings do not let be written: they go to providers, and an edit there is answered."""
+    """The fields that the settings do not let be written (a join with `write = false`): an edit at a provider is
+    written over by the source's value."""
     return frozenset(name for name, mapped in source.fields.items() if mapped.fixed == NOT_WRITTEN)
 
 

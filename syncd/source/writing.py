@@ -1,7 +1,7 @@
-"""Writing a customer back, only if the row is still as it was read (compare-and-set).
+"""Writes a customer's row by compare-and-set: only where the row is still as it was read.
 
-A write is one short transaction: lock, compare every mapped column exactly with what was seen, UPDATE, read again. What
-the row then holds is the truth; a value the column does not hold as sent is rolled back and named.
+A write is one short transaction: lock, compare every mapped column exactly with the reading, UPDATE, read again. Where
+a column does not hold the value that was sent, the transaction is rolled back and the field is named.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from sqlalchemy.engine import RowMapping
 from syncd.core.model import Customer, Value, Values
 from syncd.core.normalise import comparable
 from syncd.source import joined_rows, lookup
-from syncd.source.columns import Kind as Columns
-from syncd.source.columns import MappedColumn, UnfitError, canonical, kind_of, stored
+from syncd.source.columns import ColumnKind, MappedColumn, UnfitError, canonical, kind_of, stored
 from syncd.source.database import Source, in_transaction
-from syncd.source.failures import Failure, Kind, classify, explained
+from syncd.source.failures import Failure, FailureKind, classify, explained
 from syncd.source.joined_rows import Identity
 from syncd.source.keyed import comparable as comparable_key
 from syncd.source.keyed import is_key
@@ -44,15 +43,15 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The row has changed since it was read, or is gone: look again. `held`: the key that a new row would get, where
-    a deleted customer still holds that key."""
+    """The row has changed since it was read, or is gone; the pair must be looked at again. `held`: the key that a new
+    row would get, where a deleted customer still holds that key."""
 
     held: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The table does not take this value; `field` is '' where the database does not say which."""
+    """The table refuses a value; `field` is '' where the database does not name the column."""
 
     field: str
     reason: str
@@ -60,11 +59,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another transaction holds the row for longer than the lock timeout: try again."""
+    """Another transaction held the row for longer than the lock timeout; the pair is tried again later."""
 
 
 def update(source: Source, seen: Customer, changes: Values, origin: str) -> Written | Moved | Refused | Busy:
-    """Write `changes` over the row as it was `seen`, and over its joined rows; everything else keeps what it has."""
+    """Write the fields of `changes` into the row that was read as `seen`, and into its joined rows; other fields
+    stay."""
     try:
         new = _to_columns(source, changes, seen.stored)
     except _Unwritable as problem:
@@ -91,11 +91,13 @@ def update(source: Source, seen: Customer, changes: Values, origin: str) -> Writ
 def _write(
     conn: sa.Connection, source: Source, at: tuple[Any, Mapping[str, Identity]], join: str, values: dict[str, Any]
 ) -> Refused | None:
-    """One UPDATE of the customer table (`join` is "") or of a joined table; why it did not happen."""
+    """One UPDATE of the customer table (`join` is "") or of a joined table. Answers why it did not happen; None where
+    it did."""
     value, beside = at
     if not join:
         reached = conn.execute(source.table.update().where(is_key(source, value)).values(values)).rowcount
-        counted = not (source.is_view and source.dialect == "sqlite")  # it counts nothing that INSTEAD OF did
+        # SQLite does not count the writes of an INSTEAD OF trigger
+        counted = not (source.is_view and source.dialect == "sqlite")
         return Refused("", f"the UPDATE reached {reached} rows instead of one") if counted and reached != 1 else None
     field = next(n for n, m in source.fields.items() if m.join == join and m.column.name in values)
     if join not in beside:
@@ -109,11 +111,12 @@ def _write(
 def insert(
     source: Source, values: Values, origin: str, unlike: Values | None = None, held: Callable[[str], bool] | None = None
 ) -> Written | Refused | Busy | Moved:
-    """A new row, its key chosen by the database where it can; the change log carries `origin` beside it.
+    """Insert a row. The database chooses its key where it can; `origin` stands in its mark in the change log.
 
-    `Moved`, and nothing written, when a row with one of the `unlike` values came meanwhile (the process may have
-    slept), or when the new row's key is `held` by a customer who left, and no other key may be chosen. A value for a
-    joined table is refused: rows are made in the customer table alone, and leaving the value out would lose it.
+    Answers `Moved`, and has written nothing, where a row with one of the `unlike` values appeared meanwhile (the
+    process may have slept), or where a deleted customer still holds the new row's key (`held`) and no other key can be
+    chosen. A value for a joined table is refused: rows are inserted into the customer table alone, and the value would
+    be lost.
     """
     joined = {name: source.fields[name].join for name in values if name in source.fields and source.fields[name].join}
     lost = next((name for name in joined if values[name] is not None), None)
@@ -142,8 +145,8 @@ def insert(
 
 
 def _added(conn: sa.Connection, source: Source, new: dict[str, Any], key: Any, held: Callable[[str], bool]) -> Any:
-    """Make the row; answers its key. Where the database gives the highest key a second time, and it is held, the row
-    gets the next one that is not: a question about a deleted customer may stay open for weeks."""
+    """Insert the row; answers its key. Where the database gives a deleted row's key a second time, and that key is
+    held, the row gets the next free one: a question about a deleted customer may stay open for weeks."""
     statement = source.table.insert().values(new)
     if key is not None:
         conn.execute(statement)
@@ -167,7 +170,7 @@ def _added(conn: sa.Connection, source: Source, new: dict[str, Any], key: Any, h
 
 
 def unfit(source: Source, values: Values) -> dict[str, str]:
-    """Why single values cannot be written, by field; what only the database itself refuses is not foreseen."""
+    """Why values cannot be written, by field. A rule that only the database knows (a CHECK) is not foreseen."""
     found: dict[str, str] = {}
     for name, value in values.items():
         try:
@@ -178,7 +181,7 @@ def unfit(source: Source, values: Values) -> dict[str, str]:
 
 
 class _Unwritable(Exception):
-    """A value was refused before anything was sent."""
+    """A value that the column cannot hold; no statement was sent."""
 
     def __init__(self, refusal: Refused) -> None:
         super().__init__(refusal.reason)
@@ -188,7 +191,7 @@ class _Unwritable(Exception):
 def _to_columns(
     source: Source, values: Values, before: Mapping[str, Any], *, new: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """What to write, by join ("" for the customer table) and column."""
+    """The values to write, by join ("" for the customer table) and column."""
     columns: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         mapped = source.fields.get(name)
@@ -203,18 +206,18 @@ def _to_columns(
 
 
 def _new_row(source: Source) -> dict[str, Any]:
-    """What makes a new row a customer by the settings' filter."""
+    """The values that a new row needs to pass the settings' filter (`Source.new_row`), by column."""
     made: dict[str, Any] = {}
     for column in source.table.c:
         if column.name in source.new_row:
-            kind = kind_of(column.type, sqlite=source.dialect == "sqlite") or Columns.TEXT
+            kind = kind_of(column.type, sqlite=source.dialect == "sqlite") or ColumnKind.TEXT
             plain = MappedColumn("", column, kind, nullable=True, clears_to=None, plain=source.dialect == "sqlite")
             made[column.key] = stored(plain, source.new_row[column.name])
     return made
 
 
 def _chosen_key(source: Source, new: dict[str, Any]) -> Any | None:
-    """The key of a new row where we know it beforehand; None where the database makes it."""
+    """The key of a new row where a mapped field is the key; None where the database makes it."""
     if KEY in new:
         key = bound(source.key_kind, str(new[KEY]))
         if key is None:
@@ -229,7 +232,8 @@ def _chosen_key(source: Source, new: dict[str, Any]) -> Any | None:
 
 
 def _lock(conn: sa.Connection, source: Source, value: Any) -> None:
-    """Hold the row, and for a view the rows under it, until the transaction ends. SQLite holds the whole file."""
+    """Lock the row, and for a view the rows under it, until the transaction ends. In SQLite the transaction holds the
+    whole file."""
     if source.dialect == "sqlite":
         return
     columns = [each.key for each in source.watched] if source.is_view and source.watched else [source.key]
@@ -260,7 +264,7 @@ def _as_sent(source: Source, rows: Sequence[Customer], sent: Values) -> Written 
 
 
 def _holds(mapped: MappedColumn, now: Value, sent: Value) -> bool:
-    """Whether what was read is what was sent; an entry of a value map may spell it in its own way (de-DE, de_DE)."""
+    """Whether the column holds the value that was sent; a value map may spell it in another way (de-DE, de_DE)."""
     wanted = canonical(mapped.field, sent)
     if mapped.spellings is not None:
         return comparable(mapped.field, now) == comparable(mapped.field, wanted)
@@ -272,9 +276,9 @@ def _outcome(source: Source, work: Callable[[sa.Connection], Outcome], origin: s
         return in_transaction(source, work, origin=origin, keep=lambda result: isinstance(result, Written))
     except exc.SQLAlchemyError as error:
         failure = classify(error)
-        if failure.kind is Kind.BUSY:
+        if failure.kind is FailureKind.BUSY:
             return Busy()
-        if failure.kind is Kind.REFUSED:
+        if failure.kind is FailureKind.REFUSED:
             return _refusal(source, failure)
         raise explained(failure) from None
 

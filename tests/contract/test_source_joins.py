@@ -345,11 +345,11 @@ def test_ids_in_the_shops_own_column(any_shop: Shop) -> None:
     with opened(any_shop, id_columns={"shop": "shop_id"}) as source:
         narrow = for_provider(source, "shop")
         marked(source)
-        assert ids.record(narrow, "shop", {"1": "abc", "2": "123456789", "3": None, "77": "x"}) == ["2"]
+        assert ids.write_ids(narrow, "shop", {"1": "abc", "2": "123456789", "3": None, "77": "x"}) == ["2"]
         assert marked(source) == []
         assert customers.read(narrow, ["1"])["1"].recorded == "abc"
         assert any_shop.value("SELECT shop_id FROM customer WHERE id = 2") is None
-        ids.record(narrow, "shop", {"1": None})
+        ids.write_ids(narrow, "shop", {"1": None})
         assert any_shop.value("SELECT shop_id FROM customer WHERE id = 1") is None
         any_shop.run("UPDATE customer SET shop_id = 'me' WHERE id = 1")
         assert marked(source) == ["1"]
@@ -401,7 +401,7 @@ def test_a_column_of_uuids_holds_uuids(postgres_shop: Shop) -> None:
         postgres_shop.run("ALTER TABLE customer ADD held uuid")
     with postgres_shop.source(table="customer", fields={"email": "email"}, id_columns={"shop": "held"}) as source:
         narrow = for_provider(source, "shop")
-        assert ids.record(narrow, "shop", {"1": own, "2": "cu.00.901"}) == ["2"]
+        assert ids.write_ids(narrow, "shop", {"1": own, "2": "cu.00.901"}) == ["2"]
         assert not ids.fits(narrow, "cu.00.901")
         assert ids.held_ids(narrow, ["1", "2"]) == {"1": own, "2": None}
 

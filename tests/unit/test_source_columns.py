@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.source.columns import Kind, MappedColumn, UnfitError, UnreadableError, canonical, clean, stored
+from syncd.source.columns import ColumnKind, MappedColumn, UnfitError, UnreadableError, canonical, clean, stored
 from syncd.source.keys import KeyKind, bound, spelled
 
 
-def column(field: str, kind: Kind, **facts: Any) -> MappedColumn:
+def column(field: str, kind: ColumnKind, **facts: Any) -> MappedColumn:
     """A mapped, nullable column."""
     usual: dict[str, Any] = {"nullable": True, "clears_to": None, "plain": False}
     return MappedColumn(field, sa.Column(field), kind, **(usual | facts))
@@ -87,28 +87,28 @@ def test_longest_text_counts_bytes() -> None:
 )  # fmt: skip
 def test_flags_keep_the_columns_words(before: object, value: bool | None, word: object) -> None:
     """A text column's own words for yes and no are kept, with their case."""
-    assert stored(column("active", Kind.TEXT), value, before) == word
+    assert stored(column("active", ColumnKind.TEXT), value, before) == word
 
 
 def test_unknown_yes_is_refused() -> None:
     """Where "n" may be the opposite of "y" or of "j", nothing is guessed."""
     with pytest.raises(UnfitError):
-        stored(column("active", Kind.TEXT), True, "n")
+        stored(column("active", ColumnKind.TEXT), True, "n")
 
 
 @pytest.mark.parametrize(
     ("mapped", "value", "raw"),
     [
-        (column("number", Kind.INTEGER), "17", 17),
-        (column("number", Kind.DECIMAL), "1.50", Decimal("1.50")),
-        (column("active", Kind.BIT), True, 1),
-        (column("active", Kind.BOOLEAN), True, True),
-        (column("active", Kind.BOOLEAN, plain=True), True, 1),
-        (column("birth_date", Kind.DATE), date(2001, 2, 3), date(2001, 2, 3)),
-        (column("birth_date", Kind.DATE, plain=True), date(2001, 2, 3), "2001-02-03"),
-        (column("birth_date", Kind.MOMENT), date(2001, 2, 3), datetime(2001, 2, 3)),  # noqa: DTZ001
-        (column("name", Kind.TEXT, nullable=False, clears_to=""), None, ""),
-        (column("name", Kind.TEXT), "  ", None),
+        (column("number", ColumnKind.INTEGER), "17", 17),
+        (column("number", ColumnKind.DECIMAL), "1.50", Decimal("1.50")),
+        (column("active", ColumnKind.BIT), True, 1),
+        (column("active", ColumnKind.BOOLEAN), True, True),
+        (column("active", ColumnKind.BOOLEAN, plain=True), True, 1),
+        (column("birth_date", ColumnKind.DATE), date(2001, 2, 3), date(2001, 2, 3)),
+        (column("birth_date", ColumnKind.DATE, plain=True), date(2001, 2, 3), "2001-02-03"),
+        (column("birth_date", ColumnKind.MOMENT), date(2001, 2, 3), datetime(2001, 2, 3)),  # noqa: DTZ001
+        (column("name", ColumnKind.TEXT, nullable=False, clears_to=""), None, ""),
+        (column("name", ColumnKind.TEXT), "  ", None),
     ],
 )
 def test_writing(mapped: MappedColumn, value: Any, raw: object) -> None:
@@ -121,15 +121,15 @@ def test_writing(mapped: MappedColumn, value: Any, raw: object) -> None:
 @pytest.mark.parametrize(
     ("mapped", "value"),
     [
-        (column("number", Kind.INTEGER), "K-17"),
-        (column("number", Kind.DECIMAL), "x"),
-        (column("number", Kind.UUID), "x"),
-        (column("name", Kind.TEXT, nullable=False), None),
-        (column("name", Kind.TEXT), "a\0"),
-        (column("name", Kind.TEXT), True),
-        (column("active", Kind.TEXT), "yes"),
-        (column("birth_date", Kind.DATE), "2001-02-03"),
-        (column("name", Kind.TEXT, fixed="the database computes this column"), "x"),
+        (column("number", ColumnKind.INTEGER), "K-17"),
+        (column("number", ColumnKind.DECIMAL), "x"),
+        (column("number", ColumnKind.UUID), "x"),
+        (column("name", ColumnKind.TEXT, nullable=False), None),
+        (column("name", ColumnKind.TEXT), "a\0"),
+        (column("name", ColumnKind.TEXT), True),
+        (column("active", ColumnKind.TEXT), "yes"),
+        (column("birth_date", ColumnKind.DATE), "2001-02-03"),
+        (column("name", ColumnKind.TEXT, fixed="the database computes this column"), "x"),
     ],
 )
 def test_unfit(mapped: MappedColumn, value: Any) -> None:

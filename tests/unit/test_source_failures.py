@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from syncd.errors import SetupNeeded, SourceUnreachable
-from syncd.source.failures import Kind, classify, explained
+from syncd.source.failures import Failure, FailureKind, classify, explained
 
 
-def _failure(statement: str) -> Kind:
+def _failure(statement: str) -> FailureKind:
     engine = sa.create_engine("sqlite://")
     try:
         with engine.connect() as conn:
@@ -20,7 +20,7 @@ def _failure(statement: str) -> Kind:
         engine.dispose()
     kind = classify(caught.value).kind
     told = explained(classify(caught.value))
-    assert isinstance(told, SetupNeeded if kind is Kind.MISSING else SourceUnreachable)
+    assert isinstance(told, SetupNeeded if kind is FailureKind.MISSING else SourceUnreachable)
     return kind
 
 
@@ -36,7 +36,7 @@ def _failure(statement: str) -> Kind:
 )
 def test_a_missing_table_or_column_is_called_missing(statement: str) -> None:
     """Wherever in a statement it stands."""
-    assert _failure(statement) is Kind.MISSING
+    assert _failure(statement) is FailureKind.MISSING
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,10 @@ def test_a_missing_table_or_column_is_called_missing(statement: str) -> None:
 )
 def test_another_error_of_a_statement_is_not(statement: str) -> None:
     """A number that overflows, text that is no JSON, a function of the application: the table is what it was."""
-    assert _failure(statement) is Kind.REFUSED
+    assert _failure(statement) is FailureKind.REFUSED
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_every_failure_leads_on(kind: FailureKind) -> None:
+    """Whatever the source's database answers, the error says what to do next."""
+    assert explained(Failure(kind, "57014")).remedy
