@@ -460,3 +460,16 @@ def test_commands_print_through_one_function() -> None:
     ]
 
     assert found == []
+
+
+def test_every_problem_of_the_source_names_the_next_step() -> None:
+    """What is wrong with a table or a column is told with what to do about it (docs/CONTRIBUTING.md, "a setting")."""
+    short = [
+        f"{_name(path)}:{node.lineno}"
+        for path in _modules("syncd/source", "syncd/settings")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem"
+        if len(node.args) + len(node.keywords) < len(("place", "reason", "remedy"))
+    ]
+
+    assert short == []

@@ -173,7 +173,8 @@ def moment(text: str, now: datetime) -> datetime | None:
         try:
             return now + timedelta(seconds=duration(text))
         except Wrong:
-            raise UsageError('--until takes a time of day ("18:00") or a duration ("2h")') from None
+            reason = '--until takes a time of day ("18:00") or a duration ("2h")'
+            raise UsageError(reason, remedy="syncd pause PROVIDER --until 2h") from None
     local = now.astimezone()
     end = local.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
     return (end if end > local else end + timedelta(days=1)).astimezone(UTC)

@@ -47,7 +47,7 @@ def provider_settings(draft: Draft, source: SourceTable, sockets: str) -> Provid
     """The frozen settings of a `[providers.NAME]`."""
     read, provider = draft.table, draft.provider
     if provider is None:  # cannot be: `load` has found that problem before
-        raise SettingsError([Problem(f"providers.{draft.name}", "no such adapter is installed.")])
+        raise SettingsError([Problem(f"providers.{draft.name}", "no such adapter is installed.", "Set adapter.")])
     return ProviderSettings(
         name=draft.name,
         adapter=read.adapter or draft.name,

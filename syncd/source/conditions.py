@@ -33,7 +33,7 @@ def as_clause(
             values = [_typed(kind, value) for value in condition.values]
     wrong = next((word for word, value in zip(condition.values, values, strict=False) if value is None), None)
     if wrong is not None:
-        return Problem(place, f'the column holds only a {kind}, and "{wrong}" is none.')
+        return Problem(place, f'the column holds only a {kind}, and "{wrong}" is none.', "Correct the value.")
     none = column.is_(None)
     if condition.negated:
         others = sa.or_(none, compared.not_in(values)) if values else sa.true()

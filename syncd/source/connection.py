@@ -26,6 +26,7 @@ _DRIVERS = {
     "mariadb+pymysql": "mysql+pymysql",
 }
 
+_FORM = 'Write "dialect+driver://user@host/database" or "sqlite:////path".'
 _PASSWORD = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
@@ -35,12 +36,12 @@ def source_url(text: str, password: str | None) -> URL:
     try:
         url = sa.engine.make_url(text)
     except (exc.ArgumentError, ValueError):
-        raise SettingsError([Problem("source.url", "is not a database URL.")]) from None
+        raise SettingsError([Problem("source.url", "is not a database URL.", _FORM)]) from None
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() == "mariadb":
         url = url.set(drivername=url.drivername.replace("mariadb", "mysql", 1))
     if url.get_backend_name() not in {"sqlite", "postgresql", "mysql"}:
-        raise SettingsError([Problem("source.url", "only SQLite, PostgreSQL, MariaDB and MySQL are supported.")])
+        raise SettingsError([Problem("source.url", "only SQLite, PostgreSQL, MariaDB and MySQL are supported.", _FORM)])
     if url.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg", "mysql+pymysql"}:
         raise SettingsError(
             [Problem("source.url", f'driver "{url.drivername}" is not supported.', "Leave the driver out.")]
@@ -59,7 +60,7 @@ def without_password(text: str) -> tuple[str, str | None]:
     try:
         url = sa.engine.make_url(text)
     except (exc.ArgumentError, ValueError):
-        raise SettingsError([Problem("source.url", "is not a database URL.")]) from None
+        raise SettingsError([Problem("source.url", "is not a database URL.", _FORM)]) from None
     if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
         reason = "holds more than one @, so that nobody can tell where a password ends."
         raise SettingsError([Problem("source.url", reason, "Leave the password out: --password env:NAME.")])

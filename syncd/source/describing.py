@@ -32,7 +32,11 @@ def described(config: SourceConfig, engine: sa.Engine) -> Source:
     problems = _mode_problems(config, dialect, is_view=found.is_view)
     kind = reflection.key_kind(found.columns[config.key], dialect)
     if kind is None:
-        problems.append(Problem("source.key", f'"{config.key}" is neither a whole number, nor a UUID, nor text.'))
+        problems.append(
+            Problem(
+                "source.key", f'"{config.key}" is neither a whole number, nor a UUID, nor text.', reflection.OTHER_KEY
+            )
+        )
     own, beside = _split(config, found)
     table, fields, wrong_fields = reflection.build(found, config.key, own, dialect, config.values)
     frame = Frame(config, dialect, found, table)
@@ -202,7 +206,7 @@ def _stamp(
         reason = f'"{found.name}" has no column "{config.updated_at}".'
         return Problem(place, reason, reflection.nearest(config.updated_at, found.columns))
     if not isinstance(column.type, sa.DateTime | sa.String if dialect == "sqlite" else sa.DateTime):
-        return Problem(place, f'column "{column.name}" is not a timestamp.')
+        return Problem(place, f'column "{column.name}" is not a timestamp.', "Name a column of timestamps.")
     stamp = sa.Column(column.name, sa.Text() if dialect == "sqlite" else column.type, key="syncd_stamp", quote=True)
     table.append_column(stamp)
     return stamp
@@ -219,7 +223,11 @@ def _watched(
         if isinstance(under, Problem):
             problems.append(under)
         elif under.is_view:
-            problems.append(Problem(f"{place}.table", f'"{under.name}" is a view; triggers need a table.'))
+            problems.append(
+                Problem(
+                    f"{place}.table", f'"{under.name}" is a view; triggers need a table.', "Name the table under it."
+                )
+            )
         elif watch.key not in under.columns:
             near = reflection.nearest(watch.key, under.columns)
             problems.append(Problem(f"{place}.key", f'"{under.name}" has no column "{watch.key}".', near))

@@ -149,7 +149,7 @@ def joined_fields(frame: Frame, fields: Mapping[str, tuple[str, str]]) -> dict[s
             continue
         if (join, column) in taken:
             reason = f'column "{join}.{column}" is already mapped to {taken[join, column]}.'
-            frame.problems.append(Problem(place, reason))
+            frame.problems.append(Problem(place, reason, "Map it to one field."))
             continue
         taken[join, column] = name
         one = reflection.mapped_column(frame.found[join], name, column, frame.dialect, frame.config.values)

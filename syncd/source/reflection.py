@@ -19,6 +19,7 @@ from syncd.source.keys import KeyKind
 from syncd.source.spellings import spellings
 
 ValueMaps = Mapping[str, Mapping[str, tuple[str, ...]]]
+OTHER_KEY = "Name a unique column: a generated one serves, or a view with one key column."
 KEY = "syncd_key"  # how statements name the key column; a canonical field's column is named by its field
 
 
@@ -130,10 +131,9 @@ def key_problem(found: FoundTable, key: str, place: str) -> Problem | None:
     if found.is_view or key in found.unique:
         return None
     if len(found.primary) > 1:
-        return Problem(
-            place, f'"{found.name}" has a primary key of {len(found.primary)} columns; a customer needs a key of one.'
-        )
-    return Problem(place, f'"{key}" is neither the primary key of "{found.name}" nor unique.')
+        reason = f'"{found.name}" has a primary key of {len(found.primary)} columns; a customer needs a key of one.'
+        return Problem(place, reason, OTHER_KEY)
+    return Problem(place, f'"{key}" is neither the primary key of "{found.name}" nor unique.', OTHER_KEY)
 
 
 def key_kind(column: FoundColumn, dialect: str) -> KeyKind | None:
@@ -163,7 +163,13 @@ def build(
     taken: dict[str, str] = {}
     for field, name in fields.items():
         if name in taken:
-            problems.append(Problem(f"source.fields.{field}", f'column "{name}" is already mapped to {taken[name]}.'))
+            problems.append(
+                Problem(
+                    f"source.fields.{field}",
+                    f'column "{name}" is already mapped to {taken[name]}.',
+                    "Map it to one field.",
+                )
+            )
             continue
         taken[name] = field
         one = mapped_column(found, field, name, dialect, values)
@@ -186,7 +192,11 @@ def mapped_column(found: FoundTable, field: str, name: str, dialect: str, values
         return Problem(place, f'"{found.name}" has no column "{name}".', nearest(name, found.columns))
     kind = kind_of(column.type, sqlite=plain)
     if kind is None or kind not in kinds_for(field, spelled=field in values):
-        return Problem(place, f'column "{name}" is of type {_type_name(column)}, which cannot hold {field}.')
+        return Problem(
+            place,
+            f'column "{name}" is of type {_type_name(column)}, which cannot hold {field}.',
+            "Map another column, or none.",
+        )
     known = (
         spellings(field, values[field], flags=kind in {ColumnKind.BOOLEAN, ColumnKind.BIT}) if field in values else None
     )

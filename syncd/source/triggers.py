@@ -41,7 +41,7 @@ def install(source: Source) -> None:
     Raises UsageError where the settings ask for no triggers, SourceUnreachable where the account may not.
     """
     if source.config.change_log == "updated_at":
-        raise UsageError('change_log = "updated_at" uses no triggers.')
+        raise UsageError('change_log = "updated_at" uses no triggers.', remedy="syncd run-once")
     ddl = _ddl(source)
     with reading(source) as conn:
         there, wanted = ddl.installed(conn, source), ddl.expected(source)
