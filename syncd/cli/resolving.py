@@ -23,7 +23,7 @@ NAMED = "\0"  # `--link` without a value: each item's own record
 @click.argument("number", metavar="[ID]", type=int, required=False)
 @click.option("--kind", help="Without ID: all open items of this kind, as they are at this moment ...")
 @click.option("--provider", help="... at this provider.")
-@click.option("--take", type=click.Choice(["source", "provider"]), help="This side wins; see below for deletions.")
+@click.option("--take", type=click.Choice(["source", "provider"]), help="This side wins; see above for deletions.")
 @click.option(
     "--link",
     "external_id",
@@ -33,7 +33,7 @@ NAMED = "\0"  # `--link` without a value: each item's own record
     help="The customer is this record of the provider; of many items the one that each names.",
 )
 @click.option("--create", is_flag=True, help="Create a new record all the same.")
-@click.option("--ignore", is_flag=True, help="Leave it as it is until something changes.")
+@click.option("--ignore", is_flag=True, help="Leave the customer as it is there until something changes.")
 @click.option("--release", is_flag=True, help="Let pass what a guard holds back, as this ID showed it.")
 @click.option("--yes", is_flag=True, help="Of many items: do it without asking.")
 @config_option

@@ -159,11 +159,12 @@ def check_lease(drafts: Sequence[Draft], lease: float, findings: Findings) -> No
 def _check_inbound(draft: Draft, source: SourceTable, findings: Findings) -> None:
     place = (*draft.place, "inbound_create")
     if source.change_log != "triggers" and findings.clean(("source", "change_log")):
-        findings.add(place, "needs change_log = triggers: they tell our own insert from others.")
+        reason = "needs change_log = triggers: they tell our own insert from others."
+        findings.add(place, reason, "Set it, or remove inbound_create.")
     if source.write is False:
-        findings.add(place, "needs [source] write = true.")
+        findings.add(place, "needs [source] write = true.", "Set it, or remove inbound_create.")
     if draft.table.direction == Direction.PUSH:
-        findings.add(place, "needs direction = both or pull.")
+        findings.add(place, "needs direction = both or pull.", "Set it, or remove inbound_create.")
     if draft.provider is not None and not draft.provider.capabilities.lists:
         findings.add(place, f"needs a listing, and {draft.provider.name} has none.", "Remove it.")
     if lost := _beside(draft, source):

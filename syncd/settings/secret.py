@@ -55,7 +55,9 @@ def _judge_place(path: Path, place: Path) -> None:
     try:
         status = place.stat()
     except OSError as error:
-        raise Wrong(f"the directory of {path} cannot be read ({type(error).__name__}).") from None
+        raise Wrong(
+            f"the directory of {path} cannot be read ({type(error).__name__}).", "Check its owner and mode."
+        ) from None
     if stat.S_IMODE(status.st_mode) & 0o022 and (place == path.parent or not status.st_mode & stat.S_ISVTX):
         raise Wrong(f"others may replace files in {place}.", f"Run: chmod go-w {place}")
     if status.st_uid not in {0, os.geteuid()}:
@@ -86,20 +88,20 @@ def _read(path: Path, *, strict: bool) -> str:
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        raise Wrong(f"{path} does not exist.") from None
+        raise Wrong(f"{path} does not exist.", "Write the secret there, with mode 0600.") from None
     except OSError as error:
         if path.is_symlink():
             raise Wrong(f"{path} is a symbolic link.", "Name the file itself.") from None
-        raise Wrong(f"{path} cannot be read ({type(error).__name__}).") from None
+        raise Wrong(f"{path} cannot be read ({type(error).__name__}).", "Check its owner and mode.") from None
     if len(content) > _LONGEST:
-        raise Wrong(f"{path} is too long for a secret.")
+        raise Wrong(f"{path} is too long for a secret.", "Name a file with the secret alone.")
     # bytes that are no ASCII become a mark that the check of the characters refuses
     return content.decode("ascii", errors="replace")
 
 
 def _judge(path: Path, status: os.stat_result, *, strict: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Wrong(f"{path} is not a regular file.")
+        raise Wrong(f"{path} is not a regular file.", "Name a file with the secret alone.")
     if not strict:
         return
     if status.st_uid not in {0, os.geteuid()}:
@@ -113,9 +115,9 @@ def _checked(text: str) -> str:
     characters, with error messages that show them."""
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise Wrong("the secret is empty.")
+        raise Wrong("the secret is empty.", "Write the secret there.")
     if not re.fullmatch(r"[\x20-\x7e]+", text):
         raise Wrong("the secret holds characters that are not printable ASCII.", "Look for line breaks and umlauts.")
     if text != text.strip():
-        raise Wrong("the secret begins or ends with a blank.")
+        raise Wrong("the secret begins or ends with a blank.", "Take the blank away.")
     return text

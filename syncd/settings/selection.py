@@ -78,7 +78,7 @@ def _check_default(place: Place, field: str, value: Any, source: SourceTable, fi
         field, (str, "text in quotes")
     )
     if not isinstance(value, wanted[0]) or value == "":
-        findings.add(place, f"must be {wanted[1]}.")
+        findings.add(place, f"must be {wanted[1]}.", "Correct the value, or remove the line.")
 
 
 def _is_mapped(place: Place, field: str, source: SourceTable, findings: Findings) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from syncd.core.guards import Limit
 from syncd.core.model import CreateMode, Direction, Policy, Removal
 from syncd.core.selection import Condition
-from syncd.settings.places import Findings, Place
+from syncd.settings.places import Findings, Place, dotted
 from syncd.settings.values import choice, condition, duration, limit, plain_values, rate
 from syncd.tls import MODES
 
@@ -212,7 +212,7 @@ def table(model: type[Model], data: object, place: Place, findings: Findings) ->
     if data is None:
         return model()
     if not isinstance(data, Mapping):
-        findings.add(place, "must be a table.")
+        findings.add(place, "must be a table.", f"Write [{dotted(place)}].")
         return model()
     try:
         return model.model_validate(dict(data))

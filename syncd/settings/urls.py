@@ -17,6 +17,7 @@ _PASSWORD = re.compile(r"pass(?:word|wd|phrase|file)?|pwd", re.IGNORECASE)
 _TLS = re.compile(r"(?:ssl|tls|gss)|require_?auth|requiressl|channel_binding|verify", re.IGNORECASE)
 _SOURCES = ("sqlite", "postgresql", "mysql", "mariadb")
 _STATES = ("sqlite", "postgresql")
+_FORM = 'Write "dialect+driver://user@host/database" or "sqlite:////path".'
 _NUMBER = re.compile(r"\d{1,9}")
 _ANY = re.compile(r"[^\x00-\x1f\x7f]+")
 _POSTGRESQL = {
@@ -39,7 +40,7 @@ def check_database(url: str, *, state: bool = False) -> None:
     """Check a SQLAlchemy URL: a database that syncd speaks to, no password, known options. Raises `Wrong`."""
     match = _DATABASE.fullmatch(url)
     if match is None:
-        raise Wrong("is not a database URL.", 'Write "dialect+driver://user@host/database" or "sqlite:////path".')
+        raise Wrong("is not a database URL.", _FORM)
     table = "state" if state else "source"
     remedy = f'Take it out of the URL and write beside it: password = "credential:{table}-password" (or file:, env:).'
     if match[3] is not None:
@@ -47,7 +48,9 @@ def check_database(url: str, *, state: bool = False) -> None:
     dialect = match[1].partition("+")[0]
     allowed = _STATES if state else _SOURCES
     if dialect not in allowed:
-        raise Wrong(f"must be of one of these databases: {', '.join(allowed)}.")
+        raise Wrong(
+            f"must be of one of these databases: {', '.join(allowed)}.", did_you_mean(dialect, allowed) or _FORM
+        )
     _check_options(dialect, match[4].partition("?")[2], remedy, table)
     if dialect == "sqlite":
         if sqlite_file(url) is None:

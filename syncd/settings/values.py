@@ -46,7 +46,7 @@ def duration(value: object) -> float:
         raise Wrong("is not a duration.", 'Write a number and a unit: "200ms", "5s", "10m", "24h", "7d".')
     seconds = float(match[1]) * _UNITS[match[2]]
     if not 0 < seconds <= _LONGEST:
-        raise Wrong("must be longer than nothing and at most ten years.")
+        raise Wrong("must be longer than nothing and at most ten years.", 'Write "5s", "10m", "24h" or "7d".')
     return seconds
 
 
@@ -74,7 +74,7 @@ def limit(value: object) -> Limit | None:
         raise Wrong("looks back further than 60 days, and no operation is counted for longer.", 'Write "5%/30d".')
     if match[2]:
         if not 0 < amount <= 100:
-            raise Wrong("must be more than 0% and at most 100%.")
+            raise Wrong("must be more than 0% and at most 100%.", 'Write "5%/24h", or "off" for no guard.')
         return Limit(share=amount / 100, count=None, window=window)
     if amount < 1 or not amount.is_integer():
         raise Wrong("must count whole operations, at least one.", 'A share is written with %, such as "5%/24h".')
