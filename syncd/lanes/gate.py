@@ -17,6 +17,7 @@ from syncd.lanes.breaker import Breaker
 from syncd.lanes.pace import Pace, Repeats
 from syncd.lanes.processor import Cpu
 from syncd.lanes.stride import Stride
+from syncd.lanes.tenure import Tenure
 from syncd.lanes.trace import Trace
 from syncd.lanes.turns import Turns
 from syncd.providers.strict import retry_after
@@ -68,7 +69,7 @@ class Lane:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._renewed = self.clock.monotonic()
+        self._tenure = Tenure(self.clock.monotonic)
         self._recent: deque[bool] = deque(maxlen=20)
         self._repeats = Repeats(self.clock.monotonic())
         self._probing = threading.local()
@@ -130,20 +131,17 @@ class Lane:
 
     def _hold_lease(self) -> None:
         """Raise `LeaseLost` unless a request that leaves now ends, deadline included, while the lease is still ours."""
-        with self._lock:
-            asked = self.clock.monotonic()
-            if asked - self._renewed < self.lease / 3:
-                return
-            if self.keep():
-                self._renewed = asked
-                if self.clock.monotonic() - asked < self.lease - self.timeout - 5.0:
-                    return
-        raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
+        if not self._tenure.extend(self.lease, self.timeout, self.keep):
+            raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
+
+    def owned(self) -> bool:
+        """Whether a row of the source may be written now. The source knows no leases: only this keeps a process that
+        slept from writing a row that its successor has judged anew."""
+        return self._tenure.covers(self.lease)
 
     def renewed(self, at: float) -> None:
         """The lease was last taken or renewed at this moment (monotonic)."""
-        with self._lock:
-            self._renewed = at
+        self._tenure.renewed(at)
 
     def group(self) -> int:
         """How many pairs one thread takes at once: those it works off in about a second, by pace and measurement."""

@@ -13,7 +13,8 @@ BUSY_PAUSE = 5.0  # seconds until a locked source row is tried again
 
 
 def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
-    """Write the values, if the row still is as it was read; `Stale` when the row changed since or is locked.
+    """Write the values, if the row still is as it was read; `Stale` when the row changed since or is locked, or when
+    the lease is about to run out.
 
     A field that its column refuses is left out of the next try. One intent covers all tries, since a refused try writes
     nothing.
@@ -22,7 +23,7 @@ def pull(route: Route, decided: Decided, values: Values) -> Stored | Stale:
     assert progress is not None  # noqa: S101 - made by `exchange`
     refused: list[str] = []
     while wanted:
-        written = customers.update(route.source, progress.customer, wanted, f"syncd:{route.provider}")
+        written = customers.update(route.source, progress.customer, wanted, f"syncd:{route.provider}", route.lane.owned)
         match written:
             case customers.Written(customer):
                 return Stored(customer=customer, refused=tuple(refused))

@@ -62,9 +62,11 @@ class Busy:
     """Another transaction held the row for longer than the lock timeout; the pair is tried again later."""
 
 
-def update(source: Source, seen: Customer, changes: Values, origin: str) -> Written | Moved | Refused | Busy:
-    """Write the fields of `changes` into the row that was read as `seen`, and into its joined rows; other fields
-    stay."""
+def update(
+    source: Source, seen: Customer, changes: Values, origin: str, owned: Callable[[], bool] | None = None
+) -> Written | Moved | Refused | Busy:
+    """Write the fields of `changes` into the row that was read as `seen`, and into its joined rows; other fields stay.
+    `Moved`, and nothing is written, where the lane is not ours any more (`owned`) once the row is locked."""
     try:
         new = _to_columns(source, changes, seen.stored)
     except _Unwritable as problem:
@@ -77,7 +79,7 @@ def update(source: Source, seen: Customer, changes: Values, origin: str) -> Writ
         _lock(conn, source, value)
         beside = joined_rows.locked(conn, source, is_key(source, value))
         now = _by_key(conn, source, value)
-        if len(now) != 1 or _differs(source, now[0], seen):
+        if len(now) != 1 or _differs(source, now[0], seen) or not (owned is None or owned()):
             return Moved()
         for join, values in new.items():
             refused = _write(conn, source, (value, beside), join, values)

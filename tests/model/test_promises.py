@@ -92,6 +92,19 @@ def test_a_lease_lost_in_a_pull_never_lets_the_older_value_win(*, pushed: bool) 
         assert only(made)[2].values["name"] == source(made, "name") == typed[0], place
 
 
+def test_a_lease_lost_before_the_row_is_written_writes_no_row() -> None:
+    """A process freezes in a pull and loses its lane; the value is taken back at the provider, the successor finds both
+    sides agreed and ends the pull's intent. The sleeper wakes: it does not bring the older value back."""
+    for place in writing(pushed=False):
+        made, _ = pulling()
+        agreed = str(source(made, "name"))
+        back = partial(type_there, made, "name", value=agreed)
+        made.run(SCAN, planned={place: [back, partial(made.overtake, SCAN)]})
+        for _ in range(3):
+            run(made, pause=SETTLED + LEASE)
+        assert only(made)[2].values["name"] == source(made, "name") == agreed, place
+
+
 @pytest.mark.parametrize("policy", list(Policy))
 def test_an_edit_over_a_pull_that_was_not_recorded_is_never_taken_back(policy: Policy) -> None:
     """v1 is pulled and the process dies before its base is stored; v2, typed over it in the source, is the newer one:
