@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictInt, field_validator
@@ -34,6 +33,7 @@ from syncd.providers import billbee_wire as wire
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
 from syncd.providers.billbee_api import Row
 from syncd.providers.http import Answer, Gate, Http
+from syncd.providers.several import after_a_write
 
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 _POSITION = re.compile(r"([1-9][0-9]*):([0-9]+)")
@@ -150,9 +150,9 @@ class Billbee:
         customer, found = current.raw["customer"], current.raw["found"]
         if change.customer is not None:
             _put(self._http, current.external_id, change.customer)
-        with _after("the customer was changed, its address perhaps not", written=change.customer is not None):
+        with after_a_write("the customer was changed, its address perhaps not", written=change.customer is not None):
             address_id = _write_address(self._http, current, change)
-        with _after("changed, but reading it back failed"):
+        with after_a_write("changed, but reading it back failed"):
             if change.customer is not None:
                 customer = api.record(_get(self._http, current.external_id), current.external_id)
             if address_id:
@@ -192,20 +192,6 @@ class Billbee:
         if holders:
             reason = "another customer at Billbee already has this number"
             raise Taken("number", reason, external_id=str(holders[0]["Id"]))
-
-
-@contextmanager
-def _after(why: str, *, written: bool = True) -> Iterator[None]:
-    """The error of an update that failed after a part was `written`: its outcome is unknown, since "not executed" would
-    be untrue, and the next look completes the update."""
-    try:
-        yield
-    except LeaseLost:
-        raise
-    except SyncdError as error:
-        if not written:
-            raise
-        raise OutcomeUnknown(why) from error
 
 
 def _get(http: Http, external_id: str) -> Answer:

@@ -2,6 +2,7 @@
 
     nothing left us (refused, DNS, TLS, no connection in time)      Temporary
     429                                                             Throttled
+    425                                                             Temporary
     401, 402, 403                                                   Unauthorized
     3xx, 408, 5xx, no answer, an answer that cannot be read         Temporary for a reading, OutcomeUnknown for a write
     everything else                                                 an `Answer` for the adapter to judge

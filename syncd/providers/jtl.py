@@ -23,6 +23,7 @@ from syncd.providers import jtl_wire as wire
 from syncd.providers.adapter import Capabilities, Identity, Provider, Settings
 from syncd.providers.http import Answer, Gate, Http
 from syncd.providers.jtl_projection import Options
+from syncd.providers.several import after_a_write
 
 PAGE_SIZE = 100
 MAX_ID = 2**31 - 1
@@ -130,7 +131,8 @@ class Jtl:
         address = body.get(wire.ADDRESS, {})
         if wire.wiped(current.raw, address, remote.raw):
             self._replaces_address = True
-            remote = self._patch(current, {wire.ADDRESS: wire.whole_address(current.raw, address)})
+            with after_a_write("changed, but the address that this emptied could not be put back"):
+                remote = self._patch(current, {wire.ADDRESS: wire.whole_address(current.raw, address)})
         return remote
 
     def scan(self, cursor: Cursor | None) -> Iterator[Page]:

@@ -466,6 +466,15 @@ def test_a_server_that_replaces_addresses_is_found_out(adapter: Jtl, twin: Twin,
     assert len(twin.requests("PATCH")) == 3
 
 
+def test_a_wiped_address_that_is_not_put_back_is_an_unknown_outcome(adapter: Jtl, twin: Twin) -> None:
+    """The first PATCH was executed, so a second one that is throttled is no "certainly not executed"."""
+    twin.set(address_patch="replace")
+    remote = created(adapter)
+    twin.faults.add(Fault("status", method="PATCH", status=429, skip=1))
+    with pytest.raises(OutcomeUnknown):
+        adapter.update(remote, {"street": "Kaistr. 3"})
+
+
 @pytest.mark.parametrize("nulls", ["ignored", "clears"])
 def test_an_emptied_birthday_is_never_sent(adapter: Jtl, twin: Twin, nulls: str) -> None:
     """A date has no empty text and a null may be refused: the date stays, and the answer says so."""

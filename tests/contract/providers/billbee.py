@@ -706,7 +706,7 @@ ROW = Row(
         Breakage("a-repeated-address-is-one-of-its-own", _set("_repeats", lambda *_: False, billbee_contacts)),
         Breakage("the-address-is-put", _set("_write_address", _put_address)),
         Breakage("every-404-is-an-absence", _set("says_missing", lambda answer: answer.status == 404, billbee_api)),
-        Breakage("half-an-update-is-harmless", _set("_after", _no_care)),
+        Breakage("half-an-update-is-harmless", _set("after_a_write", _no_care)),
         Breakage("the-search-proves-absence", _set("find", _by_search, billbee.Billbee)),
         Breakage("the-envelope-is-not-read", _set("data", _careless, billbee_api)),
         Breakage("ids-become-floats", _set("remote_of", _floated, reading)),
