@@ -40,7 +40,8 @@ def match(provider: str | None, out: Path | None, config: Path | None, *, every:
     """Compare PROVIDER's existing customers with the source. Links, creates and writes nothing.
 
     A provider that cannot list is asked for each customer number in turn; an interrupted report (--out FILE) goes on
-    where it stopped. In the file a line's kind may be changed: `sure` links it, everything else asks or leaves alone.
+    where it stopped. In the file a line's kind may be changed: `sure` links the customer, `probable` and `ambiguous`
+    ask, other kinds leave it alone.
     """
     from syncd.bootstrap import installation
 

@@ -106,8 +106,8 @@ def backup(file: Path, config: Path | None, *, as_json: bool) -> None:
 def rekey(reference: str, config: Path | None, *, as_json: bool) -> None:
     """Give the state another key: when somebody may have seen the old one.
 
-    Stop every daemon first. Both sides of every link are read, so this takes as long as a look at everybody. All or
-    nothing. Erased and removed customers stay known under the old key, which is kept for tombstones alone.
+    Stop every daemon first. Both sides of every link are read, so this takes as long as a look at every customer. All
+    or nothing. Erased and removed customers stay known under the old key, which is kept for tombstones alone.
     """
     from syncd.bootstrap import installation
     from syncd.cli.first_contact import steps

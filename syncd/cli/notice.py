@@ -18,8 +18,8 @@ from syncd.cli.output import echo
 def mark(provider: str, external_ids: tuple[str, ...], config: Path | None, *, as_json: bool) -> None:
     """Have these records of PROVIDER looked at now: what a webhook receiver calls.
 
-    Nothing is believed but that something changed: both sides are read. Records that no customer is linked to wait for
-    the provider's next scan.
+    The notice itself is not believed: both sides are read. Records that no customer is linked to wait for the
+    provider's next scan.
     """
     from syncd.bootstrap import open_settings_state
     from syncd.clock import SystemClock

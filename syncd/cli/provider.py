@@ -64,7 +64,7 @@ def rename(old: str, new: str, config: Path | None, *, as_json: bool) -> None:
 @config_option
 @json_option
 def remove(name: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Forget provider NAME, which the settings do not have any more. Its records stay as they are over there.
+    """Forget provider NAME, which the settings do not have any more. Its records stay as they are at the provider.
 
     Links, what was agreed, questions and history go for good; `syncd links --provider NAME` lists them before. Stop
     every daemon first.
@@ -85,7 +85,7 @@ def remove(name: str, config: Path | None, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "provider": name, "removed": gone})
         return
-    echo(f"{name} is forgotten: {_told(gone)}. Its records stay as they are over there.")
+    echo(f"{name} is forgotten: {_told(gone)}. Its records stay as they are at the provider.")
 
 
 def _told(counts: Mapping[str, int]) -> str:

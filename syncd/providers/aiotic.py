@@ -79,8 +79,8 @@ def from_wire(record: Mapping[str, Any]) -> Values:
 def whole_record(current: Remote, values: Values) -> dict[str, Value]:
     """The body of a PUT, which replaces: `values` over the record as aiotic spells it.
 
-    A member that is not shown, or not as text, is filled with what was agreed. Raises `Rejected` where a member holds
-    something that we cannot read: the PUT would wipe it.
+    A member that is not shown, or not as text, is filled with the value that was agreed. Raises `Rejected` where a
+    member is no text and nothing was agreed: the PUT would wipe it.
     """
     body = to_wire(values)
     for field, name in WIRE.items():

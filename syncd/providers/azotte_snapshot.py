@@ -69,7 +69,7 @@ def _read(parts: Mapping[str, str], held: Mapping[str, Any]) -> dict[str, Value]
 
 
 def anonymised(snapshot: Mapping[str, Any]) -> bool:
-    """Whether somebody erased this person at Azotte. How that looks is not documented, so every sign counts:
+    """Whether the record of a person was erased at Azotte. How that looks is not documented, so every sign counts:
 
     a status or flag that says so, an external identifier that was taken away, masks in place of all personal data, or
     nothing at all where everything would be shown. An empty e-mail in a small snapshot is no sign: many have none.

@@ -217,7 +217,7 @@ def change(current: Remote, values: Values, words: Words) -> Change:
 def _completed(current: Remote, values: Values, words: Words) -> Mapping[str, Any]:
     """The stored customer, whose PUT replaces, with what was agreed for each member that is not shown as text.
 
-    Raises `Rejected` where a member holds something that we cannot read: a PUT would be refused or wipe it.
+    Raises `Rejected` where a member is no text and nothing was agreed: a PUT would be refused or wipe it.
     """
     stored = current.raw["customer"]
     agreed, _ = to_wire(current.values, current.values, words)

@@ -83,7 +83,7 @@ class Connection:
         return True
 
     def is_silent(self) -> bool:
-        """Whether the server has neither closed an idle connection nor said anything on it."""
+        """Whether the server has neither closed an idle connection nor sent a byte on it."""
         return not self._silence.poll(0)
 
     def close(self) -> None:

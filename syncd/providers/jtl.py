@@ -242,8 +242,8 @@ class Jtl:
     # -- reading
 
     def _is_absent(self, answer: Answer) -> bool:
-        """Whether a 404 speaks of the customer. One in JTL's shape that names no code we know may as well speak of the
-        path or the mandant, and then the list does not answer either."""
+        """Whether a 404 is about the customer. One in JTL's shape with an unknown code may as well be about the path or
+        the mandant, and then the list does not answer either."""
         if answers.proves_absence(answer):
             return True
         if not answers.may_prove_absence(answer):
@@ -265,7 +265,7 @@ class Jtl:
     def _knows_changed(self) -> bool:
         """Whether the server honours `lastChangeFrom`, asked once with a day on which nothing has changed yet.
 
-        Versions before 1.2 ignore it without a word and show everybody.
+        Versions before 1.2 ignore it without a word and show all customers.
         """
         if self._filters is None:
             params = {"lastChangeFrom": FAR_FUTURE, "pageNumber": "1", "pageSize": "1"}

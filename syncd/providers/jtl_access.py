@@ -9,7 +9,7 @@ from syncd.providers.oauth import ClientCredentials
 
 
 def headers(options: Options) -> dict[str, str]:
-    """Sent with every request. Without `api-version` the newest one answers, in a format that nobody tested."""
+    """The headers of every request. Without `api-version` the newest version answers, in an untested format."""
     sent = {
         "X-AppID": options.app_id,
         "X-AppVersion": options.app_version,

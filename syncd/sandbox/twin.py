@@ -49,10 +49,10 @@ class Entry:
 class Twin:
     """The state of one pretended provider. `records` maps the external id to the record as the provider keeps it.
 
-    `archive` and `edited` are how the provider marks an archived record and stamps an edited one (for the control
-    API); both change the record in place. `idle` is how many seconds a silent connection is kept, 0 for not at all;
-    `kept` how many of the last requests the log holds at least, 0 for all. `indexed`: nobody changes a record but
-    requests and the functions of this class, so that what is looked up again and again is kept sorted.
+    `archive` and `edited` are how the provider marks an archived record and stamps an edited one (for the control API);
+    both change the record in place. `idle` is how many seconds a silent connection is kept, 0 for not at all; `kept`
+    how many of the last requests the log holds at least, 0 for all. `indexed`: only requests and the functions of this
+    class change records, so that `by` may keep its indexes sorted.
     """
 
     name: str

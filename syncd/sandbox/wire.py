@@ -124,7 +124,7 @@ class FaultyWire:
 
 
 def void(_: object) -> None:
-    """Drop a value that nobody waits for."""
+    """Take a value and do nothing with it."""
 
 
 def _altered(fault: Fault, reply: _Reply) -> _Reply:

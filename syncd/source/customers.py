@@ -1,4 +1,4 @@
-"""Source rows as customers: read them, and write one back only if nobody changed it meanwhile (`writing`)."""
+"""Reads source rows as customers; `writing` writes one back, only where it is as it was read."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The bodies use INSERT ... VALUES: INSERT ... SELECT would hold InnoDB's AUTO-INC lock until the application's statement
 ends. The log's key is TEXT in a binary collation, so that no key is ever too long and none is folded into another.
-Triggers run with the rights of whoever created them; the application needs none on the log.
+Triggers run with the rights of the account that created them; the application needs none on the log.
 """
 
 from __future__ import annotations
@@ -106,14 +106,15 @@ def everything(source: Source) -> str:
 
 
 def drop_triggers(source: Source, names: list[str]) -> list[str]:
-    """MySQL cannot replace a trigger; MariaDB does so without a gap."""
+    """The statements that drop these triggers before they are made anew, for MySQL; MariaDB replaces a trigger without
+    a gap."""
     if getattr(source.engine.dialect, "is_mariadb", False):
         return []
     return [f"DROP TRIGGER IF EXISTS {name}" for name in names]
 
 
 def drops(source: Source) -> list[str]:
-    """Everything `install` made, away."""
+    """The statements that drop everything `install` made."""
     return [
         *(f"DROP TRIGGER IF EXISTS {name}" for name in triggers(source)),
         f"DROP TABLE IF EXISTS {qualified(source, source.log)}",

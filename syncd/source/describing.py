@@ -243,7 +243,7 @@ def _watched(
 
 
 def _watch_join(watched: list[Watched], joined: Joined) -> None:
-    """A joined table says which of its rows changed; a table that is watched anyway says so besides."""
+    """Watch a joined table for its pointer; a table that is watched already gets the pointer besides."""
     pointer, place = Pointer(joined.name, joined.column), (joined.raw.schema, joined.raw.name)
     for number, each in enumerate(watched):
         if (each.table.schema, each.table.name) == place:
@@ -253,7 +253,8 @@ def _watch_join(watched: list[Watched], joined: Joined) -> None:
 
 
 def _log_tables(dialect: Dialect, schema: str | None) -> tuple[sa.Table, sa.Table]:
-    """PostgreSQL: a schema `syncd` of its own. Elsewhere beside the source's table, with `syncd_` in front."""
+    """The tables of log and fence: in PostgreSQL in the schema `syncd`, elsewhere in the schema of the source's table
+    with `syncd_` before their names."""
     prefix, where = ("", "syncd") if dialect == "postgresql" else ("syncd_", None if dialect == "sqlite" else schema)
     log = sa.Table(
         f"{prefix}change_log",
