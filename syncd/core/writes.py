@@ -53,19 +53,20 @@ def recovered(facts: Facts) -> Facts:
     person edited the row, and a later edit at the provider meets no conflict.
 
     Where the row holds neither the pulled value nor the value before it, a person typed over one of the two, and it is
-    unknown over which: the field is disputed, and the provider's value never wins unasked.
+    unknown over which: the field is disputed, and the provider's value never wins unasked, not even where nothing was
+    agreed before.
     """
     pulls = unrecorded(facts.intents)
     if facts.link is None or not pulls:
         return facts
     base = dict(facts.link.base)
     for intent in pulls:
-        for name, digests in intent.fields.items():
+        for name, (before, sent, *_) in intent.fields.items():
             source = seen(facts, name)[0]
-            if source is not None and source.digest == digests.sent:
-                base[name] = FieldBase(digests.sent, digests.sent, pulled=True)
-            elif source is not None and source.digest != digests.before and name in base:
-                base[name] = base[name]._replace(disputed=True)
+            if source is not None and source.digest == sent:
+                base[name] = FieldBase(sent, sent, pulled=True)
+            elif source is not None and before is not None and source.digest != before:
+                base[name] = base.get(name, FieldBase(before, before))._replace(disputed=True)
     version = facts.link.version if base == facts.link.base else None
     return facts._replace(link=facts.link._replace(base=base, version=version))
 

@@ -121,6 +121,30 @@ def test_an_edit_over_a_pull_that_was_not_recorded_is_never_taken_back(policy: P
         assert only(made)[2].values["name"] == newer or kinds(made) == ["conflict"], place
 
 
+def without_base() -> World:
+    """A world in which nothing is agreed yet, and the provider, whose value counts then, shows another one."""
+    made, _ = pulling(policy=Policy.PROVIDER)
+    with made.state.begin() as tx:
+        tx.exec_driver_sql("UPDATE mapping SET base = '{}'")
+        work.mark(tx, [Pair("p0", "1")], "verify", made.clock.now())
+    return made
+
+
+def test_an_edit_over_a_first_pull_that_was_not_recorded_is_never_taken_back() -> None:
+    """As above, where no base was agreed before: the provider's value counts at the first look, not at the next one."""
+    for place in half_done(without_base()):
+        made = without_base()
+        older = only(made)[2].values["name"]
+        made.run(SCAN, crash_at=place)
+        if source(made, "name") != older:
+            continue
+        newer = type_here(made, "name")
+        run(made, pause=SETTLED)
+        run(made, pause=SETTLED)
+        assert source(made, "name") == newer, place
+        assert only(made)[2].values["name"] == newer or kinds(made) == ["conflict"], place
+
+
 IN_A_PULL = [pytest.param(place, marks=[] if place in {1, 3} else pytest.mark.long) for place in range(5)]
 """Places of a pull from the answer of its reading on; at 1 its intent alone is durable, at 3 the row is written."""
 
