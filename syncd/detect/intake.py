@@ -77,7 +77,9 @@ def _arrive(site: Installation, route: Route, remote: Remote, found: Newcomers, 
     intent = _intend(site, route, remote)
     origin = f"syncd:{route.provider}:insert:{intent}"
     values, like = row_of(route, remote), _identity(remote)
-    result = customers.insert(site.source, values, origin, like, lambda key: _is_taken(site, Pair(route.provider, key)))
+    result = customers.insert(
+        site.source, values, origin, like, lambda key: _is_taken(site, Pair(route.provider, key)), route.lane.owned
+    )
     if not isinstance(result, customers.Written):
         with site.state.fenced(route.lease) as tx:
             journal.close_intent(tx, intent)

@@ -111,14 +111,19 @@ def _write(
 
 
 def insert(
-    source: Source, values: Values, origin: str, unlike: Values | None = None, held: Callable[[str], bool] | None = None
+    source: Source,
+    values: Values,
+    origin: str,
+    unlike: Values | None = None,
+    held: Callable[[str], bool] | None = None,
+    owned: Callable[[], bool] | None = None,
 ) -> Written | Refused | Busy | Moved:
     """Insert a row. The database chooses its key where it can; `origin` stands in its mark in the change log.
 
-    Answers `Moved`, and has written nothing, where a row with one of the `unlike` values appeared meanwhile (the
-    process may have slept), or where a deleted customer still holds the new row's key (`held`) and no other key can be
-    chosen. A value for a joined table is refused: rows are inserted into the customer table alone, and the value would
-    be lost.
+    Answers `Moved`, and has written nothing, where a row with one of the `unlike` values appeared meanwhile, where the
+    lane is not ours any more (`owned`), or where a deleted customer still holds the new row's key (`held`) and no other
+    key can be chosen. A value for a joined table is refused: rows are inserted into the customer table alone, and the
+    value would be lost.
     """
     joined = {name: source.fields[name].join for name in values if name in source.fields and source.fields[name].join}
     lost = next((name for name in joined if values[name] is not None), None)
@@ -135,7 +140,7 @@ def insert(
     is_held = held or (lambda _key: False)
 
     def add(conn: sa.Connection) -> Written | Refused | Moved:
-        if lookup.keys_like(conn, source, unlike or {}, 1, everywhere=True):
+        if lookup.keys_like(conn, source, unlike or {}, 1, everywhere=True) or not (owned is None or owned()):
             return Moved()
         own = _added(conn, source, new, key, is_held)
         written = _as_sent(source, customers_of(source, _by_key(conn, source, own)), values)

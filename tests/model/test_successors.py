@@ -196,6 +196,19 @@ def test_two_holders_insert_one_row() -> None:
         assert made.sql("SELECT count(*) FROM customers")[0][0] == 2
 
 
+def test_two_holders_insert_one_row_of_a_newcomer_who_has_nothing_but_a_name() -> None:
+    """As above; no number and no e-mail tells the sleeper that the row came meanwhile."""
+    for at in range(1, _points_of_an_arrival() + 1):
+        made = world(Profile(SEARCH, inbound=True))
+        provider = made.providers[0]
+        provider.post(None, {"name": "nst9v1 visitor", "city": "cst9v1 town"}, "st9", ours=False)
+        made.run(SCAN, planned={at: [partial(made.overtake, SCAN)]})
+        for _ in range(2):
+            run(made, pause=SETTLED)
+        assert made.sql("SELECT count(*) FROM customers")[0][0] == 2, f"overtaken at point {at}"
+        assert len(provider.records) == 2
+
+
 def test_an_edit_after_an_insert_that_a_crash_interrupted_is_kept() -> None:
     """A newcomer's row was inserted and the process died before it was linked; a person edits the record at the
     provider: what was inserted is what was agreed, so the edit reaches the row, whoever wins conflicts."""
