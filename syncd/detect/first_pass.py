@@ -7,43 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from syncd.core.model import Link, Pair
+from syncd.detect.found import Advance, Found
 from syncd.detect.walks import THROUGH, links_after, rows_after
 from syncd.reconcile import Route
 from syncd.runtime.installation import Installation
 from syncd.source import customers
-from syncd.store import progress, work
+from syncd.store import progress
+from syncd.store.database import Transaction
 
 
-def first_pass(site: Installation, route: Route) -> None:
-    """Mark every source row once for a provider that has not finished its first pass. Resumable; these marks wait
-    behind those of changes."""
-    name = f"backfill:{route.provider}"
-    with site.state.read() as tx:
-        if progress.provider_state(tx, route.provider).backfilled:
-            return
-        after = progress.cursor(tx, name)
-    for rows, through in rows_after(site, after):
-        after = rows[-1].key if rows else after
-        with site.state.fenced(route.lease) as tx:
-            work.mark(tx, [Pair(route.provider, row.key) for row in rows], "backfill", site.clock.now())
-            progress.set_cursor(tx, name, after)
-        if site.stop.is_set():
-            return
-        if through and _look_who_left(site, route):
-            with site.state.fenced(route.lease) as tx:
-                progress.save_provider_state(tx, route.provider, backfilled=True)
+class Pass(NamedTuple):
+    """Where a pass goes on: behind which row, and behind which link; "" before the first."""
+
+    rows: str = ""
+    links: str = ""
 
 
-def _look_who_left(site: Installation, route: Route) -> bool:
-    """Mark linked customers that a filter of the settings excludes now. Answers whether all links were checked."""
+def underway(tx: Transaction, provider: str) -> Pass | None:
+    """The provider's unfinished pass; None where its last pass is over."""
+    if progress.provider_state(tx, provider).backfilled:
+        return None
+    return Pass(progress.cursor(tx, f"backfill:{provider}"), progress.cursor(tx, f"left:{provider}"))
+
+
+def passing(site: Installation, route: Route, start: Pass) -> Iterator[Found]:
+    """The steps of a pass. Its rows wait behind the pairs of changes."""
+    name, after = f"backfill:{route.provider}", start.rows
+    for rows, _ in rows_after(site, after):
+        behind = rows[-1].key if rows else after
+        pairs = [Pair(route.provider, row.key) for row in rows]
+        yield Found(pairs, "backfill", (Advance(name, after, behind),), by_row=True)
+        after = behind
     name = f"left:{route.provider}"
-    with site.state.read() as tx:
-        after = progress.cursor(tx, name)
-    while after != THROUGH and not site.stop.is_set():
-        after = mark_missing(site, route, name, after, 1)
-    return after == THROUGH
+    yield from missing_after(site, route, name, start.links)
+    yield Found((), "backfill", (Advance(name, THROUGH, THROUGH),), ends_pass=True)
 
 
 def without_row(site: Installation, links: Sequence[Link]) -> list[Pair]:
@@ -53,21 +53,13 @@ def without_row(site: Installation, links: Sequence[Link]) -> list[Pair]:
 
 
 def missing_after(
-    site: Installation, route: Route, position: str, pages: int | None = None
-) -> Iterator[tuple[list[Pair], str]]:
-    """Linked pairs whose source row is missing, for each of the next pages of links, with the position behind the
-    page."""
+    site: Installation, route: Route, name: str, position: str, pages: int | None = None
+) -> Iterator[Found]:
+    """Linked pairs whose source row is missing, for each of the next pages of links; `name` is that of the position.
+    Their looks prove the deletion."""
     if position == THROUGH:
         return
     for links, through in islice(links_after(site, route.provider, position.removeprefix("=")), pages):
-        yield without_row(site, links), THROUGH if through else f"={links[-1].pair.key}"
-
-
-def mark_missing(site: Installation, route: Route, name: str, after: str, pages: int) -> str:
-    """Mark the next links whose source row is missing. Stores the new position under `name`, and answers it."""
-    for missing, behind in missing_after(site, route, after, pages):
-        with site.state.fenced(route.lease) as tx:
-            work.mark(tx, missing, "verify", site.clock.now())
-            progress.set_cursor(tx, name, behind)
-        after = behind
-    return after
+        behind = THROUGH if through else f"={links[-1].pair.key}"
+        yield Found(without_row(site, links), "verify", (Advance(name, position, behind),))
+        position = behind

@@ -3,7 +3,7 @@ person."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,10 +14,9 @@ from syncd.core.erasure import erased
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
 from syncd.core.model import Customer, Direction, Intent, Link, Pair, Remote, Sent, State, Values, Verb
-from syncd.core.recognition import made_by, may_be_made_by
 from syncd.core.writes import renewed, versioned
 from syncd.detect.intake_guard import Newcomers, may_enter, refund
-from syncd.errors import Rejected
+from syncd.detect.keyless import Keyless, keyless_creates, made, projection
 from syncd.log import emit
 from syncd.reconcile import Route
 from syncd.reconcile.gather import numbered
@@ -45,26 +44,32 @@ class Obstacle(StrEnum):
     LEFT_OUTSIDE = "left-outside"  # the source did not take it, and a person decided to leave it
 
 
-class Keyless(NamedTuple):
-    """A create of unknown outcome whose record can carry no key of ours. Its digests are made over `our_key`; `source`
-    is the row as the provider should hold it, None where the row is gone."""
+class Newcomer(NamedTuple):
+    """An unlinked record, with the obstacle that keeps it from becoming a row, and the customers whom that concerns."""
 
-    our_key: str
-    intent: Intent
-    source: Values | None
+    remote: Remote
+    obstacle: Obstacle
+    keys: tuple[str, ...]
+
+
+def arriving(site: Installation, route: Route, remotes: Sequence[Remote]) -> Iterator[Newcomer]:
+    """The unlinked remotes of a page, one by one: each is judged when the one before has been taken in. Reads only:
+    `syncd plan` walks along this too."""
+    lost = keyless_creates(site, route) if remotes else ()
+    for remote in unclaimed(site, route, remotes):
+        yield Newcomer(remote, *in_the_way(site, route, remote, lost))
 
 
 def arrive(site: Installation, route: Route, remotes: Sequence[Remote], found: Newcomers) -> None:
     """Insert a row for each unlinked remote of a page that matches no customer. A person is asked about an obstacle,
     once, where one is needed."""
-    lost = keyless_creates(site, route) if remotes else ()
-    for remote in unclaimed(site, route, remotes):
-        _arrive(site, route, remote, found, lost)
+    for newcomer in arriving(site, route, remotes):
+        _arrive(site, route, newcomer, found)
 
 
-def _arrive(site: Installation, route: Route, remote: Remote, found: Newcomers, lost: Sequence[Keyless]) -> None:
+def _arrive(site: Installation, route: Route, newcomer: Newcomer, found: Newcomers) -> None:
+    remote, obstacle, keys = newcomer
     _forget_unexecuted(site, route, remote)
-    obstacle, keys = in_the_way(site, route, remote, lost)
     if obstacle is Obstacle.LEFT_OUT:
         _refused(site, route, remote, LEFT_OUT, found)
         return
@@ -109,7 +114,7 @@ def in_the_way(
     site: Installation, route: Route, remote: Remote, lost: Sequence[Keyless]
 ) -> tuple[Obstacle, tuple[str, ...]]:
     """The obstacle that keeps a record from becoming a row, and the customers that it concerns; `lost`: the answer of
-    `keyless_creates`. Reads only, for `syncd plan` asks the same."""
+    `keyless_creates`."""
     if remote.archived or erased(remote.values):
         return Obstacle.KNOWN, ()
     with site.state.read() as tx:
@@ -119,7 +124,7 @@ def in_the_way(
             return Obstacle.KNOWN, ()
         if any(i.settle_until > site.clock.now() for i in _inserts_of(tx, route, remote)):
             return Obstacle.KNOWN, ()
-        if any(_made(route, each, remote) for each in lost):
+        if any(made(route, each, remote) for each in lost):
             return Obstacle.KNOWN, ()
         if review.ignored(tx, route.provider, REMOTE + remote.external_id, NOT_INSERTED):
             return Obstacle.LEFT_OUTSIDE, ()
@@ -134,31 +139,6 @@ def in_the_way(
         return Obstacle.NONE, ()
     # A holder without a link is looked at by itself: its create may just have made this record.
     return (Obstacle.TWICE, (holder.pair.key,)) if _linked(holder) else (Obstacle.KNOWN, ())
-
-
-def keyless_creates(site: Installation, route: Route) -> tuple[Keyless, ...]:
-    """Our creates of unknown outcome whose record can carry no key of ours. Read once for a page, after the page was
-    listed: every create that made one of its records had its intent by then, and has since been linked, or given a
-    tombstone, or is still open."""
-    with site.state.read() as tx:
-        creates = journal.unknown_creates(tx, route.provider)
-        links = mapping.read_many(tx, route.provider, [intent.pair.key for intent in creates])
-    named = [(intent, _our_key(intent.pair.key, links)) for intent in creates]
-    lost = [(intent, our_key) for intent, our_key in named if not route.adapter.key_fits(our_key)]
-    rows = customers.read(site.source, [intent.pair.key for intent, _ in lost]) if lost else {}
-    sent = {key: _projection(route, row.values) for key, row in rows.items()}
-    return tuple(Keyless(our_key, intent, sent.get(intent.pair.key)) for intent, our_key in lost)
-
-
-def _our_key(key: str, links: Mapping[str, Link]) -> str:
-    return (links[key].provider_key if key in links else None) or key
-
-
-def _made(route: Route, each: Keyless, remote: Remote) -> bool:
-    """Whether this create likely made the record; while the customer's row exists and a person is asked about it,
-    whether it possibly did. Such a record does not become a row."""
-    facts = Facts(route.rules, route.digester(each.our_key), source=each.source, intents=(each.intent,))
-    return made_by(facts, remote) if each.source is None else may_be_made_by(facts, remote)
 
 
 def row_of(route: Route, remote: Remote) -> Values:
@@ -286,7 +266,7 @@ def _intend(site: Installation, route: Route, remote: Remote) -> int:
 def _link(site: Installation, route: Route, remote: Remote, row: Customer, intent: int) -> None:
     now = site.clock.now()
     our_key = remote.key or str(row.values.get("number") or row.key)
-    facts = Facts(route.rules, route.digester(our_key), source=_projection(route, row.values))
+    facts = Facts(route.rules, route.digester(our_key), source=projection(route, row.values))
     base = renewed(facts, remote.values, frozenset(facts.source or {}), provisional=False)
     base = {name: entry._replace(pulled=True) for name, entry in base.items() if name in remote.values}
     pair = Pair(route.provider, row.key)
@@ -299,13 +279,3 @@ def _link(site: Installation, route: Route, remote: Remote, row: Customer, inten
         events.record(tx, [Note(pair, "pair.pulled", tuple(base), "inserted")], now)
         work.mark(tx, [pair], "changed", now)
     emit("pair.pulled", provider=route.provider, customer_key=row.key, fields=sorted(base))
-
-
-def _projection(route: Route, values: Values) -> Values:
-    """The row as this provider should hold it, with the number also where the provider takes it as its key and not as a
-    field."""
-    own = {"number": values["number"]} if values.get("number") else {}
-    try:
-        return {**own, **route.adapter.project(values)}
-    except Rejected:
-        return values

@@ -14,8 +14,9 @@ from math import ceil
 
 from syncd.core.model import Customer, Direction, Link, Pair, State
 from syncd.detect import walks
-from syncd.detect.first_pass import mark_missing
-from syncd.detect.scan import lately_complete
+from syncd.detect.first_pass import missing_after
+from syncd.detect.found import Advance, Found, keep
+from syncd.detect.listing import lately_complete
 from syncd.detect.walks import THROUGH, rows_after
 from syncd.errors import Rejected
 from syncd.log import emit
@@ -25,13 +26,15 @@ from syncd.runtime.leadership import VERIFY, hold
 from syncd.source import customers
 from syncd.store import mapping, progress, work
 from syncd.store.database import Transaction
+from syncd.store.providers import vanished
+
+LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
 def rotate(site: Installation) -> None:
     """Start a sweep once per period, and carry it on by this cycle's share.
 
-    One process sweeps at a time, for all providers; each lane's process finds the marks. First come all rows, then all
-    links. Each has a position of its own, because source and state sort keys differently.
+    One process sweeps at a time, for all providers; each lane's process finds the marks.
     """
     tenure = hold(site, VERIFY)
     if tenure is None:
@@ -44,22 +47,43 @@ def rotate(site: Installation) -> None:
     if after is None:
         return
     routes = [replace(route, lease=tenure.lease) for route in site.routes]
-    pages = share(site)
+    steps = sweeping(site, routes, after, share(site))
     with site.state.begin() as tx:
         progress.set_cursor(tx, "verify:step", now.isoformat())
-    if after != THROUGH:
-        for rows, behind, left in rows_to_check(site, after, pages):
-            for route in routes:
-                check_rows(site, route, rows)
-            with site.state.begin() as tx:
-                progress.set_cursor(tx, "verify:source", behind)
-            pages = left
-    through = [_mappings(site, route, pages) for route in routes]
-    if pages and all(through):
-        with site.state.begin() as tx:
+    for found in steps:
+        with site.state.fenced(tenure.lease) as tx:
+            goes_on = keep(tx, found, site.clock.now())
+        for pair in found.drifted:
+            emit("drift.found", provider=pair.provider, customer_key=pair.key)
+        if not goes_on:
+            return
+    with site.state.begin() as tx:
+        over = all(progress.cursor(tx, f"verify:{name}") == THROUGH for name in _walked(routes))
+        if over:
             begin_anew(tx, [route.provider for route in routes])
             progress.set_cursor(tx, "verify:at", site.clock.now().isoformat())
+    if over:
         emit("scan.finished")
+
+
+def _walked(routes: Iterable[Route]) -> list[str]:
+    return ["source", *(route.provider for route in routes)]
+
+
+def sweeping(site: Installation, routes: Sequence[Route], after: str, pages: int) -> Iterator[Found]:
+    """The next steps of a sweep: first all rows, then all links. Each has a position of its own, because source and
+    state sort keys differently."""
+    if after != THROUGH:
+        for rows, behind, left in _rows(site, after, pages):
+            for route in routes:
+                yield worth_a_look(site, route, rows)
+            yield Found((), "verify", (Advance("verify:source", after, behind),))
+            after, pages = behind, left
+    for route in routes:
+        name = f"verify:{route.provider}"
+        with site.state.read() as tx:
+            behind = progress.cursor(tx, name)
+        yield from missing_after(site, route, name, behind, pages)
 
 
 def position(site: Installation) -> tuple[str, str | None]:
@@ -85,7 +109,7 @@ def share(site: Installation) -> int:
     return max(1, ceil(customers.count(site.source) / walks.ROWS * since / (site.rhythm.verify / 4)))
 
 
-def rows_to_check(site: Installation, position: str, pages: int) -> Iterator[tuple[Sequence[Customer], str, int]]:
+def _rows(site: Installation, position: str, pages: int) -> Iterator[tuple[Sequence[Customer], str, int]]:
     """The next pages of rows, each with the position behind it and the number of pages left for the links: at least one
     after the last row, else 0."""
     after = position.removeprefix("=")
@@ -93,29 +117,20 @@ def rows_to_check(site: Installation, position: str, pages: int) -> Iterator[tup
         yield rows, THROUGH if through else f"={rows[-1].key}", max(left, 1) if through else 0
 
 
-def check_rows(site: Installation, route: Route, rows: Sequence[Customer]) -> None:
-    """Mark the pairs of these rows that are worth a look."""
-    pairs, drifted = worth_a_look(site, route, rows)
-    with site.state.fenced(route.lease) as tx:
-        work.mark(tx, pairs, "verify", site.clock.now())
-    for key in drifted:
-        emit("drift.found", provider=route.provider, customer_key=key)
-
-
-def worth_a_look(site: Installation, route: Route, rows: Sequence[Customer]) -> tuple[list[Pair], list[str]]:
-    """The pairs of these rows that the sweep marks, and the keys of rows that drifted. A pair that is due already needs
-    no mark. Where a complete listing has lately shown a linked pair's remote, only a row that differs from its base
-    needs one."""
+def worth_a_look(site: Installation, route: Route, rows: Sequence[Customer]) -> Found:
+    """The pairs of these rows that the sweep marks. A pair that is due already needs no mark. Where a complete listing
+    has lately shown a linked pair's remote, only a row that differs from its base needs one."""
     shown = lately_complete(site, route)
     with site.state.read() as tx:
         links = mapping.read_many(tx, route.provider, [row.key for row in rows])
         idle = [row for row in rows if work.read(tx, Pair(route.provider, row.key)) is None]
-    drifted = [row.key for row in idle if drifts(route, row, links.get(row.key))]
+    drifted = {row.key for row in idle if drifts(route, row, links.get(row.key))}
 
     def seen(row: Customer) -> bool:
         return shown and row.key in links and links[row.key].state is State.LINKED
 
-    return [Pair(route.provider, row.key) for row in idle if row.key in drifted or not seen(row)], drifted
+    pairs = [Pair(route.provider, row.key) for row in idle if row.key in drifted or not seen(row)]
+    return Found(pairs, "verify", drifted=[pair for pair in pairs if pair.key in drifted], by_row=True)
 
 
 def drifts(route: Route, row: Customer, link: Link | None) -> bool:
@@ -136,12 +151,13 @@ def drifts(route: Route, row: Customer, link: Link | None) -> bool:
     )
 
 
-def _mappings(site: Installation, route: Route, pages: int) -> bool:
-    """Check the next links of one provider: links without a row become due, and their looks prove the deletion.
-
-    Answers whether all links of this provider have been checked.
-    """
-    name = f"verify:{route.provider}"
-    with site.state.read() as tx:
-        after = progress.cursor(tx, name)
-    return mark_missing(site, route, name, after, pages) == THROUGH
+def look_at_everything(tx: Transaction, site: Installation) -> None:
+    """Begin a new pass over every source row and every link: after a TRUNCATE, a reset or a recovery. A provider that
+    is missing in the settings has a pass of its own once it is back."""
+    names = {route.provider for route in site.routes}
+    for name in sorted({*names, *vanished(tx, names)}):
+        progress.save_provider_state(tx, name, backfilled=False)
+        progress.set_cursor(tx, f"backfill:{name}", "")
+        progress.set_cursor(tx, f"left:{name}", "")
+    begin_anew(tx, [route.provider for route in site.routes])
+    progress.set_cursor(tx, "verify:at", LONG_AGO)  # an empty one would mean a new state, and wait for a whole period

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from syncd.core.case import Case
 from syncd.core.model import Link, Pair, Work
 from syncd.core.recognition import another, keeps_names
-from syncd.detect.capture import look_at_everything
+from syncd.detect.resync import look_at_everything
 from syncd.detect.walks import links_after
 from syncd.errors import SafetyStop, SetupNeeded
 from syncd.reconcile import Route

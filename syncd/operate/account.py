@@ -13,6 +13,7 @@ from syncd.core.case import Decided
 from syncd.core.facts import Facts
 from syncd.core.guards import Ask
 from syncd.core.model import Link, Values, Verb
+from syncd.operate.due import Unstored
 from syncd.reconcile import Route
 from syncd.reconcile.guard import judge, prepared
 
@@ -20,9 +21,10 @@ from syncd.reconcile.guard import judge, prepared
 @dataclass
 class Account:
     """`booked`: the operations that passed the guards of one provider in this plan, by customer. `pushed`: by customer,
-    the link after the plan's pushes, and the pushed values."""
+    the link after the plan's pushes, and the pushed values. `unstored`: what a run would have stored by now."""
 
     route: Route
+    unstored: Unstored = field(default_factory=Unstored)
     booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
     pushed: dict[str, tuple[Link, Values]] = field(default_factory=dict)
 

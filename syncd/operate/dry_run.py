@@ -18,18 +18,21 @@ from syncd.core.case import Decided
 from syncd.core.decide import decide
 from syncd.core.effects import Failure, Refused
 from syncd.core.facts import Facts
-from syncd.core.model import Customer, Remote, Removal, Value, Values, Verb, Work
+from syncd.core.model import Customer, Pair, Remote, Removal, Value, Values, Verb, Work
+from syncd.detect.capture import unread
 from syncd.detect.intake import row_of
 from syncd.detect.intake_guard import VERB, foretold
+from syncd.detect.marks import Marks
 from syncd.errors import Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.operate.account import Account
-from syncd.operate.foresight import Marks, captured, due
+from syncd.operate.due import Due, due, swept, unstored
 from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.around import tie
 from syncd.reconcile.case import remember
 from syncd.reconcile.listed import by_key
+from syncd.reconcile.route import Aliases
 from syncd.runtime.installation import Installation
 from syncd.source import customers
 
@@ -92,25 +95,38 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
     """Everything that `run-once --wait WAIT` would do now. Raises `SafetyStop`, `SetupNeeded` and `SourceUnreachable`,
     as a run does before its first look."""
     result, overlay = Preview(), Overlay()
-    marks = captured(site)
-    accounts = {route.provider: Account(replace(route, aliases=marks.aliases)) for route in routes}
+    marks = unread(site)
+    sweep = swept(site, marks)
+    accounts = {route.provider: _account(site, route, marks) for route in routes}
     until = site.clock.now() + timedelta(seconds=wait)
-    for route in [account.route for account in accounts.values()]:
+    for account in accounts.values():
+        route = account.route
         pause = stopped(site, route)
         if pause:
             result.paused[route.provider] = pause
             continue
         try:
-            foreseen = patiently(route, lambda route=route: due(site, route, marks, until, scan=scan))  # type: ignore[misc]
-            route.listing.keys = by_key(foreseen.listed.values()) if foreseen.complete else None
-            accounts[route.provider].route = replace(route, listed=foreseen.listed)
-            _arrivals(site, route, foreseen.arrivals, overlay, result)
-            _through(accounts[route.provider], foreseen.works, marks, overlay, result)
+            found = patiently(route, lambda route=route: due(site, route, marks, sweep, until, scan=scan))  # type: ignore[misc]
+            account.route = _with_listing(route, found)
+            _arrivals(site, route, found.arrivals, overlay, result)
+            _through(account, found.in_order(), overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
-    _fan_out(accounts, marks, overlay, result)
+    _fan_out(accounts, overlay, result)
     _judged_together(accounts, result)
     return result
+
+
+def _account(site: Installation, route: Route, marks: Marks) -> Account:
+    return Account(replace(route, aliases=Aliases(marks.before)), unstored(site, route.provider, marks))
+
+
+def _with_listing(route: Route, found: Due) -> Route:
+    """The route with what the listing has shown: whole records need not be fetched to be compared."""
+    if not route.adapter.capabilities.lists_whole:
+        return route
+    route.listing.keys = by_key(found.listed.values()) if found.complete else None
+    return replace(route, listed=found.listed)
 
 
 def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
@@ -141,12 +157,12 @@ def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overl
         result.waiting.append(Waiting(route.provider, REMOTE + remote.external_id, "staged", VERB))
 
 
-def _through(account: Account, works: Sequence[Work], marks: Marks, overlay: Overlay, result: Preview) -> None:
-    for decided in looks(account.route, works, marks, overlay, account):
+def _through(account: Account, works: Sequence[Work], overlay: Overlay, result: Preview) -> None:
+    for decided in looks(account.route, works, overlay, account):
         _act(account, decided, overlay, result)
 
 
-def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, result: Preview) -> None:
+def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Preview) -> None:
     """Look once more, for every other provider, at rows that a pull or an insert would change. A listed push stays, and
     the new look begins after it; any other listed operation is replaced by the new look's."""
     for account in accounts.values():
@@ -163,9 +179,9 @@ def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, re
         for key in set(keys) - account.pushed.keys():
             account.booked.pop(key, None)
         now = route.clock.now()
-        works = [Work(pair, 0, "changed", now, now) for pair in (marks.pair(route.provider, key) for key in keys)]
+        works = [Work(pair, 0, "changed", now, now) for pair in (Pair(route.provider, key) for key in keys)]
         try:
-            _through(account, works, marks, overlay, result)
+            _through(account, works, overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
 
@@ -173,14 +189,13 @@ def _fan_out(accounts: Mapping[str, Account], marks: Marks, overlay: Overlay, re
 # -- looking -------------------------------------------------------------------------------------------------------
 
 
-def looks(
-    route: Route, works: Sequence[Work], marks: Marks, overlay: Overlay, account: Account | None = None
-) -> Iterator[Decided]:
+def looks(route: Route, works: Sequence[Work], overlay: Overlay, account: Account | None = None) -> Iterator[Decided]:
     """Gather and decide as a run does. Raises the error of a provider that cannot be read at all."""
     for start in range(0, len(works), CHUNK):
         chunk = works[start : start + CHUNK]
         rows = customers.read(route.source, [work.pair.key for work in chunk])
-        memory = marks.moved(route.provider, remember(route, [work.pair.key for work in chunk]))
+        memory = remember(route, [work.pair.key for work in chunk])
+        memory = account.unstored.over(memory) if account is not None else memory
         laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
         for case in patiently_looked(route, laid, memory):
             facts = account.after_pushes(case.facts, case.pair.key) if account is not None else case.facts

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from syncd.core.model import Link, Pair, Verb
-from syncd.detect.capture import EXPECTED, OWNER, fence_trouble, identity, look_at_everything, promised
+from syncd.detect.fence import EXPECTED, OWNER, fence_trouble, identity, promised
+from syncd.detect.resync import look_at_everything
 from syncd.detect.unseen import KEY_COLUMN, key_column, mark_successors, require_same_key, unrecognised
 from syncd.detect.walks import linked
 from syncd.engine.worker import release_lanes

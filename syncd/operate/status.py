@@ -14,7 +14,7 @@ from syncd.clock import Clock
 from syncd.core.guards import STAGED, Guards
 from syncd.core.model import Pair
 from syncd.core.model import State as Shown
-from syncd.detect.capture import EXPECTED, OWNER, fence_trouble
+from syncd.detect.fence import EXPECTED, OWNER, fence_trouble
 from syncd.errors import SettingsError, SourceUnreachable, StateUnreachable, SyncdError
 from syncd.lanes import Breaker
 from syncd.log import emit

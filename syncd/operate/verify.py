@@ -18,7 +18,6 @@ from syncd.core.model import Customer, Pair, Remote, Work
 from syncd.detect.first_pass import without_row
 from syncd.detect.walks import links_after, rows_after
 from syncd.operate.dry_run import looks
-from syncd.operate.foresight import Marks
 from syncd.operate.reading import listing, patiently
 from syncd.reconcile import Route
 from syncd.reconcile.listed import by_key
@@ -82,7 +81,7 @@ def _drawn(salt: str, key: str, share: float) -> bool:
 def _different(route: Route, keys: Sequence[str]) -> list[Difference]:
     now = route.clock.now()
     works = [Work(Pair(route.provider, key), 0, "verify", now, now) for key in keys]
-    found = (_judged(decided) for decided in looks(route, works, Marks(), {}))
+    found = (_judged(decided) for decided in looks(route, works, {}))
     return [difference for difference in found if difference is not None]
 
 

@@ -45,7 +45,7 @@ from tests.model.named import NAMED
 # functions of these names hide the modules in their packages
 MERGE, PLAN = import_module("syncd.core.merge"), import_module("syncd.core.plan")
 WRITES, VERDICTS = import_module("syncd.core.writes"), import_module("syncd.core.verdicts")
-ARRIVE = import_module("syncd.detect.intake")
+ARRIVE, KEYLESS = import_module("syncd.detect.intake"), import_module("syncd.detect.keyless")
 CAPTURE, RECONCILE = import_module("syncd.detect.capture"), import_module("syncd.reconcile")
 OWNERSHIP = import_module("syncd.detect.ownership")
 CASE = import_module("syncd.reconcile.case")
@@ -500,12 +500,12 @@ def lost_creates_leave_their_key(patch: Patch) -> None:
 def lost_creates_without_key_are_newcomers(patch: Patch) -> None:
     """What a lost create made is a newcomer's record where it carries no key of ours."""
     for name in ("made_by", "may_be_made_by"):
-        patch.setattr(ARRIVE, name, lambda _facts, _remote: False)
+        patch.setattr(KEYLESS, name, lambda _facts, _remote: False)
 
 
 def lost_creates_are_known_by_most_values(patch: Patch) -> None:
     """A lost create's record is a newcomer's once people edited most of it, although its customer is there."""
-    patch.setattr(ARRIVE, "may_be_made_by", ARRIVE.made_by)
+    patch.setattr(KEYLESS, "may_be_made_by", KEYLESS.made_by)
 
 
 def of_several_records_none_is_buried(patch: Patch) -> None:
@@ -569,6 +569,7 @@ def newcomers_linked_before_the_log_is_read(patch: Patch) -> None:
 def first_owner_taken_over(patch: Patch) -> None:
     """Whoever comes to a key that is still linked gets its record."""
     patch.setattr(mapping, "to_former_key", lambda *_given: None)
+    patch.setattr(OWNERSHIP.Owners, "to_former_key", lambda *_given: None)
 
 
 def re_keys_followed_twice(patch: Patch) -> None:
@@ -588,7 +589,7 @@ def deleted_without_a_second_look(patch: Patch) -> None:
 
 def resumed_listing_is_complete(patch: Patch) -> None:
     """A listing that went on where the last one stopped counts as one that showed everything."""
-    patch.setattr(import_module("syncd.detect.scan"), "_from_the_start", lambda _start: True)
+    patch.setattr(import_module("syncd.detect.listing"), "_from_the_start", lambda _start: True)
 
 
 def acknowledged_without_the_count(patch: Patch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.core.model import Pair
 from syncd.detect import walks
-from syncd.detect.capture import look_at_everything
+from syncd.detect.resync import look_at_everything
 from syncd.engine.run import Options, run_cycle
 from syncd.operate.review import decide, order_unlink
 from syncd.store import work

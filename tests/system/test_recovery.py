@@ -135,7 +135,7 @@ def test_a_number_that_is_given_again_hides_no_restore(land: Landscape) -> None:
 def test_late_marks_before_an_interrupted_acknowledge(land: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full batch was made due and not acknowledged; what committed late with lower numbers pushes its end out of the
     next reading: that is no restore."""
-    monkeypatch.setattr(importlib.import_module("syncd.detect.capture"), "BATCH", 3)
+    monkeypatch.setattr(importlib.import_module("syncd.detect.fence"), "BATCH", 3)
     land.sql("UPDATE customers SET city = 'Leer' WHERE id = 5")
     land.run()
     with closing(sqlite3.connect(land.shop)) as shop, shop:
