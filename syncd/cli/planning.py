@@ -15,7 +15,7 @@ from syncd.cli.options import config_option, json_option, print_json, settings_f
 from syncd.cli.output import echo
 
 if TYPE_CHECKING:
-    from syncd.operate.dry_run import Operation, Preview
+    from syncd.operate.planned import Operation, Plan
     from syncd.settings import Settings
 
 SHOWN = 40
@@ -39,12 +39,12 @@ def plan(
     as_json: bool = False,
 ) -> None:
     """What a run would do, field by field. Writes nothing: not at a provider, not in the source, not in the state."""
-    differs = preview(settings_for(config), providers, scan=scan, values=values, as_json=as_json)
+    differs = show(settings_for(config), providers, scan=scan, values=values, as_json=as_json)
     if differs and by_code:
         raise Exit(DIFFERENT)
 
 
-def preview(
+def show(
     settings: Settings,
     providers: Iterable[str] = (),
     *,
@@ -55,14 +55,14 @@ def preview(
     """Print the plan, also for `run-once --dry-run`. Answers whether a run would change anything. Ends the command with
     exit code 7 where a provider could not be read."""
     from syncd.bootstrap import installation
-    from syncd.operate.dry_run import preview as looked_ahead
+    from syncd.operate import dry_run
     from syncd.operate.reading import chosen
     from syncd.source.writable import one_way
     from syncd.store.review import reviews
 
     with installation(settings, exclusive=False, read_only=True) as site:
         routes = chosen(site, providers)
-        found = looked_ahead(site, routes, scan=scan)
+        found = dry_run.plan(site, routes, scan=scan)
         kept = sorted(one_way(site.source)) if settings.source.write else []
         with site.state.read() as tx:
             asked = [item for route in routes for item in reviews(tx, provider=route.provider) if not item.decision]
@@ -80,7 +80,7 @@ def preview(
     return bool(found.operations)
 
 
-def _shape(found: Preview, *, values: bool) -> dict[str, Any]:
+def _shape(found: Plan, *, values: bool) -> dict[str, Any]:
     return {
         "schema": 1,
         "operations": [_operation(operation, values=values) for operation in found.operations],
@@ -122,7 +122,7 @@ def _counts(operations: Iterable[Operation]) -> Counter[str]:
     return Counter(operation.verb for operation in operations)
 
 
-def _print(found: Preview, *, values: bool) -> None:
+def _print(found: Plan, *, values: bool) -> None:
     names = list(dict.fromkeys(operation.provider for operation in found.operations))
     verbs = [verb for verb in _VERBS if any(operation.verb == verb for operation in found.operations)]
     if names:
@@ -152,7 +152,7 @@ def _text(value: object) -> str:
     return "(empty)" if value is None else str(value)
 
 
-def _print_waiting(found: Preview) -> None:
+def _print_waiting(found: Plan) -> None:
     waiting = Counter((item.provider, item.kind) for item in found.waiting)
     remedies = {
         "review": "syncd review",

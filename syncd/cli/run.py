@@ -69,7 +69,7 @@ def run_once(  # noqa: PLR0913 - one argument an option
     if dry_run:
         from syncd.cli import planning
 
-        planning.preview(settings, chosen, scan=scan, as_json=as_json)
+        planning.show(settings, chosen, scan=scan, as_json=as_json)
         return
     options = Options(mode="run-once", scan=scan, limit=limit, wait=wait, providers=chosen, exclusive=True)
     result, report, tripped = _run(settings, options)

@@ -4,10 +4,12 @@ more, and a key may meanwhile have been given to another customer."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from syncd.core.case import Case
 from syncd.core.model import Link, Pair, Work
 from syncd.core.recognition import another, keeps_names
+from syncd.detect.found import Found, keep
 from syncd.detect.resync import look_at_everything
 from syncd.detect.walks import links_after
 from syncd.errors import SafetyStop, SetupNeeded
@@ -15,7 +17,7 @@ from syncd.reconcile import Route
 from syncd.reconcile.case import outset, remember
 from syncd.runtime.installation import Installation
 from syncd.source import customers, triggers
-from syncd.store import progress, work
+from syncd.store import progress
 from syncd.store.database import Transaction
 from syncd.store.providers import vanished
 
@@ -38,17 +40,33 @@ def require_triggers(site: Installation) -> None:
             progress.set_meta(tx, UNSEEN, EVERYWHERE)
         raise
     with site.state.read() as tx:
-        unseen, known = progress.meta(tx, UNSEEN), progress.meta(tx, KEY_COLUMN)
-        late = {route.provider for route in site.routes if unseen and progress.meta(tx, UNSEEN_BY + route.provider)}
+        known = progress.meta(tx, KEY_COLUMN)
     if not known:
         with site.state.begin() as tx:
             progress.set_meta(tx, KEY_COLUMN, key_column(site))
-    back = [route for route in site.routes if unseen == EVERYWHERE or route.provider in late]
-    for route in back:
+    routes, everywhere = missed(site)
+    for route in routes:
         mark_successors(site, route)
-    if unseen == EVERYWHERE or late:
+    if routes:
         with site.state.begin() as tx:
-            _note_who_is_away(tx, site, everywhere=unseen == EVERYWHERE)
+            _note_who_is_away(tx, site, everywhere=everywhere)
+
+
+class Missed(NamedTuple):
+    """Providers whose customers may have changed without a mark, and whether every row and link has to be looked at for
+    all of them."""
+
+    routes: Sequence[Route]
+    everywhere: bool
+
+
+def missed(site: Installation) -> Missed:
+    """Who has not been seen to since triggers were missing."""
+    with site.state.read() as tx:
+        unseen = progress.meta(tx, UNSEEN)
+        late = {route.provider for route in site.routes if unseen and progress.meta(tx, UNSEEN_BY + route.provider)}
+    everywhere = unseen == EVERYWHERE
+    return Missed([route for route in site.routes if everywhere or route.provider in late], everywhere)
 
 
 def _note_who_is_away(tx: Transaction, site: Installation, *, everywhere: bool) -> None:
@@ -79,14 +97,18 @@ def key_column(site: Installation) -> str:
 
 
 def mark_successors(site: Installation, route: Route) -> None:
-    """Mark every linked customer whose row looks like another customer's, as if the row had just been inserted: an
-    exchange would write one customer's values over the other's record. Example: the state is of Monday; on Tuesday
-    customer 7 was deleted and key 7 was given to another customer."""
-    now = site.clock.now()
-    for _, cases in _outsets(site, route):
-        anew = [case.pair for case in cases if another(case.facts) and not keeps_names(case.facts)]
+    """Mark the linked customers whose row looks like another customer's."""
+    for found in succeeding(site, route):
         with site.state.begin() as tx:
-            work.mark(tx, anew, INSERTED, now)
+            keep(tx, found, site.clock.now())
+
+
+def succeeding(site: Installation, route: Route) -> Iterator[Found]:
+    """Every linked customer whose row looks like another customer's, to be looked at as if the row had just been
+    inserted: an exchange would write one customer's values over the other's record. Example: the state is of Monday; on
+    Tuesday customer 7 was deleted and key 7 was given to another customer."""
+    for _, cases in _outsets(site, route):
+        yield Found([case.pair for case in cases if another(case.facts) and not keeps_names(case.facts)], INSERTED)
 
 
 def unrecognised(site: Installation, route: Route) -> Iterator[list[Link]]:

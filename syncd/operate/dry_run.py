@@ -8,25 +8,23 @@ that the plan also lists what the pull brings to the other providers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.actions import Adopt, Exchange, Park, Reject, Unlink, Wait
-from syncd.core.agreement import overruling
 from syncd.core.alias import REMOTE
 from syncd.core.case import Decided
 from syncd.core.decide import decide
-from syncd.core.effects import Failure, Refused
 from syncd.core.facts import Facts
-from syncd.core.model import Customer, Pair, Remote, Removal, Value, Values, Verb, Work
-from syncd.detect.capture import unread
+from syncd.core.guards import IDENTIFYING
+from syncd.core.model import Customer, Pair, Remote, Value, Values, Work
 from syncd.detect.intake import row_of
 from syncd.detect.intake_guard import VERB, foretold
 from syncd.detect.marks import Marks
 from syncd.errors import Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
 from syncd.operate.account import Account
-from syncd.operate.due import Due, due, swept, unstored
+from syncd.operate.due import Due, due, outset, unstored
+from syncd.operate.planned import Laid, Operation, Overlay, Plan, Waiting, from_nothing, write_down
 from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.around import tie
@@ -37,67 +35,14 @@ from syncd.runtime.installation import Installation
 from syncd.source import customers
 
 CHUNK = 200
-Change = tuple[Value, Value]  # from, to
-Overlay = dict[str, dict[str, "Laid"]]  # customer key -> field -> value that a run would pull into the row
 
 
-@dataclass(frozen=True, slots=True)
-class Laid:
-    """A value laid over a row: the provider that it would come from, and whether it won over an edit in the source."""
-
-    value: Value
-    provider: str
-    overruled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One write a run would make. `verb`: create, adopt, update, pull, insert, archive, delete or unlink."""
-
-    provider: str
-    key: str
-    verb: str
-    fields: Mapping[str, Change] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A pair for which a run would do nothing yet. `kind` is review, rejected, staged, retry, or the reason of a
-    `Wait`."""
-
-    provider: str
-    key: str
-    kind: str
-    reason: str
-    fields: tuple[str, ...] = ()
-
-
-@dataclass
-class Preview:
-    """The operations and waiting pairs of a run. `troubles`: providers that could not be read, and why; `paused`:
-    providers that an operator paused."""
-
-    operations: list[Operation] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
-    troubles: dict[str, str] = field(default_factory=dict)
-    paused: dict[str, str] = field(default_factory=dict)
-
-    def staged(self) -> dict[tuple[str, str], int]:
-        """How many operations the guards would hold back, by provider and guard."""
-        counts: dict[tuple[str, str], int] = {}
-        for item in self.waiting:
-            if item.kind == "staged":
-                counts[item.provider, item.reason] = counts.get((item.provider, item.reason), 0) + 1
-        return counts
-
-
-def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Preview:
+def plan(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, scan: bool = False) -> Plan:
     """Everything that `run-once --wait WAIT` would do now. Raises `SafetyStop`, `SetupNeeded` and `SourceUnreachable`,
     as a run does before its first look."""
-    result, overlay = Preview(), Overlay()
-    marks = unread(site)
-    sweep = swept(site, marks)
-    accounts = {route.provider: _account(site, route, marks) for route in routes}
+    result, overlay = Plan(), Overlay()
+    begun = outset(site)
+    accounts = {route.provider: _account(site, route, begun.marks) for route in routes}
     until = site.clock.now() + timedelta(seconds=wait)
     for account in accounts.values():
         route = account.route
@@ -106,7 +51,7 @@ def preview(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, 
             result.paused[route.provider] = pause
             continue
         try:
-            found = patiently(route, lambda route=route: due(site, route, marks, sweep, until, scan=scan))  # type: ignore[misc]
+            found = patiently(route, lambda route=route: due(site, route, begun, until, scan=scan))  # type: ignore[misc]
             account.route = _with_listing(route, found)
             _arrivals(site, route, found.arrivals, overlay, result)
             _through(account, found.in_order(), overlay, result)
@@ -129,7 +74,7 @@ def _with_listing(route: Route, found: Due) -> Route:
     return replace(route, listed=found.listed)
 
 
-def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
+def _judged_together(accounts: Mapping[str, Account], result: Plan) -> None:
     """Judge deletions together: where the guard holds back one of a provider's, it holds back all. So it does with
     unlinks by a filter."""
     for verb in ("delete", "unlink"):
@@ -145,24 +90,39 @@ def _judged_together(accounts: Mapping[str, Account], result: Preview) -> None:
         result.waiting += [Waiting(op.provider, op.key, "staged", verb) for op in held]
 
 
-def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Preview) -> None:
+def _arrivals(site: Installation, route: Route, remotes: Sequence[Remote], overlay: Overlay, result: Plan) -> None:
     """List records that would become rows, each under a placeholder for the key that the source will choose."""
-    entering, outside = foretold(site, route, remotes)
+    entering, outside = foretold(site, route, list(_first_of_each(route, remotes, overlay)))
     for remote in entering:
         key = REMOTE + remote.external_id
         values = row_of(route, remote)
         overlay[key] = {name: Laid(value, route.provider) for name, value in values.items()}
-        result.operations.append(Operation(route.provider, key, "insert", _from_nothing(values)))
+        result.operations.append(Operation(route.provider, key, "insert", from_nothing(values)))
     for remote in outside:
         result.waiting.append(Waiting(route.provider, REMOTE + remote.external_id, "staged", VERB))
 
 
-def _through(account: Account, works: Sequence[Work], overlay: Overlay, result: Preview) -> None:
+def _first_of_each(route: Route, remotes: Sequence[Remote], overlay: Overlay) -> Iterator[Remote]:
+    """The records without those that share a number, VAT number or e-mail with a record that would become a row before
+    them: a run finds that row, and inserts no second one."""
+    rows = [_values(laid) for key, laid in overlay.items() if key.startswith(REMOTE)]
+    taken = {same for values in rows for same in _identity(values)}
+    for remote in remotes:
+        if not taken & _identity(remote.values):
+            taken |= _identity(row_of(route, remote))
+            yield remote
+
+
+def _identity(values: Values) -> set[tuple[str, str]]:
+    return {(name, str(values[name]).lower()) for name in IDENTIFYING if values.get(name)}
+
+
+def _through(account: Account, works: Sequence[Work], overlay: Overlay, result: Plan) -> None:
     for decided in looks(account.route, works, overlay, account):
-        _act(account, decided, overlay, result)
+        write_down(account, decided, overlay, result)
 
 
-def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Preview) -> None:
+def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Plan) -> None:
     """Look once more, for every other provider, at rows that a pull or an insert would change. A listed push stays, and
     the new look begins after it; any other listed operation is replaced by the new look's."""
     for account in accounts.values():
@@ -224,84 +184,3 @@ def _contested(route: Route, facts: Facts, laid: Mapping[str, Laid]) -> Facts:
         rivals={**facts.rivals, **{name: one.provider for name, one in others.items()}},
         beaten=facts.beaten | {name for name, one in others.items() if one.overruled},
     )
-
-
-# -- writing it down -------------------------------------------------------------------------------------------------
-
-
-def _act(account: Account, decided: Decided, overlay: Overlay, result: Preview) -> None:
-    """List what a run would do with this case, and go on with the case that follows an adoption."""
-    provider, key = decided.case.pair.provider, decided.case.pair.key
-    if decided.asks:
-        decided = account.judged(decided)
-    if isinstance(decided.action, Adopt):
-        result.operations.append(Operation(provider, key, "adopt"))
-        if decided.then is not None:
-            _act(account, decided.then, overlay, result)
-    elif decided.change is not None and decided.change.staged is not None:
-        verb, names = decided.change.staged
-        result.waiting.append(Waiting(provider, key, "staged", verb, names))
-    elif isinstance(decided.action, Exchange):
-        _exchange(account, decided, decided.action, overlay, result)
-        account.note_push(decided)
-    elif decided.write is not None and decided.write.verb is Verb.CREATE:
-        result.operations.append(Operation(provider, key, "create", _from_nothing(decided.write.values)))
-    elif decided.write is not None:
-        verb = "archive" if decided.write.how is Removal.ARCHIVE else "delete"
-        result.operations.append(Operation(provider, key, verb))
-    elif isinstance(decided.action, Unlink):
-        if decided.change is not None and decided.change.kind == "unlinked":
-            result.operations.append(Operation(provider, key, "unlink"))
-    else:
-        _wait(decided, result)
-
-
-def _wait(decided: Decided, result: Preview) -> None:
-    case = decided.case
-    provider, key = case.pair.provider, case.pair.key
-    match decided.action or case.failure:
-        case Park(kind, reason):
-            if kind not in case.ignored:
-                result.waiting.append(Waiting(provider, key, "review", f"{kind}: {reason}"))
-        case Reject(name, reason) | Refused(name, reason):
-            result.waiting.append(Waiting(provider, key, "rejected", reason, (name,) if name else ()))
-        case Wait(why):
-            result.waiting.append(Waiting(provider, key, why, why))
-        case Failure(_, message):
-            result.waiting.append(Waiting(provider, key, "retry", message))
-        case _:
-            pass
-
-
-def _exchange(account: Account, decided: Decided, action: Exchange, overlay: Overlay, result: Preview) -> None:
-    case = decided.case
-    provider, key = case.pair.provider, case.pair.key
-    source, remote = case.facts.source or {}, case.facts.remote
-    there: Values = remote.values if remote is not None else {}
-    if action.pull:
-        fields = {name: (source.get(name), value) for name, value in action.pull.items()}
-        result.operations.append(Operation(provider, key, "pull", fields))
-        over = overruling(case.facts, action, action.pull)
-        laid = {name: Laid(value, provider, name in over) for name, value in action.pull.items()}
-        overlay.setdefault(key, {}).update(laid)
-    if action.push:
-        fields = {name: (there.get(name), value) for name, value in action.push.items()}
-        if key in account.pushed:
-            fields = _with_former_push(provider, key, fields, result)
-        result.operations.append(Operation(provider, key, "update", fields))
-    if action.review:
-        reasons = sorted({reason.replace("-", "_") for reason in action.review.values()})
-        result.waiting.append(Waiting(provider, key, "review", ", ".join(reasons), tuple(sorted(action.review))))
-
-
-def _with_former_push(provider: str, key: str, fields: Mapping[str, Change], result: Preview) -> dict[str, Change]:
-    """The fields of a push joined with those of an earlier listed push of the pair, which is taken off the list. Each
-    field goes from the provider's present value to the last one pushed."""
-    former = [op for op in result.operations if (op.provider, op.key, op.verb) == (provider, key, "update")]
-    result.operations = [op for op in result.operations if op not in former]
-    before = {name: change for op in former for name, change in op.fields.items()}
-    return {**before, **{name: (before.get(name, change)[0], change[1]) for name, change in fields.items()}}
-
-
-def _from_nothing(values: Values) -> dict[str, Change]:
-    return {name: (None, value) for name, value in values.items() if value is not None}

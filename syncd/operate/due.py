@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from syncd.core.model import FieldBase, Intent, Link, Pair, Remote, Stage, Verb, Work
+from syncd.detect.capture import unread
 from syncd.detect.first_pass import Pass, underway
 from syncd.detect.found import Found
 from syncd.detect.intake import Obstacle, arriving
 from syncd.detect.listing import Ended, Heard, looking
 from syncd.detect.marks import Marks, link_of
 from syncd.detect.resync import position, share, sweeping
+from syncd.detect.unseen import missed, require_same_key, succeeding
 from syncd.engine.rules import changed_settings
 from syncd.reconcile import Route
 from syncd.reconcile.case import Memory
 from syncd.reconcile.gather import numbered
 from syncd.reconcile.route import Aliases
 from syncd.runtime.installation import Installation
+from syncd.source import triggers
 from syncd.store import work
 
 T = TypeVar("T")
@@ -82,12 +85,25 @@ class Due:
         return sorted(self.works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
 
 
-def swept(site: Installation, marks: Marks) -> list[Found]:
-    """The steps of the rotating sweep in this cycle; none where everything is looked at anyway."""
+class Outset(NamedTuple):
+    """What a run finds before it asks a provider: the unread change log, and steps of other walks. `anew`: every row
+    and link is looked at."""
+
+    marks: Marks
+    steps: Sequence[Found]
+    anew: bool
+
+
+def outset(site: Installation) -> Outset:
+    """What a run finds before it asks a provider. Raises `SafetyStop` and `SetupNeeded` where a run would."""
+    require_same_key(site)
+    triggers.require_visible(site.source)
+    marks, (routes, everywhere) = unread(site), missed(site)
+    steps = [found for route in routes for found in succeeding(site, route)]
     _, after = position(site)
-    if after is None or marks.restart:
-        return []
-    return list(sweeping(site, site.routes, after, share(site)))
+    if after is not None and not (everywhere or marks.restart):
+        steps += sweeping(site, site.routes, after, share(site))
+    return Outset(marks, steps, everywhere or marks.restart)
 
 
 def unstored(site: Installation, provider: str, marks: Marks) -> Unstored:
@@ -99,20 +115,18 @@ def unstored(site: Installation, provider: str, marks: Marks) -> Unstored:
     return Unstored(adopted, changed or frozenset())
 
 
-def due(site: Installation, route: Route, marks: Marks, sweep: Sequence[Found], until: datetime, *, scan: bool) -> Due:
+def due(site: Installation, route: Route, begun: Outset, until: datetime, *, scan: bool) -> Due:
     """The pairs of one provider that a run would look at now. Raises the errors of the provider."""
     provider = route.provider
     with site.state.read() as tx:
         taken = [item._replace(pair=Pair(provider, item.pair.key)) for item in work.take(tx, provider, until, ALL)]
         settling = dict.fromkeys(work.settling(tx, provider, until))
-        anew = marks.restart or changed_settings(tx, site, provider) is not None
+        anew = begun.anew or changed_settings(tx, site, provider) is not None
         start = Pass() if anew else underway(tx, provider)
     found = Due(provider, site.clock.now(), dict(_present({item.pair.key: item for item in taken}, route.aliases)))
-    for step in marks.found:
+    for step in begun.marks.found:
         found.mark(step, Aliases())
-    for step in _looked(site, route, start, found, scan=scan):
-        found.mark(step, route.aliases)
-    for step in sweep:
+    for step in (*begun.steps, *_looked(site, route, start, found, scan=scan)):
         found.mark(step, route.aliases)
     for key, _ in _present(settling, route.aliases):
         found.works.pop(key, None)

@@ -65,7 +65,16 @@ def removal(source: Source) -> list[str]:
 
 def require(source: Source) -> None:
     """Raise SetupNeeded where changes would be lost, so that no run begins before that is mended."""
-    found = check(source) or vitality(source)
+    _refuse(check(source) or vitality(source))
+
+
+def require_visible(source: Source) -> None:
+    """The same by reading alone, for commands that touch nothing: triggers that this account cannot see are not
+    tried."""
+    _refuse(check(source))
+
+
+def _refuse(found: list[Problem]) -> None:
     if found:
         raise SetupNeeded(
             "; ".join(f"{each.place}: {each.reason.rstrip('.')}" for each in found), remedy="syncd triggers install"

@@ -10,10 +10,13 @@ import pytest
 
 from syncd.core.guards import Guards, Limit
 from syncd.core.model import Pair, Policy, Removal
+from syncd.detect.unseen import require_triggers
 from syncd.engine.run import Options
-from syncd.operate.dry_run import preview
+from syncd.errors import SetupNeeded
+from syncd.operate.dry_run import plan
 from syncd.operate.reading import chosen
 from syncd.operate.review import order_link, order_unlink
+from syncd.source import triggers
 from syncd.store import mapping
 from tests.model import product
 from tests.model.hostile import Nature
@@ -66,7 +69,7 @@ def _edits(made: World, dice: random.Random) -> None:
 
 def _planned(made: World) -> Deeds:
     found: Deeds = {}
-    for operation in preview(made.site, chosen(made.site, ()), scan=True).operations:
+    for operation in plan(made.site, chosen(made.site, ()), scan=True).operations:
         verb = {"archive": "remove", "delete": "remove"}.get(operation.verb, operation.verb)
         names = operation.fields if verb in {"update", "pull"} else ()
         found.setdefault((operation.provider, operation.key, verb), set()).update(names)
@@ -223,3 +226,46 @@ def test_an_adoption_and_its_write_meet_the_guard_where_they_stand(linked: int) 
     assert _noted(made, before) == expected
     assert ("p0", pair.key, "adopt") in expected
     assert sum(verb == "update" for _, _, verb in expected) == 1
+
+
+@pytest.mark.parametrize("nature", [SEARCH, LIST])
+def test_what_nobody_saw_without_triggers_is_foretold(nature: Nature) -> None:
+    """Triggers were missing for a while: a customer was deleted and another got the key, and one was changed. Where
+    they are missing, a plan refuses as a run does; where they are back, it knows what the run will look at."""
+    made = World(Setting((Profile(nature),), 3))
+    made.run()
+    made.clock.advance(SETTLED)
+    made.run(SCAN)
+    for (name,) in made.sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'customers'"):
+        made.sql(f"DROP TRIGGER {name}")
+    with pytest.raises(SetupNeeded):
+        require_triggers(made.site)
+    with pytest.raises(SetupNeeded):
+        _planned(made)
+    first, _, third = made.people
+    made.delete(first)
+    made.insert(key=first.key)
+    made.write(third, "city", made.value(third.tag, "city"))
+    triggers.install(made.source)
+    before, expected = _last_event(made), _planned(made)
+    assert expected
+    require_triggers(made.site)
+    made.run(SCAN)
+    assert _noted(made, before) == expected
+
+
+@pytest.mark.parametrize("providers", [1, 2])
+def test_two_records_of_one_newcomer_are_foretold(providers: int) -> None:
+    """Two unlinked records share an e-mail, at one provider or at two: one row is inserted, and the plan says so."""
+    made = World(Setting(tuple(Profile(LIST, inbound=True) for _ in range(providers)), 1))
+    made.run()
+    made.clock.advance(SETTLED)
+    made.run(SCAN)
+    for place in (0, providers - 1):
+        made.arrive_there(made.providers[place])
+        newcomer = list(made.providers[place].records.values())[-1]
+        newcomer.values["email"] = "same@example.com"
+    before = len(made.sql("SELECT id FROM customers"))
+    inserts = [op for op in plan(made.site, chosen(made.site, ()), scan=True).operations if op.verb == "insert"]
+    made.run(SCAN)
+    assert len(made.sql("SELECT id FROM customers")) - before == len(inserts) == 1

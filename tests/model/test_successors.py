@@ -13,7 +13,7 @@ import pytest
 
 from syncd.core.model import Direction, Pair, Removal
 from syncd.errors import Rejected, Temporary
-from syncd.operate.dry_run import preview
+from syncd.operate.dry_run import plan
 from syncd.operate.reading import chosen
 from syncd.operate.review import decide
 from syncd.store import journal, mapping
@@ -427,7 +427,7 @@ def test_an_open_question_about_the_highest_key_keeps_no_newcomer_waiting(nature
     assert kinds(made) == ["delete_conflict"]
     made.arrive_there(provider)
     made.clock.advance(OVERNIGHT)
-    expected = preview(made.site, chosen(made.site, ()), scan=True).operations
+    expected = plan(made.site, chosen(made.site, ()), scan=True).operations
     assert [each.verb for each in expected] == ["insert"]
     made.run(SCAN)
     made.discover()

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.core.model import Cursor, Page, Remote
 from syncd.engine.run import Options, run_cycle
-from syncd.operate.dry_run import preview
+from syncd.operate.dry_run import plan
 from syncd.operate.match import Notes, accept, survey
 from syncd.operate.reading import chosen
 from syncd.operate.rekey import rekey
@@ -58,7 +58,7 @@ def _match(made: Installation) -> None:
 
 
 def _plan(made: Installation) -> None:
-    assert len(preview(made, chosen(made, ()), scan=True).operations) == PAGES * SIZE
+    assert len(plan(made, chosen(made, ()), scan=True).operations) == PAGES * SIZE
 
 
 def _verify(made: Installation) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.detect import walks
 from syncd.engine.run import Installation, Options, run_cycle
-from syncd.operate.dry_run import preview
+from syncd.operate.dry_run import plan
 from syncd.runtime.installation import Rhythm
 from tests.clock import VirtualClock
 from tests.contract.shop import Shop, shop
@@ -142,7 +142,7 @@ def test_a_plan_foretells_who_left_unseen(sqlite_shop: Shop, monkeypatch: pytest
         sqlite_shop.run("DELETE FROM customers WHERE id = 8", "DELETE FROM syncd_change_log")
         foretold = []
         while "N8" in shelf.records:
-            seen = preview(made, made.routes)
+            seen = plan(made, made.routes)
             foretold.append([(op.key, op.verb) for op in seen.operations] + [(w.key, w.kind) for w in seen.waiting])
             days(made, clock, shelf, EVERY / PERIOD)
             assert len(foretold) < PERIOD / EVERY
