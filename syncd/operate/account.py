@@ -13,7 +13,7 @@ from syncd.core.case import Decided
 from syncd.core.facts import Facts
 from syncd.core.guards import Ask
 from syncd.core.model import Link, Values, Verb
-from syncd.operate.due import Unstored
+from syncd.operate.due import Due, Unstored
 from syncd.reconcile import Route
 from syncd.reconcile.guard import judge, prepared
 
@@ -21,10 +21,14 @@ from syncd.reconcile.guard import judge, prepared
 @dataclass
 class Account:
     """`booked`: the operations that passed the guards of one provider in this plan, by customer. `pushed`: by customer,
-    the link after the plan's pushes, and the pushed values. `unstored`: what a run would have stored by now."""
+    the link after the plan's pushes, and the pushed values. `unstored`: what a run would have stored by now.
+    `reserved`: our keys of the plan's creates, each with its customer. `due`: the pairs that were due before any pull;
+    None where the provider was not asked."""
 
     route: Route
     unstored: Unstored = field(default_factory=Unstored)
+    reserved: dict[str, str] = field(default_factory=dict)
+    due: Due | None = None
     booked: dict[str, tuple[Ask, ...]] = field(default_factory=dict)
     pushed: dict[str, tuple[Link, Values]] = field(default_factory=dict)
 
@@ -37,10 +41,17 @@ class Account:
         budget = replace(prepared(self.route, [decided]), passed=passed)
         with self.route.state.read() as tx:
             through, held = judge(tx, self.route, [decided], budget)
-        if through:
+        if through and self.reserves(decided):
             key = decided.case.pair.key
             self.booked[key] = (*self.booked.get(key, ()), *decided.asks)
         return (*through, *held)[0]
+
+    def reserves(self, decided: Decided) -> bool:
+        """Reserve our key, for a create. Answers False where another customer of this plan has it: a run would ask a
+        person about the second one."""
+        if decided.write is None or decided.write.verb is not Verb.CREATE:
+            return True
+        return self.reserved.setdefault(decided.case.key, decided.case.pair.key) == decided.case.pair.key
 
     def note_push(self, decided: Decided) -> None:
         """Note link and values after a push: the next look at this pair begins with them, as in a run."""

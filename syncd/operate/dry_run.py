@@ -7,7 +7,7 @@ that the plan also lists what the pull brings to the other providers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from syncd.core.case import Decided
 from syncd.core.decide import decide
 from syncd.core.facts import Facts
 from syncd.core.guards import IDENTIFYING
-from syncd.core.model import Customer, Pair, Remote, Value, Values, Work
+from syncd.core.model import Customer, Remote, Value, Values, Work
 from syncd.detect.intake import row_of
 from syncd.detect.intake_guard import VERB, foretold
 from syncd.detect.marks import Marks
@@ -28,11 +28,12 @@ from syncd.operate.planned import Laid, Operation, Overlay, Plan, Waiting, from_
 from syncd.operate.reading import patiently, patiently_looked, stopped
 from syncd.reconcile import Route
 from syncd.reconcile.around import tie
-from syncd.reconcile.case import remember
+from syncd.reconcile.case import Memory, remember
 from syncd.reconcile.listed import by_key
 from syncd.reconcile.route import Aliases
 from syncd.runtime.installation import Installation
 from syncd.source import customers
+from syncd.store.work import generations
 
 CHUNK = 200
 
@@ -51,7 +52,7 @@ def plan(site: Installation, routes: Sequence[Route], *, wait: float = 30.0, sca
             result.paused[route.provider] = pause
             continue
         try:
-            found = patiently(route, lambda route=route: due(site, route, begun, until, scan=scan))  # type: ignore[misc]
+            found = account.due = patiently(route, lambda route=route: due(site, route, begun, until, scan=scan))  # type: ignore[misc]
             account.route = _with_listing(route, found)
             _arrivals(site, route, found.arrivals, overlay, result)
             _through(account, found.in_order(), overlay, result)
@@ -128,7 +129,7 @@ def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Plan) ->
     for account in accounts.values():
         route = account.route
         keys = [key for key, laid in overlay.items() if any(one.provider != route.provider for one in laid.values())]
-        if not keys or route.provider in result.troubles or route.provider in result.paused:
+        if not keys or account.due is None or route.provider in result.troubles:
             continue
         result.operations = [
             op
@@ -138,10 +139,8 @@ def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Plan) ->
         result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
         for key in set(keys) - account.pushed.keys():
             account.booked.pop(key, None)
-        now = route.clock.now()
-        works = [Work(pair, 0, "changed", now, now) for pair in (Pair(route.provider, key) for key in keys)]
         try:
-            _through(account, works, overlay, result)
+            _through(account, account.due.changed(keys), overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
             result.troubles[route.provider] = str(error)
 
@@ -151,16 +150,35 @@ def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Plan) ->
 
 def looks(route: Route, works: Sequence[Work], overlay: Overlay, account: Account | None = None) -> Iterator[Decided]:
     """Gather and decide as a run does. Raises the error of a provider that cannot be read at all."""
+    known = {work.pair.key for work in works}
     for start in range(0, len(works), CHUNK):
         chunk = works[start : start + CHUNK]
         rows = customers.read(route.source, [work.pair.key for work in chunk])
+        with route.state.read() as tx:  # a newer mark would say that the row has changed meanwhile
+            marked = generations(tx, route.provider, [work.pair.key for work in chunk])
+        chunk = [work._replace(generation=marked.get(work.pair.key, work.generation)) for work in chunk]
         memory = remember(route, [work.pair.key for work in chunk])
         memory = account.unstored.over(memory) if account is not None else memory
-        laid = [(work, _laid_over(rows.get(work.pair.key), work.pair.key, overlay)) for work in chunk]
+        own = _by_own_key(chunk, rows, memory, known)
+        laid = [(work, _laid_over(row, work.pair.key, overlay)) for work, row in own]
         for case in patiently_looked(route, laid, memory):
             facts = account.after_pushes(case.facts, case.pair.key) if account is not None else case.facts
             facts = _contested(route, facts, overlay.get(case.pair.key, {}))
             yield decide(case._replace(facts=facts), route.terms())
+
+
+def _by_own_key(
+    works: Sequence[Work], rows: Mapping[str, Customer], memory: Memory, known: Container[str]
+) -> Iterator[tuple[Work, Customer | None]]:
+    """The pairs with their rows. A mark in another spelling of a key that is due itself is none of the row's; a link
+    under that spelling is the key's first owner's, as in `reconcile.record`. Example: `AB1` was deleted, then another
+    customer got `ab1`."""
+    for work in works:
+        row, key = rows.get(work.pair.key), work.pair.key
+        if row is None or row.key == key or row.key not in known:
+            yield work, row
+        elif all(each in memory.links and memory.links[each].external_id for each in (key, row.key)):
+            yield work._replace(reason="deleted"), None
 
 
 def _laid_over(row: Customer | None, key: str, overlay: Overlay) -> Customer | None:

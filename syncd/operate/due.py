@@ -6,9 +6,9 @@ collected, and what a run would store before its first look is laid over what th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from syncd.core.model import FieldBase, Intent, Link, Pair, Remote, Stage, Verb, Work
@@ -26,11 +26,15 @@ from syncd.reconcile.case import Memory
 from syncd.reconcile.gather import numbered
 from syncd.reconcile.route import Aliases
 from syncd.runtime.installation import Installation
+from syncd.runtime.leadership import lane_name
 from syncd.source import triggers
-from syncd.store import work
+from syncd.store import journal, work
+from syncd.store.database import Transaction
 
 T = TypeVar("T")
 ALL = 1_000_000_000
+NEVER = datetime.max.replace(tzinfo=UTC)
+NO_EPOCH = 0  # a lease has a higher one
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,15 @@ class Unstored:
 
 @dataclass
 class Due:
-    """The due pairs of one provider, by customer key. `arrivals`: unlinked remotes that would become source rows.
-    `listed`: records that a listing has shown, to be compared; with `complete`, all of the provider's."""
+    """The due pairs of one provider, by customer key; `later`: pairs that are due after that. `settling`: pairs with a
+    write that still settles, which no look takes. `arrivals`: unlinked remotes that would become source rows. `listed`:
+    records that a listing has shown, to be compared; with `complete`, all of the provider's."""
 
     provider: str
     now: datetime
     works: dict[str, Work]
+    later: Mapping[str, Work]
+    settling: Collection[str] = ()
     arrivals: list[Remote] = field(default_factory=list)
     listed: dict[str, Remote] = field(default_factory=dict)
     complete: bool = False
@@ -77,12 +84,20 @@ class Due:
             key = pair.key if found.by_row else aliases.now(pair.key)
             if pair.provider == self.provider and key and not (found.by_row and key in self.works):
                 new = Work(Pair(self.provider, key), 0, found.reason, self.now, self.now)
-                old = self.works.get(key, new)
+                old = self.works.get(key) or self.later.get(key, new)
                 self.works[key] = old._replace(reason=work.stronger(old.reason, found.reason))
 
     def in_order(self) -> list[Work]:
         """Pairs of changes before those of a pass."""
-        return sorted(self.works.values(), key=lambda item: (item.reason == "backfill", item.due_at))
+        free = [item for key, item in self.works.items() if key not in self.settling]
+        return sorted(free, key=lambda item: (item.reason == "backfill", item.due_at))
+
+    def changed(self, keys: Iterable[str]) -> list[Work]:
+        """These pairs as a capture of their rows would make them due."""
+        now = replace(self, works={})
+        now.later = {**self.later, **self.works}
+        now.mark(Found([Pair(self.provider, key) for key in keys], "changed"), Aliases())
+        return now.in_order()
 
 
 class Outset(NamedTuple):
@@ -119,18 +134,27 @@ def due(site: Installation, route: Route, begun: Outset, until: datetime, *, sca
     """The pairs of one provider that a run would look at now. Raises the errors of the provider."""
     provider = route.provider
     with site.state.read() as tx:
-        taken = [item._replace(pair=Pair(provider, item.pair.key)) for item in work.take(tx, provider, until, ALL)]
-        settling = dict.fromkeys(work.settling(tx, provider, until))
+        marked = {item.pair.key: item for item in work.take(tx, provider, NEVER, ALL)}
+        settling = dict.fromkeys([*work.settling(tx, provider, until), *_settling_anew(tx, site, route, until)])
         anew = begun.anew or changed_settings(tx, site, provider) is not None
         start = Pass() if anew else underway(tx, provider)
-    found = Due(provider, site.clock.now(), dict(_present({item.pair.key: item for item in taken}, route.aliases)))
+    works = {key: item._replace(pair=Pair(provider, key)) for key, item in _present(marked, route.aliases)}
+    taken = {key: item for key, item in works.items() if item.due_at <= until}
+    later = {key: works[key] for key in works.keys() - taken.keys()}
+    found = Due(provider, site.clock.now(), taken, later, {key for key, _ in _present(settling, route.aliases)})
     for step in begun.marks.found:
         found.mark(step, Aliases())
     for step in (*begun.steps, *_looked(site, route, start, found, scan=scan)):
         found.mark(step, route.aliases)
-    for key, _ in _present(settling, route.aliases):
-        found.works.pop(key, None)
     return found
+
+
+def _settling_anew(tx: Transaction, site: Installation, route: Route, until: datetime) -> list[str]:
+    """Customers whose writes were under way when a process ended: whoever takes the lane next lets them settle anew."""
+    if route.later(route.timeout + route.settle) <= until:
+        return []
+    held = site.held.get(lane_name(route.provider))
+    return journal.left_over(tx, route.provider, held.lease.epoch if held is not None else NO_EPOCH)
 
 
 def _looked(site: Installation, route: Route, start: Pass | None, found: Due, *, scan: bool) -> Iterator[Found]:

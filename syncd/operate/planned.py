@@ -11,6 +11,7 @@ from syncd.core.case import Decided
 from syncd.core.effects import Failure, Refused
 from syncd.core.model import Removal, Value, Values, Verb
 from syncd.operate.account import Account
+from syncd.reconcile.guard import KEY_TAKEN
 
 Change = tuple[Value, Value]  # from, to
 Overlay = dict[str, dict[str, "Laid"]]  # customer key -> field -> value that a run would pull into the row
@@ -81,6 +82,8 @@ def write_down(account: Account, decided: Decided, overlay: Overlay, result: Pla
     elif isinstance(decided.action, Exchange):
         _exchange(account, decided, decided.action, overlay, result)
         account.note_push(decided)
+    elif not account.reserves(decided):
+        result.waiting.append(Waiting(provider, key, "review", f"{KEY_TAKEN.kind}: {KEY_TAKEN.reason}"))
     elif decided.write is not None and decided.write.verb is Verb.CREATE:
         result.operations.append(Operation(provider, key, "create", from_nothing(decided.write.values)))
     elif decided.write is not None:
@@ -141,4 +144,5 @@ def _with_former_push(provider: str, key: str, fields: Mapping[str, Change], res
 
 
 def from_nothing(values: Values) -> dict[str, Change]:
+    """The changes that a new record or row makes: from nothing to each value that it gets."""
     return {name: (None, value) for name, value in values.items() if value is not None}

@@ -82,17 +82,15 @@ _CLOSE_ALL = intent.delete().where(
     intent.c.provider == sa.bindparam("of_provider"), intent.c.customer_key == sa.bindparam("of_key")
 )
 _OF_PROVIDER = intent.c.provider == sa.bindparam("of_provider")
-_ADRIFT = (
-    intent.update()
-    .where(
-        _OF_PROVIDER,
-        intent.c.epoch != sa.bindparam("of_epoch"),
-        intent.c.note == "",
-        intent.c.verb.in_(REQUESTS),
-        IS_OPEN,
-    )
-    .values(settle_until=sa.bindparam("until"), note=ENDED)
+_LEFT_OVER = (
+    _OF_PROVIDER,
+    intent.c.epoch != sa.bindparam("of_epoch"),
+    intent.c.note == "",
+    intent.c.verb.in_(REQUESTS),
+    IS_OPEN,
 )
+_SETTLE_LEFT_OVER = intent.update().where(*_LEFT_OVER).values(settle_until=sa.bindparam("until"), note=ENDED)
+_KEYS_LEFT_OVER = sa.select(intent.c.customer_key).where(*_LEFT_OVER).distinct()
 _CONFIRMABLE = (
     sa.select(intent.c.customer_key)
     .where(_OF_PROVIDER, intent.c.stage == Stage.CONFIRM.value, intent.c.settle_until <= sa.bindparam("now"))
@@ -242,7 +240,12 @@ def settle_left_over(tx: Transaction, provider: str, epoch: int, until: datetime
     """Let open intents of another epoch settle until `until`: when their requests were sent is unknown, because a
     request may wait for the pace long after its intent was opened. An intent whose request has ended keeps its settle
     time."""
-    return tx.execute(_ADRIFT, {"of_provider": provider, "of_epoch": epoch, "until": until}).rowcount
+    return tx.execute(_SETTLE_LEFT_OVER, {"of_provider": provider, "of_epoch": epoch, "until": until}).rowcount
+
+
+def left_over(tx: Transaction, provider: str, epoch: int) -> list[str]:
+    """The customers whose intents `settle_left_over` would let settle anew."""
+    return list(tx.execute(_KEYS_LEFT_OVER, {"of_provider": provider, "of_epoch": epoch}).scalars())
 
 
 def settle_anew(tx: Transaction, provider: str, until: datetime) -> int:

@@ -24,7 +24,7 @@ from tests.model.test_sequences import LIST, SEARCH, SETTLED
 from tests.model.world import Person, Profile, Setting, World
 
 Deeds = dict[tuple[str, str, str], set[str]]
-SCAN = Options(scan=True)
+SCAN = Options(scan=True, wait=30.0)
 NATURES = (Nature(), SEARCH, LIST, Nature(lists=False), Nature(replaces=True))
 VERBS = {
     "pair.created": "create",
@@ -67,16 +67,17 @@ def _edits(made: World, dice: random.Random) -> None:
             made.delete(person)
 
 
-def _planned(made: World) -> Deeds:
+def planned(made: World, options: Options = SCAN) -> Deeds:
+    """The writes that a plan lists."""
     found: Deeds = {}
-    for operation in plan(made.site, chosen(made.site, ()), scan=True).operations:
+    for operation in plan(made.site, chosen(made.site, ()), scan=options.scan, wait=options.wait).operations:
         verb = {"archive": "remove", "delete": "remove"}.get(operation.verb, operation.verb)
         names = operation.fields if verb in {"update", "pull"} else ()
         found.setdefault((operation.provider, operation.key, verb), set()).update(names)
     return found
 
 
-def _noted(made: World, since: int) -> Deeds:
+def noted(made: World, since: int) -> Deeds:
     found: Deeds = {}
     query = "SELECT provider, customer_key, event, fields FROM event WHERE id > ?"
     with made.state.read() as tx:
@@ -89,7 +90,7 @@ def _noted(made: World, since: int) -> Deeds:
     return found
 
 
-def _last_event(made: World) -> int:
+def last_event(made: World) -> int:
     with made.state.read() as tx:
         return int(tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM event").scalar_one())
 
@@ -104,11 +105,11 @@ def test_a_run_does_what_was_foretold(seed: int) -> None:
     dice = random.Random(seed)
     made = _world(dice)
     _edits(made, dice)
-    before, written = _last_event(made), [provider.writes for provider in made.providers]
-    expected = _planned(made)
-    assert (_last_event(made), [provider.writes for provider in made.providers]) == (before, written)
+    before, written = last_event(made), [provider.writes for provider in made.providers]
+    expected = planned(made)
+    assert (last_event(made), [provider.writes for provider in made.providers]) == (before, written)
     made.run(SCAN)
-    assert _noted(made, before) == expected
+    assert noted(made, before) == expected
 
 
 @pytest.mark.parametrize("here", [False, True])
@@ -123,12 +124,12 @@ def test_two_editors_of_one_field_are_foretold(policies: tuple[Policy, ...], her
         made.type_there(provider, record, "city", made.value(record.of, "city"))
     if here:
         made.write(made.people[0], "city", made.value(made.people[0].tag, "city"))
-    before, expected = _last_event(made), _planned(made)
+    before, expected = last_event(made), planned(made)
     made.run(SCAN)
-    assert _noted(made, before) == expected
+    assert noted(made, before) == expected
 
 
-def _unnumbered(deeds: Deeds) -> Deeds:
+def unnumbered(deeds: Deeds) -> Deeds:
     """Without the numbers of those who had a key before: only the capture gives them."""
     return {(provider, key.partition("†")[0], verb): names for (provider, key, verb), names in deeds.items()}
 
@@ -161,9 +162,9 @@ def test_keys_that_change_hands_are_foretold(seed: int) -> None:
                 made.insert(key=key)
     if dice.random() < 0.5:
         _edits(made, dice)
-    before, expected = _last_event(made), _planned(made)
+    before, expected = last_event(made), planned(made)
     made.run(SCAN)
-    assert _unnumbered(_noted(made, before)) == _unnumbered(expected)
+    assert unnumbered(noted(made, before)) == unnumbered(expected)
 
 
 def test_a_forgotten_customer_with_another_key_is_foretold() -> None:
@@ -175,9 +176,9 @@ def test_a_forgotten_customer_with_another_key_is_foretold() -> None:
     person = made.people[0]
     product.forget(made.site, str(person.key))
     made.rekey(person, made.new_key())
-    before, expected = _last_event(made), _planned(made)
+    before, expected = last_event(made), planned(made)
     made.run(SCAN)
-    assert _noted(made, before) == expected
+    assert noted(made, before) == expected
     assert [each.of for each in made.providers[0].records.values()] == [person.tag]
     with made.state.read() as tx:
         assert [item.kind for item in product.journal.reviews(tx)] == ["came_back"]
@@ -205,9 +206,9 @@ def test_a_row_replaced_while_an_order_to_link_waits_is_foretold() -> None:
     pair = _ordered_anew(made, person)
     made.delete(person)
     made.insert(key=person.key)
-    before, expected = _last_event(made), _planned(made)
+    before, expected = last_event(made), planned(made)
     made.run(SCAN)
-    assert _noted(made, before) == expected
+    assert noted(made, before) == expected
     with made.state.read() as tx:
         link = mapping.read(tx, pair)
     assert link is None or link.external_id is None
@@ -221,9 +222,9 @@ def test_an_adoption_and_its_write_meet_the_guard_where_they_stand(linked: int) 
     pair = _ordered_anew(made, made.people[linked])
     for each in made.people:
         made.write(each, "name", made.value(each.tag, "name"))
-    before, expected = _last_event(made), _planned(made)
+    before, expected = last_event(made), planned(made)
     made.run(SCAN)
-    assert _noted(made, before) == expected
+    assert noted(made, before) == expected
     assert ("p0", pair.key, "adopt") in expected
     assert sum(verb == "update" for _, _, verb in expected) == 1
 
@@ -241,17 +242,17 @@ def test_what_nobody_saw_without_triggers_is_foretold(nature: Nature) -> None:
     with pytest.raises(SetupNeeded):
         require_triggers(made.site)
     with pytest.raises(SetupNeeded):
-        _planned(made)
+        planned(made)
     first, _, third = made.people
     made.delete(first)
     made.insert(key=first.key)
     made.write(third, "city", made.value(third.tag, "city"))
     triggers.install(made.source)
-    before, expected = _last_event(made), _planned(made)
+    before, expected = last_event(made), planned(made)
     assert expected
     require_triggers(made.site)
     made.run(SCAN)
-    assert _noted(made, before) == expected
+    assert noted(made, before) == expected
 
 
 @pytest.mark.parametrize("providers", [1, 2])
