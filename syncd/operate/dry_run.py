@@ -22,7 +22,7 @@ from syncd.detect.intake_guard import VERB, foretold
 from syncd.detect.marks import Marks
 from syncd.errors import Temporary, Throttled, Unauthorized
 from syncd.lanes import LanePaused
-from syncd.operate.account import Account
+from syncd.operate.account import Account, facts_by_now, memory_by_now
 from syncd.operate.due import Due, due, outset, unstored
 from syncd.operate.planned import Laid, Operation, Overlay, Plan, Waiting, from_nothing, write_down
 from syncd.operate.reading import patiently, patiently_looked, stopped
@@ -119,7 +119,11 @@ def _identity(values: Values) -> set[tuple[str, str]]:
 
 
 def _through(account: Account, works: Sequence[Work], overlay: Overlay, result: Plan) -> None:
+    again: list[Work] = []
     for decided in looks(account.route, works, overlay, account):
+        write_down(account, decided, overlay, result)
+        again += [decided.case.work] if account.lets_go(decided) else []
+    for decided in looks(account.route, again, overlay, account):
         write_down(account, decided, overlay, result)
 
 
@@ -138,7 +142,7 @@ def _fan_out(accounts: Mapping[str, Account], overlay: Overlay, result: Plan) ->
         ]
         result.waiting = [item for item in result.waiting if item.provider != route.provider or item.key not in keys]
         for key in set(keys) - account.pushed.keys():
-            account.booked.pop(key, None)
+            account.unbook(key)
         try:
             _through(account, account.due.changed(keys), overlay, result)
         except (Unauthorized, Throttled, Temporary, LanePaused) as error:
@@ -158,11 +162,11 @@ def looks(route: Route, works: Sequence[Work], overlay: Overlay, account: Accoun
             marked = generations(tx, route.provider, [work.pair.key for work in chunk])
         chunk = [work._replace(generation=marked.get(work.pair.key, work.generation)) for work in chunk]
         memory = remember(route, [work.pair.key for work in chunk])
-        memory = account.unstored.over(memory) if account is not None else memory
+        memory = memory_by_now(account, memory) if account is not None else memory
         own = _by_own_key(chunk, rows, memory, known)
         laid = [(work, _laid_over(row, work.pair.key, overlay)) for work, row in own]
         for case in patiently_looked(route, laid, memory):
-            facts = account.after_pushes(case.facts, case.pair.key) if account is not None else case.facts
+            facts = facts_by_now(account, case.facts, case.pair.key) if account is not None else case.facts
             facts = _contested(route, facts, overlay.get(case.pair.key, {}))
             yield decide(case._replace(facts=facts), route.terms())
 

@@ -14,6 +14,7 @@ from syncd.detect.unseen import require_triggers
 from syncd.engine.run import Options
 from syncd.errors import SetupNeeded
 from syncd.operate.dry_run import plan
+from syncd.operate.planned import Plan
 from syncd.operate.reading import chosen
 from syncd.operate.review import order_link, order_unlink
 from syncd.source import triggers
@@ -24,7 +25,7 @@ from tests.model.test_sequences import LIST, SEARCH, SETTLED
 from tests.model.world import Person, Profile, Setting, World
 
 Deeds = dict[tuple[str, str, str], set[str]]
-SCAN = Options(scan=True, wait=30.0)
+SCAN = Options(scan=True)
 NATURES = (Nature(), SEARCH, LIST, Nature(lists=False), Nature(replaces=True))
 VERBS = {
     "pair.created": "create",
@@ -67,10 +68,15 @@ def _edits(made: World, dice: random.Random) -> None:
             made.delete(person)
 
 
-def planned(made: World, options: Options = SCAN) -> Deeds:
+def planned(made: World) -> Deeds:
     """The writes that a plan lists."""
+    return deeds(plan(made.site, chosen(made.site, ()), scan=True))
+
+
+def deeds(listed: Plan) -> Deeds:
+    """The writes of a plan, as `noted` tells those of a run."""
     found: Deeds = {}
-    for operation in plan(made.site, chosen(made.site, ()), scan=options.scan, wait=options.wait).operations:
+    for operation in listed.operations:
         verb = {"archive": "remove", "delete": "remove"}.get(operation.verb, operation.verb)
         names = operation.fields if verb in {"update", "pull"} else ()
         found.setdefault((operation.provider, operation.key, verb), set()).update(names)

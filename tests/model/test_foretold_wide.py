@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from syncd.engine.run import Options
 from syncd.errors import SyncdError
+from syncd.operate.dry_run import plan
+from syncd.operate.reading import chosen
 from tests.model.history import make, take
-from tests.model.test_foretold import Deeds, last_event, noted, planned, unnumbered
+from tests.model.test_foretold import Deeds, deeds, last_event, noted, unnumbered
 from tests.model.world import LOOK, World
 
+WAITS = ("absent", "back", "empty", "retry", "unread")
 AT_ONCE = 20.0  # seconds: a plan or a run that takes longer sees another world than the other one
 SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed >= 12)) for seed in range(120)]
 
 
 class Foretold(World):
     """The world, with a plan before each run. `compared` holds the writes of the plan and those of the run, where they
-    can be compared: no provider failed or refused a write, no other process held a lane, and no clock was set."""
+    can be compared: no provider failed or refused a write, no other process held a lane, nothing came due while they
+    looked, and no clock was set."""
 
     compared: list[tuple[Deeds, Deeds]]
 
@@ -29,22 +34,32 @@ class Foretold(World):
             return super().run(options, crash_at=crash_at, planned=planned)
         before, start = last_event(self), self.clock.now()
         expected = _foretold(self, options)
-        begun = self.clock.now()
+        moments, begun = _moments(self), self.clock.now()
         ended = super().run(options)
         at_once = max(begun - start, self.clock.now() - begun).total_seconds() < AT_ONCE + options.wait
-        if expected is not None and at_once and not _refused(self, before):
+        between = any(start < moment <= self.clock.now() for moment in moments)
+        if expected is not None and at_once and not between and not _refused(self, before):
             self.compared.append((unnumbered(expected), unnumbered(noted(self, before))))
         return ended
 
 
 def _foretold(made: World, options: Options) -> Deeds | None:
-    """The plan's writes. None where a provider cannot be read, or where rows would be inserted: only the source chooses
-    their keys."""
+    """The plan's writes. None where a provider cannot be read, where a pair waits for a second look that the run would
+    wait for, or where rows would be inserted: only the source chooses their keys."""
     try:
-        expected = planned(made, options)
+        found = plan(made.site, chosen(made.site, ()), scan=options.scan, wait=options.wait)
     except SyncdError:
         return None
-    return None if any(verb == "insert" for _, _, verb in expected) else expected
+    waits = options.wait and any(item.kind in WAITS for item in found.waiting)
+    inserts = any(operation.verb == "insert" for operation in found.operations)
+    return None if found.troubles or waits or inserts else deeds(found)
+
+
+def _moments(made: World) -> list[datetime]:
+    """When pairs come due, and when writes have settled."""
+    with made.state.read() as tx:
+        rows = tx.exec_driver_sql("SELECT due_at FROM work UNION ALL SELECT settle_until FROM intent").scalars()
+        return [datetime.fromisoformat(moment).replace(tzinfo=UTC) for moment in rows]
 
 
 def _undisturbed(made: World) -> bool:
