@@ -474,3 +474,18 @@ def test_every_problem_of_the_settings_names_the_next_step() -> None:
     ]
 
     assert short == []
+
+
+def test_every_error_that_ends_a_command_names_the_next_step() -> None:
+    """Whoever reads "the copy differs" at three in the morning reads what to type next."""
+    ends = {"UsageError", "SafetyStop", "SetupNeeded", "LeaseHeld", "LeaseLost"}
+    ends |= {"SourceUnreachable", "StateUnreachable"}
+    silent = [
+        f"{_name(path)}:{node.lineno}"
+        for path in _modules("syncd")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) in ends
+        if not any(word.arg in {"remedy", None} for word in node.exc.keywords)
+    ]
+
+    assert silent == []

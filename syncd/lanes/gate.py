@@ -132,7 +132,7 @@ class Lane:
     def _hold_lease(self) -> None:
         """Raise `LeaseLost` unless a request that leaves now ends, deadline included, while the lease is still ours."""
         if not self._tenure.extend(self.lease, self.timeout, self.keep):
-            raise LeaseLost(f"{self.name}: the lease ran out or was taken over")
+            raise LeaseLost(f"{self.name}: the lease ran out or was taken over", remedy="syncd status")
 
     def owned(self) -> bool:
         """Whether a row of the source may be written now. The source knows no leases: only this keeps a process that

@@ -25,7 +25,10 @@ def copy_state(state: State, target: State, where: str) -> dict[str, int]:
         before, after = copying.contents(ours), copying.contents(theirs)
         differing = [name for name in before if before[name] != after[name]]
         if differing:
-            raise SafetyStop(f"the copy differs in {', '.join(differing)}; it was taken back, nothing was changed.")
+            raise SafetyStop(
+                f"the copy differs in {', '.join(differing)}; it was taken back, nothing was changed.",
+                remedy="stop every syncd that uses either state, then copy again",
+            )
     return {name: number for name, (number, _) in after.items()}
 
 

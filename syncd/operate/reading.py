@@ -33,7 +33,9 @@ def chosen(site: Installation, providers: Iterable[str]) -> list[Route]:
     names = [route.provider for route in site.routes]
     strangers = sorted(wanted - set(names))
     if strangers:
-        raise UsageError(f"no provider is called {strangers[0]}; the settings have {', '.join(names)}.")
+        raise UsageError(
+            f"no provider is called {strangers[0]}; the settings have {', '.join(names)}.", remedy="syncd status"
+        )
     return [reader(site, route) for route in site.routes if not wanted or route.provider in wanted]
 
 

@@ -18,7 +18,7 @@ def rename(state: State, old: str, new: str, configured: Collection[str]) -> dic
     nothing, where a name is wrong or both names have links.
     """
     if old == new:
-        raise UsageError("both names are the same.")
+        raise UsageError("both names are the same.", remedy="syncd status  # the names of all providers")
     if old in configured and new in configured:
         raise UsageError(
             f"the settings have both {old} and {new}: these are two providers.",

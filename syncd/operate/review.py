@@ -15,6 +15,7 @@ What each decision means to the next look:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,7 +87,10 @@ def check(found: Review, decision: str, *, writable: bool = True) -> None:
     if found.kind == "adopt":
         raise UsageError("a match report decides here.", remedy=f"syncd match {found.provider}")
     if not words:
-        raise UsageError(f"item {found.id} ({found.kind}) closes by itself when its reason is gone.")
+        raise UsageError(
+            f"item {found.id} ({found.kind}) closes by itself when its reason is gone.",
+            remedy=f"syncd review show {found.id}",
+        )
     if _word(decision) in allowed("conflict" if found.kind in UNWRITTEN else found.kind):
         why = "the customer has no such joined row" if found.kind == "no_row" else "write = false, or a view"
         raise UsageError(
@@ -218,11 +222,14 @@ def order_link(state: State, pair: Pair, external_id: str, now: datetime) -> Non
     with state.begin() as tx:
         link = mapping.read(tx, pair)
         if link is not None and link.external_id == external_id:
-            raise UsageError(f"{pair.key} is linked to {external_id} at {pair.provider} already.")
+            raise UsageError(
+                f"{pair.key} is linked to {external_id} at {pair.provider} already.",
+                remedy=f"syncd explain {shlex.quote(pair.key)}",
+            )
         if link is not None and link.external_id is not None:
             raise UsageError(
                 f"{pair.key} is linked to {link.external_id} at {pair.provider}.",
-                remedy=f"syncd unlink {pair.provider} {pair.key}",
+                remedy=f"syncd unlink {pair.provider} {shlex.quote(pair.key)}",
             )
         _free(tx, pair.provider, pair.key, external_id)
         offer(tx, pair, external_id, "linked by hand", now)

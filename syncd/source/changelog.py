@@ -216,7 +216,7 @@ def _read_only(source: Source) -> sa.ColumnElement[Any]:
 def _explain_fence(conn: sa.Connection, source: Source, batch: Batch, owner: str) -> None:
     acks, current = _fence(conn, source)
     if current == owner and acks > batch.acks:
-        raise LeaseLost("another instance acknowledged these changes meanwhile.")
+        raise LeaseLost("another instance acknowledged these changes meanwhile.", remedy="syncd status")
     raise SafetyStop(
         "the change log's fence was set back or belongs to another state database: a backup was restored or cloned.",
         remedy="Run `syncd recover`.",

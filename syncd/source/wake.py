@@ -108,6 +108,6 @@ def _postgresql(source: Source, conn: sa.Connection, stop: Event) -> Wait:
         try:
             return any(True for _ in raw.notifies(timeout=seconds, stop_after=1))
         except lost:
-            raise SourceUnreachable("the connection that listens for changes was lost") from None
+            raise SourceUnreachable("the connection that listens for changes was lost", remedy="syncd doctor") from None
 
     return wait

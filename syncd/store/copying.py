@@ -106,6 +106,9 @@ def back_up(state: Path, target: Path) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        raise StateUnreachable(f"{target} cannot be written ({type(error).__name__})") from None
+        raise StateUnreachable(
+            f"{target} cannot be written ({type(error).__name__})",
+            remedy=f"ls -ld {target.parent}; df -h {target.parent}",
+        ) from None
     finally:
         draft.unlink(missing_ok=True)

@@ -162,7 +162,9 @@ def _free(directory: Path) -> int:
     try:
         return shutil.disk_usage(directory).free
     except OSError as error:
-        raise StateUnreachable(f"the state's directory cannot be read ({type(error).__name__})") from None
+        raise StateUnreachable(
+            f"the state's directory cannot be read ({type(error).__name__})", remedy=f"ls -ld {directory}"
+        ) from None
 
 
 def insert(tx: Transaction, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
@@ -230,7 +232,9 @@ def _sqlite_file(url: URL, key: bytes | None, *, create: bool) -> State:
         settle_key_files(path)
         secret, older = (key, ()) if key else (key_beside(path), older_beside(path))
     except OSError as error:
-        raise StateUnreachable(f"cannot open the state at {path} ({type(error).__name__})") from None
+        raise StateUnreachable(
+            f"cannot open the state at {path} ({type(error).__name__})", remedy=f"ls -l {path}; syncd doctor"
+        ) from None
     # prepared statements cost some 10 kB each, in every connection: the driver's 128 would add up over weeks
     arguments: dict[str, Any] = {"check_same_thread": False, "timeout": BUSY_SECONDS, "cached_statements": 48}
     url = url.set(database=str(path))

@@ -65,7 +65,7 @@ def acquire(
         tx.execute(table.insert().values(name=name, holder=holder, epoch=1, until=moment + ttl))
         return Lease(name, holder, 1)
     if row.until > moment and row.holder not in {"", holder} and not sole:
-        raise LeaseHeld(f"{name} is held by {row.holder} for another {row.until - moment:.0f} s")
+        raise LeaseHeld(f"{name} is held by {row.holder} for another {row.until - moment:.0f} s", remedy="syncd status")
     epoch = row.epoch if row.holder == holder and row.until > moment else row.epoch + 1
     tx.execute(_GIVEN, {"of_name": name, "holder": holder, "epoch": epoch, "until": moment + ttl})
     return Lease(name, holder, epoch)
@@ -91,7 +91,7 @@ def check(tx: Transaction, lease: Lease) -> None:
     """Raise `LeaseLost` unless the row still carries our epoch. On PostgreSQL no other holder can take over before this
     transaction commits."""
     if tx.execute(_CHECK, {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}).first() is None:
-        raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void")
+        raise LeaseLost(f"{lease.name} was taken over; epoch {lease.epoch} is void", remedy="syncd status")
 
 
 def holders(tx: Transaction, now: float | None = None) -> list[Holder]:
