@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from syncd.core.model import Link, Remote, State
 from syncd.core.questions import both_in
@@ -25,13 +26,26 @@ from syncd.store import journal, mapping, progress, review, work
 from syncd.store.database import Transaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scan:
-    """What one look has found out about newcomers, and the customers that a person ordered to be linked, by external
-    id."""
+    """What a listing shows beyond the pairs to look at. Read when its first page is there: most looks list nothing."""
 
-    found: Newcomers
-    ordered: Mapping[str, str]
+    site: Installation
+    route: Route
+
+    @cached_property
+    def found(self) -> Newcomers:
+        """What the listing finds out about newcomers."""
+        return newcomers(self.site, self.route)
+
+    @cached_property
+    def ordered(self) -> Mapping[str, str]:
+        """The customers that a person ordered to be linked, by external id; empty where a listing does not show whole
+        records."""
+        if not self.route.adapter.capabilities.lists_whole:
+            return {}
+        with self.site.state.read() as tx:
+            return review.ordered_links(tx, self.route.provider)
 
 
 def look_around(site: Installation, route: Route, *, force: bool = False) -> None:
@@ -39,7 +53,7 @@ def look_around(site: Installation, route: Route, *, force: bool = False) -> Non
     with site.state.read() as tx:
         start = underway(tx, route.provider)
     try:
-        scan = Scan(newcomers(site, route), _ordered(site, route))
+        scan = Scan(site, route)
         for step in looking(site, route, start, force=force):
             if not _took(site, route, step, scan) or site.stop.is_set():
                 return
@@ -138,15 +152,6 @@ def _note(site: Installation, route: Route, remotes: Sequence[Remote]) -> None:
                 digest = route.digester(link.provider_key or "")
                 seen = seen_listed(link, intents.get(link.pair.key, ()), remote, digest)
                 mapping.save_all(tx, [] if seen is None else [seen])
-
-
-def _ordered(site: Installation, route: Route) -> dict[str, str]:
-    """The customers that a person ordered to be linked, by external id; empty where a listing does not show whole
-    records."""
-    if not route.adapter.capabilities.lists_whole:
-        return {}
-    with site.state.read() as tx:
-        return review.ordered_links(tx, route.provider)
 
 
 def _link(site: Installation, route: Route, remotes: Sequence[Remote], ordered: Mapping[str, str]) -> None:
