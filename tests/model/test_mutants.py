@@ -333,6 +333,21 @@ def lost_pull_is_an_edit(patch: Patch) -> None:
     patch.setattr(CASE, "recovered", lambda facts: facts)
 
 
+def lost_pulls_outlive_recorded_ones(patch: Patch) -> None:
+    """A pull that was recorded leaves the earlier ones that were not."""
+    patch.setattr(AGREEMENT, "unrecorded", lambda _intents: [])
+
+
+def settled_creates_explain_on(patch: Patch) -> None:
+    """What a settled write sent makes every later edit doubtful, whatever was read and pulled since."""
+    patch.setattr(GUARD, "outlived", lambda _facts, _pulled: [])
+
+
+def sleepers_write_rows(patch: Patch) -> None:
+    """A process that slept through its lease writes into the source all the same."""
+    patch.setattr(Lane, "owned", lambda _lane: True)
+
+
 def key_is_the_customer(patch: Patch) -> None:
     """Whoever has the key is the customer that had it."""
     for module in (PLAN, CASE):
@@ -466,7 +481,7 @@ def newcomers_without_number(patch: Patch) -> None:
 
 
 def insert_without_a_second_look(patch: Patch) -> None:
-    """A process that slept inserts what its successor has inserted."""
+    """A newcomer is inserted beside the row that people have typed meanwhile."""
     patch.setattr(lookup, "keys_like", lambda *_given, **_more: [])
 
 
@@ -675,6 +690,14 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(brake_counts_edits, (partial(rows.test_toggling_flag, "provider"),)),
         Mutant(composed_fields_are_pulled, (rows.test_composed_field,)),
         Mutant(lost_pull_is_an_edit, (rows.test_edit_after_a_pull_that_nobody_recorded,)),
+        Mutant(
+            lost_pulls_outlive_recorded_ones,
+            (partial(promises.test_a_killed_pull_and_its_killed_successor_are_no_edit, 1),),
+        ),
+        Mutant(
+            settled_creates_explain_on,
+            (promises.test_a_pull_read_after_a_settled_create_ends_what_the_create_explains,),
+        ),
         Mutant(key_is_the_customer, (partial(rows.test_somebody_else_under_an_old_key, CREATING, together=True),)),
         Mutant(doubt_ends_with_the_write, (partial(rows.test_cut_form_of_a_superseded_write, Policy.PROVIDER),)),
         Mutant(parked_writes_wait_for_ever, (partial(rows.test_question_about_a_write_rests, "archived"),)),
@@ -686,7 +709,11 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(links_travel_to_new_owners, (keys.test_a_new_owner_moves_on_to_another_key,)),
         Mutant(graves_opened_by_key, (keys.test_whoever_was_buried_stays_buried,)),
         Mutant(newcomers_without_number, (partial(keys.test_a_newcomer_keeps_his_number, CREATING),)),
-        Mutant(insert_without_a_second_look, (keys.test_two_holders_insert_one_row,)),
+        Mutant(
+            insert_without_a_second_look,
+            (keys.test_a_row_that_appears_right_before_the_insert_is_that_of_the_newcomer,),
+        ),
+        Mutant(sleepers_write_rows, (promises.test_a_lease_lost_before_the_row_is_written_writes_no_row,)),
         Mutant(unsettled_inserts_forgotten, _histories("a newcomer whose insert")),
         Mutant(inserts_given_up_before_they_settle, (keys.test_a_row_that_may_be_under_way_is_awaited,)),
         Mutant(key_taken_over_unseen, _each(keys.test_a_newcomer_under_a_key_that_is_given_again)),

@@ -209,6 +209,29 @@ def test_two_holders_insert_one_row_of_a_newcomer_who_has_nothing_but_a_name() -
         assert len(provider.records) == 2
 
 
+def test_a_row_that_appears_right_before_the_insert_is_that_of_the_newcomer() -> None:
+    """The shop's people type the newcomer, with his number, while his record is on its way into the source: he gets no
+    second row, and a person is asked about his record."""
+    made = world(Profile(SEARCH, inbound=True))
+    made.arrive_there(made.providers[0])
+    number = max(made.owners)
+
+    def typed() -> None:
+        with made.state.read() as tx:
+            under_way = journal.insert_intents(tx, "p0")
+        if under_way:
+            made.insert(number=number)
+        else:
+            made.effects.at("source, before", typed)
+
+    made.effects.at("source, before", typed)
+    run(made)
+    run(made, pause=SETTLED)
+    assert made.sql("SELECT count(*) FROM customers WHERE customer_no = ?", number)[0][0] == 1
+    assert len(made.providers[0].records) == 2
+    assert kinds(made) != []
+
+
 def test_an_edit_after_an_insert_that_a_crash_interrupted_is_kept() -> None:
     """A newcomer's row was inserted and the process died before it was linked; a person edits the record at the
     provider: what was inserted is what was agreed, so the edit reaches the row, whoever wins conflicts."""
