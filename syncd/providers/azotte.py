@@ -214,7 +214,7 @@ def _failure(answer: Answer, code: str) -> ProviderError:
     if code in DENIALS:
         return Unauthorized(said, status=answer.status)
     if code in THROTTLES:
-        return Throttled(said, status=answer.status)
+        return Throttled(said, status=answer.status, retry_after=answer.wait)
     if not code and answer.status in {404, 405, 410, 415}:
         return Temporary(f"{said}, which is no answer of this API; check url and base_path", status=answer.status)
     return Rejected(_blamed(answer.data), f"Azotte answered {answer.status} with {shown}", status=answer.status)

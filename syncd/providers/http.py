@@ -69,6 +69,11 @@ class Answer(NamedTuple):
     what: str = ""
 
     @property
+    def wait(self) -> float | None:
+        """The seconds that the provider wants to be left alone; None where the headers name none."""
+        return retry_after(self.headers, datetime.now(UTC))
+
+    @property
     def ok(self) -> bool:
         """Any 2xx."""
         return 200 <= self.status < 300

@@ -654,6 +654,17 @@ def test_a_429_is_heeded_in_both_forms(adapter: Azotte, twin: Twin, standard: bo
     assert throttled.value.retry_after == wait
 
 
+def test_a_throttle_told_in_the_envelope_is_heeded_for_as_long_as_it_says(adapter: Azotte, twin: Twin) -> None:
+    """Business failures may come with HTTP 200; the header beside the envelope counts."""
+    headers = {"X-RateLimit-Retry-After": "11"}
+    told = json.dumps({"status": {"messageCode": "TOO_MANY_REQUESTS"}})
+    twin.faults.add(Fault("status", status=200, headers=headers, body=told))
+
+    with pytest.raises(Throttled) as throttled:
+        adapter.fetch("cu.00.1")
+    assert throttled.value.retry_after == 11.0
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
     [
