@@ -152,9 +152,10 @@ def _in_the_way(case: Case, terms: Terms, name: str, holder: str) -> Park:
     under our key before a create, the question is the same as after our own look-up. Where the provider named that
     record, the question holds the command that links it."""
     if terms.looks_first and name in {"", "number"}:
-        return FOUND
+        return Park("found", FOUND, void=case.facts.create_anyway)
     link = f"; if it is this one: syncd link {shlex.join([terms.provider, case.pair.key, holder])}" if holder else ""
-    return Park("taken", f"the provider already has a customer with this {name or 'key'}{link}")
+    why = f"the provider already has a customer with this {name or 'key'}{link}"
+    return Park("taken", why, void=case.facts.create_anyway)
 
 
 def _new(decided: Decided, remote: Remote, terms: Terms) -> Change:

@@ -56,7 +56,7 @@ from syncd.core.verdicts import exchange
 from syncd.core.writes import unknown_create
 
 SHALL_IT_GO = Park("delete_conflict", "another customer has this key now; shall the first one's record go?")
-FOUND = Park("found", "the provider already has a customer with this key that nobody linked")
+FOUND = "the provider already has a customer with this key that nobody linked"
 
 
 def plan(facts: Facts) -> Action:
@@ -98,13 +98,13 @@ def _unlinked(facts: Facts) -> Action:
     if facts.held is not None and not facts.create_anyway:
         return Park(*facts.held)
     if facts.holder is not None:
-        return Park("key_taken", "another customer already has this key at the provider")
+        return Park("key_taken", "another customer already has this key at the provider", void=facts.create_anyway)
     if facts.buried and not facts.create_anyway:
         return _came_back(facts, ours)
     if facts.rules.create is CreateMode.NEVER and not facts.create_anyway:
         return Nothing("excluded")
     if facts.found:
-        return FOUND
+        return Park("found", FOUND, void=facts.create_anyway)
     if not facts.rules.adopted and not facts.create_anyway:
         return Wait("adopt")
     if facts.left_out and not facts.create_anyway:
@@ -119,7 +119,8 @@ def _lost_create(facts: Facts, ours: tuple[Remote, ...]) -> Action | None:
     if len(facts.found) > 1 or len(ours) != len(facts.found):
         return Park("ambiguous", "several remotes carry this customer's key", void=facts.create_anyway)
     if ours and not recognised(facts, ours[0]):
-        return Park("found", "a record with this customer's key appeared that holds nothing of what was sent")
+        why = "a record with this customer's key appeared that holds nothing of what was sent"
+        return Park("found", why, void=facts.create_anyway)
     if ours:
         return Adopt(ours[0], own=True)
     if not facts.rules.repeatable and (facts.tried or not facts.create_anyway):

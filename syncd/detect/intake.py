@@ -28,6 +28,7 @@ from syncd.store.database import Transaction
 
 NOT_INSERTED = "not_inserted"
 CANDIDATE = "candidate"
+IN_THE_WAY = ("found", "key_taken", "taken")
 LOOKS = "looks like this customer"
 LEFT_OUT = "a row that [source.where] or [source.deleted] leaves out has its number, VAT number or e-mail"
 HELD = "its row would get the key of a deleted customer about whom another question is open: answer that one"
@@ -216,8 +217,10 @@ def ask_twice(tx: Transaction, route: Route, key: str, now: datetime) -> None:
 
 
 def _ask_candidate(tx: Transaction, route: Route, remote: Remote, key: str, now: datetime) -> None:
-    """Ask whether the record is this customer's, unless a person said no before; `syncd link` still links the two."""
-    if not any(review.ignored(tx, route.provider, key, kind) for kind in (CANDIDATE, "unlinked")):
+    """Ask whether the record is this customer's, unless a person said no before, or is asked whose record it is since
+    the customer could not be created; `syncd link` still links the two."""
+    asked = any(item.kind in IN_THE_WAY for item in review.reviews(tx, provider=route.provider, key=key))
+    if not asked and not any(review.ignored(tx, route.provider, key, kind) for kind in (CANDIDATE, "unlinked")):
         reason = f"remote {remote.external_id} {LOOKS}; syncd link {route.provider} decides"
         review.open_review(tx, route.provider, key, CANDIDATE, {}, reason, now)
 

@@ -12,8 +12,8 @@ from tests.model.answers import QUESTIONS, some
 from tests.model.history import live
 from tests.model.hostile import Nature
 from tests.model.test_lost_creates import answered
-from tests.model.test_sequences import NATURES, calm, kinds, run, source, world
-from tests.model.world import OVERNIGHT, Profile
+from tests.model.test_sequences import LIST, NATURES, SEARCH, calm, kinds, run, source, world
+from tests.model.world import OVERNIGHT, Profile, Setting, World
 
 SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed > 0)) for seed in range(5)]
 
@@ -65,3 +65,22 @@ def test_an_answer_about_a_field_that_the_provider_does_not_show(said: str) -> N
     with made.state.read() as tx:
         asked = [(item.kind, item.decision) for item in journal.reviews(tx)]
     assert (there, asked) == ((city, []) if said == "take:source" else (before, [("pull_only", "")]))
+
+
+@pytest.mark.parametrize("nature", [Nature(), SEARCH, LIST])
+def test_a_customer_who_shall_be_created_and_whose_key_a_stranger_has(nature: Nature) -> None:
+    """A listing shows a record that looks like the customer and carries its key. A person says that it is not this
+    customer's; no second record with the key is created, and one question is open then: whose record it is."""
+    made = World(Setting((Profile(nature, inbound=True),), 1))
+    made.happened |= {"stranger", "found"}
+    person, provider = made.people[0], made.providers[0]
+    made.foreign(provider, "s1", person.number or str(person.key))
+    run(made)
+    with made.state.read() as tx:
+        (item,) = journal.reviews(tx)
+    decide(made.state, item, "create", made.clock.now())
+    run(made)
+    run(made, pause=OVERNIGHT)
+    with made.state.read() as tx:
+        assert [(each.kind, each.decision) for each in journal.reviews(tx)] == [("found", "")]
+    assert len(provider.records) == 1
