@@ -145,7 +145,7 @@ def test_an_edit_over_a_first_pull_that_was_not_recorded_is_never_taken_back() -
         assert only(made)[2].values["name"] == newer or kinds(made) == ["conflict"], place
 
 
-IN_A_PULL = [pytest.param(place, marks=[] if place in {1, 3} else pytest.mark.long) for place in range(5)]
+IN_A_PULL = [pytest.param(place, marks=[] if place == 3 else pytest.mark.long) for place in range(5)]
 """Places of a pull from the answer of its reading on; at 1 its intent alone is durable, at 3 the row is written."""
 
 
